@@ -1,0 +1,127 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/mime"
+)
+
+// A Fingerprint is the SHA-256 of a certificate's DER.
+type Fingerprint [sha256.Size]byte
+
+// FingerprintOf returns the fingerprint of a DER certificate.
+func FingerprintOf(der []byte) Fingerprint { return sha256.Sum256(der) }
+
+// String writes the fingerprint in lower-case hexadecimal.
+func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
+
+// MarshalText writes what String writes.
+func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads hexadecimal of full length.
+func (f *Fingerprint) UnmarshalText(text []byte) error {
+	raw, err := hex.DecodeString(string(text))
+	if err != nil || len(raw) != len(f) {
+		return errors.New("a fingerprint is 64 hexadecimal digits")
+	}
+	copy(f[:], raw)
+	return nil
+}
+
+// A Domain is one whose mail is ours.
+type Domain struct {
+	Name    mime.Domain `json:"name"`
+	Created time.Time   `json:"created"`
+}
+
+// An Account can submit mail as its address and has mailboxes.
+type Account struct {
+	Address  mime.Address `json:"address"`
+	Password string       `json:"password"` // argon2id in PHC form; "" admits nobody
+	Disabled bool         `json:"disabled"`
+	Created  time.Time    `json:"created"`
+}
+
+// A Key is a certificate of ours with its private key.
+type Key struct {
+	Fingerprint Fingerprint `json:"fingerprint"`
+	// Owner is the address or the domain the key serves, in lower case.
+	Owner       string    `json:"owner"`
+	Certificate []byte    `json:"certificate"` // DER
+	Chain       [][]byte  `json:"chain"`       // DER, issuer first, without Certificate
+	PKCS8       []byte    `json:"-"`           // the private key; sealed at rest
+	Test        bool      `json:"test"`        // issued by the local test CA
+	Created     time.Time `json:"created"`
+	Retired     time.Time `json:"retired"` // zero while in use; a retired key still decrypts
+}
+
+// A Direction is the way of the messages that an anchor is trusted for.
+type Direction string
+
+// Directions. In: judging signers. Out: judging recipients.
+const (
+	In   Direction = "in"
+	Out  Direction = "out"
+	Both Direction = "both"
+)
+
+// ParseDirection reads in, out or both.
+func ParseDirection(s string) (Direction, error) {
+	switch d := Direction(s); d {
+	case In, Out, Both:
+		return d, nil
+	}
+	return "", fmt.Errorf("%q is no direction: in, out or both", s)
+}
+
+// Covers reports whether d includes the single direction other.
+func (d Direction) Covers(other Direction) bool { return d == Both || d == other }
+
+// An Anchor is a certificate that a domain's trust ends at. Source, Domain and
+// Fingerprint together are its identity, so that removing one source never
+// removes what another still gives.
+type Anchor struct {
+	Source      string      `json:"source"` // "manual", or the name of a bundle
+	Domain      mime.Domain `json:"domain"` // "" is every domain of ours
+	Fingerprint Fingerprint `json:"fingerprint"`
+	Direction   Direction   `json:"direction"`
+	Certificate []byte      `json:"certificate"` // DER
+	Created     time.Time   `json:"created"`
+}
+
+// ManualSource is the Source of anchors that an operator loaded one by one.
+const ManualSource = "manual"
+
+// DirectoryTx holds who we are and whom we believe. Put replaces or creates;
+// Remove of what is not there is ErrNotFound. Listings are in the order of
+// their identities.
+type DirectoryTx interface {
+	// Generation grows with every change of the directory, so that what is
+	// derived from it can be kept and renewed.
+	Generation() (uint64, error)
+
+	Domain(name mime.Domain) (Domain, error)
+	Domains() ([]Domain, error)
+	PutDomain(Domain) error
+	RemoveDomain(name mime.Domain) error
+
+	// Accounts are found without regard to case.
+	Account(a mime.Address) (Account, error)
+	Accounts() ([]Account, error)
+	PutAccount(Account) error // creates the account's INBOX when it is missing
+	RemoveAccount(a mime.Address) error
+
+	Key(f Fingerprint) (Key, error)
+	Keys() ([]Key, error)
+	KeysOf(owner string) ([]Key, error) // of exactly this address or domain
+	PutKey(Key) error
+	RemoveKey(f Fingerprint) error
+
+	Anchors() ([]Anchor, error)
+	PutAnchor(Anchor) error
+	RemoveAnchor(source string, domain mime.Domain, f Fingerprint) error
+}

@@ -1,0 +1,135 @@
+// Package store is Postern's durable state: domains, accounts, keys, anchors,
+// mailboxes, the queue and the tracks of messages, with sealed bodies.
+//
+// [Store] says what is one transaction and what is promised; [Open] gives the
+// implementation on bbolt, and store/storetest is the suite that any other
+// implementation must pass.
+//
+// Private keys and bodies are sealed at rest under data keys that a master key
+// wraps. Everything else is metadata: it names addresses, times and reasons,
+// and never a subject, a body or a password.
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// Errors of the store. They are wrapped, with what was being done.
+var (
+	ErrNotFound  = errors.New("not found")
+	ErrExists    = errors.New("exists already")
+	ErrReadOnly  = errors.New("read-only transaction")
+	ErrLocked    = errors.New("the store is in use by another process")
+	ErrSchema    = errors.New("the store was written by a newer version")
+	ErrMasterKey = errors.New("the master key does not fit this store")
+	ErrCorrupt   = errors.New("the store is damaged")
+	ErrFull      = errors.New("no space left for the store")
+	ErrClosed    = errors.New("the store is closed")
+	// ErrPruned says that changes since a modification sequence are no longer
+	// known one by one; the caller compares whole listings instead.
+	ErrPruned = errors.New("older changes are no longer recorded")
+)
+
+// A Store is safe for use by many goroutines.
+type Store interface {
+	// View calls fn with a consistent snapshot. Writing methods of its Tx
+	// return ErrReadOnly. fn must be short: a snapshot holds back the reuse of
+	// space.
+	View(ctx context.Context, fn func(Tx) error) error
+
+	// Update calls fn in a transaction and returns nil only after its commit
+	// has reached the disk. If fn returns an error nothing of it is kept, and
+	// Update returns that error. Transactions that wait together are committed
+	// together, so fn may be called more than once: it must have no effect
+	// outside tx, or overwrite what an earlier call left.
+	Update(ctx context.Context, fn func(Tx) error) error
+
+	// NewBody starts a body. What is written is sealed at once and, beyond one
+	// chunk, put on disk; it becomes part of the store with Tx.PutBody and is
+	// forgotten on Discard, on Close of the store and after a crash.
+	NewBody(ctx context.Context) (BodyWriter, error)
+
+	// OpenBody opens a stored body for reading, ErrNotFound if it is gone.
+	OpenBody(ctx context.Context, id BodyID) (Body, error)
+
+	// Claim blocks until a job of one of the kinds is due and free, and hands
+	// it out. It is handed to nobody else until it is rescheduled or finished
+	// in a transaction, released, or this process ends. Among due jobs the one
+	// due first comes first.
+	Claim(ctx context.Context, kinds ...JobKind) (Job, error)
+
+	// Release gives a claimed job back unchanged.
+	Release(id JobID)
+
+	// WaitMailbox blocks until the mailbox's ModSeq is greater than since, the
+	// mailbox is gone (ErrNotFound) or ctx is done.
+	WaitMailbox(ctx context.Context, id MailboxID, since uint64) error
+
+	// Backup writes a consistent copy of the whole store to w while it is in
+	// use, and returns how many bytes it wrote.
+	Backup(ctx context.Context, w io.Writer) (int64, error)
+
+	// Check reads everything and reports every inconsistency it finds.
+	Check(ctx context.Context) (CheckReport, error)
+
+	Close() error
+}
+
+// A CheckReport counts what Check read and lists what is wrong.
+type CheckReport struct {
+	Schema   int      `json:"schema"`
+	Domains  int      `json:"domains"`
+	Accounts int      `json:"accounts"`
+	Keys     int      `json:"keys"`
+	Anchors  int      `json:"anchors"`
+	Messages int      `json:"messages"`
+	Jobs     int      `json:"jobs"`
+	Tracks   int      `json:"tracks"`
+	Bodies   int      `json:"bodies"`
+	Bytes    int64    `json:"bytes"` // of all bodies, before sealing
+	Problems []string `json:"problems"`
+}
+
+// A BodyID names a stored body.
+type BodyID uint64
+
+// A BodyWriter takes a body of unknown length.
+type BodyWriter interface {
+	io.Writer
+	// Size is the number of bytes written so far.
+	Size() int64
+	// Discard forgets the body unless a committed transaction holds it. It may
+	// be called more than once and after PutBody.
+	Discard()
+}
+
+// A Body is a stored body. Reads may run side by side. Any change of the sealed
+// bytes shows as an error that wraps ErrCorrupt, never as other bytes.
+type Body interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// A Tx is one transaction. Records it returns are copies. It must not be used
+// after the function it was given to returns.
+type Tx interface {
+	DirectoryTx
+	MailboxTx
+	QueueTx
+	TrackTx
+	BodyTx
+}
+
+// BodyTx holds bodies. A body lives as long as a job or a mailbox message
+// refers to it; the last reference takes it along.
+type BodyTx interface {
+	// PutBody makes what w took part of the store. A transaction that ends
+	// without a reference to it fails.
+	PutBody(w BodyWriter) (BodyID, error)
+}
+
+// Times in records are UTC, to the microsecond.
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

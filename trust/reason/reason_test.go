@@ -1,0 +1,64 @@
+package reason
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+)
+
+func TestEveryCodeHasAConsistentOutcome(t *testing.T) {
+	for _, c := range Codes() {
+		o := c.Outcome()
+		if o.Public == "" || o.Hint == "" {
+			t.Errorf("%s: public %q, hint %q: both must say something", c, o.Public, o.Hint)
+		}
+		class := o.Reply / 100
+		if class != o.Enhanced[0] {
+			t.Errorf("%s: reply %d and status %s are of different classes", c, o.Reply, o.Enhanced)
+		}
+		if o.Retry != (class == 4) {
+			t.Errorf("%s: retry %v with reply %d", c, o.Retry, o.Reply)
+		}
+	}
+}
+
+// AS-66: an inbound message that is not believed is met with silence.
+func TestAS66_InboundRefusalsHaveNoDisposition(t *testing.T) {
+	for _, c := range []Code{NotEncrypted, Undecryptable, NotSigned, BadSignature, WeakAlgorithm,
+		SenderMismatch, TamperedRouting, Malformed} {
+		if d := c.Outcome().Disposition; d != "" {
+			t.Errorf("%s: disposition %q, want none", c, d)
+		}
+	}
+}
+
+func TestUnknownCodeDoesNotFailOpen(t *testing.T) {
+	o := Code("no-such-code").Outcome()
+	if o.Reply != 451 || !o.Retry {
+		t.Errorf("got %+v, want the internal error", o)
+	}
+	_, err := Parse("no-such-code")
+	if !errors.Is(err, ErrUnknown) {
+		t.Errorf("Parse: %v, want ErrUnknown", err)
+	}
+}
+
+func TestOfFindsTheCodeThroughWrapping(t *testing.T) {
+	err := fmt.Errorf("sealing: %w", New(Expired, "certificate %d: %w", 7, io.EOF))
+	if got := Of(err); got != Expired {
+		t.Errorf("Of = %s, want expired", got)
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Error("the cause is lost")
+	}
+	if got := Of(io.EOF); got != Internal {
+		t.Errorf("Of(plain) = %s, want internal", got)
+	}
+	if got := Of(nil); got != OK {
+		t.Errorf("Of(nil) = %s, want ok", got)
+	}
+	if !Code("").IsOK() || Code("").String() != "ok" {
+		t.Error("the zero code is not ok")
+	}
+}
