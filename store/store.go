@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 )
 
 // Errors of the store. They are wrapped, with what was being done.
@@ -131,5 +130,3 @@ type BodyTx interface {
 	PutBody(w BodyWriter) (BodyID, error)
 }
 
-// Times in records are UTC, to the microsecond.
-func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
