@@ -129,4 +129,3 @@ type BodyTx interface {
 	// without a reference to it fails.
 	PutBody(w BodyWriter) (BodyID, error)
 }
-
