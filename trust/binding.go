@@ -1,0 +1,149 @@
+package trust
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"strings"
+
+	"postern/mime"
+)
+
+// A Binding says what in a certificate names an address.
+type Binding string
+
+// The bindings. The zero Binding is none.
+const (
+	ByAddress Binding = "address"         // SAN rfc822Name equal to the address
+	ByDomain  Binding = "domain"          // SAN dNSName equal to its domain
+	BySubject Binding = "subject-address" // emailAddress of the subject name, V12 alone
+)
+
+// emailAddress is the PKCS #9 attribute (RFC 2985 §5.2.1).
+var oidEmailAddress = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
+
+// Binds reports whether cert speaks for addr, and by what. An organisation's
+// certificate speaks for every address of exactly its domain (AS-11).
+func Binds(cert *x509.Certificate, addr mime.Address, p Profile) (Binding, bool) {
+	b, problem := bind(cert, addr, p)
+	return b, problem == ""
+}
+
+// bind returns the binding or, for our own eyes, what is wrong.
+func bind(cert *x509.Certificate, addr mime.Address, p Profile) (Binding, string) {
+	if addr.IsZero() {
+		return "", "there is no address to bind to"
+	}
+	// AS-14: v1.3 has no wildcards, and refuses the whole certificate for one.
+	// They never bind under v1.2 either, because they equal no domain.
+	if p != V12 && hasWildcard(cert) {
+		return "", "the certificate has a wildcard dNSName"
+	}
+	b := bindByName(cert, addr)
+	if p == V12 {
+		return bindLegacy(cert, addr, b)
+	}
+	if b == "" {
+		return "", notNamed(cert, addr)
+	}
+	return b, ""
+}
+
+func bindByName(cert *x509.Certificate, addr mime.Address) Binding {
+	for _, name := range cert.EmailAddresses {
+		if sameAddress(name, addr) {
+			return ByAddress
+		}
+	}
+	for _, name := range cert.DNSNames {
+		// AS-13: the whole domain, neither a parent nor a child of it.
+		if sameDomain(name, addr.Domain()) {
+			return ByDomain
+		}
+	}
+	return ""
+}
+
+// bindLegacy adds what v1.2 knows of the subject's emailAddress: it binds where
+// the SAN holds no name of ours at all (AS-15), and where the SAN binds it must
+// not say something else (AS-16).
+func bindLegacy(cert *x509.Certificate, addr mime.Address, b Binding) (Binding, string) {
+	emails := subjectAddresses(cert)
+	if b == "" {
+		named := len(cert.EmailAddresses) + len(cert.DNSNames)
+		for _, e := range emails {
+			if named == 0 && sameAddress(e, addr) {
+				return BySubject, ""
+			}
+		}
+		return "", notNamed(cert, addr)
+	}
+	for _, e := range emails {
+		if !agrees(e, addr, b) {
+			return "", fmt.Sprintf("the subject's emailAddress %q contradicts the subjectAltName", e)
+		}
+	}
+	return b, ""
+}
+
+// agrees reports whether the subject's emailAddress e may stand beside a SAN
+// that binds to addr by b. An organisation's certificate may name its domain or
+// any address in it.
+func agrees(e string, addr mime.Address, b Binding) bool {
+	if b == ByAddress {
+		return sameAddress(e, addr)
+	}
+	return sameDomain(e[strings.LastIndexByte(e, '@')+1:], addr.Domain())
+}
+
+func notNamed(cert *x509.Certificate, addr mime.Address) string {
+	if len(cert.EmailAddresses)+len(cert.DNSNames) == 0 {
+		return "the subjectAltName has neither an rfc822Name nor a dNSName" // AS-12
+	}
+	return fmt.Sprintf("the certificate is for %s, not for %s",
+		summary(append(cert.EmailAddresses[:len(cert.EmailAddresses):len(cert.EmailAddresses)], cert.DNSNames...)), addr)
+}
+
+// summary writes the first few names of a certificate that may hold thousands.
+func summary(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return fmt.Sprintf("%q", names)
+	}
+	return fmt.Sprintf("%q and %d more", names[:most], len(names)-most)
+}
+
+func hasWildcard(cert *x509.Certificate) bool {
+	for _, name := range cert.DNSNames {
+		if strings.Contains(name, "*") {
+			return true
+		}
+	}
+	return false
+}
+
+// sameAddress compares without regard to case (AS-4). A name that is no plain
+// Direct address is nobody's.
+func sameAddress(name string, addr mime.Address) bool {
+	a, err := mime.ParseAddress(name)
+	return err == nil && a.Same(addr)
+}
+
+// sameDomain compares without regard to case (AS-4). Reading name as a domain
+// keeps everything out that is not letters, digits and hyphens, so that no
+// rule of Unicode for upper and lower case has a say.
+func sameDomain(name string, d mime.Domain) bool {
+	parsed, err := mime.ParseDomain(name)
+	return err == nil && parsed == d && len(name) == len(d)
+}
+
+func subjectAddresses(cert *x509.Certificate) []string {
+	var all []string
+	for _, a := range cert.Subject.Names {
+		s, ok := a.Value.(string)
+		if ok && a.Type.Equal(oidEmailAddress) {
+			all = append(all, s)
+		}
+	}
+	return all
+}

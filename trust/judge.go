@@ -1,0 +1,166 @@
+package trust
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"time"
+
+	"postern/mime"
+	"postern/trust/reason"
+)
+
+// ClockSkew is by how much a certificate's first moment may lie in the future,
+// for clocks that run apart. Its last moment has no such grace (CP-28).
+const ClockSkew = 5 * time.Minute
+
+// Params is a question to Judge: may this certificate be used for this, for
+// this address, at this time? All fields but Intermediates and Profile must be
+// set; one that is missing is a refusal, never an assumption.
+type Params struct {
+	Certificate *x509.Certificate
+	Purpose     Purpose
+	Address     mime.Address // whom the certificate must speak for
+	Anchors     *Anchors     // of our domain and direction
+	// Intermediates may help to reach an anchor; they come from strangers and
+	// give no trust of their own. Only the first MaxIntermediates are looked at.
+	Intermediates []*x509.Certificate
+	At            time.Time
+	Profile       Profile
+}
+
+// A Verdict is the answer about one certificate. Code is OK exactly if the
+// certificate may be used.
+type Verdict struct {
+	Certificate *x509.Certificate
+	Code        reason.Code
+	Detail      string  // what exactly, for our own eyes
+	Binding     Binding // what names the address; set whenever something does
+	// Path leads from the certificate to the anchor, both included; of length 1
+	// if the certificate is itself the anchor. Nil unless Code is OK.
+	Path   []*x509.Certificate
+	Anchor *x509.Certificate // the last of Path
+}
+
+// Err returns the verdict as a *reason.Error, or nil if Code is OK.
+func (v Verdict) Err() error {
+	if v.Code.IsOK() {
+		return nil
+	}
+	return &reason.Error{Code: v.Code, Detail: v.Detail}
+}
+
+// A check returns OK, or a code and a detail. It may add to the verdict.
+type check func(p Params, v *Verdict) (reason.Code, string)
+
+// checks returns the checks in their order. The first that fails gives the
+// reason, so they go from what the certificate says of itself, which its owner
+// can mend, to what others say of it, which is for its issuer and for our
+// operator; what needs the network comes last.
+func checks() []check {
+	return []check{
+		complete,
+		checkBinding,   // wrong-address
+		checkDates,     // expired, not-yet-valid
+		checkSubject,   // bad-path
+		checkUsage,     // wrong-usage
+		checkEndEntity, // wrong-usage
+		checkKey,       // weak-key
+		checkPath,      // no-anchors, untrusted-anchor, bad-path, weak-key
+	}
+}
+
+// Judge answers p. It costs the same whatever the number of anchors, and is
+// bounded whatever the certificates are.
+func Judge(p Params) Verdict {
+	v := Verdict{Certificate: p.Certificate}
+	for _, c := range checks() {
+		v.Code, v.Detail = c(p, &v)
+		if !v.Code.IsOK() {
+			v.Detail = printable(v.Detail)
+			return v
+		}
+	}
+	return v
+}
+
+// printable makes one harmless line of a detail, which may quote whatever a
+// stranger wrote into a certificate.
+func printable(s string) string {
+	const most = 400
+	if len(s) > most {
+		s = s[:most] + "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+func complete(p Params, _ *Verdict) (reason.Code, string) {
+	switch {
+	case p.Certificate == nil:
+		return reason.NoCertificate, "there is no certificate to judge"
+	case p.Purpose != Sign && p.Purpose != Encrypt:
+		return reason.Internal, "judging a certificate for no purpose"
+	case p.At.IsZero():
+		return reason.Internal, "judging a certificate at no time"
+	}
+	return reason.OK, ""
+}
+
+func checkBinding(p Params, v *Verdict) (reason.Code, string) {
+	b, problem := bind(p.Certificate, p.Address, p.Profile)
+	if problem != "" {
+		return reason.WrongAddress, problem
+	}
+	v.Binding = b
+	return reason.OK, ""
+}
+
+// checkDates holds AS-18; a certificate without both dates does not parse.
+func checkDates(p Params, _ *Verdict) (reason.Code, string) {
+	if p.At.After(p.Certificate.NotAfter) {
+		return reason.Expired, fmt.Sprintf("the certificate ended on %s", date(p.Certificate.NotAfter))
+	}
+	if p.At.Add(ClockSkew).Before(p.Certificate.NotBefore) {
+		return reason.NotYetValid, fmt.Sprintf("the certificate begins on %s", date(p.Certificate.NotBefore))
+	}
+	return reason.OK, ""
+}
+
+func date(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// emptyName is the DER of a Name without any attribute.
+const emptyName = "\x30\x00"
+
+// checkSubject holds AS-19.
+func checkSubject(p Params, _ *Verdict) (reason.Code, string) {
+	if string(p.Certificate.RawSubject) == emptyName {
+		return reason.BadPath, "the certificate has no subject name"
+	}
+	return reason.OK, ""
+}
+
+func checkUsage(p Params, _ *Verdict) (reason.Code, string) {
+	problem := usageProblem(p.Certificate, p.Purpose)
+	if problem != "" {
+		return reason.WrongUsage, problem
+	}
+	return reason.OK, ""
+}
+
+// checkEndEntity refuses authorities (AS-22), but for one that the operator
+// has made an anchor (AS-67).
+func checkEndEntity(p Params, _ *Verdict) (reason.Code, string) {
+	if p.Certificate.IsCA && !p.Anchors.Contains(p.Certificate) {
+		return reason.WrongUsage, "the certificate is an authority's, not an end entity's"
+	}
+	return reason.OK, ""
+}
+
+func checkKey(p Params, _ *Verdict) (reason.Code, string) {
+	return strengthOf([]*x509.Certificate{p.Certificate})
+}

@@ -1,0 +1,71 @@
+package trust
+
+import (
+	"crypto/x509"
+
+	"postern/trust/reason"
+)
+
+// A Selection is what Select made of the certificates found for an address.
+type Selection struct {
+	// Valid are the certificates that may be used: encrypt to all of them (AS-79).
+	Valid []*x509.Certificate
+	// Verdicts has one entry for each different candidate, in their order.
+	Verdicts []Verdict
+	// Code is OK if there is a valid certificate, and otherwise the most telling
+	// reason, with its detail: that of the candidate that came furthest.
+	Code   reason.Code
+	Detail string
+}
+
+// Err returns the selection as a *reason.Error, or nil if Code is OK.
+func (s Selection) Err() error {
+	return Verdict{Code: s.Code, Detail: s.Detail}.Err()
+}
+
+// Select judges each candidate by p, whose Certificate is ignored. Candidates
+// that fail do not spoil those that pass (CD-5); when all fail, none is used
+// (CD-41).
+func Select(p Params, candidates []*x509.Certificate) Selection {
+	s := Selection{Code: reason.NoCertificate, Detail: "there is no certificate to choose from"}
+	seen := make(map[Fingerprint]bool, len(candidates))
+	best := -1
+	for _, c := range candidates {
+		if c == nil || seen[FingerprintOf(c)] {
+			continue
+		}
+		seen[FingerprintOf(c)] = true
+		p.Certificate = c
+		v := Judge(p)
+		s.Verdicts = append(s.Verdicts, v)
+		if v.Code.IsOK() {
+			s.Valid = append(s.Valid, c)
+		}
+		if progress(v.Code) > best {
+			best, s.Code, s.Detail = progress(v.Code), v.Code, v.Detail
+		}
+	}
+	return s
+}
+
+// progress ranks a code by how far a certificate came in the checks. OK is the
+// furthest.
+func progress(c reason.Code) int {
+	switch c {
+	case reason.WrongAddress:
+		return 1
+	case reason.Expired, reason.NotYetValid:
+		return 2
+	case reason.WrongUsage:
+		return 3
+	case reason.WeakKey:
+		return 4
+	case reason.NoAnchors, reason.UntrustedAnchor:
+		return 5
+	case reason.BadPath:
+		return 6
+	case reason.OK:
+		return 7
+	}
+	return 0
+}

@@ -1,0 +1,123 @@
+package trust
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"slices"
+
+	"postern/trust/reason"
+)
+
+// A Purpose is what a certificate is wanted for. The zero Purpose is none, and
+// nothing may be used for it.
+type Purpose uint8
+
+// The purposes.
+const (
+	Sign    Purpose = iota + 1 // verifying a sender's signature, or making ours
+	Encrypt                    // encrypting to a recipient
+)
+
+// String returns "sign" or "encrypt".
+func (p Purpose) String() string {
+	switch p {
+	case Sign:
+		return "sign"
+	case Encrypt:
+		return "encrypt"
+	}
+	return fmt.Sprintf("Purpose(%d)", uint8(p))
+}
+
+// RSA moduli in bits. Fewer are weak (AS-34); more cost a stranger nothing to
+// claim and us much to compute.
+const (
+	MinRSABits = 2048
+	MaxRSABits = 8192
+)
+
+var oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
+
+// usageProblem checks keyUsage against the purpose, or returns "" (AS-20).
+func usageProblem(cert *x509.Certificate, p Purpose) string {
+	if !hasExtension(cert, oidKeyUsage) {
+		return "" // RFC 5280 §4.2.1.3: without the extension the key is not restricted
+	}
+	need, name := x509.KeyUsageDigitalSignature, "digitalSignature"
+	if p == Encrypt {
+		need, name = x509.KeyUsageKeyEncipherment, "keyEncipherment"
+		if cert.PublicKeyAlgorithm == x509.ECDSA {
+			need, name = x509.KeyUsageKeyAgreement, "keyAgreement" // RFC 5480 §3
+		}
+	}
+	if cert.KeyUsage&need == 0 {
+		return fmt.Sprintf("keyUsage lacks %s, which is needed to %s", name, p)
+	}
+	return ""
+}
+
+func hasExtension(cert *x509.Certificate, id asn1.ObjectIdentifier) bool {
+	for i := range cert.Extensions {
+		if cert.Extensions[i].Id.Equal(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// keyProblem checks kind and strength of the certificate's key, or returns ""
+// (AS-34, AS-35).
+func keyProblem(cert *x509.Certificate) string {
+	switch key := cert.PublicKey.(type) {
+	case *rsa.PublicKey:
+		bits := key.N.BitLen()
+		if bits < MinRSABits {
+			return fmt.Sprintf("the RSA key has %d bits, less than %d", bits, MinRSABits)
+		}
+		if bits > MaxRSABits {
+			return fmt.Sprintf("the RSA key has %d bits, more than %d", bits, MaxRSABits)
+		}
+		return ""
+	case *ecdsa.PublicKey:
+		if slices.Contains([]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}, key.Curve) {
+			return ""
+		}
+		return fmt.Sprintf("the curve %s is not P-256, P-384 or P-521", key.Curve.Params().Name)
+	}
+	return fmt.Sprintf("keys of the kind %s are not allowed", cert.PublicKeyAlgorithm)
+}
+
+// oversized reports whether using the certificate's key costs too much.
+func oversized(cert *x509.Certificate) bool {
+	key, ok := cert.PublicKey.(*rsa.PublicKey)
+	return ok && key.N.BitLen() > MaxRSABits
+}
+
+// signatureProblem checks the algorithm that the issuer signed the certificate
+// with, or returns "".
+func signatureProblem(cert *x509.Certificate) string {
+	switch cert.SignatureAlgorithm {
+	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
+		return fmt.Sprintf("the certificate %q is signed with %s", name(cert), cert.SignatureAlgorithm)
+	}
+	return ""
+}
+
+// name returns what to call a certificate in a detail.
+func name(cert *x509.Certificate) string { return cert.Subject.String() }
+
+// strengthOf returns the code and the detail for the first of certs whose key
+// may not be used, or OK.
+func strengthOf(certs []*x509.Certificate) (reason.Code, string) {
+	for _, c := range certs {
+		problem := keyProblem(c)
+		if problem != "" {
+			return reason.WeakKey, fmt.Sprintf("%q: %s", name(c), problem)
+		}
+	}
+	return reason.OK, ""
+}
