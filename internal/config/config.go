@@ -1,0 +1,84 @@
+// Package config reads Postern's configuration: one TOML file.
+//
+// The struct Config is the only place where a key is defined. Its tags carry
+// the key's name, meaning, default and range, and from them come the reading,
+// the checking, the description that "postern config describe" prints and the
+// commented file that "postern init" writes, so that these cannot differ.
+//
+// Every error is one line that names the file, the key and what to do.
+package config
+
+import (
+	"time"
+
+	"postern/mime"
+)
+
+// A Config is the whole configuration. Default returns one with every default
+// set; Load and Parse return one that has passed Check.
+type Config struct {
+	Hostname mime.Domain `toml:"hostname" example:"mail.b.example" doc:"The fully qualified name of this server: in SMTP greetings, in Message-IDs and in the MX records of its domains. Required."`
+	Dir      string      `toml:"dir" default:"data" doc:"The folder of the store and of the master key."`
+	Listen   Listen      `toml:"listen" doc:"Where to listen, each as ADDRESS:PORT. No address before the colon means every address of this machine; port 0 lets the system choose. An absent key is an absent listener."`
+	TLS      TLS         `toml:"tls" doc:"The certificate of the listeners. Both keys or none. Passwords travel under TLS alone, so submission, submissions, imap and imaps need it; the backbone offers STARTTLS when it is there."`
+	DNS      DNS         `toml:"dns" doc:"Where names and certificates of others are looked up."`
+	Relay    Relay       `toml:"relay" doc:"How sealed messages leave for other domains."`
+	Network  Network     `toml:"network" doc:"What the fetching of certificates, revocation and bundles may reach."`
+	Trust    Trust       `toml:"trust" doc:"Whom we believe. Anchors are in the store: see \"postern anchor\"."`
+	Limits   Limits      `toml:"limits" doc:"What one peer, one message and one moment may cost."`
+	Log      Log         `toml:"log" doc:"The log on standard error. It never holds subjects, bodies or passwords."`
+}
+
+// Listen holds the listeners' addresses as HOST:PORT; "" is no listener.
+type Listen struct {
+	Submission  string `toml:"submission" example:":587" doc:"Mail from our users, STARTTLS before AUTH (RFC 6409)."`
+	Submissions string `toml:"submissions" example:":465" doc:"Mail from our users, TLS from the first byte (RFC 8314)."`
+	Backbone    string `toml:"backbone" example:":25" doc:"Sealed mail from other gateways."`
+	IMAP        string `toml:"imap" example:":143" doc:"Mailboxes, STARTTLS before LOGIN."`
+	IMAPS       string `toml:"imaps" example:":993" doc:"Mailboxes, TLS from the first byte (RFC 8314)."`
+}
+
+// TLS names the PEM files of the listeners' certificate.
+type TLS struct {
+	Cert string `toml:"cert" example:"tls/cert.pem" doc:"PEM file of the certificate, followed by its chain."`
+	Key  string `toml:"key" example:"tls/key.pem" doc:"PEM file of the private key."`
+}
+
+// DNS says whom to ask.
+type DNS struct {
+	Servers []string `toml:"servers" example:"[\"127.0.0.1:53\"]" doc:"Resolvers as IP:PORT, tried in turn. Without them: the system's resolvers."`
+}
+
+// Relay says how messages leave.
+type Relay struct {
+	Routes   map[mime.Domain]string `toml:"routes" example:"{ \"b.example\" = \"127.0.0.1:2525\" }" doc:"Domains whose mail goes to HOST:PORT instead of to their MX; several may stand under [relay.routes], one a line."`
+	Port     int                    `toml:"port" default:"25" range:"1..65535" doc:"The port of MX hosts."`
+	RetryFor time.Duration          `toml:"retry_for" default:"72h" range:"1m..720h" doc:"How long delivery is tried before the sender gets a failure notice."`
+}
+
+// Network bounds where fetches may go.
+type Network struct {
+	AllowPrivate bool `toml:"allow_private" default:"false" doc:"Whether fetches of certificates, revocation lists, OCSP and bundles, and LDAP, may reach loopback and private addresses. A stranger's certificate names these addresses: leave it false except for tests and closed networks."`
+}
+
+// Trust says by which rules certificates are judged.
+type Trust struct {
+	Profile string `toml:"profile" default:"1.3" oneof:"1.2 1.3" doc:"The version of the Applicability Statement for Secure Health Transport whose rules hold."`
+}
+
+// Limits bounds what peers can ask for. Sizes are in bytes.
+type Limits struct {
+	MessageBytes     int64         `toml:"message_bytes" default:"37748736" range:"65536..1073741824" doc:"The largest message taken, in bytes. 36 MiB carries attachments of about 25 MiB."`
+	Recipients       int           `toml:"recipients" default:"100" range:"1..1000" doc:"Recipients of one message."`
+	Connections      int           `toml:"connections" default:"500" range:"1..100000" doc:"Connections at once, for each listener."`
+	ConnectionsPerIP int           `toml:"connections_per_ip" default:"50" range:"1..100000" doc:"Connections at once from one address, for each listener. At most limits.connections."`
+	CommandIdle      time.Duration `toml:"command_idle" default:"5m" range:"1s..1h" doc:"How long a peer may be silent between commands. RFC 5321 asks for 5 minutes."`
+	DataTime         time.Duration `toml:"data_time" default:"30m" range:"1s..24h" doc:"How long the whole transfer of one message may take."`
+	CryptoMemory     int64         `toml:"crypto_memory" default:"268435456" range:"65536..1099511627776" doc:"Bytes of messages that are sealed or opened at once; more wait. At least limits.message_bytes."`
+}
+
+// Log says what is logged and in which form.
+type Log struct {
+	Level  string `toml:"level" default:"info" oneof:"debug info warn error" doc:"The least important level that is logged."`
+	Format string `toml:"format" default:"text" oneof:"text json" doc:"One line of text, or one JSON object, for each event."`
+}

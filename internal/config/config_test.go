@@ -1,0 +1,331 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"postern/internal/config"
+	"postern/mime"
+)
+
+const full = `
+hostname = "MX.b.example."
+dir = "/var/lib/postern"
+[listen]
+submission = "127.0.0.1:587"
+submissions = "[::1]:465"
+backbone = ":25"
+imap = "localhost:143"
+imaps = "0.0.0.0:993"
+[tls]
+cert = "tls/cert.pem"
+key = "/etc/key.pem"
+[dns]
+servers = ["127.0.0.1:5353", "[::1]:53"]
+[relay]
+routes = { "A.example" = "127.0.0.1:2525", "c.example" = "mx.c.example:25" }
+port = 2526
+retry_for = "24h"
+[network]
+allow_private = true
+[trust]
+profile = "1.2"
+[limits]
+message_bytes = 1048576
+recipients = 10
+connections = 20
+connections_per_ip = 5
+command_idle = "90s"
+data_time = "1h30m"
+crypto_memory = 2097152
+[log]
+level = "debug"
+format = "json"
+`
+
+func fullConfig() *config.Config {
+	return &config.Config{
+		Hostname: "mx.b.example",
+		Dir:      "/var/lib/postern",
+		Listen: config.Listen{
+			Submission: "127.0.0.1:587", Submissions: "[::1]:465", Backbone: ":25",
+			IMAP: "localhost:143", IMAPS: "0.0.0.0:993",
+		},
+		TLS:     config.TLS{Cert: "/etc/postern/tls/cert.pem", Key: "/etc/key.pem"},
+		DNS:     config.DNS{Servers: []string{"127.0.0.1:5353", "[::1]:53"}},
+		Network: config.Network{AllowPrivate: true},
+		Relay: config.Relay{
+			Routes: map[mime.Domain]string{"a.example": "127.0.0.1:2525", "c.example": "mx.c.example:25"},
+			Port:   2526, RetryFor: 24 * time.Hour,
+		},
+		Trust: config.Trust{Profile: "1.2"},
+		Limits: config.Limits{
+			MessageBytes: 1 << 20, Recipients: 10, Connections: 20, ConnectionsPerIP: 5,
+			CommandIdle: 90 * time.Second, DataTime: 90 * time.Minute, CryptoMemory: 2 << 20,
+		},
+		Log: config.Log{Level: "debug", Format: "json"},
+	}
+}
+
+func TestParseReadsEveryKey(t *testing.T) {
+	got, err := config.Parse([]byte(full), "/etc/postern/postern.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(fullConfig(), got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	want := &config.Config{
+		Dir:   "data",
+		Relay: config.Relay{Port: 25, RetryFor: 72 * time.Hour},
+		Trust: config.Trust{Profile: "1.3"},
+		Limits: config.Limits{
+			MessageBytes: 36 << 20, Recipients: 100, Connections: 500, ConnectionsPerIP: 50,
+			CommandIdle: 5 * time.Minute, DataTime: 30 * time.Minute, CryptoMemory: 256 << 20,
+		},
+		Log: config.Log{Level: "info", Format: "text"},
+	}
+	if diff := cmp.Diff(want, config.Default()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestSampleReadsBack(t *testing.T) {
+	named := config.Default()
+	named.Hostname = "mail.b.example"
+	odd := config.Default()
+	odd.Hostname = "mail.b.example"
+	odd.Dir = "/tmp/a \"b\"\\c\n\x7f#é"
+	odd.Network.AllowPrivate = true
+	odd.Limits.CommandIdle = 61 * time.Second
+	for name, c := range map[string]*config.Config{"defaults": named, "every key": fullConfig(), "odd text": odd} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			err := config.Sample(&b, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := config.Parse(b.Bytes(), "postern.toml")
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, b.String())
+			}
+			if diff := cmp.Diff(c, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// What the description shows as defaults are the defaults, and its examples
+// are values that the checks take.
+func TestDescriptionIsTrue(t *testing.T) {
+	var b bytes.Buffer
+	err := config.Describe(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	active := regexp.MustCompile(`(?m)^#([a-z_]+ = )`).ReplaceAllString(b.String(), "$1")
+	got, err := config.Parse([]byte(active), "postern.toml")
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, active)
+	}
+	got.Hostname, got.Listen, got.TLS, got.DNS.Servers, got.Relay.Routes = "", config.Listen{}, config.TLS{}, nil, nil
+	if diff := cmp.Diff(config.Default(), got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for i, line := range strings.Split(b.String(), "\n") {
+		if len(line) > 80 {
+			t.Errorf("line %d is %d octets long", i+1, len(line))
+		}
+	}
+}
+
+func TestErrorsAreOneLineWithAHint(t *testing.T) {
+	const host = "hostname = \"mx.b.example\"\n"
+	for _, tt := range []struct{ name, text, want string }{
+		{"misspelt table", host + "[lisen]\n", `key "lisen" is not known (did you mean "listen"?)`},
+		{"misspelt key", host + "[listen]\nimapz = \":993\"", `key "listen.imapz" is not known (did you mean "listen.imap"?)`},
+		{"wrong table", host + "imaps = \":993\"", `key "imaps" is not known (did you mean "listen.imaps"?)`},
+		{"another case", host + "[relay]\nPort = 26", `key "relay.Port" is not known (did you mean "relay.port"?)`},
+		{"unlike any", host + "quux = 1", `key "quux" is not known ("postern config describe" lists all keys)`},
+		{"long line", host + strings.Repeat("a", 600) + " = 1", `line 2: longer than 512 bytes`},
+		{"very long key", host + strings.Repeat("a", 500) + " = 1", `is not known ("postern config describe" lists all keys)`},
+		{"no table", host + "listen = 5", `key "listen" is a table: write [listen] on a line of its own`},
+		{"many tables", host + "[[listen]]\nimap = \":1\"", `key "listen" is a table`},
+		{"routes no table", host + "[relay]\nroutes = 5", `key "relay.routes" must be a table with its domains in quotes`},
+		{"route not quoted", host + "[relay]\nroutes = { b.example = \"h:1\" }", `key "relay.routes" must be a table with its domains in quotes`},
+		{"syntax", host + "dir = ", `line 2: `},
+		{"twice", host + host, `line 2: `},
+		{"text for number", host + "[relay]\nport = \"25\"", `key "relay.port" must be a whole number`},
+		{"number for text", "hostname = 5", `key "hostname" must be a text in quotes`},
+		{"number for truth", host + "[network]\nallow_private = 1", `key "network.allow_private" must be true or false`},
+		{"fraction", host + "[relay]\nport = 2.5", `must be a whole number`},
+		{"duration without unit", host + "[limits]\ncommand_idle = \"5\"", `key "limits.command_idle" must be a duration in quotes, as "90s"`},
+		{"duration as number", host + "[limits]\ncommand_idle = 5", `must be a duration in quotes`},
+		{"list of numbers", host + "[dns]\nservers = [5]", `key "dns.servers" must be a list of texts`},
+		{"no hostname", "", `key "hostname" is missing: give this server's fully qualified name`},
+		{"bare hostname", `hostname = "localhost"`, `key "hostname": "localhost" is not a fully qualified name`},
+		{"empty dir", host + `dir = ""`, `key "dir" is empty`},
+		{"NUL in path", host + `dir = "a\u0000"`, `key "dir" is not a path`},
+		{"zero duration", host + "[relay]\nretry_for = \"0s\"", `key "relay.retry_for" must be from 1m to 720h`},
+		{"negative duration", host + "[limits]\ndata_time = \"-5m\"", `key "limits.data_time" must be from 1s to 24h`},
+		{"huge size", host + "[limits]\nmessage_bytes = 9223372036854775807", `key "limits.message_bytes" must be from 65536 to 1073741824`},
+		{"zero recipients", host + "[limits]\nrecipients = 0", `key "limits.recipients" must be from 1 to 1000`},
+		{"port above", host + "[relay]\nport = 65536", `key "relay.port" must be from 1 to 65535`},
+		{"profile", host + "[trust]\nprofile = \"1.4\"", `key "trust.profile" is "1.4", but must be one of ["1.2" "1.3"]`},
+		{"log level", host + "[log]\nlevel = \"INFO\"", `key "log.level" is "INFO", but must be one of`},
+		{"per address above all", host + "[limits]\nconnections = 10", `key "limits.connections_per_ip" is 50, but must be at most limits.connections, which is 10`},
+		{"message above memory", host + "[limits]\ncrypto_memory = 65536", `key "limits.crypto_memory" is 65536, but must be at least limits.message_bytes`},
+		{"listener without port", host + "[listen]\nbackbone = \"127.0.0.1\"", `key "listen.backbone": "127.0.0.1" is not ADDRESS:PORT`},
+		{"listener with service name", host + "[listen]\nbackbone = \":smtp\"", `is not ADDRESS:PORT`},
+		{"listener with bad address", host + "[listen]\nbackbone = \"127.0.0.300:25\"", `is not ADDRESS:PORT`},
+		{"listeners collide", host + "[listen]\nbackbone = \":25\"\nsubmission = \"127.0.0.1:25\"", `keys "listen.submission" and "listen.backbone" listen on one address`},
+		{"no TLS", host + "[listen]\nsubmission = \":587\"", `key "tls.cert" is missing: listen.submission takes passwords`},
+		{"no TLS for IMAP", host + "[listen]\nimap = \":143\"", `listen.imap takes passwords`},
+		{"no key", host + "[tls]\ncert = \"c.pem\"", `key "tls.key" is missing`},
+		{"no certificate", host + "[tls]\nkey = \"k.pem\"", `key "tls.cert" is missing`},
+		{"resolver by name", host + "[dns]\nservers = [\"dns.example:53\"]", `key "dns.servers": "dns.example:53" is not IP:PORT`},
+		{"resolver without port", host + "[dns]\nservers = [\"127.0.0.1\"]", `is not IP:PORT`},
+		{"route for no domain", host + "[relay]\nroutes = { \"b\" = \"h:1\" }", `key "relay.routes": "b" is not a domain`},
+		{"route to port 0", host + "[relay]\nroutes = { \"b.example\" = \"h:0\" }", `"h:0" for b.example is not HOST:PORT`},
+		{"route to no host", host + "[relay]\nroutes = { \"b.example\" = \":25\" }", `":25" for b.example is not HOST:PORT`},
+		{"route twice", host + "[relay]\nroutes = { \"b.example\" = \"h:1\", \"B.example\" = \"h:2\" }", `the domain "b.example" is there twice`},
+		{"too large", host + strings.Repeat("#\n", config.MaxFile/2), `larger than 131072 bytes`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := config.Parse([]byte(tt.text), "postern.toml")
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if !strings.HasPrefix(err.Error(), "config: postern.toml: ") || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got  %v\nwant … %s …", err, tt.want)
+			}
+			if strings.ContainsAny(err.Error(), "\r\n") {
+				t.Errorf("more than one line: %q", err)
+			}
+		})
+	}
+}
+
+func TestListenersThatDoNotCollide(t *testing.T) {
+	for _, text := range []string{
+		"backbone = \"127.0.0.1:25\"\nsubmission = \"127.0.0.2:25\"",
+		"backbone = \"0.0.0.0:25\"\nsubmission = \"[::1]:25\"",
+		"backbone = \"127.0.0.1:0\"\nsubmission = \"127.0.0.1:0\"",
+	} {
+		text = "hostname = \"mx.b.example\"\n[tls]\ncert = \"c\"\nkey = \"k\"\n[listen]\n" + text
+		_, err := config.Parse([]byte(text), "postern.toml")
+		if err != nil {
+			t.Errorf("%v in\n%s", err, text)
+		}
+	}
+}
+
+func TestCheckOfWhatCodeBuilt(t *testing.T) {
+	c := config.Default()
+	c.Hostname = "MX.b.example"
+	if err := c.Check(); err == nil {
+		t.Error("a hostname in upper case passed")
+	}
+	c.Hostname = "mx.b.example"
+	if err := c.Check(); err != nil {
+		t.Error(err)
+	}
+	c.Relay.Routes = map[mime.Domain]string{"B.example": "h:1"}
+	if err := c.Check(); err == nil {
+		t.Error("a route in upper case passed")
+	}
+}
+
+func TestLoad(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "postern.toml")
+	_, err := config.Load(path)
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "postern init") {
+		t.Errorf("missing file: %v", err)
+	}
+	err = os.WriteFile(path, []byte(`hostname = "mx.b.example"`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(folder, "data"); c.Dir != want {
+		t.Errorf("dir is %q, want %q", c.Dir, want)
+	}
+	_, err = config.Load(folder)
+	if err == nil {
+		t.Error("a folder was read")
+	}
+}
+
+func TestHostileTextTakesLittleTime(t *testing.T) {
+	dots := strings.Repeat("a.", config.MaxLine/2-4)
+	var manyDots strings.Builder
+	for i := range config.MaxFile / config.MaxLine {
+		fmt.Fprintf(&manyDots, "%s%03d=1\n", dots, i)
+	}
+	for name, text := range map[string]string{
+		"arrays":        "a = " + strings.Repeat("[\n", config.MaxFile/2-4),
+		"inline tables": "a = " + strings.Repeat("[{a=\n", config.MaxBraces),
+		"many tables":   "a = " + strings.Repeat("[{a=\n", config.MaxBraces+1),
+		"dotted tables": "a=[\n" + strings.Repeat("{"+dots+"a=[\n", config.MaxBraces),
+		"headers":       strings.Repeat("[a]\n", config.MaxFile/4),
+		"array headers": strings.Repeat("[[a]]\n", config.MaxFile/6),
+		"dots":          manyDots.String(),
+		"keys":          strings.Repeat("a=1\n", config.MaxFile/4),
+		"one string":    "a = \"\"\"\n" + strings.Repeat("\\\n", config.MaxFile/2-8),
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			_, err := config.Parse([]byte(text), "postern.toml")
+			if err == nil {
+				t.Error("no error")
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(full))
+	f.Add([]byte("hostname = \"mx.b.example\"\n[listen]\nimap = 5"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := config.Parse(data, "/etc/postern/postern.toml")
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\r\n") {
+				t.Errorf("more than one line: %q", err)
+			}
+			return
+		}
+		var b bytes.Buffer
+		err = config.Sample(&b, c)
+		if err != nil {
+			return // a path that its escapes make too long for a line
+		}
+		again, err := config.Parse(b.Bytes(), "/etc/postern/postern.toml")
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, b.String())
+		}
+		if diff := cmp.Diff(c, again); diff != "" {
+			t.Errorf("(-first +again)\n%s", diff)
+		}
+	})
+}
