@@ -1,0 +1,19 @@
+// Package cms reads and writes the Cryptographic Message Syntax (RFC 5652)
+// in the profile of S/MIME 4.0 (RFC 8551): EnvelopedData with AES-CBC and RSA
+// key transport (RFC 3565, RFC 3370, RFC 3560), and SignedData with SHA-2 and
+// RSA or ECDSA (RFC 5754).
+//
+// It reads BER, because Java and gpgsm peers send indefinite lengths and
+// chunked octet strings, and it writes DER of known length, so that nothing
+// has to be buffered in either direction. What it reads is hostile: depth,
+// count and held octets are bounded by Limits, and all work is linear in the
+// input.
+//
+// Two rules shape the package. What Read returns from an EnvelopedReader or a
+// SignedReader is not authenticated: internal/cms/smime is the door through
+// which only verified content leaves. And private keys are crypto.Signer and
+// crypto.Decrypter, never key material, so that a hardware module fits.
+//
+// The package judges mathematics, not trust: validity, revocation, binding to
+// an address and the policy on key sizes belong to package trust.
+package cms

@@ -1,0 +1,117 @@
+package cms
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+const fixtures = "../../testdata/cms"
+
+func fixture(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(fixtures, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func pemBlock(t testing.TB, name string) []byte {
+	t.Helper()
+	block, _ := pem.Decode(fixture(t, name))
+	if block == nil {
+		t.Fatalf("%s has no PEM block", name)
+	}
+	return block.Bytes
+}
+
+func certificate(t testing.TB, name string) *x509.Certificate {
+	t.Helper()
+	c, err := x509.ParseCertificate(pemBlock(t, name+".pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func privateKey(t testing.TB, name string) crypto.Signer {
+	t.Helper()
+	key, err := x509.ParsePKCS8PrivateKey(pemBlock(t, name+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opaqueSigner{key.(crypto.Signer)}
+}
+
+// opaqueSigner hides the kind of the key, as a hardware module does.
+type opaqueSigner struct{ crypto.Signer }
+
+// opaqueDecrypter does the same and counts how often the key is used.
+type opaqueDecrypter struct {
+	crypto.Decrypter
+	mu   sync.Mutex
+	uses int
+}
+
+func (d *opaqueDecrypter) Decrypt(r io.Reader, msg []byte, opts crypto.DecrypterOpts) ([]byte, error) {
+	d.mu.Lock()
+	d.uses++
+	d.mu.Unlock()
+	return d.Decrypter.Decrypt(r, msg, opts)
+}
+
+func recipientKey(t testing.TB, name string) RecipientKey {
+	t.Helper()
+	key, err := x509.ParsePKCS8PrivateKey(pemBlock(t, name+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return RecipientKey{certificate(t, name), &opaqueDecrypter{Decrypter: key.(crypto.Decrypter)}}
+}
+
+func signer(t testing.TB, name string, h crypto.Hash) Signer {
+	t.Helper()
+	return Signer{Certificate: certificate(t, name), Key: privateKey(t, name), Hash: h}
+}
+
+// digester is what SignDetached and Verify ask for, over content in memory.
+func digester(content []byte) func(crypto.Hash) []byte {
+	return func(h crypto.Hash) []byte {
+		d := h.New()
+		d.Write(content)
+		return d.Sum(nil)
+	}
+}
+
+func encrypt(t testing.TB, plain []byte, o EncryptOptions, to ...*x509.Certificate) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := NewEnvelopedWriter(&out, int64(len(plain)), to, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Write(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func decrypt(message []byte, keys ...RecipientKey) ([]byte, error) {
+	e, err := OpenEnveloped(bytes.NewReader(message), keys, Limits{})
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(e)
+}
