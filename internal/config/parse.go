@@ -294,6 +294,7 @@ func (c *Config) normalize() error {
 		}
 		routes[name] = c.Relay.Routes[written]
 	}
+	c.Relay.Routes = nil
 	if len(routes) > 0 {
 		c.Relay.Routes = routes
 	}
