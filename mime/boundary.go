@@ -9,6 +9,10 @@ import (
 // have sent longer ones.
 const maxBoundary = 200
 
+// delimiterRoom is how long a delimiter line may be with its padding and line
+// break. A longer line is content.
+const delimiterRoom = maxBoundary + 256
+
 // validBoundary reports whether s can delimit parts. More characters than
 // bcharsnospace are let pass; a line break or a final blank cannot work.
 func validBoundary(s string) bool {
@@ -29,7 +33,7 @@ const (
 // space after the boundary is transport padding (RFC 2046 §5.1.1).
 func delimiter(line []byte, boundary string) delimiterKind {
 	rest, dashes := bytes.CutPrefix(line, []byte("--"))
-	if !dashes || len(rest) < len(boundary) || string(rest[:len(boundary)]) != boundary {
+	if !dashes || len(line) > delimiterRoom || len(rest) < len(boundary) || string(rest[:len(boundary)]) != boundary {
 		return delimiterNone
 	}
 	rest = bytes.TrimRight(rest[len(boundary):], " \t\r\n")

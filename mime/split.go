@@ -93,10 +93,6 @@ func (c *capped) Write(p []byte) (int, error) {
 	return c.Buffer.Write(p)
 }
 
-// delimiterRoom is how long a delimiter line may be with its padding. A longer
-// line is content.
-const delimiterRoom = maxBoundary + 256
-
 // A splitter finds the delimiter lines of one boundary in a stream. It searches
 // the window in bulk, since signed parts are long and delimiters are few.
 type splitter struct {

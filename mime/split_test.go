@@ -137,7 +137,7 @@ func firstPartByLines(body []byte, boundary string) ([]byte, bool) {
 	var part []byte
 	inside := false
 	for line := range bytes.Lines(body) {
-		if len(line) < delimiterRoom && delimiter(line, boundary) != delimiterNone {
+		if delimiter(line, boundary) != delimiterNone {
 			if inside {
 				return trimBreak(part), true
 			}
