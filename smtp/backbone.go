@@ -1,0 +1,24 @@
+package smtp
+
+import (
+	"context"
+	"io"
+
+	"postern/mime"
+)
+
+// backbone is the policy towards other STAs: anyone may send, to us alone.
+type backbone struct{ backend BackboneBackend }
+
+func (b *backbone) account() mime.Address { return mime.Address{} }
+
+// sender lets everyone pass, <> too: who sent is judged by the signature.
+func (b *backbone) sender(context.Context, mime.Address) error { return nil }
+
+func (b *backbone) recipient(ctx context.Context, to mime.Address) error {
+	return b.backend.CheckRecipient(ctx, to)
+}
+
+func (b *backbone) accept(ctx context.Context, e Envelope, message io.Reader) (string, error) {
+	return b.backend.Accept(ctx, e, message)
+}

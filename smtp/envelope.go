@@ -1,0 +1,47 @@
+package smtp
+
+import (
+	"context"
+	"io"
+	"net/netip"
+
+	"postern/mime"
+)
+
+// An Envelope is what the SMTP session said about a message.
+type Envelope struct {
+	Remote  netip.AddrPort // the client's end of the connection
+	Helo    string         // what it called itself, printable ASCII, at most 255 octets
+	TLS     bool
+	Account mime.Address   // who authenticated; zero on the backbone
+	From    mime.Address   // the reverse-path; zero: <>
+	To      []mime.Address // no two of them the same
+	Size    int64          // octets declared by SIZE= (RFC 1870), or 0
+}
+
+// A SubmissionBackend decides about the messages of our accounts. Its methods
+// are called by many sessions at once. An error should carry a reason.Code; one
+// that carries none is answered as a local, temporary error.
+type SubmissionBackend interface {
+	// Authenticate returns the account of a user, or an error with AuthFailed,
+	// Busy or Internal. AuthFailed is answered late and is counted.
+	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (mime.Address, error)
+	// CheckSender says whether account may send as from (EP-11).
+	CheckSender(ctx context.Context, account, from mime.Address) error
+	// CheckRecipient says whether account may send to an address.
+	CheckRecipient(ctx context.Context, account, to mime.Address) error
+	// Accept reads message to its end and returns our id of it, with a nil error
+	// only once the message is durable. When reading fails the message must be
+	// forgotten; the error of the reader decides the reply.
+	Accept(ctx context.Context, e Envelope, message io.Reader) (id string, err error)
+}
+
+// A BackboneBackend decides about the messages of other STAs. The rules of
+// SubmissionBackend hold.
+type BackboneBackend interface {
+	// CheckRecipient fails unless to is an address of ours (CP-26).
+	CheckRecipient(ctx context.Context, to mime.Address) error
+	// Accept is as in SubmissionBackend. Its answer must not depend on decryption
+	// or trust, which are judged after the message is spooled.
+	Accept(ctx context.Context, e Envelope, message io.Reader) (id string, err error)
+}

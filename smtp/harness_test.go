@@ -1,0 +1,196 @@
+package smtp
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"postern/mime"
+	"postern/trust/reason"
+)
+
+var testCert, testPool = newTestCert()
+
+// newTestCert makes a throwaway certificate for localhost.
+func newTestCert() (tls.Certificate, *x509.CertPool) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "TEST ONLY"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
+}
+
+func serverTLS() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{testCert}, MinVersion: tls.VersionTLS12}
+}
+
+// A message is what a backend accepted.
+type message struct {
+	Envelope Envelope
+	Text     string
+}
+
+// A house is a backend of both kinds: account alice@near.test with password
+// "secret"; addresses near.test are ours, and only bob and alice are known.
+type house struct {
+	mu       sync.Mutex
+	messages []message
+	accept   func(ctx context.Context, e Envelope, r io.Reader) (string, error) // instead of keeping it
+}
+
+var alice = mustAddress("alice@near.test")
+
+func mustAddress(s string) mime.Address {
+	a, err := mime.ParseAddress(s)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+func (h *house) Authenticate(_ context.Context, user, password string, _ netip.Addr) (mime.Address, error) {
+	switch {
+	case user == "busy":
+		return mime.Address{}, reason.New(reason.Busy, "too many at once")
+	case user == "panic":
+		panic("the password is " + password)
+	case user != "alice@near.test" || password != "secret":
+		return mime.Address{}, reason.New(reason.AuthFailed, "wrong password")
+	}
+	return alice, nil
+}
+
+func (h *house) CheckSender(_ context.Context, account, from mime.Address) error {
+	if !account.Same(from) {
+		return reason.New(reason.SenderNotAllowed, "%s as %s", account, from)
+	}
+	return nil
+}
+
+func (h *house) known(to mime.Address) error {
+	switch {
+	case to.Domain() != "near.test":
+		return reason.New(reason.NotOurDomain, "%s", to.Domain())
+	case to.Local() == "panic":
+		panic("boom")
+	case to.Local() == "plain":
+		return fmt.Errorf("the table %q is gone", "secret-table")
+	case !to.Same(alice) && to.Key() != "bob@near.test":
+		return reason.New(reason.UnknownRecipient, "%s", to)
+	}
+	return nil
+}
+
+func (h *house) Accept(ctx context.Context, e Envelope, r io.Reader) (string, error) {
+	if h.accept != nil {
+		return h.accept(ctx, e, r)
+	}
+	var b bytes.Buffer
+	_, err := io.Copy(&b, r)
+	if err != nil {
+		return "", err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.messages = append(h.messages, message{e, b.String()})
+	return fmt.Sprintf("m%d", len(h.messages)), nil
+}
+
+func (h *house) taken() []message {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]message(nil), h.messages...)
+}
+
+// submissionHouse and backboneHouse give the house the methods of each kind.
+type submissionHouse struct{ *house }
+
+func (submissionHouse) CheckRecipient(_ context.Context, _, to mime.Address) error {
+	if to.Local() == "refused" {
+		return reason.New(reason.NotOurDomain, "refused")
+	}
+	return nil
+}
+
+type backboneHouse struct{ *house }
+
+func (b backboneHouse) CheckRecipient(_ context.Context, to mime.Address) error { return b.known(to) }
+
+func testOptions() ServerOptions {
+	return ServerOptions{
+		Hostname: "mx.near.test", TLS: serverTLS(), AuthDelay: time.Millisecond,
+		MessageBytes: 100_000, CommandIdle: 10 * time.Second,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+// start serves until the test ends and returns the address.
+func start(t testing.TB, s *Server) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(context.Background(), l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err := s.Shutdown(ctx)
+		if err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		err = <-done
+		if err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func startBackbone(t *testing.T, change ...func(*ServerOptions)) (*house, string) {
+	t.Helper()
+	h, o := &house{}, testOptions()
+	for _, f := range change {
+		f(&o)
+	}
+	return h, start(t, NewBackbone(backboneHouse{h}, o))
+}
+
+func startSubmission(t *testing.T, change ...func(*ServerOptions)) (*house, string) {
+	t.Helper()
+	h, o := &house{}, testOptions()
+	for _, f := range change {
+		f(&o)
+	}
+	return h, start(t, NewSubmission(submissionHouse{h}, o))
+}

@@ -1,0 +1,57 @@
+package smtp
+
+import (
+	"errors"
+	"io"
+
+	"postern/mime"
+)
+
+// maxLine is the octets of a line without its CRLF (RFC 5322 §2.1.1).
+const maxLine = 998
+
+var errTooLarge = errors.New("larger than the limit")
+
+// An intake reads a message as the client sends it and fails as soon as it
+// breaks a rule. It remembers how reading ended, so that no backend can accept a
+// message that was not read to its end without fault.
+//
+// The library ends DATA at CR LF . CR LF alone (RFC 5321 §4.1.1.4); the other
+// spellings arrive here as text and fall to the check of line ends.
+type intake struct {
+	checked io.Reader
+	err     error // io.EOF: the whole message was read
+}
+
+func newIntake(r io.Reader, limit int64) *intake {
+	return &intake{checked: mime.CheckLines(&counter{r: r, left: limit}, maxLine)}
+}
+
+// Read implements io.Reader. Its errors carry a reason.
+func (i *intake) Read(p []byte) (int, error) {
+	if i.err != nil {
+		return 0, i.err
+	}
+	n, err := i.checked.Read(p)
+	if err != nil && err != io.EOF {
+		err = intakeReason(err)
+	}
+	i.err = err
+	return n, err
+}
+
+// A counter fails when more than left octets come.
+type counter struct {
+	r    io.Reader
+	left int64
+}
+
+// Read implements io.Reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.left -= int64(n)
+	if c.left < 0 {
+		return 0, errTooLarge
+	}
+	return n, err
+}

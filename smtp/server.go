@@ -1,0 +1,185 @@
+package smtp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	gosmtp "github.com/emersion/go-smtp"
+)
+
+// A Server takes messages on behalf of a backend. NewSubmission and NewBackbone
+// make one.
+type Server struct {
+	opts    ServerOptions
+	lib     *gosmtp.Server
+	needTLS bool // no session is of use without it
+
+	mu        sync.Mutex
+	closing   bool
+	listeners map[net.Listener]struct{}
+	wires     map[*wire]struct{}
+	perIP     map[netip.Prefix]int
+	running   sync.WaitGroup // Serve calls and open connections
+}
+
+// NewSubmission returns a server for the accounts (RFC 6409): AUTH under TLS is
+// required before MAIL.
+func NewSubmission(b SubmissionBackend, o ServerOptions) *Server {
+	s := newServer(o)
+	s.needTLS = true
+	s.lib.Backend = gosmtp.BackendFunc(func(c *gosmtp.Conn) (gosmtp.Session, error) {
+		p := &submission{backend: b}
+		session, err := newSession(s, c, p)
+		if err != nil {
+			return nil, err
+		}
+		return &submissionSession{session: session, submission: p}, nil
+	})
+	return s
+}
+
+// NewBackbone returns a server for other STAs: no authentication, STARTTLS if
+// there is a TLS configuration, and recipients of ours only (CP-26).
+func NewBackbone(b BackboneBackend, o ServerOptions) *Server {
+	s := newServer(o)
+	s.lib.Backend = gosmtp.BackendFunc(func(c *gosmtp.Conn) (gosmtp.Session, error) {
+		session, err := newSession(s, c, &backbone{backend: b})
+		if err != nil {
+			return nil, err
+		}
+		return session, nil
+	})
+	return s
+}
+
+func newServer(o ServerOptions) *Server {
+	s := &Server{
+		opts:      o.withDefaults(),
+		listeners: make(map[net.Listener]struct{}),
+		wires:     make(map[*wire]struct{}),
+		perIP:     make(map[netip.Prefix]int),
+	}
+	s.lib = gosmtp.NewServer(nil)
+	s.lib.Domain = s.opts.Hostname
+	s.lib.MaxRecipients = s.opts.Recipients
+	// The library refuses a message of exactly its limit, so it gets one octet
+	// more and the intake counts exactly.
+	s.lib.MaxMessageBytes = s.opts.MessageBytes + 1
+	// Long lines of a message are refused by the intake, which can go on with
+	// the session; the length of a command is bounded by the wire.
+	s.lib.MaxLineLength = 0
+	s.lib.ReadTimeout = s.opts.CommandIdle
+	s.lib.WriteTimeout = s.opts.CommandIdle
+	s.lib.ErrorLog = &libraryLog{s.opts.Log}
+	if !s.opts.Implicit {
+		s.lib.TLSConfig = s.opts.TLS
+	}
+	return s
+}
+
+// ErrNoTLS is returned by Serve for a server that cannot work without a TLS
+// configuration and has none.
+var ErrNoTLS = errors.New("the server needs a TLS configuration")
+
+// Serve answers connections of l until ctx is done or Shutdown is called, closes
+// l and returns nil; or the error of l. It may be called for several listeners.
+// When ctx is done idle sessions are ended and transfers may end, as by
+// Shutdown, which waits for them.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	if s.opts.TLS == nil && (s.needTLS || s.opts.Implicit) {
+		l.Close()
+		return ErrNoTLS
+	}
+	if !s.add(l) {
+		l.Close()
+		return nil
+	}
+	defer s.remove(l)
+	stop := context.AfterFunc(ctx, s.drain)
+	defer stop()
+	var accept net.Listener = &gate{Listener: l, server: s, ctx: context.WithoutCancel(ctx)}
+	if s.opts.Implicit {
+		accept = tls.NewListener(accept, s.opts.TLS)
+	}
+	err := s.lib.Serve(accept)
+	if s.isClosing() {
+		return nil
+	}
+	return fmt.Errorf("accepting connections: %w", err)
+}
+
+// Shutdown stops listening, ends idle sessions with 421 and waits for running
+// transfers. When ctx ends first the remaining connections are cut, and its
+// error is returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.drain()
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		s.cut()
+		return fmt.Errorf("waiting for running transfers: %w", ctx.Err())
+	}
+}
+
+func (s *Server) add(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	s.running.Add(1)
+	return true
+}
+
+func (s *Server) remove(l net.Listener) {
+	l.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+	s.running.Done()
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+func (s *Server) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	for w := range s.wires {
+		w.drain()
+	}
+}
+
+func (s *Server) cut() {
+	s.mu.Lock()
+	wires := make([]*wire, 0, len(s.wires))
+	for w := range s.wires {
+		wires = append(wires, w)
+	}
+	s.mu.Unlock()
+	for _, w := range wires {
+		// First the deadline: closing under TLS would wait for a blocked write.
+		w.Conn.SetDeadline(time.Unix(1, 0))
+		w.Close()
+	}
+}
