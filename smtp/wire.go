@@ -144,18 +144,22 @@ func (w *wire) prepare() (bool, error) {
 	return false, w.Conn.SetReadDeadline(w.idle)
 }
 
-// account notes what was read. A transfer that missed its deadline must be the
-// last thing on the connection: the rest of it would read as commands.
+// account notes what was read. The first failure is the last thing on the
+// connection: the library takes half a line for a command when a deadline passes
+// in it, and the rest of a message that came too late would read as commands.
 func (w *wire) account(n int, err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err != nil && w.failed == nil {
+		w.failed = err
+	}
 	if w.transfer == nil {
 		w.command += n
 		return err
 	}
 	w.transfer.read += int64(n)
-	if err != nil && w.failed == nil {
-		w.failed = io.EOF
+	if err != nil {
+		w.failed = io.EOF // the reply to the message has been the last
 	}
 	return err
 }

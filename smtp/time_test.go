@@ -1,0 +1,210 @@
+package smtp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"postern/trust/reason"
+)
+
+// EP-9: an idle session is ended.
+func TestEP9_CommandTimeout(t *testing.T) {
+	_, addr := startBackbone(t, func(o *ServerOptions) { o.CommandIdle = 50 * time.Millisecond })
+	dial(t, addr).play(`
+		< 220
+		< 421 4.4.2
+		eof
+	`)
+	dial(t, addr).play(`
+		< 220
+		! "EHL"
+		< 501
+		< 421 4.4.2
+		eof
+	`)
+}
+
+// A message that comes too slowly is cut off whole: what would follow of it must
+// not be read as commands.
+func TestSlowTransferIsCutOff(t *testing.T) {
+	for name, change := range map[string]func(*ServerOptions){
+		"wall clock": func(o *ServerOptions) { o.DataTime = 100 * time.Millisecond },
+		"stall":      func(o *ServerOptions) { o.CommandIdle = 100 * time.Millisecond },
+		"rate": func(o *ServerOptions) {
+			o.CommandIdle, o.MinRate = 300*time.Millisecond, 1_000_000
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, addr := startBackbone(t, change)
+			codes := make(chan reason.Code, 1)
+			h.accept = func(_ context.Context, _ Envelope, r io.Reader) (string, error) {
+				_, err := io.Copy(io.Discard, r)
+				codes <- reason.Of(err)
+				return "", err
+			}
+			d := dial(t, addr).play(toBob + `
+				> DATA
+				< 354
+				! "text\r\n"
+			`)
+			stop := make(chan struct{})
+			defer close(stop)
+			if name == "rate" {
+				go trickle(d.conn, stop)
+			}
+			d.play(`
+				< 421 4.4.2
+				eof
+			`)
+			if code := <-codes; code != reason.TooSlow {
+				t.Errorf("the backend saw %s", code)
+			}
+		})
+	}
+}
+
+// trickle writes a line now and then, so that a transfer never stalls.
+func trickle(w io.Writer, stop <-chan struct{}) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_, err := io.WriteString(w, "NOOP\r\n")
+			if err != nil {
+				return
+			}
+		case <-stop:
+			return
+		}
+	}
+}
+
+func TestConnectionLimits(t *testing.T) {
+	for name, change := range map[string]func(*ServerOptions){
+		"all":    func(o *ServerOptions) { o.Connections = 1 },
+		"per IP": func(o *ServerOptions) { o.ConnectionsPerIP = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, addr := startBackbone(t, change)
+			first := dial(t, addr).play("< 220")
+			dial(t, addr).play(`
+				< 421 4.3.2
+				eof
+			`)
+			first.play(`
+				> QUIT
+				< 221
+				eof
+			`)
+			for { // the slot is free soon after the connection is
+				d := dial(t, addr).play("<~ mx.near.test")
+				if d.last[:3] == "220" {
+					return
+				}
+			}
+		})
+	}
+}
+
+func TestShutdownLetsATransferEnd(t *testing.T) {
+	h := &house{}
+	s := NewBackbone(backboneHouse{h}, testOptions())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, l) }()
+	entered := make(chan struct{})
+	h.accept = func(_ context.Context, _ Envelope, r io.Reader) (string, error) {
+		close(entered)
+		_, err := io.Copy(io.Discard, r)
+		return "m1", err
+	}
+	idle := dial(t, l.Addr().String()).play("< 220")
+	busy := dial(t, l.Addr().String()).play(toBob + `
+		> DATA
+		< 354
+		! "one\r\n"
+	`)
+	<-entered
+	cancel()
+	idle.play(`
+		< 421
+		eof
+	`)
+	err = <-served
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = net.Dial("tcp", l.Addr().String())
+	if err == nil {
+		t.Error("still listening")
+	}
+	busy.play(`
+		! "two\r\n.\r\n"
+		< 250 2.0.0 accepted as m1
+		< 421
+		eof
+	`)
+	err = s.Shutdown(context.Background())
+	if err != nil {
+		t.Error(err)
+	}
+	if err := s.Serve(context.Background(), l); err != nil {
+		t.Errorf("Serve after Shutdown: %v", err)
+	}
+}
+
+func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
+	h := &house{}
+	s := NewBackbone(backboneHouse{h}, testOptions())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(context.Background(), l) }()
+	entered, left := make(chan struct{}), make(chan error, 1)
+	h.accept = func(ctx context.Context, _ Envelope, r io.Reader) (string, error) {
+		close(entered)
+		_, err := io.Copy(io.Discard, r)
+		<-ctx.Done()
+		left <- err
+		return "", err
+	}
+	d := dial(t, l.Addr().String()).play(toBob + `
+		> DATA
+		< 354
+	`)
+	<-entered
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err = s.Shutdown(ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Shutdown: %v", err)
+	}
+	d.play("eof")
+	if <-left == nil || <-served != nil {
+		t.Error("the backend read to the end, or Serve failed")
+	}
+}
+
+func TestSubmissionNeedsTLS(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := testOptions()
+	o.TLS = nil
+	err = NewSubmission(submissionHouse{&house{}}, o).Serve(context.Background(), l)
+	if !errors.Is(err, ErrNoTLS) {
+		t.Errorf("got %v", err)
+	}
+}
