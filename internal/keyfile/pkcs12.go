@@ -1,0 +1,63 @@
+package keyfile
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+// maxPassphrase is in bytes. Each round of the old key derivation hashes it.
+const maxPassphrase = 1024
+
+// readPKCS12 reads a PFX with its integrity and privacy by password
+// (RFC 7292 §4), of the modern and of the legacy algorithms.
+func readPKCS12(data []byte, passphrase func() ([]byte, error)) (contents, error) {
+	err := checkCost(data)
+	if err != nil {
+		return contents{}, err
+	}
+	var secret []byte
+	if passphrase != nil {
+		secret, err = passphrase()
+		if err != nil {
+			return contents{}, fmt.Errorf("asking for the passphrase: %w", err)
+		}
+	}
+	if len(secret) > maxPassphrase || !utf8.Valid(secret) {
+		return contents{}, fmt.Errorf("%w: it is too long or not UTF-8", ErrPassphrase)
+	}
+	key, certificate, chain, err := pkcs12.DecodeChain(data, string(secret))
+	if err != nil {
+		return contents{}, pkcs12Error(err)
+	}
+	return contents{key: key, certificates: append([]*x509.Certificate{certificate}, chain...)}, nil
+}
+
+// pkcs12Error translates the library's errors, of which only those about the
+// passphrase have values.
+func pkcs12Error(err error) error {
+	if errors.Is(err, pkcs12.ErrIncorrectPassword) || errors.Is(err, pkcs12.ErrDecryption) {
+		return ErrPassphrase
+	}
+	var unsupported pkcs12.NotImplementedError
+	if errors.As(err, &unsupported) {
+		return fmt.Errorf("%w (%s)", ErrUnreadable, unsupported.Error())
+	}
+	for text, known := range map[string]error{
+		"certificate missing":           ErrNoCertificate,
+		"private key missing":           ErrNoKey,
+		"expected exactly one key bag":  ErrManyKeys,
+		"no MAC in data":                fmt.Errorf("%w (it has no integrity check)", ErrUnreadable),
+		"negative serial number":        fmt.Errorf("%w (a certificate has a negative serial number)", ErrUnreadable),
+		"unknown private key algorithm": ErrKeyKind,
+	} {
+		if strings.Contains(err.Error(), text) {
+			return known
+		}
+	}
+	return fmt.Errorf("%w (its PKCS #12 structure cannot be read)", ErrUnreadable)
+}
