@@ -1,0 +1,360 @@
+package pickup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+
+	"postern/mime"
+)
+
+// pieceSize is how much of a body is held at a time.
+const pieceSize = 256 << 10
+
+// pieces are buffers for copying bodies.
+var pieces = sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b }}
+
+// Fetch sends what is asked for of messages (RFC 9051 §6.4.5).
+func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.FetchOptions) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, err := s.selected()
+	if err != nil {
+		return err
+	}
+	positions := v.resolve(set)
+	seen := map[uint32]bool{}
+	if marksSeen(o) && !v.readOnly {
+		seen, err = s.markSeen(v, positions)
+		if err != nil {
+			return s.reply("fetch", err)
+		}
+	}
+	missing := false
+	for _, i := range positions {
+		err = s.fetchOne(w, v, i, o, seen[v.entries[i].UID])
+		if errors.Is(err, ErrNoMessage) {
+			missing = true // another session removed it; the rest is still wanted
+			continue
+		}
+		if err != nil {
+			return s.reply("fetch", err)
+		}
+	}
+	if missing {
+		return no(codeExpungeIssued, "Some of the messages are gone")
+	}
+	return nil
+}
+
+// marksSeen reports whether an item sets \Seen (RFC 9051 §6.4.5).
+func marksSeen(o *imap.FetchOptions) bool {
+	for _, b := range o.BodySection {
+		// RFC822.HEADER peeks, as the library knows.
+		if !b.Peek {
+			return true
+		}
+	}
+	for _, b := range o.BinarySection {
+		if !b.Peek {
+			return true
+		}
+	}
+	return false
+}
+
+// markSeen sets \Seen in one transaction and returns the UIDs it changed.
+func (s *session) markSeen(v *view, positions []int) (map[uint32]bool, error) {
+	var uids []uint32
+	for _, i := range positions {
+		if e := &v.entries[i]; !e.gone && !hasFlag(e.Flags, string(imap.FlagSeen)) {
+			uids = append(uids, e.UID)
+		}
+	}
+	changed := make(map[uint32]bool, len(uids))
+	if len(uids) == 0 {
+		return changed, nil
+	}
+	after, err := v.box.SetFlags(s.ctx, uids, FlagChange{Op: AddFlags, Flags: []string{string(imap.FlagSeen)}})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range after {
+		if i, ok := v.find(m.UID); ok {
+			v.entries[i].Message = m
+			v.learn(m.Flags)
+		}
+		changed[m.UID] = true
+	}
+	return changed, nil
+}
+
+// fetchOne sends one message. Everything that may fail for a reason the client
+// can be told is done before the first octet is written.
+func (s *session) fetchOne(w *imapserver.FetchWriter, v *view, i int, o *imap.FetchOptions, seen bool) error {
+	e := &v.entries[i]
+	var m *message
+	if needsBody(o) {
+		body, err := v.box.Body(s.ctx, e.Message)
+		if err != nil {
+			return fmt.Errorf("opening a message: %w", err)
+		}
+		m = &message{ctx: s.ctx, uid: e.UID, body: body, last: &s.parsed}
+	}
+	f, err := m.prepare(o)
+	if err != nil {
+		return err
+	}
+	out := w.CreateMessage(uint32(i + 1))
+	out.WriteUID(imap.UID(e.UID)) // also unasked: it helps, and RFC 9051 §7.5.2 allows it
+	if o.Flags || seen {
+		out.WriteFlags(wireFlags(e.Flags))
+	}
+	if o.InternalDate {
+		out.WriteInternalDate(e.Received)
+	}
+	if o.RFC822Size {
+		out.WriteRFC822Size(e.Size)
+	}
+	err = f.write(out)
+	if err != nil {
+		// The response is broken in the middle: nothing more may follow it, not
+		// even its end.
+		s.hangUp()
+	}
+	return errors.Join(err, out.Close())
+}
+
+func needsBody(o *imap.FetchOptions) bool {
+	return o.Envelope || o.BodyStructure != nil ||
+		len(o.BodySection) > 0 || len(o.BinarySection) > 0 || len(o.BinarySectionSize) > 0
+}
+
+// fetched is what is to be written of a body.
+type fetched struct {
+	envelope  *imap.Envelope
+	structure imap.BodyStructure
+	literals  []literal
+	sizes     []binarySize
+}
+
+// A literal is an item with octets of known number.
+type literal struct {
+	begin func(out *imapserver.FetchResponseWriter, size int64) io.WriteCloser
+	from  io.Reader
+	size  int64
+}
+
+type binarySize struct {
+	item *imap.FetchItemBinarySectionSize
+	size uint32
+}
+
+// prepare finds everything asked for of the body. m is nil if nothing is.
+func (m *message) prepare(o *imap.FetchOptions) (*fetched, error) {
+	f := new(fetched)
+	if m == nil {
+		return f, nil
+	}
+	err := m.describe(f, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range o.BodySection {
+		sec, err := m.section(item)
+		if err != nil {
+			return nil, err
+		}
+		r, size := m.open(sec)
+		f.literals = append(f.literals, literal{from: r, size: size,
+			begin: func(out *imapserver.FetchResponseWriter, size int64) io.WriteCloser {
+				return out.WriteBodySection(item, size)
+			}})
+	}
+	return f, m.prepareBinary(f, o)
+}
+
+// describe makes ENVELOPE and BODYSTRUCTURE.
+func (m *message) describe(f *fetched, o *imap.FetchOptions) error {
+	if o.Envelope {
+		h, err := m.topHeader()
+		if err != nil {
+			return err
+		}
+		f.envelope = envelope(h)
+	}
+	if o.BodyStructure != nil {
+		root, err := m.structure()
+		if err != nil {
+			return err
+		}
+		f.structure, err = m.bodyStructure(root)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *message) topHeader() (*mime.Header, error) {
+	end, err := m.headerEnd()
+	if err != nil {
+		return nil, err
+	}
+	block, err := m.read(0, end)
+	if err != nil {
+		return nil, err
+	}
+	return parseHeader(block), nil
+}
+
+func (f *fetched) write(out *imapserver.FetchResponseWriter) error {
+	if f.envelope != nil {
+		out.WriteEnvelope(f.envelope)
+	}
+	if f.structure != nil {
+		out.WriteBodyStructure(f.structure)
+	}
+	for _, s := range f.sizes {
+		out.WriteBinarySectionSize(s.item, s.size)
+	}
+	for _, l := range f.literals {
+		err := l.write(out)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l literal) write(out *imapserver.FetchResponseWriter) error {
+	w := l.begin(out, l.size)
+	buf := pieces.Get().(*[]byte)
+	defer pieces.Put(buf)
+	n, err := io.CopyBuffer(onlyWriter{w}, io.LimitReader(l.from, l.size), *buf)
+	if err == nil && n < l.size {
+		err = io.ErrUnexpectedEOF
+	}
+	err = errors.Join(err, w.Close())
+	if err != nil {
+		return fmt.Errorf("sending a message: %w", err)
+	}
+	return nil
+}
+
+// onlyWriter keeps io.CopyBuffer from finding a way around its buffer.
+type onlyWriter struct{ io.Writer }
+
+// A BINARY item is decoded twice, once to know its size; nothing is held.
+func (m *message) prepareBinary(f *fetched, o *imap.FetchOptions) error {
+	for _, item := range o.BinarySection {
+		size, err := m.decodedSize(item.Part)
+		if err != nil {
+			return err
+		}
+		r, err := m.decoded(item.Part)
+		if err != nil {
+			return err
+		}
+		if p := item.Partial; p != nil {
+			skip := min(p.Offset, size)
+			size = min(p.Size, size-skip)
+			r = &skipReader{r: r, skip: skip}
+		}
+		f.literals = append(f.literals, literal{from: r, size: size,
+			begin: func(out *imapserver.FetchResponseWriter, size int64) io.WriteCloser {
+				return out.WriteBinarySection(item, size)
+			}})
+	}
+	for _, item := range o.BinarySectionSize {
+		size, err := m.decodedSize(item.Part)
+		if err != nil {
+			return err
+		}
+		f.sizes = append(f.sizes, binarySize{item: item, size: uint32(min(size, 1<<32-1))})
+	}
+	return nil
+}
+
+// decoded reads a part without its transfer encoding (RFC 9051 §6.4.5.2). The
+// whole message and multiparts have none.
+func (m *message) decoded(path []int) (io.Reader, error) {
+	if len(path) == 0 {
+		return io.NewSectionReader(m.body, 0, m.body.Size()), nil
+	}
+	root, err := m.structure()
+	if err != nil {
+		return nil, err
+	}
+	p := findPart(root, path)
+	if p == nil {
+		return eof{}, nil
+	}
+	h, err := m.header(p)
+	if err != nil {
+		return nil, err
+	}
+	raw := io.NewSectionReader(m.body, p.body, p.end-p.body)
+	r, err := mime.DecodeTransfer(h, raw)
+	if err != nil {
+		return nil, no(imap.ResponseCodeUnknownCTE, "The part has an unknown transfer encoding")
+	}
+	return r, nil
+}
+
+func (m *message) decodedSize(path []int) (int64, error) {
+	r, err := m.decoded(path)
+	if err != nil {
+		return 0, err
+	}
+	buf := pieces.Get().(*[]byte)
+	defer pieces.Put(buf)
+	n, err := io.CopyBuffer(onlyWriter{io.Discard}, ctxReader{m.ctx, r}, *buf)
+	switch {
+	case errors.Is(err, mime.ErrEncoding):
+		return 0, no(imap.ResponseCodeUnknownCTE, "The part is not encoded as it says")
+	case err != nil:
+		return 0, fmt.Errorf("decoding a part: %w", err)
+	}
+	return n, nil
+}
+
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+
+// A skipReader leaves out octets at the beginning.
+type skipReader struct {
+	r    io.Reader
+	skip int64
+}
+
+func (s *skipReader) Read(p []byte) (int, error) {
+	if s.skip > 0 {
+		n, err := io.CopyN(io.Discard, s.r, s.skip)
+		s.skip -= n
+		if err != nil {
+			return 0, err
+		}
+	}
+	return s.r.Read(p)
+}
+
+// A ctxReader ends with its context.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c ctxReader) Read(p []byte) (int, error) {
+	err := c.ctx.Err()
+	if err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

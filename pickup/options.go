@@ -1,0 +1,52 @@
+package pickup
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"time"
+)
+
+// Options configure a Server. The zero value of a limit is its default.
+type Options struct {
+	// TLS is the server's TLS configuration. Without it nobody can log in.
+	TLS *tls.Config
+	// Implicit makes TLS start with the connection (RFC 8314 §3.2), instead of
+	// with STARTTLS.
+	Implicit bool
+	// Log takes events without content, names of mailboxes or passwords; nil
+	// discards them.
+	Log *slog.Logger
+
+	Connections      int   // open at once; default 1000
+	ConnectionsPerIP int   // open at once from one address; default 50
+	LoginAttempts    int   // that may fail on a connection before it ends; default 3
+	AppendLimit      int64 // octets of an appended message (RFC 7889); default 50 MiB, at most 4 GiB - 1
+	Mailboxes        int   // of one user, for CREATE; default 1000
+	// Handshake bounds the TLS handshake of an implicit connection; default 10s.
+	Handshake time.Duration
+	// Search bounds the time of one SEARCH; default 30s.
+	Search time.Duration
+}
+
+const maxAppendLimit = 1<<32 - 1 // RFC 7889 §3: a 32-bit number
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Connections = orDefault(o.Connections, 1000)
+	o.ConnectionsPerIP = orDefault(o.ConnectionsPerIP, 50)
+	o.LoginAttempts = orDefault(o.LoginAttempts, 3)
+	o.AppendLimit = min(orDefault(o.AppendLimit, 50<<20), maxAppendLimit)
+	o.Mailboxes = orDefault(o.Mailboxes, 1000)
+	o.Handshake = orDefault(o.Handshake, 10*time.Second)
+	o.Search = orDefault(o.Search, 30*time.Second)
+	return o
+}
+
+func orDefault[T int | int64 | time.Duration](v, otherwise T) T {
+	if v > 0 {
+		return v
+	}
+	return otherwise
+}

@@ -1,0 +1,213 @@
+package pickup
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// A parsedBody is the body a session read last, with its structure, so that a
+// client which takes a message in parts has it scanned once. Bodies never
+// change.
+type parsedBody struct {
+	uid  uint32
+	root *part
+}
+
+// A message is a body that is being fetched.
+type message struct {
+	ctx  context.Context
+	uid  uint32
+	body Body
+	last *parsedBody
+
+	headEnd int64 // where the header ends; 0: not known yet
+}
+
+// structure scans the body, or remembers it.
+func (m *message) structure() (*part, error) {
+	if m.last.root != nil && m.last.uid == m.uid {
+		return m.last.root, nil
+	}
+	root, err := scanParts(m.ctx, m.body, m.body.Size())
+	if err != nil {
+		return nil, err
+	}
+	*m.last = parsedBody{uid: m.uid, root: root}
+	return root, nil
+}
+
+// headerEnd finds the end of the message's header, its empty line included,
+// reading no further. Without an empty line, or past maxHeader without one,
+// the header ends there: header and text together are always the message.
+func (m *message) headerEnd() (int64, error) {
+	if m.headEnd > 0 {
+		return m.headEnd, nil
+	}
+	r := bufio.NewReader(io.NewSectionReader(m.body, 0, min(m.body.Size(), maxHeader)))
+	at, begin := int64(0), true
+	for {
+		piece, err := r.ReadSlice('\n')
+		at += int64(len(piece))
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return 0, fmt.Errorf("reading a header: %w", err)
+		}
+		if begin && blank(piece) {
+			break
+		}
+		begin = err == nil
+	}
+	m.headEnd = at
+	return at, nil
+}
+
+// A section is what a BODY[…] item asks for: a range of the message, or a
+// selection of header fields.
+type section struct {
+	from, to int64
+	fields   []byte // instead of the range
+	picked   bool
+}
+
+// section finds the octets of an item (RFC 9051 §6.4.5.1). A part that is not
+// there is empty.
+func (m *message) section(item *imap.FetchItemBodySection) (section, error) {
+	sec, err := m.wholeSection(item)
+	if err != nil {
+		return section{}, err
+	}
+	if len(item.HeaderFields) > 0 || len(item.HeaderFieldsNot) > 0 {
+		block, err := m.read(sec.from, min(sec.to, sec.from+maxHeader))
+		if err != nil {
+			return section{}, err
+		}
+		sec = section{fields: pickFields(block, item), picked: true}
+		sec.to = int64(len(sec.fields))
+	}
+	if p := item.Partial; p != nil {
+		sec.from = min(sec.from+min(p.Offset, sec.to-sec.from), sec.to)
+		sec.to = sec.from + min(p.Size, sec.to-sec.from)
+	}
+	return sec, nil
+}
+
+func (m *message) wholeSection(item *imap.FetchItemBodySection) (section, error) {
+	if len(item.Part) > 0 {
+		root, err := m.structure()
+		if err != nil {
+			return section{}, err
+		}
+		return partSection(findPart(root, item.Part), item.Specifier), nil
+	}
+	if item.Specifier == imap.PartSpecifierNone {
+		return section{to: m.body.Size()}, nil
+	}
+	end, err := m.headerEnd()
+	if err != nil {
+		return section{}, err
+	}
+	if item.Specifier == imap.PartSpecifierText {
+		return section{from: end, to: m.body.Size()}, nil
+	}
+	return section{to: end}, nil
+}
+
+// findPart follows part numbers. A message that is no multipart has one part,
+// its body (RFC 9051 §6.4.5.1). It returns nil if there is no such part.
+func findPart(p *part, path []int) *part {
+	if len(path) > 2*maxDepth {
+		return nil
+	}
+	root := p
+	for i, n := range path {
+		if i > 0 && p.message != nil {
+			p, root = p.message, p.message
+		}
+		switch {
+		case p.media.Multipart() && len(p.children) > 0:
+			if n < 1 || n > len(p.children) {
+				return nil
+			}
+			p = p.children[n-1]
+			root = nil
+		case n == 1 && p == root:
+			root = nil // the body of a message counts as its part 1, once
+		default:
+			return nil
+		}
+	}
+	return p
+}
+
+func partSection(p *part, what imap.PartSpecifier) section {
+	switch {
+	case p == nil:
+		return section{}
+	case what == imap.PartSpecifierMIME:
+		return section{from: p.header, to: p.body}
+	case what == imap.PartSpecifierNone:
+		return section{from: p.body, to: p.end}
+	case p.message == nil: // HEADER and TEXT are of messages only
+		return section{}
+	case what == imap.PartSpecifierHeader:
+		return section{from: p.message.header, to: p.message.body}
+	}
+	return section{from: p.message.body, to: p.message.end}
+}
+
+// pickFields is HEADER.FIELDS and HEADER.FIELDS.NOT: the fields as they stand
+// in the message, and an empty line.
+func pickFields(block []byte, item *imap.FetchItemBodySection) []byte {
+	names, want := item.HeaderFields, true
+	if len(names) == 0 {
+		names, want = item.HeaderFieldsNot, false
+	}
+	listed := make(map[string]bool, len(names))
+	for _, n := range names {
+		listed[strings.ToLower(n)] = true
+	}
+	var out bytes.Buffer
+	for _, raw := range splitFields(block) {
+		name, _, _ := bytes.Cut(raw, []byte{':'})
+		if listed[strings.ToLower(string(bytes.TrimRight(name, " \t")))] != want {
+			continue
+		}
+		out.Write(raw)
+		if !bytes.HasSuffix(raw, []byte("\n")) {
+			out.WriteString("\r\n")
+		}
+	}
+	out.WriteString("\r\n")
+	return out.Bytes()
+}
+
+// read returns a small range of the body.
+func (m *message) read(from, to int64) ([]byte, error) {
+	return readRange(m.body, from, to)
+}
+
+func readRange(b io.ReaderAt, from, to int64) ([]byte, error) {
+	buf := make([]byte, to-from)
+	n, err := b.ReadAt(buf, from)
+	if err != nil && (!errors.Is(err, io.EOF) || n < len(buf)) {
+		return nil, fmt.Errorf("reading a range of a message: %w", err)
+	}
+	return buf, nil
+}
+
+// open returns a reader of the section and its size.
+func (m *message) open(s section) (io.Reader, int64) {
+	if s.picked {
+		return bytes.NewReader(s.fields[s.from:s.to]), s.to - s.from
+	}
+	return io.NewSectionReader(m.body, s.from, s.to-s.from), s.to - s.from
+}

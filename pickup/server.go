@@ -1,0 +1,232 @@
+package pickup
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+)
+
+// A Server serves IMAP. Use NewIMAP.
+type Server struct {
+	backend Backend
+	options Options
+	imap    *imapserver.Server
+	gate    *gate
+	ctx     context.Context // ends when sessions must
+	cancel  context.CancelFunc
+
+	mu        sync.Mutex
+	closing   bool
+	listeners map[net.Listener]struct{}
+	sessions  map[*session]struct{}
+	running   sync.WaitGroup // sessions and the goroutines of the server
+}
+
+// NewIMAP returns a server that lets in the users of b.
+func NewIMAP(b Backend, o Options) *Server {
+	o = o.withDefaults()
+	s := &Server{
+		backend:   b,
+		options:   o,
+		gate:      newGate(o.Connections, o.ConnectionsPerIP),
+		listeners: map[net.Listener]struct{}{},
+		sessions:  map[*session]struct{}{},
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	config := &imapserver.Options{
+		NewSession: s.newSession,
+		Caps:       capabilities(),
+		Logger:     libraryLog{o.Log},
+	}
+	if !o.Implicit {
+		config.TLSConfig = o.TLS
+	}
+	s.imap = imapserver.New(config)
+	return s
+}
+
+// capabilities lists what depends on us; the library adds STARTTLS,
+// LOGINDISABLED, AUTH=PLAIN, SASL-IR, LITERAL-, ENABLE, IDLE, UNSELECT,
+// UTF8=ACCEPT and APPENDLIMIT where they apply.
+func capabilities() imap.CapSet {
+	set := imap.CapSet{}
+	for _, c := range []imap.Cap{
+		imap.CapIMAP4rev1, imap.CapIMAP4rev2, imap.CapNamespace, imap.CapUIDPlus,
+		imap.CapESearch, imap.CapSearchRes, imap.CapListExtended, imap.CapListStatus,
+		imap.CapMove, imap.CapStatusSize, imap.CapBinary, imap.CapChildren,
+	} {
+		set[c] = struct{}{}
+	}
+	return set
+}
+
+// errClosed is returned by Serve after Shutdown.
+var errClosed = errors.New("the server is closed")
+
+// Serve accepts connections from ln until Shutdown, and then returns nil. When
+// ctx ends, listener and sessions are closed without ado. Serve may be called
+// for several listeners; it closes ln.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	if s.options.Implicit && s.options.TLS == nil {
+		return errors.New("serving IMAP: implicit TLS needs a TLS configuration")
+	}
+	if !s.track(ln) {
+		ln.Close()
+		return fmt.Errorf("serving IMAP: %w", errClosed)
+	}
+	defer s.untrack(ln)
+	stop := context.AfterFunc(ctx, s.abort)
+	defer stop()
+	gated := &gatedListener{Listener: ln, gate: s.gate}
+	if s.options.Implicit {
+		gated.config = s.options.TLS
+	}
+	err := s.imap.Serve(gated)
+	if err != nil && !s.isClosing() {
+		return fmt.Errorf("serving IMAP: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) track(ln net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.listeners[ln] = struct{}{}
+	s.running.Add(1)
+	return true
+}
+
+func (s *Server) untrack(ln net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, ln)
+	ln.Close()
+	s.running.Done()
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// Shutdown stops accepting, tells every client BYE once the response it is
+// reading is complete, and waits for the sessions to end. When ctx ends first,
+// the remaining connections are closed and its error is returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	for _, c := range s.close() {
+		s.spawn(func() { c.bye("Server is shutting down") })
+	}
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = fmt.Errorf("shutting down IMAP: %w", ctx.Err())
+	}
+	s.abort()
+	<-done
+	return err
+}
+
+// close stops accepting and returns the sessions of that moment.
+func (s *Server) close() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for ln := range s.listeners {
+		ln.Close()
+	}
+	sessions := make([]*session, 0, len(s.sessions))
+	for c := range s.sessions {
+		sessions = append(sessions, c)
+	}
+	return sessions
+}
+
+// abort closes everything at once.
+func (s *Server) abort() {
+	for _, c := range s.close() {
+		c.hangUp()
+	}
+	s.cancel()
+}
+
+// spawn runs fn beside the sessions; Shutdown waits for it. It is called only
+// while a session or listener is counted, or from Shutdown.
+func (s *Server) spawn(fn func()) {
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		fn()
+	}()
+}
+
+// newSession is called by the library for a new connection.
+func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+	raw := conn.NetConn()
+	cc, ok := counted(raw)
+	if !ok {
+		return nil, nil, errors.New("a connection of an unknown kind")
+	}
+	err := s.handshake(raw)
+	if err != nil {
+		s.options.Log.Debug("imap handshake failed", "remote", cc.ip, "err", err)
+		raw.Close()
+		return nil, nil, bye("TLS is required")
+	}
+	if cc.over != "" {
+		s.options.Log.Warn("imap connection refused", "remote", cc.ip, "reason", cc.over)
+		return nil, nil, bye(cc.over)
+	}
+	c := &session{server: s, conn: conn, net: cc, log: s.options.Log.With("remote", cc.ip)}
+	c.ctx, c.cancel = context.WithCancel(s.ctx)
+	if !s.add(c) {
+		c.cancel()
+		return nil, nil, bye("Server is shutting down")
+	}
+	return c, nil, nil
+}
+
+// handshake completes the TLS handshake of an implicit connection in bounded
+// time; the library has no read deadline before its first command.
+func (s *Server) handshake(raw net.Conn) error {
+	t, ok := raw.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.options.Handshake)
+	defer cancel()
+	return t.HandshakeContext(ctx)
+}
+
+func (s *Server) add(c *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.sessions[c] = struct{}{}
+	s.running.Add(1)
+	return true
+}
+
+func (s *Server) remove(c *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, c)
+	s.running.Done()
+}

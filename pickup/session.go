@@ -1,0 +1,118 @@
+package pickup
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+)
+
+// A session is one connection. Commands come one after another from the
+// library; only Idle runs in a goroutine of its own, and may outlast its
+// command by a moment when the connection breaks, so mu guards the state.
+type session struct {
+	server *Server
+	conn   *imapserver.Conn
+	net    *countedConn
+	log    *slog.Logger
+	ctx    context.Context // ends with the session
+	cancel context.CancelFunc
+	idling sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	failures int
+	user     User
+	view     *view // nil: no mailbox is selected, or the selected one is gone
+	parsed   parsedBody
+}
+
+var (
+	_ imapserver.SessionIMAP4rev2   = (*session)(nil)
+	_ imapserver.SessionAppendLimit = (*session)(nil)
+)
+
+// Close ends the session; the library calls it once.
+func (s *session) Close() error {
+	s.cancel()
+	s.mu.Lock()
+	s.closed = true
+	s.view = nil
+	s.mu.Unlock()
+	s.idling.Wait()
+	s.server.remove(s)
+	return nil
+}
+
+// Login checks a password. The library calls it for LOGIN and for AUTHENTICATE
+// PLAIN, and only under TLS.
+func (s *session) Login(username, password string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures >= s.server.options.LoginAttempts {
+		return imapserver.ErrAuthFailed
+	}
+	user, err := s.server.backend.Login(s.ctx, username, password, s.net.ip)
+	if err != nil {
+		s.failures++
+		// What was given as a user name may be a password, so it is not logged.
+		s.log.Info("imap login failed", "attempt", s.failures, "wrong", errors.Is(err, ErrAuthFailed))
+		if s.failures >= s.server.options.LoginAttempts {
+			// The library holds its writer during AUTHENTICATE, so BYE has to
+			// wait for it elsewhere.
+			s.server.spawn(func() { s.bye("Too many failed logins") })
+		}
+		return s.reply("login", err)
+	}
+	s.user = user
+	s.log.Info("imap login")
+	return nil
+}
+
+// bye tells the client goodbye and closes the connection.
+func (s *session) bye(text string) {
+	err := s.conn.Bye(text)
+	if err != nil {
+		s.log.Debug("imap bye", "err", err)
+	}
+}
+
+// hangUp closes the connection below TLS, which breaks off any read or write.
+func (s *session) hangUp() {
+	s.cancel()
+	err := s.net.Close()
+	if err != nil {
+		s.log.Debug("imap hang up", "err", err)
+	}
+}
+
+// AppendLimit is the APPENDLIMIT of RFC 7889.
+func (s *session) AppendLimit() uint32 { return uint32(s.server.options.AppendLimit) }
+
+// Namespace says that all mailboxes are the user's own (RFC 9051 §6.3.10).
+func (s *session) Namespace() (*imap.NamespaceData, error) {
+	return &imap.NamespaceData{Personal: []imap.NamespaceDescriptor{{Delim: delimiter}}}, nil
+}
+
+// selected returns the view of the selected mailbox. mu is held.
+func (s *session) selected() (*view, error) {
+	if s.view == nil {
+		return nil, no(imap.ResponseCodeNonExistent, "The mailbox is gone")
+	}
+	return s.view, nil
+}
+
+// writable is selected for commands that change messages.
+func (s *session) writable() (*view, error) {
+	v, err := s.selected()
+	if err != nil {
+		return nil, err
+	}
+	if v.readOnly {
+		return nil, no(imap.ResponseCodeNoPerm, "The mailbox is open for reading only")
+	}
+	return v, nil
+}
