@@ -1,0 +1,105 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+func (c *checker) checkMailboxes() error {
+	return walkRecords(c, bucketMailboxes, func(k []byte, m mailboxRecord) {
+		if !bytes.Equal(k, u64(uint64(m.ID))) {
+			c.problem("mailbox %d is stored under another id", m.ID)
+			return
+		}
+		if !bytes.Equal(c.get(bucketMailboxNames, nameKey(m.Account, m.Name)), k) {
+			c.problem("mailbox %d is missing in the index of names", m.ID)
+		}
+		c.checkCounts(m)
+		c.checkChanges(m, bucketChanges, int(m.Messages))
+		c.checkChanges(m, bucketTombs, m.Tombs)
+	})
+}
+
+// checkCounts counts the messages of a mailbox again.
+func (c *checker) checkCounts(m mailboxRecord) {
+	counted := mailboxRecord{}
+	err := c.EachMessage(m.ID, 0, func(msg Message) bool {
+		count(&counted, msg, 1)
+		if msg.UID == 0 || msg.UID >= m.UIDNext || msg.ModSeq > m.ModSeq {
+			c.problem("message %d of mailbox %d is ahead of its mailbox", msg.UID, m.ID)
+		}
+		v := c.get(bucketChanges, changeKey(m.ID, msg.ModSeq))
+		if !bytes.Equal(v, u32(msg.UID)) {
+			c.problem("message %d of mailbox %d is missing in the changes", msg.UID, m.ID)
+		}
+		return true
+	})
+	if err != nil {
+		c.problem("mailbox %d: %v", m.ID, err)
+	}
+	if counted.Messages != m.Messages || counted.Unseen != m.Unseen || counted.Bytes != m.Bytes {
+		c.problem("mailbox %d counts %d messages, %d unseen, %d bytes and has %d, %d, %d", m.ID,
+			m.Messages, m.Unseen, m.Bytes, counted.Messages, counted.Unseen, counted.Bytes)
+	}
+}
+
+// checkChanges checks one half of the change log.
+func (c *checker) checkChanges(m mailboxRecord, bucket string, want int) {
+	changes, err := c.changesIn(bucket, m.ID, 0)
+	if err != nil {
+		c.problem("mailbox %d: %v", m.ID, err)
+		return
+	}
+	if len(changes) != want {
+		c.problem("mailbox %d has %d %s and counts %d", m.ID, len(changes), bucket, want)
+	}
+	for _, ch := range changes {
+		msg, err := c.Message(m.ID, ch.UID)
+		here := err == nil && msg.ModSeq == ch.ModSeq
+		if here == ch.Expunged || ch.ModSeq > m.ModSeq || ch.UID >= m.UIDNext {
+			c.problem("a change of message %d of mailbox %d is wrong", ch.UID, m.ID)
+		}
+	}
+}
+
+func (c *checker) checkMailboxNames() error {
+	return c.walk(bucketMailboxNames, func(k, v []byte) {
+		if len(v) != 8 {
+			c.problem("index of mailbox names: %x is damaged", k)
+			return
+		}
+		id := MailboxID(binary.BigEndian.Uint64(v))
+		m, err := c.mailbox(id)
+		if err != nil || !bytes.Equal(k, nameKey(m.Account, m.Name)) {
+			c.problem("the index of names leads to mailbox %d, which is not so", id)
+		}
+	})
+}
+
+// checkMessages counts the references to bodies, also those of mailboxes that
+// are being removed.
+func (c *checker) checkMessages() error {
+	return walkRecords(c, bucketMessages, func(k []byte, m Message) {
+		c.report.Messages++
+		c.refs[m.Body]++
+		if len(k) != 12 || binary.BigEndian.Uint32(k[8:]) != m.UID {
+			c.problem("message %x is stored under another UID", k)
+			return
+		}
+		if !c.exists(bucketMailboxes, k[:8]) && !c.exists(bucketDoomed, k[:8]) {
+			c.problem("message %x is in no mailbox", k)
+		}
+		r, err := c.bodyRecord(m.Body)
+		if err != nil || r.size != m.Size {
+			c.problem("message %x does not have the size of body %d", k, m.Body)
+		}
+	})
+}
+
+func (c *checker) checkDoomed() error {
+	return c.walk(bucketDoomed, func(k, _ []byte) {
+		if c.exists(bucketMailboxes, k) {
+			c.problem("mailbox %x is there and being removed", k)
+		}
+	})
+}

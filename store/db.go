@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// A DB is the Store on bbolt: one file, owned by one process. Methods of it
+// must not be called inside the functions given to View and Update.
+type DB struct {
+	bolt      *bolt.DB
+	now       func() time.Time
+	chunkSize int
+	ring      *keyring
+	lastBody  atomic.Uint64 // id of the body begun last
+
+	commits committer
+	claims  claims
+	watch   watch
+	clean   cleaner
+
+	closing   chan struct{} // closed by Close
+	closeOnce sync.Once
+	closeErr  error
+	running   sync.WaitGroup
+}
+
+var _ Store = (*DB)(nil)
+
+func newDB(b *bolt.DB, o Options) *DB {
+	db := &DB{bolt: b, now: o.Now, chunkSize: o.chunkSize, closing: make(chan struct{})}
+	if db.now == nil {
+		db.now = time.Now
+	}
+	if db.chunkSize == 0 {
+		db.chunkSize = defaultChunkSize
+	}
+	db.commits.wake = make(chan struct{}, 1)
+	db.claims = claims{claimed: make(map[JobID]struct{}), kick: make(chan struct{}, 1)}
+	db.watch.boxes = make(map[MailboxID]*watched)
+	db.clean.kick = make(chan struct{}, 1)
+	return db
+}
+
+func (db *DB) start() {
+	db.running.Add(3)
+	go (&writer{db: db}).loop()
+	go db.claimLoop()
+	go db.cleanLoop()
+	db.clean.wake()
+}
+
+// Close waits for the commit that runs and for snapshots in use, and closes the
+// file. Transactions that still waited return ErrClosed.
+func (db *DB) Close() error {
+	db.closeOnce.Do(func() {
+		db.commits.close()
+		close(db.closing)
+		db.running.Wait()
+		err := db.bolt.Close()
+		if err != nil {
+			db.closeErr = fmt.Errorf("closing the store: %w", err)
+		}
+	})
+	return db.closeErr
+}
+
+// A PanicError is returned for a function that panicked in a transaction,
+// which is then rolled back.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error writes the value of the panic; the stack is not part of it.
+func (e *PanicError) Error() string { return fmt.Sprintf("panic in a transaction: %v", e.Value) }
+
+// View implements Store.
+func (db *DB) View(ctx context.Context, fn func(Tx) error) error {
+	err := ctx.Err()
+	if err != nil {
+		return err
+	}
+	return db.view(func(t *tx) error { return fn(t) })
+}
+
+func (db *DB) view(fn func(*tx) error) error {
+	err := db.bolt.View(func(b *bolt.Tx) error {
+		return protected(&tx{bolt: b, db: db}, fn)
+	})
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
+	return err
+}
+
+// protected calls fn and turns a panic into an error. A fault in the mapping,
+// which a damaged file causes, is ErrCorrupt.
+func protected(t *tx, fn func(*tx) error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		err = &PanicError{Value: p, Stack: debug.Stack()}
+		if _, fault := p.(interface{ Addr() uintptr }); fault {
+			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+	}()
+	return fn(t)
+}
+
+// Update implements Store. When ctx ends before the transaction's turn has come
+// it is not run; when its turn has come Update waits for the outcome. An error
+// of the commit itself, unlike one of fn, can leave the transaction in place:
+// when a disk fails at the very last write nobody can tell.
+func (db *DB) Update(ctx context.Context, fn func(Tx) error) error {
+	return db.update(ctx, func(t *tx) error { return fn(t) })
+}
+
+func (db *DB) update(ctx context.Context, fn func(*tx) error) error {
+	err := ctx.Err()
+	if err != nil {
+		return err
+	}
+	return db.commits.submit(ctx, fn)
+}
+
+// Backup implements Store. The copy is opened with the same master key. While
+// it is written no page that is freed meanwhile can be used again, so that the
+// store grows by what is written to it in this time.
+func (db *DB) Backup(ctx context.Context, w io.Writer) (int64, error) {
+	var n int64
+	err := db.bolt.View(func(b *bolt.Tx) (err error) {
+		n, err = b.WriteTo(contextWriter{ctx, w})
+		return err
+	})
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		return 0, ErrClosed
+	}
+	if err != nil {
+		return n, fmt.Errorf("backing up the store: %w", err)
+	}
+	return n, nil
+}
+
+// A contextWriter stops writing when its context is done. It hides every other
+// method of w, so that the copy comes in pieces.
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c contextWriter) Write(p []byte) (int, error) {
+	err := c.ctx.Err()
+	if err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}

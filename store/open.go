@@ -1,0 +1,210 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// Options are those of Open and Create. Only MasterKey is needed.
+type Options struct {
+	MasterKey KeyWrapper
+	// Now is the clock by which jobs are due; nil is time.Now. The store waits
+	// for a job that is not due yet by the real clock, a minute at most at a
+	// time.
+	Now func() time.Time
+	// Timeout is how long Open waits for a process that holds the store;
+	// 0 is one second.
+	Timeout time.Duration
+	// MaxSize is the size in bytes that the file does not grow beyond; 0 is no
+	// limit. The file grows in steps of 4 MiB.
+	MaxSize int64
+
+	chunkSize int // 0 is defaultChunkSize
+}
+
+const (
+	defaultTimeout = time.Second
+	// growStep is how much the file grows at a time. It is not written before
+	// it is needed.
+	growStep = 4 << 20
+	// mapSize is the address space that is set aside for the file. A file that
+	// outgrows it is mapped anew, which must wait for every snapshot; below it
+	// a backup holds nobody up.
+	mapSize = 1 << 38
+)
+
+// Open opens the store at path, which Create made, and brings it to the newest
+// schema. Errors: fs.ErrNotExist, ErrLocked, ErrSchema, ErrMasterKey, ErrCorrupt.
+func Open(path string, o Options) (*DB, error) {
+	if o.MasterKey == nil {
+		return nil, fmt.Errorf("opening the store: %w: none was given", ErrMasterKey)
+	}
+	b, err := openFile(path, o)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store %s: %w", path, err)
+	}
+	db, err := guarded(func() (*DB, error) { return open(b, o) })
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the store %s: %w", path, err), b.Close())
+	}
+	return db, nil
+}
+
+// Create makes a new store at path with a new data key, and opens it. It fails
+// with ErrExists where there is a file. A crash leaves nothing at path, or all.
+func Create(path string, o Options) (*DB, error) {
+	if o.MasterKey == nil {
+		return nil, fmt.Errorf("creating the store: %w: none was given", ErrMasterKey)
+	}
+	err := create(path, o)
+	if err != nil {
+		return nil, fmt.Errorf("creating the store %s: %w", path, err)
+	}
+	return Open(path, o)
+}
+
+func create(path string, o Options) error {
+	tmp := path + ".new"
+	err := os.Remove(tmp) // of an earlier crash
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	b, err := bolt.Open(tmp, 0o600, &bolt.Options{Timeout: defaultTimeout, FreelistType: bolt.FreelistMapType})
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp)
+	err = b.Update(func(tx *bolt.Tx) error { return createSchema(tx, o.MasterKey) })
+	err = errors.Join(err, b.Close())
+	if err != nil {
+		return err
+	}
+	err = os.Link(tmp, path) // unlike a rename it replaces nothing
+	if errors.Is(err, fs.ErrExist) {
+		return ErrExists
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// openFile opens the file, never creating one. If bbolt panics over a damaged
+// file it keeps the file open, and with it the lock: so it is closed here.
+func openFile(path string, o Options) (*bolt.DB, error) {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	var file *os.File
+	b, err := guarded(func() (*bolt.DB, error) {
+		return bolt.Open(path, 0o600, &bolt.Options{
+			Timeout:         o.Timeout,
+			FreelistType:    bolt.FreelistMapType,
+			InitialMmapSize: mapSize,
+			MaxSize:         int(o.MaxSize),
+			NoStatistics:    true,
+			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+				f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
+				file = f
+				return f, err
+			},
+		})
+	})
+	switch {
+	case err == nil:
+		b.AllocSize = growStep
+		return b, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: run postern init", err)
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, ErrLocked
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum),
+		errors.Is(err, bolterrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
+	case errors.Is(err, ErrCorrupt) && file != nil:
+		return nil, errors.Join(err, file.Close())
+	}
+	return nil, err
+}
+
+// guarded turns what reading a damaged file does to bbolt, a panic or a fault
+// in the mapping, into ErrCorrupt.
+func guarded[T any](fn func() (T, error)) (result T, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		p := recover()
+		if p != nil {
+			err = fmt.Errorf("%w: %v", ErrCorrupt, p)
+		}
+	}()
+	return fn()
+}
+
+func open(b *bolt.DB, o Options) (*DB, error) {
+	err := checkLength(b)
+	if err != nil {
+		return nil, err
+	}
+	err = upgrade(b)
+	if err != nil {
+		return nil, err
+	}
+	db := newDB(b, o)
+	err = b.View(func(tx *bolt.Tx) error { return db.load(tx, o.MasterKey) })
+	if err != nil {
+		return nil, err
+	}
+	db.start()
+	return db, nil
+}
+
+// upgrade migrates when there is something to migrate: opening a store does not
+// write to it otherwise.
+func upgrade(b *bolt.DB) error {
+	version := 0
+	err := b.View(func(tx *bolt.Tx) (err error) {
+		version, err = readSchema(tx)
+		return err
+	})
+	if err != nil || version == schemaVersion {
+		return err
+	}
+	return b.Update(func(tx *bolt.Tx) error { return migrate(tx, migrations()) })
+}
+
+// checkLength refuses a file that was cut off: reading what its pages refer to
+// would fault.
+func checkLength(b *bolt.DB) error {
+	info, err := os.Stat(b.Path())
+	if err != nil {
+		return err
+	}
+	return b.View(func(tx *bolt.Tx) error {
+		if info.Size() < tx.Size() {
+			return fmt.Errorf("%w: the file has %d bytes of %d", ErrCorrupt, info.Size(), tx.Size())
+		}
+		return nil
+	})
+}
+
+// load reads what is kept in memory while the store is open.
+func (db *DB) load(tx *bolt.Tx, master KeyWrapper) error {
+	err := checkBuckets(tx)
+	if err != nil {
+		return err
+	}
+	db.ring, err = readKeyring(tx, master)
+	if err != nil {
+		return err
+	}
+	db.lastBody.Store(in(tx, bucketBodies).Sequence())
+	return db.clean.load(tx)
+}

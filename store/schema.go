@@ -1,0 +1,164 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// schemaVersion is the version of the layout below. A change of it needs a
+// migration.
+const schemaVersion = 1
+
+// Buckets, with their keys and values. Numbers in keys are big-endian, so that
+// keys sort as the numbers do. Records are JSON where nothing else is said.
+const (
+	bucketMeta     = "meta"     // see the meta keys
+	bucketDataKeys = "datakeys" // id u32 → wrappedKey
+
+	bucketDomains   = "domains"   // name → Domain
+	bucketAccounts  = "accounts"  // address key → Account
+	bucketKeys      = "keys"      // fingerprint → keyRecord
+	bucketKeyOwners = "keyowners" // owner 0 fingerprint → nothing
+	bucketAnchors   = "anchors"   // source 0 domain 0 fingerprint → Anchor
+
+	bucketMailboxes    = "mailboxes"    // id u64 → mailboxRecord; sequence: last id
+	bucketMailboxNames = "mailboxnames" // address key 0 name → id u64; sequence: last UIDVALIDITY
+	bucketMessages     = "messages"     // mailbox u64, uid u32 → Message
+	bucketChanges      = "changes"      // mailbox u64, modseq u64 → uid u32, of messages that are there
+	bucketTombs        = "tombs"        // mailbox u64, modseq u64 → uid u32, of messages that are gone
+	bucketDoomed       = "doomed"       // id u64 of a removed mailbox whose messages are still to go → nothing
+
+	bucketJobs      = "jobs"      // id u64 → Job; sequence: last id
+	bucketDue       = "due"       // kind 0 due u64 id u64 → nothing
+	bucketJobCounts = "jobcounts" // kind → u64
+
+	bucketTracks     = "tracks"     // id → Track
+	bucketMessageIDs = "messageids" // SHA-256 of a Message-ID, track id → nothing
+	bucketEvents     = "events"     // track id, number u32 → Event
+
+	bucketBodies = "bodies" // id u64 → bodyRecord, binary; sequence: last id
+	bucketLoose  = "loose"  // id u64 of a body of which chunks are here but no record → nothing
+	bucketChunks = "chunks" // id u64, index u32 → a bucket holding one sealed chunk
+)
+
+// Keys of bucketMeta.
+const (
+	metaSchema     = "schema"     // u32
+	metaActiveKey  = "activekey"  // u32, id of a data key
+	metaCheck      = "check"      // checkValue, sealed
+	metaGeneration = "generation" // u64, see DirectoryTx
+)
+
+func buckets() []string {
+	return []string{bucketMeta, bucketDataKeys, bucketDomains, bucketAccounts, bucketKeys, bucketKeyOwners,
+		bucketAnchors, bucketMailboxes, bucketMailboxNames, bucketMessages, bucketChanges, bucketTombs,
+		bucketDoomed, bucketJobs, bucketDue, bucketJobCounts, bucketTracks, bucketMessageIDs, bucketEvents,
+		bucketBodies, bucketLoose, bucketChunks}
+}
+
+// A migration carries the layout from the version of its index in the table,
+// counted from 1, to the next.
+type migration func(*bolt.Tx) error
+
+// migrations leads from every version there ever was to schemaVersion.
+func migrations() []migration { return nil }
+
+// createSchema makes an empty store of the newest version.
+func createSchema(tx *bolt.Tx, master KeyWrapper) error {
+	for _, name := range buckets() {
+		_, err := tx.CreateBucket([]byte(name))
+		if err != nil {
+			return fmt.Errorf("creating bucket %s: %w", name, err)
+		}
+	}
+	err := in(tx, bucketMeta).Put([]byte(metaSchema), u32(schemaVersion))
+	if err != nil {
+		return err
+	}
+	return createKeyring(tx, master)
+}
+
+func readSchema(tx *bolt.Tx) (int, error) {
+	meta := in(tx, bucketMeta)
+	if meta == nil {
+		return 0, fmt.Errorf("%w: not a store of Postern", ErrCorrupt)
+	}
+	v := meta.Get([]byte(metaSchema))
+	if len(v) != 4 {
+		return 0, fmt.Errorf("%w: the schema version is missing", ErrCorrupt)
+	}
+	return int(binary.BigEndian.Uint32(v)), nil
+}
+
+// migrate brings a store to the version that table leads to.
+func migrate(tx *bolt.Tx, table []migration) error {
+	version, err := readSchema(tx)
+	if err != nil {
+		return err
+	}
+	newest := len(table) + 1
+	if version > newest {
+		return fmt.Errorf("%w: schema %d, this program knows %d", ErrSchema, version, newest)
+	}
+	if version < 1 {
+		return fmt.Errorf("%w: schema %d", ErrCorrupt, version)
+	}
+	for ; version < newest; version++ {
+		err := table[version-1](tx)
+		if err != nil {
+			return fmt.Errorf("migrating from schema %d: %w", version, err)
+		}
+		err = in(tx, bucketMeta).Put([]byte(metaSchema), u32(uint32(version+1)))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkBuckets(tx *bolt.Tx) error {
+	for _, name := range buckets() {
+		if in(tx, name) == nil {
+			return fmt.Errorf("%w: bucket %s is missing", ErrCorrupt, name)
+		}
+	}
+	return nil
+}
+
+// in returns a bucket of the layout.
+func in(tx *bolt.Tx, name string) *bolt.Bucket { return tx.Bucket([]byte(name)) }
+
+func u32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+func u64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// u64u32 and u64u64 are composite keys.
+func u64u32(a uint64, b uint32) []byte { return binary.BigEndian.AppendUint32(u64(a), b) }
+func u64u64(a, b uint64) []byte        { return binary.BigEndian.AppendUint64(u64(a), b) }
+
+// joined is a composite key of texts. Writers refuse a NUL in any part.
+func joined(parts ...string) []byte { return []byte(strings.Join(parts, "\x00")) }
+
+// dueKey sorts by kind, then due time, then id.
+func dueKey(kind JobKind, due time.Time, id JobID) []byte {
+	key := append([]byte(kind), 0)
+	key = binary.BigEndian.AppendUint64(key, sortableTime(due))
+	return binary.BigEndian.AppendUint64(key, uint64(id))
+}
+
+// sortableTime maps times to numbers of the same order. What lies outside of
+// the years 1678 to 2262 is moved to their ends.
+func sortableTime(t time.Time) uint64 {
+	switch {
+	case t.Year() < 1678:
+		return 0
+	case t.Year() > 2261:
+		return 1<<64 - 1
+	}
+	return uint64(t.UnixNano()) ^ 1<<63
+}
+
+func timeOfSortable(n uint64) time.Time { return time.Unix(0, int64(n^1<<63)) }

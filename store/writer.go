@@ -1,0 +1,190 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// What is committed together is bounded, so that neither the wait of one nor
+// the memory of all grows with the number of writers.
+const (
+	maxBatchCalls = 256
+	maxBatchBytes = 4 << 20
+)
+
+// A writer runs batches. After a commit failed in a way that leaves the state
+// of the disk unknown it refuses to go on.
+type writer struct {
+	db     *DB
+	broken error
+}
+
+// loop is the only place that writes. What queues up during one commit makes up
+// the next, so that there is nothing to wait for when there is one writer, and
+// one fsync for all when there are many.
+func (w *writer) loop() {
+	defer w.db.running.Done()
+	commits := &w.db.commits
+	for {
+		select {
+		case <-commits.wake:
+		case <-w.db.closing:
+			return
+		}
+		for !commits.empty() {
+			w.runAll(commits.take())
+			// Let those who were just answered come back with more.
+			runtime.Gosched()
+		}
+	}
+}
+
+func (w *writer) runAll(batch []*call) {
+	for len(batch) > 0 {
+		if batch[0].exclusive != nil {
+			batch[0].done <- batch[0].exclusive()
+			batch = batch[1:]
+			continue
+		}
+		batch = w.run(batch)
+	}
+}
+
+// An attempt is one bbolt transaction with the calls that are in it.
+type attempt struct {
+	bolt  *bolt.Tx
+	calls []*call
+	errs  []error // of the calls
+	after []func()
+	bytes int
+	wrote bool
+}
+
+// run commits as many calls as go together and returns those that are left.
+func (w *writer) run(batch []*call) (rest []*call) {
+	b, err := w.begin()
+	if err != nil {
+		answer(batch, err)
+		return nil
+	}
+	a := &attempt{bolt: b}
+	defer w.survive(a, batch)
+	for i, k := range batch {
+		if i > 0 && (k.alone || k.exclusive != nil || a.bytes >= maxBatchBytes) {
+			w.commit(a)
+			return batch[i:]
+		}
+		t := &tx{bolt: b, db: w.db, writable: true}
+		err := t.run(k.fn)
+		if err != nil && t.wrote {
+			return w.undo(a, batch, i, err)
+		}
+		a.add(k, t, err)
+	}
+	w.commit(a)
+	return nil
+}
+
+func (w *writer) begin() (*bolt.Tx, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	return w.db.bolt.Begin(true)
+}
+
+// survive answers for a function that ended the goroutine (runtime.Goexit), and
+// lets another goroutine write on.
+func (w *writer) survive(a *attempt, batch []*call) {
+	if a.bolt == nil {
+		return
+	}
+	a.bolt.Rollback()
+	answer(batch, errors.New("the transaction was abandoned: a function in it ended its goroutine"))
+	w.db.running.Add(1)
+	signal(w.db.commits.wake)
+	go w.loop()
+}
+
+func (a *attempt) add(k *call, t *tx, err error) {
+	a.calls = append(a.calls, k)
+	a.errs = append(a.errs, err)
+	a.bytes += t.bytes
+	if err == nil {
+		a.after = append(a.after, t.after...)
+		a.wrote = a.wrote || t.wrote
+	}
+}
+
+// undo rolls back because the call at i failed and had written. If nothing was
+// written before it, it saw what is on disk, and its error stands. Otherwise it
+// may have failed over what another call wrote, so it runs again, alone.
+func (w *writer) undo(a *attempt, batch []*call, i int, err error) []*call {
+	a.rollback()
+	k := batch[i]
+	rest := append(batch[:i:i], batch[i+1:]...)
+	if !a.wrote {
+		k.done <- err
+		return rest
+	}
+	k.alone = true
+	return append(rest, k)
+}
+
+func (a *attempt) rollback() {
+	a.bolt.Rollback()
+	a.bolt = nil
+}
+
+// commit makes the attempt durable and answers its calls.
+func (w *writer) commit(a *attempt) {
+	if !a.wrote {
+		a.rollback()
+		a.answer()
+		return
+	}
+	err := w.sync(a)
+	if err != nil {
+		answer(a.calls, err)
+		return
+	}
+	for _, fn := range a.after {
+		fn()
+	}
+	a.answer()
+	w.db.clean.wake() // it may have failed for want of the space that is back
+}
+
+// sync commits. bbolt panics over damaged pages; then, and after an error of
+// the disk other than a lack of space, what is on disk is not known and the
+// store must be opened anew.
+func (w *writer) sync(a *attempt) error {
+	b := a.bolt
+	a.bolt = nil
+	_, err := guarded(func() (struct{}, error) { return struct{}{}, b.Commit() })
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, ErrCorrupt) {
+		guarded(func() (struct{}, error) { return struct{}{}, b.Rollback() })
+	}
+	err = commitError(err)
+	if !errors.Is(err, ErrFull) {
+		w.broken = fmt.Errorf("the store must be opened again after: %w", err)
+	}
+	return err
+}
+
+func (a *attempt) answer() {
+	for i, k := range a.calls {
+		k.done <- a.errs[i]
+	}
+}
+
+func answer(calls []*call, err error) {
+	for _, k := range calls {
+		k.done <- err
+	}
+}
