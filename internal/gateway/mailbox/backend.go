@@ -1,0 +1,55 @@
+// Package mailbox gives the mailboxes of a store to pickup's servers. It only
+// translates: every operation is one transaction of the store.
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"postern/mime"
+	"postern/pickup"
+	"postern/store"
+)
+
+// An Auth checks a password and returns the account it belongs to. An error
+// that wraps pickup.ErrAuthFailed says that user and password are no pair; any
+// other is trouble of the server.
+type Auth func(ctx context.Context, user, password string, remote netip.Addr) (mime.Address, error)
+
+// New returns a backend that lets in whom auth lets in, to the mailboxes of s.
+func New(s store.Store, auth Auth) pickup.Backend { return &backend{store: s, auth: auth} }
+
+type backend struct {
+	store store.Store
+	auth  Auth
+}
+
+func (b *backend) Login(ctx context.Context, name, password string, remote netip.Addr) (pickup.User, error) {
+	account, err := b.auth(ctx, name, password, remote)
+	if err != nil {
+		return nil, err
+	}
+	if account.IsZero() {
+		return nil, pickup.ErrAuthFailed
+	}
+	return &user{store: b.store, account: account}, nil
+}
+
+// translate gives the store's errors the names pickup knows. The mapped ones
+// lose their text, which may quote the name of a mailbox.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return pickup.ErrNoMailbox
+	case errors.Is(err, store.ErrExists):
+		return pickup.ErrExists
+	case errors.Is(err, store.ErrPruned):
+		return pickup.ErrPruned
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed):
+		return pickup.ErrUnavailable
+	}
+	return err
+}

@@ -1,0 +1,198 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+
+	"postern/mime"
+	"postern/pickup"
+	"postern/store"
+)
+
+type mailbox struct {
+	store   store.Store
+	account mime.Address
+	id      store.MailboxID
+}
+
+func message(m store.Message) pickup.Message {
+	return pickup.Message{
+		UID:      m.UID,
+		ModSeq:   m.ModSeq,
+		Size:     m.Size,
+		Flags:    m.Flags,
+		Received: m.Received,
+		Body:     uint64(m.Body),
+	}
+}
+
+func (b *mailbox) Snapshot(ctx context.Context) (pickup.MailboxInfo, []pickup.Message, error) {
+	var counts pickup.MailboxInfo
+	var out []pickup.Message
+	err := b.store.View(ctx, func(tx store.Tx) error {
+		m, err := tx.Mailbox(b.id)
+		if err != nil {
+			return err
+		}
+		counts = info(m)
+		out = make([]pickup.Message, 0, m.Messages)
+		return tx.EachMessage(b.id, 1, func(m store.Message) bool {
+			out = append(out, message(m))
+			return true
+		})
+	})
+	return counts, out, translate(err)
+}
+
+func (b *mailbox) Changes(ctx context.Context, since uint64) (pickup.Changes, error) {
+	var out pickup.Changes
+	err := b.store.View(ctx, func(tx store.Tx) error {
+		m, err := tx.Mailbox(b.id)
+		if err != nil {
+			return err
+		}
+		out = pickup.Changes{ModSeq: m.ModSeq}
+		if m.ModSeq <= since {
+			return nil
+		}
+		changes, err := tx.Changes(b.id, since)
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			if c.Expunged {
+				out.Expunged = append(out.Expunged, c.UID)
+				continue
+			}
+			m, err := tx.Message(b.id, c.UID)
+			if err != nil {
+				return err
+			}
+			out.Messages = append(out.Messages, message(m))
+		}
+		return nil
+	})
+	return out, translate(err)
+}
+
+func (b *mailbox) Wait(ctx context.Context, since uint64) error {
+	return translate(b.store.WaitMailbox(ctx, b.id, since))
+}
+
+func (b *mailbox) Body(ctx context.Context, m pickup.Message) (pickup.Body, error) {
+	body, err := b.store.OpenBody(ctx, store.BodyID(m.Body))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, pickup.ErrNoMessage
+	}
+	if err != nil {
+		return nil, translate(err)
+	}
+	return openBody{body}, nil
+}
+
+// An openBody names the error of a body that went while it was read.
+type openBody struct{ store.Body }
+
+func (o openBody) ReadAt(p []byte, off int64) (int, error) {
+	n, err := o.Body.ReadAt(p, off)
+	if errors.Is(err, store.ErrNotFound) {
+		err = pickup.ErrNoMessage
+	}
+	return n, err
+}
+
+// each calls fn for those of the messages that are there, in a transaction.
+func (b *mailbox) each(tx store.Tx, uids []uint32, fn func(store.Message) error) error {
+	_, err := tx.Mailbox(b.id)
+	if err != nil {
+		return err
+	}
+	for _, uid := range uids {
+		m, err := tx.Message(b.id, uid)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // another session removed it
+		}
+		if err == nil {
+			err = fn(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *mailbox) SetFlags(ctx context.Context, uids []uint32, c pickup.FlagChange) ([]pickup.Message, error) {
+	var out []pickup.Message
+	err := b.store.Update(ctx, func(tx store.Tx) error {
+		out = make([]pickup.Message, 0, len(uids))
+		return b.each(tx, uids, func(m store.Message) error {
+			flags, err := c.Apply(m.Flags)
+			if err != nil {
+				return err
+			}
+			after, err := tx.SetFlags(b.id, m.UID, flags)
+			out = append(out, message(after))
+			return err
+		})
+	})
+	return out, translate(err)
+}
+
+func (b *mailbox) Expunge(ctx context.Context, uids []uint32) error {
+	err := b.store.Update(ctx, func(tx store.Tx) error {
+		return b.each(tx, uids, func(m store.Message) error {
+			if !deleted(m) {
+				return nil
+			}
+			return tx.Expunge(b.id, m.UID)
+		})
+	})
+	return translate(err)
+}
+
+func deleted(m store.Message) bool {
+	for _, f := range m.Flags {
+		if f == `\Deleted` {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *mailbox) Copy(ctx context.Context, uids []uint32, dest string) (pickup.CopyResult, error) {
+	return b.copyTo(ctx, uids, dest, false)
+}
+
+func (b *mailbox) Move(ctx context.Context, uids []uint32, dest string) (pickup.CopyResult, error) {
+	return b.copyTo(ctx, uids, dest, true)
+}
+
+// copyTo appends messages to another mailbox with the body they have, by
+// reference, and removes the originals of a move in the same transaction.
+func (b *mailbox) copyTo(ctx context.Context, uids []uint32, dest string, move bool) (pickup.CopyResult, error) {
+	var out pickup.CopyResult
+	err := b.store.Update(ctx, func(tx store.Tx) error {
+		to, err := tx.MailboxByName(b.account, dest)
+		if err != nil {
+			return err
+		}
+		if move && to.ID == b.id {
+			return pickup.ErrRefused
+		}
+		out = pickup.CopyResult{UIDValidity: to.UIDValidity}
+		return b.each(tx, uids, func(m store.Message) error {
+			copied, err := tx.Append(to.ID, m)
+			if err != nil {
+				return err
+			}
+			out.From = append(out.From, m.UID)
+			out.To = append(out.To, copied.UID)
+			if !move {
+				return nil
+			}
+			return tx.Expunge(b.id, m.UID)
+		})
+	})
+	return out, translate(err)
+}

@@ -1,0 +1,172 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"postern/mime"
+	"postern/pickup"
+	"postern/store"
+)
+
+type user struct {
+	store   store.Store
+	account mime.Address
+}
+
+func info(m store.Mailbox) pickup.MailboxInfo {
+	return pickup.MailboxInfo{
+		Name:        m.Name,
+		UIDValidity: m.UIDValidity,
+		UIDNext:     m.UIDNext,
+		ModSeq:      m.ModSeq,
+		Messages:    m.Messages,
+		Unseen:      m.Unseen,
+		Bytes:       m.Bytes,
+		Subscribed:  m.Subscribed,
+	}
+}
+
+func (u *user) Mailboxes(ctx context.Context) ([]pickup.MailboxInfo, error) {
+	var out []pickup.MailboxInfo
+	err := u.store.View(ctx, func(tx store.Tx) error {
+		boxes, err := tx.Mailboxes(u.account)
+		out = make([]pickup.MailboxInfo, len(boxes))
+		for i, m := range boxes {
+			out[i] = info(m)
+		}
+		return err
+	})
+	return out, translate(err)
+}
+
+// Create makes the missing mailboxes above as well, so that every level of a
+// name is a mailbox (RFC 9051 §6.3.4).
+func (u *user) Create(ctx context.Context, name string) error {
+	err := u.store.Update(ctx, func(tx store.Tx) error {
+		err := u.createAbove(tx, name)
+		if err != nil {
+			return err
+		}
+		_, err = tx.CreateMailbox(u.account, name)
+		return err
+	})
+	return translate(err)
+}
+
+func (u *user) createAbove(tx store.Tx, name string) error {
+	for i := range name {
+		if name[i] != '/' {
+			continue
+		}
+		_, err := tx.CreateMailbox(u.account, name[:i])
+		if err != nil && !errors.Is(err, store.ErrExists) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *user) Delete(ctx context.Context, name string) error {
+	err := u.store.Update(ctx, func(tx store.Tx) error {
+		m, err := tx.MailboxByName(u.account, name)
+		if err != nil {
+			return err
+		}
+		if m.Name == store.Inbox {
+			return pickup.ErrRefused
+		}
+		boxes, err := tx.Mailboxes(u.account)
+		if err != nil {
+			return err
+		}
+		for _, b := range boxes {
+			if strings.HasPrefix(b.Name, m.Name+"/") {
+				return pickup.ErrHasChildren
+			}
+		}
+		return tx.RemoveMailbox(m.ID)
+	})
+	return translate(err)
+}
+
+func (u *user) Rename(ctx context.Context, from, to string) error {
+	err := u.store.Update(ctx, func(tx store.Tx) error {
+		m, err := tx.MailboxByName(u.account, from)
+		if err != nil {
+			return err
+		}
+		if m.Name == store.Inbox || strings.HasPrefix(to, m.Name+"/") {
+			return pickup.ErrRefused
+		}
+		err = u.createAbove(tx, to)
+		if err != nil {
+			return err
+		}
+		return tx.RenameMailbox(m.ID, to)
+	})
+	return translate(err)
+}
+
+func (u *user) Subscribe(ctx context.Context, name string, on bool) error {
+	err := u.store.Update(ctx, func(tx store.Tx) error {
+		m, err := tx.MailboxByName(u.account, name)
+		if err != nil {
+			return err
+		}
+		return tx.SubscribeMailbox(m.ID, on)
+	})
+	return translate(err)
+}
+
+func (u *user) find(ctx context.Context, name string) (store.Mailbox, error) {
+	var m store.Mailbox
+	err := u.store.View(ctx, func(tx store.Tx) error {
+		var err error
+		m, err = tx.MailboxByName(u.account, name)
+		return err
+	})
+	return m, translate(err)
+}
+
+func (u *user) Open(ctx context.Context, name string) (pickup.Mailbox, error) {
+	m, err := u.find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &mailbox{store: u.store, account: u.account, id: m.ID}, nil
+}
+
+func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, body io.Reader) (pickup.AppendResult, error) {
+	box, err := u.find(ctx, name) // before the body is taken
+	if err != nil {
+		return pickup.AppendResult{}, err
+	}
+	w, err := u.store.NewBody(ctx)
+	if err != nil {
+		return pickup.AppendResult{}, translate(err)
+	}
+	defer w.Discard()
+	_, err = io.Copy(w, body)
+	if err != nil {
+		return pickup.AppendResult{}, fmt.Errorf("storing a body: %w", translate(err))
+	}
+	flags, err := pickup.FlagChange{Flags: n.Flags}.Apply(nil)
+	if err != nil {
+		return pickup.AppendResult{}, err
+	}
+	var uid uint32
+	err = u.store.Update(ctx, func(tx store.Tx) error {
+		id, err := tx.PutBody(w)
+		if err != nil {
+			return err
+		}
+		m, err := tx.Append(box.ID, store.Message{Body: id, Size: w.Size(), Flags: flags, Received: n.Received})
+		uid = m.UID
+		return err
+	})
+	return pickup.AppendResult{UIDValidity: box.UIDValidity, UID: uid}, translate(err)
+}
