@@ -1,0 +1,214 @@
+// Package dsn composes and reads delivery status notifications (RFC 3464), by
+// which a security/trust agent tells a sender that a message failed.
+package dsn
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"postern/mime"
+)
+
+// An Action is the fate of a message for one recipient (RFC 3464 §2.3.3), in
+// lower case.
+type Action string
+
+// The actions of RFC 3464. Postern composes Failed and Delayed.
+const (
+	Failed    Action = "failed"
+	Delayed   Action = "delayed"
+	Delivered Action = "delivered"
+	Relayed   Action = "relayed"
+	Expanded  Action = "expanded"
+)
+
+// A Recipient is what a notification says about one recipient.
+type Recipient struct {
+	Final      mime.Address
+	Original   mime.Address // as the sender wrote it; zero when not known
+	Action     Action
+	Status     string // enhanced status code, "5.7.1" (RFC 3463)
+	Diagnostic string // "type; text", such as "x-postern; no-certificate"; may be empty
+	Sentence   string // for humans: what happened; not read
+	Hint       string // for humans: what to do about it; may be empty; not read
+}
+
+// A Notification is one delivery status notification.
+type Notification struct {
+	From              mime.Address // postmaster of our own domain (DN-24)
+	To                mime.Address // who sent the original
+	MessageID         string       // of the notification itself, in brackets
+	Date              time.Time
+	ReportingMTA      string // host name of the reporter (DN-23)
+	OriginalMessageID string // in brackets; when read, from In-Reply-To or the original if need be (DN-12)
+	Recipients        []Recipient
+	// Original is the header of the original message. Compose shows Message-ID,
+	// Date, From and To of it, never the subject. It may be nil.
+	Original *mime.Header
+}
+
+// Compose returns the whole message, header and all, with CRLF line ends. From,
+// To, MessageID, Date, ReportingMTA and at least one recipient must be there.
+// The envelope sender of the result must be null (RFC 3464 §2). rand makes the
+// boundary; nil means the system's randomness.
+func (n *Notification) Compose(rand io.Reader) ([]byte, error) {
+	message, err := n.compose(rand)
+	if err != nil {
+		return nil, fmt.Errorf("composing a DSN: %w", err)
+	}
+	return message, nil
+}
+
+func (n *Notification) compose(rand io.Reader) ([]byte, error) {
+	err := n.check()
+	if err != nil {
+		return nil, err
+	}
+	h, err := n.header()
+	if err != nil {
+		return nil, err
+	}
+	groups, err := n.groups()
+	if err != nil {
+		return nil, err
+	}
+	r := mime.Report{Header: h, Kind: mime.ReportDSN, Text: n.text(), Groups: groups, Original: excerpt(n.Original)}
+	return r.Compose(rand)
+}
+
+func (n *Notification) check() error {
+	switch {
+	case n.From.IsZero() || n.To.IsZero():
+		return errors.New("an address is missing")
+	case n.Date.IsZero():
+		return errors.New("the date is missing")
+	case n.MessageID == "" || n.MessageID != mime.ParseMessageID(n.MessageID):
+		return errors.New("the Message-ID is not of the form <left@right>")
+	case n.OriginalMessageID != mime.ParseMessageID(n.OriginalMessageID):
+		return errors.New("the original Message-ID is not of the form <left@right>")
+	case n.ReportingMTA == "":
+		return errors.New("the reporting host is missing")
+	case len(n.Recipients) == 0:
+		return errors.New("no recipient")
+	}
+	for _, r := range n.Recipients {
+		class := map[Action]string{Failed: "5", Delayed: "4"}[r.Action]
+		switch {
+		case r.Final.IsZero():
+			return errors.New("a recipient without address")
+		case class == "":
+			return fmt.Errorf("the action %q is not ours to send", r.Action)
+		case !validStatus(r.Status) || r.Status[:1] != class:
+			return fmt.Errorf("%q is no status for the action %s", r.Status, r.Action)
+		}
+	}
+	return nil
+}
+
+// validStatus reports whether s is a status code of RFC 3463 §2.
+func validStatus(s string) bool {
+	parts := strings.Split(s, ".")
+	if len(parts) != 3 || len(parts[0]) != 1 || !strings.Contains("245", parts[0]) {
+		return false
+	}
+	for _, p := range parts {
+		if p == "" || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (n *Notification) header() (*mime.Header, error) {
+	subject := "Delayed: your message"
+	for _, r := range n.Recipients {
+		if r.Action == Failed {
+			subject = "Failed: your message"
+		}
+	}
+	h := &mime.Header{}
+	errs := []error{
+		h.Add("From", n.From.String()),
+		h.Add("To", n.To.String()),
+		h.Add("Date", n.Date.Format(time.RFC1123Z)),
+		h.Add("Message-ID", n.MessageID),
+		h.Add("Subject", subject), // never the original's, which may name a patient
+		h.Add("Auto-Submitted", "auto-replied"),
+	}
+	if n.OriginalMessageID != "" {
+		errs = append(errs, h.Add("In-Reply-To", n.OriginalMessageID), h.Add("References", n.OriginalMessageID))
+	}
+	return h, errors.Join(errs...)
+}
+
+// groups makes the machine-readable part: one group about the message, one for
+// each recipient (RFC 3464 §2.1).
+func (n *Notification) groups() ([]*mime.Header, error) {
+	message := &mime.Header{}
+	errs := []error{message.Add("Reporting-MTA", "dns; "+n.ReportingMTA)}
+	if n.OriginalMessageID != "" {
+		errs = append(errs, message.Add(originalID, n.OriginalMessageID)) // DN-23
+	}
+	groups := []*mime.Header{message}
+	for _, r := range n.Recipients {
+		g, err := r.group()
+		errs = append(errs, err)
+		groups = append(groups, g)
+	}
+	return groups, errors.Join(errs...)
+}
+
+// originalID is the extension field that names the original message.
+const originalID = "X-Original-Message-ID"
+
+func (r Recipient) group() (*mime.Header, error) {
+	g := &mime.Header{}
+	var errs []error
+	if !r.Original.IsZero() {
+		errs = append(errs, g.Add("Original-Recipient", "rfc822;"+r.Original.String()))
+	}
+	errs = append(errs,
+		g.Add("Final-Recipient", "rfc822;"+r.Final.String()),
+		g.Add("Action", string(r.Action)),
+		g.Add("Status", r.Status))
+	if r.Diagnostic != "" {
+		errs = append(errs, g.Add("Diagnostic-Code", r.Diagnostic))
+	}
+	return g, errors.Join(errs...)
+}
+
+func (n *Notification) text() string {
+	var b strings.Builder
+	b.WriteString("Your message could not be delivered to everyone.\n")
+	for _, r := range n.Recipients {
+		fate := "failed"
+		if r.Action == Delayed {
+			fate = "delayed, we keep trying"
+		}
+		fmt.Fprintf(&b, "\n%s: %s (%s)\n", r.Final, fate, r.Status)
+		for _, s := range []string{r.Sentence, r.Hint} {
+			if s != "" {
+				fmt.Fprintf(&b, "    %s\n", strings.Join(strings.Fields(s), " "))
+			}
+		}
+	}
+	return b.String()
+}
+
+// excerpt keeps what a sender needs to know a message by, and no subject.
+func excerpt(original *mime.Header) *mime.Header {
+	if original == nil {
+		return nil
+	}
+	h := &mime.Header{}
+	for _, name := range []string{"Message-ID", "Date", "From", "To"} {
+		// A field that is not plain ASCII is left out: it cannot go as it is.
+		if value := original.Get(name); value != "" {
+			_ = h.Add(name, value)
+		}
+	}
+	return h
+}
