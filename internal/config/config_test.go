@@ -203,7 +203,7 @@ func TestErrorsAreOneLineWithAHint(t *testing.T) {
 		{"route to port 0", host + "[relay]\nroutes = { \"b.example\" = \"h:0\" }", `"h:0" for b.example is not HOST:PORT`},
 		{"route to no host", host + "[relay]\nroutes = { \"b.example\" = \":25\" }", `":25" for b.example is not HOST:PORT`},
 		{"route twice", host + "[relay]\nroutes = { \"b.example\" = \"h:1\", \"B.example\" = \"h:2\" }", `the domain "b.example" is there twice`},
-		{"too large", host + strings.Repeat("#\n", config.MaxFile/2), `larger than 131072 bytes`},
+		{"too large", host + strings.Repeat("#\n", config.MaxFile/2), `larger than 65536 bytes`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := config.Parse([]byte(tt.text), "postern.toml")
@@ -297,7 +297,7 @@ func TestHostileTextTakesLittleTime(t *testing.T) {
 			if err == nil {
 				t.Error("no error")
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > 10*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})

@@ -24,9 +24,9 @@ import (
 // parts of a dotted key and of the depth of inline tables, so that the size of
 // the file alone bounds neither.
 const (
-	MaxFile   = 128 << 10 // bytes
-	MaxLine   = 512       // bytes
-	MaxBraces = 16        // opening braces; the keys have use for one
+	MaxFile   = 64 << 10 // bytes
+	MaxLine   = 512      // bytes
+	MaxBraces = 16       // opening braces; the keys have use for one
 )
 
 // Default returns a configuration in which every key has its default. It does
