@@ -297,7 +297,7 @@ func TestHostileTextTakesLittleTime(t *testing.T) {
 			if err == nil {
 				t.Error("no error")
 			}
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})
