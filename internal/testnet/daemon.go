@@ -1,0 +1,148 @@
+package testnet
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// readyWithin is how long a peer may take to start on a busy machine.
+const readyWithin = 30 * time.Second
+
+// A daemon is a peer's process with what it has written to standard error.
+type daemon struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+// startDaemon runs a program until the test ends. seen is called for each line
+// it writes to standard error.
+func startDaemon(t testing.TB, path string, args []string, seen func(line string)) *daemon {
+	t.Helper()
+	d := &daemon{cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	stderr, err := d.cmd.StderrPipe()
+	if err != nil {
+		t.Fatalf("testnet: starting %s: %v", path, err)
+	}
+	err = d.cmd.Start()
+	if err != nil {
+		t.Fatalf("testnet: starting %s: %v", path, err)
+	}
+	go func() {
+		d.follow(stderr, seen)
+		_ = d.cmd.Wait()
+		close(d.ended)
+	}()
+	t.Cleanup(func() {
+		_ = d.cmd.Process.Kill()
+		<-d.ended
+	})
+	return d
+}
+
+func (d *daemon) follow(r io.Reader, seen func(string)) {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		d.mu.Lock()
+		d.log.WriteString(lines.Text() + "\n")
+		d.mu.Unlock()
+		seen(lines.Text())
+	}
+	_, _ = io.Copy(io.Discard, r)
+}
+
+func (d *daemon) output() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
+}
+
+// await waits for ready to be closed.
+func (d *daemon) await(t testing.TB, ready <-chan struct{}) {
+	t.Helper()
+	deadline := time.NewTimer(readyWithin)
+	defer deadline.Stop()
+	select {
+	case <-ready:
+	case <-d.ended:
+		t.Fatalf("testnet: %s ended at once:\n%s", d.cmd.Path, d.output())
+	case <-deadline.C:
+		t.Fatalf("testnet: %s is not ready after %v:\n%s", d.cmd.Path, readyWithin, d.output())
+	}
+}
+
+// awaitPort polls until addr takes connections.
+func (d *daemon) awaitPort(t testing.TB, addr string) {
+	t.Helper()
+	open := make(chan struct{})
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			conn, err := net.Dial("tcp", addr)
+			if err == nil {
+				_ = conn.Close()
+				close(open)
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	d.await(t, open)
+}
+
+// freePort returns a loopback port that is free for TCP and UDP. Another
+// process may take it in between; nothing can be done about that from here.
+func freePort(t testing.TB) string {
+	t.Helper()
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("testnet: finding a port: %v", err)
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		u, err := net.ListenPacket("udp", l.Addr().String())
+		_ = l.Close()
+		if err == nil {
+			_ = u.Close()
+			return port
+		}
+	}
+	t.Fatal("testnet: no port is free for both TCP and UDP")
+	return ""
+}
+
+// DeadPort returns a loopback address that refuses connections.
+func DeadPort(t testing.TB) string {
+	t.Helper()
+	return net.JoinHostPort("127.0.0.1", freePort(t))
+}
+
+func write(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	err := os.WriteFile(path, []byte(text), 0o600)
+	if err != nil {
+		t.Fatalf("testnet: writing %s: %v", name, err)
+	}
+	return path
+}
+
+func lines(ss ...string) string { return strings.Join(ss, "\n") + "\n" }

@@ -1,0 +1,73 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/miekg/dns"
+)
+
+// An answer is what a look-up gave: at least one record of the type asked for.
+type answer struct {
+	records []dns.RR
+	server  string
+}
+
+// query asks for records of one type at an absolute name (CD-7) and follows
+// aliases (CD-8). Its errors are *DNSError.
+func (d *DNS) query(ctx context.Context, name string, qtype uint16) (answer, error) {
+	fail := func(server string, err error) (answer, error) {
+		return answer{server: server}, &DNSError{Name: name, Type: dns.TypeToString[qtype], Server: server, Err: err}
+	}
+	at := dns.Fqdn(name)
+	if wireName(at) == "" {
+		return fail("", fmt.Errorf("%w: it cannot be a DNS name", ErrNoName))
+	}
+	hops := 0
+	for {
+		m, server, err := d.ask(ctx, at, qtype)
+		if err != nil {
+			return fail(server, err)
+		}
+		end, n := chase(m.Answer, at, qtype)
+		hops += n
+		if hops > maxCNAMEs {
+			return fail(server, errors.New("the chain of aliases does not end"))
+		}
+		records := recordsAt(m.Answer, end, qtype)
+		if len(records) > 0 {
+			return answer{records: records, server: server}, nil
+		}
+		if m.Rcode == dns.RcodeNameError {
+			return fail(server, ErrNoName) // RFC 6604 §3: said of the end of the chain
+		}
+		if n == 0 {
+			return fail(server, ErrNoData)
+		}
+		at = end
+	}
+}
+
+// chase follows the aliases within one answer from name. It returns where they
+// end and how many there were, one more than maxCNAMEs at most.
+func chase(records []dns.RR, name string, qtype uint16) (string, int) {
+	for hops := 0; ; hops++ {
+		next := recordsAt(records, name, dns.TypeCNAME)
+		if len(next) == 0 || qtype == dns.TypeCNAME || hops > maxCNAMEs {
+			return name, hops
+		}
+		name = next[0].(*dns.CNAME).Target
+	}
+}
+
+func recordsAt(records []dns.RR, name string, qtype uint16) []dns.RR {
+	var found []dns.RR
+	for _, rr := range records {
+		h := rr.Header()
+		if h.Rrtype == qtype && h.Class == dns.ClassINET && sameName(h.Name, name) {
+			found = append(found, rr)
+		}
+	}
+	return found
+}
