@@ -9,8 +9,9 @@ const (
 	maxChunks       = 4 << 20 // pieces of one content; OpenSSL sends 4096, BouncyCastle 1000 octets in each
 	maxSigners      = 16
 	maxCertificates = 64 // of one SignedData; a certs-only collection has no bound but its size
+	maxSameName     = 4  // certificates tried for one signer
 	minRSABits      = 1024
-	maxRSABits      = 16384 // the cost of one verification grows with the square
+	maxRSABits      = 8192 // the cost of one verification grows with the square
 )
 
 // Limits bound what a reader takes from hostile input. Zero fields mean the

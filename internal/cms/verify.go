@@ -43,10 +43,7 @@ func (s *SignedData) verify(signer *signerInfo, digest func(crypto.Hash) []byte,
 	if signer.attrs != nil {
 		r.SigningTime = signer.attrs.signingTime
 	}
-	candidates = slices.Clone(candidates)
-	candidates = slices.DeleteFunc(candidates, func(c *x509.Certificate) bool {
-		return c == nil || signer.err != nil || !signer.id.names(c)
-	})
+	candidates = signer.named(candidates)
 	if len(candidates) > 0 {
 		r.Certificate = candidates[0]
 	}
@@ -73,6 +70,22 @@ func (s *SignedData) verify(signer *signerInfo, digest func(crypto.Hash) []byte,
 	}
 	r.Certificate, r.Err = signer.verifyBy(candidates, r.Hash)
 	return r
+}
+
+// named picks the certificates that have the name of the signer, without those
+// that come twice and no more than maxSameName: each may cost a verification.
+func (s *signerInfo) named(candidates []*x509.Certificate) []*x509.Certificate {
+	var named []*x509.Certificate
+	for _, c := range candidates {
+		if c == nil || s.err != nil || !s.id.names(c) || slices.ContainsFunc(named, c.Equal) {
+			continue
+		}
+		named = append(named, c)
+		if len(named) == maxSameName {
+			break
+		}
+	}
+	return named
 }
 
 // verifyBy tries the certificates that have the name of the signer: a message

@@ -1,0 +1,6 @@
+//go:build race
+
+package cms
+
+// raceEnabled is true under the race detector, which slows everything down.
+const raceEnabled = true
