@@ -1,0 +1,112 @@
+package smtp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	gosmtp "github.com/emersion/go-smtp"
+
+	"postern/mime"
+	"postern/trust/reason"
+)
+
+// deliver runs one transaction. It returns a result for each recipient, or the
+// failure with which the next host may be tried: nobody has been accepted yet.
+func (l *link) deliver(d Delivery) ([]Result, Result) {
+	limit, ok := l.client.MaxMessageSize()
+	if ok && limit > 0 && d.Size > int64(limit) { // RFC 1870 §6.1
+		r := l.mark(local(reason.PeerRefused, l.host,
+			fmt.Sprintf("a message of %d octets is above the server's limit of %d", d.Size, limit)))
+		r.Reply, r.Enhanced = 552, "5.3.4"
+		return spread(d.To, r), Result{}
+	}
+	err := l.client.Mail(d.From.String(), &gosmtp.MailOptions{Size: d.Size})
+	if err != nil {
+		r := l.mark(outcome(err, l.host))
+		if r.Code != reason.PeerRefused {
+			return nil, r
+		}
+		return spread(d.To, r), Result{}
+	}
+	results, waiting := l.recipients(d.To)
+	if len(waiting) == 0 {
+		return results, Result{}
+	}
+	r := l.mark(l.data(d.Message))
+	for _, i := range waiting {
+		r.Recipient = results[i].Recipient
+		results[i] = r
+	}
+	return results, Result{}
+}
+
+// recipients names the recipients. It returns the results of those refused, and
+// which wait for the message.
+func (l *link) recipients(to []mime.Address) (results []Result, waiting []int) {
+	results = make([]Result, len(to))
+	for i, a := range to {
+		results[i].Recipient = a
+		err := l.client.Rcpt(a.String(), nil)
+		if err == nil {
+			waiting = append(waiting, i)
+			continue
+		}
+		results[i] = l.mark(outcome(err, l.host))
+		results[i].Recipient = a
+	}
+	return results, waiting
+}
+
+// data sends the message and returns the result of all who wait for it.
+func (l *link) data(open func() (io.Reader, error)) Result {
+	message, err := open()
+	if err != nil {
+		return local(reason.Internal, l.host, reason.Internal.Outcome().Public)
+	}
+	closer, ok := message.(io.Closer)
+	if ok {
+		defer closer.Close()
+	}
+	w, err := l.client.Data()
+	if err != nil {
+		return outcome(err, l.host)
+	}
+	source := &witness{Reader: message}
+	_, err = io.Copy(w, source)
+	if err != nil {
+		// No final dot: half a message must not look like a whole one.
+		l.client.Close()
+		if source.err != nil {
+			return local(reason.Internal, l.host, reason.Internal.Outcome().Public)
+		}
+		return outcome(err, l.host)
+	}
+	reply, err := w.CloseWithResponse()
+	if err != nil {
+		return outcome(err, l.host)
+	}
+	r := said(newReply(250, reply.StatusText), l.host)
+	r.Code = reason.OK
+	return r
+}
+
+func (l *link) mark(r Result) Result {
+	r.TLS = l.tls
+	return r
+}
+
+// A witness remembers that the fault was the message's, not the connection's.
+type witness struct {
+	io.Reader
+	err error
+}
+
+// Read implements io.Reader.
+func (w *witness) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,200 @@
+package smtp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/textproto"
+	"strings"
+	"time"
+
+	gosmtp "github.com/emersion/go-smtp"
+)
+
+// A link is a connection to a peer on which EHLO has been said, over TLS where
+// the peer could.
+type link struct {
+	client *gosmtp.Client
+	host   string
+	tls    bool
+	stop   func() bool // ends the watch of the context
+}
+
+// errHandshake is wrapped by the error of a STARTTLS that was promised and did
+// not work.
+var errHandshake = errors.New("TLS handshake")
+
+func isHandshake(err error) bool { return errors.Is(err, errHandshake) }
+
+// A reach says how to talk to a peer.
+type reach struct {
+	hostname string
+	host     string // for SNI and for verification
+	tls      *tls.Config
+	startTLS bool // use STARTTLS when it is offered
+	must     bool // and fail when it is not
+	timeouts Timeouts
+}
+
+func (r *Relay) open(ctx context.Context, host string, addr netip.AddrPort, startTLS bool) (*link, error) {
+	t := r.Timeouts.withDefaults()
+	dial := r.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	limited, cancel := context.WithTimeout(ctx, t.Connect)
+	defer cancel()
+	conn, err := dial(limited, "tcp", addr.String())
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	config := r.TLSConfig
+	if config == nil {
+		config = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} // CP-25
+	}
+	return newLink(ctx, conn, reach{
+		hostname: r.Hostname, host: strings.TrimSuffix(host, "."), tls: config,
+		startTLS: startTLS, must: r.RequireTLS, timeouts: t,
+	})
+}
+
+// newLink opens the session on conn, which it closes on an error and when ctx is
+// done.
+func newLink(ctx context.Context, conn net.Conn, r reach) (*link, error) {
+	if r.hostname == "" {
+		r.hostname = "localhost"
+	}
+	until, ok := ctx.Deadline()
+	if !ok {
+		until = time.Now().Add(r.timeouts.Total)
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	l, err := r.begin(ctx, &paced{Conn: conn, until: until, block: r.timeouts.DataBlock, left: maxReplies})
+	if err != nil {
+		stop()
+		conn.Close()
+		return nil, err
+	}
+	l.stop = stop
+	return l, nil
+}
+
+// begin does what precedes the library's part: the greeting, a first EHLO and
+// STARTTLS. The library could do it, but it would say "localhost" in that EHLO
+// and hide a failed handshake in the next command.
+func (r reach) begin(ctx context.Context, conn net.Conn) (*link, error) {
+	text := textproto.NewConn(conn)
+	err := conn.SetDeadline(time.Now().Add(r.timeouts.Command))
+	if err != nil {
+		return nil, fmt.Errorf("setting the time limit: %w", err)
+	}
+	_, _, err = text.ReadResponse(220)
+	if err != nil {
+		return nil, fmt.Errorf("reading the greeting: %w", err)
+	}
+	offered, err := r.offersSTARTTLS(text)
+	if err != nil {
+		return nil, err
+	}
+	secured := false
+	if offered && r.startTLS {
+		secured, err = r.askSTARTTLS(text)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if text.R.Buffered() > 0 {
+		// What stands behind the reply in clear could pass for part of the
+		// protected session (RFC 3207 §6).
+		return nil, errors.New("the server speaks out of turn")
+	}
+	if !secured && r.must {
+		return nil, errors.New("the server does not offer the TLS that is required")
+	}
+	if secured {
+		conn, err = r.handshake(ctx, conn)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return r.hello(conn, secured)
+}
+
+func (r reach) offersSTARTTLS(text *textproto.Conn) (bool, error) {
+	err := text.PrintfLine("EHLO %s", r.hostname)
+	if err != nil {
+		return false, fmt.Errorf("sending EHLO: %w", err)
+	}
+	_, lines, err := text.ReadResponse(250)
+	reply := replyIn(err)
+	if reply != nil && (reply.Code == 500 || reply.Code == 502) {
+		return false, nil // no ESMTP; the library says HELO
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the reply to EHLO: %w", err)
+	}
+	for line := range strings.SplitSeq(lines, "\n") {
+		if strings.EqualFold(strings.TrimSpace(line), "STARTTLS") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// askSTARTTLS reports whether the server is ready to shake hands.
+func (r reach) askSTARTTLS(text *textproto.Conn) (bool, error) {
+	err := text.PrintfLine("STARTTLS")
+	if err != nil {
+		return false, fmt.Errorf("sending STARTTLS: %w", err)
+	}
+	_, _, err = text.ReadResponse(220)
+	if replyIn(err) != nil {
+		return false, nil // such as 454; the session goes on in clear, if it may
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the reply to STARTTLS: %w", err)
+	}
+	return true, nil
+}
+
+func (r reach) handshake(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	config := r.tls.Clone()
+	if config.ServerName == "" {
+		config.ServerName = r.host
+	}
+	secure := tls.Client(conn, config)
+	err := secure.HandshakeContext(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errHandshake, err)
+	}
+	return secure, nil
+}
+
+// hello hands the connection to the library, which expects the greeting that has
+// been read already.
+func (r reach) hello(conn net.Conn, secured bool) (*link, error) {
+	c := gosmtp.NewClient(&greeted{Conn: conn, greeting: []byte("220 " + r.hostname + "\r\n")})
+	c.CommandTimeout, c.SubmissionTimeout = r.timeouts.Command, r.timeouts.DataDone
+	err := c.Hello(r.hostname)
+	if err != nil {
+		return nil, fmt.Errorf("saying EHLO: %w", err)
+	}
+	return &link{client: c, host: r.host, tls: secured}, nil
+}
+
+// quitTime is how long the end of a session may take; all is said by then.
+const quitTime = 5 * time.Second
+
+// close says QUIT, without which some servers count the session as failed, and
+// closes the connection.
+func (l *link) close() {
+	defer l.stop()
+	l.client.CommandTimeout = quitTime
+	err := l.client.Quit()
+	if err != nil {
+		l.client.Close() // a broken connection has nothing more to say
+	}
+}
