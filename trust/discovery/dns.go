@@ -107,7 +107,9 @@ func (e *DNSError) Temporary() bool {
 	return !errors.Is(e.Err, ErrNoName) && !errors.Is(e.Err, ErrNoData)
 }
 
+// temporary reports whether err is a DNS failure that may pass. Others, such as
+// those of LDAP servers, never count (CD-31).
 func temporary(err error) bool {
-	var t interface{ Temporary() bool }
-	return errors.As(err, &t) && t.Temporary()
+	var e *DNSError
+	return errors.As(err, &e) && e.Temporary()
 }

@@ -119,14 +119,14 @@ func (f *finder) record(s Step) { f.result.Steps = append(f.result.Steps, s) }
 
 // nothing returns the reason for an empty result (CD-43).
 func (f *finder) nothing(ctx context.Context) *reason.Error {
+	if f.temporary != nil {
+		return reason.New(reason.DiscoveryTimeout, "finding the certificates of %s: %w", f.addr, f.temporary)
+	}
 	if f.spoiled != "" {
 		return reason.New(reason.NoCertificate, "%s", f.spoiled)
 	}
 	if ctx.Err() != nil {
 		return reason.New(reason.DiscoveryTimeout, "finding the certificates of %s: %w", f.addr, ctx.Err())
-	}
-	if f.temporary != nil {
-		return reason.New(reason.DiscoveryTimeout, "finding the certificates of %s: %w", f.addr, f.temporary)
 	}
 	return reason.New(reason.NoCertificate, "%s publishes no certificate for %s", f.addr.Domain(), f.addr)
 }

@@ -20,7 +20,7 @@ const (
 	ldapRequest   = 5 * time.Second // for one request
 	ldapAddresses = 4
 	ldapBases     = 8
-	ldapOctets    = 4 << 20 // that it may send in all
+	ldapOctets    = 1 << 20 // that it may send in all
 )
 
 // A directory is one LDAP server. It is opened by the first search; one that
