@@ -92,20 +92,25 @@ func digester(content []byte) func(crypto.Hash) []byte {
 
 func encrypt(t testing.TB, plain []byte, o EncryptOptions, to ...*x509.Certificate) []byte {
 	t.Helper()
+	message, err := tryEncrypt(plain, o, to...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return message
+}
+
+func tryEncrypt(plain []byte, o EncryptOptions, to ...*x509.Certificate) ([]byte, error) {
 	var out bytes.Buffer
 	w, err := NewEnvelopedWriter(&out, int64(len(plain)), to, o)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	_, err = w.Write(plain)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	err = w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return out.Bytes(), err
 }
 
 func decrypt(message []byte, keys ...RecipientKey) ([]byte, error) {

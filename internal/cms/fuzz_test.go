@@ -30,6 +30,9 @@ func FuzzBER(f *testing.F) {
 	for _, name := range []string{"env-bc-two.p7m", "sig-openssl-p256.p7s", "certs-openssl.p7b"} {
 		f.Add(fixture(f, name))
 	}
+	f.Add(openTLV(0x30, openTLV(0x24, tlv(0x04, []byte("a")), openTLV(0x24, tlv(0x04, []byte("b")))), tlv(0x31)))
+	f.Add([]byte{0x30, 0x85, 0, 0, 0, 0, 3, 2, 1, 5})
+	f.Add(bytes.Repeat([]byte{0x30, 0x80}, 40))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		first, read, err := readElement(in)
 		known(t, err)

@@ -1,0 +1,161 @@
+package smime
+
+import (
+	"crypto"
+	"hash"
+	"slices"
+	"strings"
+
+	_ "crypto/sha256" // the hashes that a signature may use
+	_ "crypto/sha512"
+
+	"postern/mime"
+)
+
+// hashes are those that internal/cms lets a signature use (AS-30).
+func hashes() []crypto.Hash { return []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} }
+
+// micalg is the name of a hash in the parameter of multipart/signed
+// (RFC 8551 §3.5.3.2).
+func micalg(h crypto.Hash) string { return strings.ToLower(h.String()) }
+
+// hinted returns the hashes that a micalg parameter names, in any spelling, and
+// SHA-256 if it names none (AS-47).
+func hinted(param string) []crypto.Hash {
+	var named []crypto.Hash
+	for name := range strings.SplitSeq(param, ",") {
+		name = plainName(name)
+		for _, h := range hashes() {
+			if name == plainName(h.String()) && !slices.Contains(named, h) {
+				named = append(named, h)
+			}
+		}
+	}
+	if named == nil {
+		return []crypto.Hash{crypto.SHA256}
+	}
+	return named
+}
+
+func plainName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '"' || r == ' ' {
+			return -1
+		}
+		return r
+	}, strings.ToLower(s))
+}
+
+// keepPlain is how much plaintext may stay in memory until it is verified.
+const keepPlain = 64 << 10
+
+// A digester digests the signed part as it came and, from the first bare line
+// end on, in canonical form as well (CP-2): until there both are the same.
+type digester struct {
+	raw   map[crypto.Hash]hash.Hash
+	canon map[crypto.Hash]hash.Hash // nil as long as all line ends are CRLF
+	crlf  *mime.CRLFWriter          // into canon
+	cr    bool                      // the last octet was a CR
+	plain []byte                    // the part, as long as it is short and keep
+	keep  bool
+}
+
+func newDigester(hashes []crypto.Hash, keep bool) *digester {
+	d := &digester{raw: map[crypto.Hash]hash.Hash{}, keep: keep}
+	for _, h := range hashes {
+		d.raw[h] = h.New()
+	}
+	return d
+}
+
+// Write implements io.Writer. It never fails.
+func (d *digester) Write(p []byte) (int, error) {
+	d.hold(p)
+	if len(p) == 0 {
+		return 0, nil
+	}
+	rest := p
+	if d.canon == nil {
+		at := mime.BareBreak(p, d.cr)
+		if at < 0 {
+			at = len(p)
+		}
+		writeAll(d.raw, p[:at])
+		if at > 0 {
+			d.cr = p[at-1] == '\r'
+		}
+		rest = p[at:]
+		if len(rest) == 0 {
+			return len(p), nil
+		}
+		d.fork()
+	}
+	writeAll(d.raw, rest)
+	d.crlf.Write(rest) // into hashes: cannot fail
+	return len(p), nil
+}
+
+// fork begins the digests of the canonical form with what has been the same.
+func (d *digester) fork() {
+	d.canon = map[crypto.Hash]hash.Hash{}
+	for h, state := range d.raw {
+		cloner, ok := state.(hash.Cloner)
+		if !ok {
+			continue // the module of crypto cannot: no second try then
+		}
+		clone, err := cloner.Clone()
+		if err == nil {
+			d.canon[h] = clone
+		}
+	}
+	d.crlf = mime.NewCRLFWriter(hashSet(d.canon))
+	if d.cr {
+		// The CR is digested already; its LF is what the canonical form adds.
+		writeAll(d.canon, []byte("\n"))
+	}
+}
+
+func (d *digester) hold(p []byte) {
+	if !d.keep {
+		return
+	}
+	if len(d.plain)+len(p) > keepPlain {
+		d.keep, d.plain = false, nil
+		return
+	}
+	d.plain = append(d.plain, p...)
+}
+
+// end completes a CR at the very end.
+func (d *digester) end() {
+	if d.canon == nil && d.cr {
+		d.fork()
+	}
+	if d.canon != nil {
+		d.crlf.Close() // into hashes: cannot fail
+	}
+}
+
+// A hashSet is written to as one.
+type hashSet map[crypto.Hash]hash.Hash
+
+// Write implements io.Writer. It never fails.
+func (s hashSet) Write(p []byte) (int, error) {
+	writeAll(s, p)
+	return len(p), nil
+}
+
+func writeAll(s map[crypto.Hash]hash.Hash, p []byte) {
+	for _, h := range s {
+		h.Write(p)
+	}
+}
+
+// sums returns the digests as internal/cms asks for them.
+func (s hashSet) sums(h crypto.Hash) []byte {
+	state, ok := s[h]
+	if !ok {
+		return nil
+	}
+	return state.Sum(nil)
+}
