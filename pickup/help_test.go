@@ -86,6 +86,7 @@ type house struct {
 	account mime.Address
 	server  *pickup.Server
 	addr    string
+	clear   bool // TLS begins with STARTTLS
 	log     *syncBuffer
 }
 
@@ -104,6 +105,12 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+func (s *syncBuffer) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.b.Reset()
 }
 
 func auth(_ context.Context, user, password string, _ netip.Addr) (mime.Address, error) {
@@ -137,7 +144,7 @@ func openStore(t testing.TB) (store.Store, mime.Address) {
 
 func startHouse(t testing.TB, o pickup.Options) *house {
 	t.Helper()
-	h := &house{t: t, log: &syncBuffer{}}
+	h := &house{t: t, clear: !o.Implicit, log: &syncBuffer{}}
 	h.store, h.account = openStore(t)
 	if o.TLS == nil {
 		o.TLS = serverTLS(t)
@@ -249,11 +256,21 @@ func (h *house) dial(secure bool) *talk {
 // talk logs in on a new TLS connection and selects INBOX.
 func (h *house) talk() *talk {
 	h.t.Helper()
-	k := h.dial(true)
+	k := h.dial(!h.clear)
 	k.line()
+	if h.clear {
+		k.startTLS()
+	}
 	k.ok("LOGIN %s %q", testUser, testPassword)
 	k.ok("SELECT INBOX")
 	return k
+}
+
+func (k *talk) startTLS() {
+	k.t.Helper()
+	k.ok("STARTTLS")
+	k.conn = tls.Client(k.conn, clientTLS(k.t))
+	k.r.Reset(k.conn)
 }
 
 func (k *talk) line() string {

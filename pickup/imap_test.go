@@ -66,10 +66,7 @@ func TestEP17_PasswordsOnlyUnderTLS(t *testing.T) {
 	}
 	k.expect("NO [PRIVACYREQUIRED]", "LOGIN %s %q", testUser, testPassword)
 	k.expect("NO [PRIVACYREQUIRED]", "AUTHENTICATE PLAIN %s", plain(testPassword))
-	k.ok("STARTTLS")
-	secure := tls.Client(k.conn, clientTLS(t))
-	k.conn = secure
-	k.r.Reset(secure)
+	k.startTLS()
 	caps := k.ok("CAPABILITY")
 	if !strings.Contains(caps[0], "AUTH=PLAIN") || strings.Contains(caps[0], "LOGINDISABLED") {
 		t.Errorf("capabilities under TLS: %q", caps[0])
