@@ -15,7 +15,9 @@ func TestPeersStart(t *testing.T) {
 		name  string
 		start func(testing.TB) string
 	}{
-		{"named", func(t testing.TB) string { return BIND(t, map[string][]string{"b.example": {ZoneCERT("@", leaf.Cert)}}) }},
+		{"named", func(t testing.TB) string {
+			return BIND(t, map[string][]string{"b.example": {ZoneCERT("@", leaf.Cert)}})
+		}},
 		{"slapd", func(t testing.TB) string {
 			return Slapd(t, "o=b.example", []Entry{{Mail: "b.example", Certificates: Certs(leaf)}})
 		}},

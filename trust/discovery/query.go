@@ -63,9 +63,10 @@ func chase(records []dns.RR, name string, qtype uint16) (string, int) {
 
 func recordsAt(records []dns.RR, name string, qtype uint16) []dns.RR {
 	var found []dns.RR
+	want := wireName(name)
 	for _, rr := range records {
 		h := rr.Header()
-		if h.Rrtype == qtype && h.Class == dns.ClassINET && sameName(h.Name, name) {
+		if h.Rrtype == qtype && h.Class == dns.ClassINET && wireName(h.Name) == want {
 			found = append(found, rr)
 		}
 	}
