@@ -44,3 +44,24 @@ func (b *berReader) version() error {
 	}
 	return nil
 }
+
+// contentInfo enters a ContentInfo of the type given, and what it holds
+// (RFC 5652 §3): three elements.
+func (b *berReader) contentInfo(want asn1.ObjectIdentifier) error {
+	err := b.wantInside(tagSequence, "the content info")
+	if err != nil {
+		return err
+	}
+	got, err := b.oid("the content type")
+	if err != nil {
+		return err
+	}
+	if !got.Equal(want) {
+		return fmt.Errorf("%w: content type %v where %v belongs", ErrUnsupported, got, want)
+	}
+	err = b.wantInside(tagContext0|tagConstructed, "the content")
+	if err != nil {
+		return err
+	}
+	return b.wantInside(tagSequence, "the content")
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 
 	"go.mozilla.org/pkcs7"
 )
@@ -90,10 +91,7 @@ func ParseCertificates(p7 []byte) (certs []*x509.Certificate, bad int, err error
 		return nil, 0, err
 	}
 	if !s.Detached {
-		if content.length != 0 {
-			return nil, 0, fmt.Errorf("%w: it has content", ErrNotCertsOnly)
-		}
-		err = b.skipContent(content)
+		err = b.emptyContent(content)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -106,6 +104,22 @@ func ParseCertificates(p7 []byte) (certs []*x509.Certificate, bad int, err error
 		return nil, 0, fmt.Errorf("%w: it has signers", ErrNotCertsOnly)
 	}
 	return nil, 0, err
+}
+
+// emptyContent is skipContent for a content that must have no octets.
+func (b *berReader) emptyContent(content header) error {
+	o, err := newOctets(b, content)
+	if err != nil {
+		return err
+	}
+	n, err := o.Read(make([]byte, 1))
+	switch {
+	case n > 0:
+		return fmt.Errorf("%w: it has content", ErrNotCertsOnly)
+	case !errors.Is(err, io.EOF):
+		return err
+	}
+	return b.leaveAll(2) // [0], EncapsulatedContentInfo
 }
 
 // EncodeCertificates makes a certs-only PKCS #7 (TB-2) of certificates, in DER

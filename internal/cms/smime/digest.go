@@ -71,8 +71,8 @@ func newDigester(hashes []crypto.Hash, keep bool) *digester {
 // Write implements io.Writer. It never fails.
 func (d *digester) Write(p []byte) (int, error) {
 	d.hold(p)
-	if len(p) == 0 {
-		return 0, nil
+	if len(p) == 0 || len(d.raw) == 0 {
+		return len(p), nil
 	}
 	rest := p
 	if d.canon == nil {

@@ -124,7 +124,7 @@ func signaturePart(signature []byte, boundary string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.WriteString("\r\n--" + boundary + "--\r\n")
+	b.WriteString("--" + boundary + "--\r\n") // the last line of base64 ends in the line break before it
 	return []byte(b.String()), nil
 }
 
