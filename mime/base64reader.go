@@ -101,7 +101,7 @@ func (b *base64Reader) decode(in []byte) bool {
 	b.ended = whole > 0 && in[whole-1] == '='
 	if b.ended {
 		b.carry = 0
-		return len(bytes.Trim(in[whole:], "=")) == 0
+		return len(bytes.Trim(in[whole:], "= \t\r")) == 0
 	}
 	b.carry = copy(in, in[whole:])
 	return true

@@ -291,6 +291,21 @@ func TestCP4_ContentTypes(t *testing.T) {
 	}
 }
 
+func TestFileName(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "",
+		"Content-Type: application/octet-stream; NAME=smime.p7m\r\n":          "smime.p7m",
+		"Content-Disposition: attachment; filename=\"a.p7m\"\r\n":             "a.p7m",
+		"Content-Type: a/b; name=b\r\nContent-Disposition: x; filename=a\r\n": "a",
+		"Content-Type: a/b; name=b\r\nContent-Disposition: inline\r\n":        "b",
+		"Content-Type: broken\r\n":                                            "",
+	} {
+		if got := parseHeader(t, in+"\r\n").FileName(); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func FuzzHeader(f *testing.F) {
 	f.Add([]byte("From: a@b.example\r\nTo: x:c@d.example;\r\nContent-Type: multipart/signed; boundary=b\r\n\r\nbody"))
 	f.Add([]byte("A:1\n b\n\n"))

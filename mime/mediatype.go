@@ -47,6 +47,21 @@ func (h *Header) ContentType() (MediaType, error) {
 	return MediaType{}, fmt.Errorf("%w: the field is there %d times", ErrMediaType, len(values))
 }
 
+// FileName returns the name that the entity gives itself, by Content-Disposition
+// or else by the name parameter of Content-Type, and "" when it has none. It is
+// a hint of what the body is, never a path.
+func (h *Header) FileName() string {
+	_, params, err := stdmime.ParseMediaType(h.Get("Content-Disposition"))
+	if err == nil && params["filename"] != "" {
+		return params["filename"]
+	}
+	t, err := h.ContentType()
+	if err != nil {
+		return ""
+	}
+	return t.Params["name"]
+}
+
 func parseMediaType(s string) (MediaType, error) {
 	t, params, err := stdmime.ParseMediaType(s)
 	if err == nil && strings.Contains(t, "/") {

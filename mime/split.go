@@ -31,28 +31,21 @@ type Part struct {
 // MaxSignature one wrapping ErrLimit. What part1 got until an error is to be
 // thrown away.
 func SplitSigned(r io.Reader, boundary string, part1 io.Writer) (*Part, error) {
-	if !validBoundary(boundary) {
-		return nil, fmt.Errorf("%w: no usable boundary", ErrParts)
+	s, err := newSplitter(r, boundary)
+	if err != nil {
+		return nil, err
 	}
-	block := blocks.Get().(*block)
-	defer blocks.Put(block)
-	s := newSplitter(r, boundary, block[:])
-	kind, err := s.copyUntilDelimiter(io.Discard)
+	defer s.release()
+	err = s.copyPart(io.Discard, "no part at all")
 	if err != nil {
 		return nil, fmt.Errorf("reading the preamble: %w", err)
 	}
-	if kind != delimiterPart {
-		return nil, fmt.Errorf("%w: no part at all", ErrParts)
-	}
-	kind, err = s.copyUntilDelimiter(part1)
+	err = s.copyPart(part1, "one part alone")
 	if err != nil {
 		return nil, fmt.Errorf("reading the signed part: %w", err)
 	}
-	if kind != delimiterPart {
-		return nil, fmt.Errorf("%w: one part alone", ErrParts)
-	}
 	held := capped{max: MaxSignature}
-	kind, err = s.copyUntilDelimiter(&held)
+	kind, err := s.copyUntilDelimiter(&held)
 	if err != nil {
 		return nil, fmt.Errorf("reading the signature part: %w", err)
 	}
@@ -64,6 +57,51 @@ func SplitSigned(r io.Reader, boundary string, part1 io.Writer) (*Part, error) {
 		return nil, fmt.Errorf("reading the epilogue: %w", err)
 	}
 	return parsePart(held.Bytes())
+}
+
+// SignedPart returns a reader of part one of a multipart/signed, the same
+// octets that SplitSigned hands over. Nothing behind the part is looked at, so
+// the body should have been through SplitSigned before.
+func SignedPart(r io.Reader, boundary string) (io.Reader, error) {
+	s, err := newSplitter(r, boundary)
+	if err != nil {
+		return nil, err
+	}
+	err = s.copyPart(io.Discard, "no part at all")
+	if err != nil {
+		s.release()
+		return nil, fmt.Errorf("reading the preamble: %w", err)
+	}
+	return &partReader{s: s}, nil
+}
+
+// A partReader reads up to the next delimiter.
+type partReader struct {
+	s   *splitter
+	out []byte
+	err error
+}
+
+// Read implements io.Reader.
+func (p *partReader) Read(b []byte) (int, error) {
+	for len(p.out) == 0 && p.err == nil {
+		var kind delimiterKind
+		p.out, kind, p.err = p.s.next()
+		switch {
+		case p.err != nil:
+		case kind != delimiterNone:
+			p.err = io.EOF
+		case len(p.out) == 0:
+			p.err = fmt.Errorf("%w: one part alone", ErrParts)
+		}
+	}
+	if len(p.out) == 0 {
+		p.s.release()
+		return 0, p.err
+	}
+	n := copy(b, p.out)
+	p.out = p.out[n:]
+	return n, nil
 }
 
 func parsePart(raw []byte) (*Part, error) {
@@ -99,104 +137,114 @@ type splitter struct {
 	r        io.Reader
 	boundary string
 	needle   []byte // LF and the dash-boundary
-	buf      []byte
-	data     []byte // unread octets inside of buf
+	block    *block // nil when released
+	data     []byte // unread octets inside of block
 	eof      bool
-	bol      bool // data begins at the start of a line
+	bol      bool          // data begins at the start of a line
+	found    delimiterKind // a delimiter line at the front of data
+	length   int           // of that line and of the line break before it
 }
 
-func newSplitter(r io.Reader, boundary string, buf []byte) *splitter {
+func newSplitter(r io.Reader, boundary string) (*splitter, error) {
+	if !validBoundary(boundary) {
+		return nil, fmt.Errorf("%w: no usable boundary", ErrParts)
+	}
 	return &splitter{
 		r:        r,
 		boundary: boundary,
 		needle:   []byte("\n--" + boundary),
-		buf:      buf,
+		block:    blocks.Get().(*block),
 		bol:      true,
+	}, nil
+}
+
+func (s *splitter) release() {
+	if s.block != nil {
+		blocks.Put(s.block)
+		s.block, s.data = nil, nil
 	}
 }
 
-// fill reads until the window holds want octets or the input ends.
-func (s *splitter) fill(want int) error {
-	if len(s.data) >= want || s.eof {
-		return nil
+// copyPart copies content to w up to a delimiter behind which a part follows.
+func (s *splitter) copyPart(w io.Writer, otherwise string) error {
+	kind, err := s.copyUntilDelimiter(w)
+	if err == nil && kind != delimiterPart {
+		err = fmt.Errorf("%w: %s", ErrParts, otherwise)
 	}
-	n := copy(s.buf, s.data)
-	for empty := 0; n < want && !s.eof; {
-		m, err := s.r.Read(s.buf[n:])
-		n += m
-		if errors.Is(err, io.EOF) {
-			s.eof = true
-		} else if err != nil {
-			return err
-		}
-		if m > 0 {
-			empty = 0
-		} else if empty++; empty > 100 {
-			return io.ErrNoProgress
-		}
-	}
-	s.data = s.buf[:n]
-	return nil
+	return err
 }
 
 // copyUntilDelimiter copies content to w up to the next delimiter line, which
-// it consumes with the line break before it. delimiterNone means that the input
-// ended instead.
+// it consumes. delimiterNone means that the input ended instead.
 func (s *splitter) copyUntilDelimiter(w io.Writer) (delimiterKind, error) {
 	for {
-		err := s.fill(len(s.buf) / 2)
+		p, kind, err := s.next()
+		if err != nil || kind != delimiterNone || len(p) == 0 {
+			return kind, err
+		}
+		_, err = w.Write(p)
 		if err != nil {
 			return delimiterNone, err
-		}
-		if s.bol {
-			s.bol = false
-			kind, length := s.delimiterAt(0)
-			if kind != delimiterNone {
-				s.consume(length)
-				return kind, nil
-			}
-		}
-		if len(s.data) == 0 {
-			return delimiterNone, nil
-		}
-		kind, err := s.copySome(w)
-		if kind != delimiterNone || err != nil {
-			return kind, err
 		}
 	}
 }
 
-// copySome copies what is surely content and consumes a delimiter line if the
-// content ends with one.
-func (s *splitter) copySome(w io.Writer) (delimiterKind, error) {
-	lf := bytes.Index(s.data, s.needle)
-	if lf < 0 {
-		return delimiterNone, s.emit(w, s.certain())
+// next returns some content, which is valid until the next call, or consumes a
+// delimiter line with the line break before it. Neither means that the input
+// ended.
+func (s *splitter) next() ([]byte, delimiterKind, error) {
+	for {
+		if s.found != delimiterNone {
+			kind := s.found
+			s.found = delimiterNone
+			s.data = s.data[s.length:]
+			s.bol = true
+			return nil, kind, nil
+		}
+		err := s.fill(blockSize / 2)
+		if err != nil || len(s.data) == 0 {
+			return nil, delimiterNone, err
+		}
+		n := s.content()
+		if n > 0 {
+			p := s.data[:n]
+			s.data = s.data[n:]
+			return p, delimiterNone, nil
+		}
 	}
-	if !s.eof && len(s.data)-lf < delimiterRoom+2 && lf > 1 {
-		// The line may go on behind the window: move it to the front first.
-		return delimiterNone, s.emit(w, lf-1)
+}
+
+// content returns how many octets at the front of data are surely content. If
+// a delimiter line follows them, found and length are set.
+func (s *splitter) content() int {
+	if s.bol {
+		s.bol = false
+		s.found, s.length = s.delimiterAt(0)
+		if s.found != delimiterNone {
+			return 0
+		}
+	}
+	lf := bytes.Index(s.data, s.needle)
+	switch {
+	case lf < 0 && s.eof:
+		return len(s.data)
+	case lf < 0:
+		// All but that with which a delimiter may begin. Never 0: the window is
+		// much longer than the needle.
+		return len(s.data) - len(s.needle) - 1
+	case !s.eof && len(s.data)-lf < delimiterRoom+2 && lf > 1:
+		return lf - 1 // the line may go on behind the window: move it to the front
 	}
 	kind, length := s.delimiterAt(lf + 1)
 	if kind == delimiterNone {
-		return delimiterNone, s.emit(w, lf+1)
+		return lf + 1
 	}
 	end := lf
 	if lf > 0 && s.data[lf-1] == '\r' {
 		end--
 	}
-	err := s.emit(w, end)
-	s.consume(lf + 1 - end + length)
-	return kind, err
-}
-
-// certain returns how many octets of a window without a delimiter can go: all
-// but those with which one may begin.
-func (s *splitter) certain() int {
-	if s.eof {
-		return len(s.data)
-	}
-	return max(0, len(s.data)-len(s.needle)-1)
+	s.found, s.length = kind, lf+1-end+length
+	return end
 }
 
 // delimiterAt judges the line that begins at i and returns its length with its
@@ -213,19 +261,28 @@ func (s *splitter) delimiterAt(i int) (delimiterKind, int) {
 	return delimiter(line, s.boundary), len(line)
 }
 
-func (s *splitter) emit(w io.Writer, n int) error {
-	if n == 0 {
+// fill reads until the window holds want octets or the input ends.
+func (s *splitter) fill(want int) error {
+	if len(s.data) >= want || s.eof {
 		return nil
 	}
-	_, err := w.Write(s.data[:n])
-	s.data = s.data[n:]
-	return err
-}
-
-// consume drops the end of a delimiter line. What follows begins a line.
-func (s *splitter) consume(n int) {
-	s.data = s.data[n:]
-	s.bol = true
+	n := copy(s.block[:], s.data)
+	for empty := 0; n < want && !s.eof; {
+		m, err := s.r.Read(s.block[n:])
+		n += m
+		if errors.Is(err, io.EOF) {
+			s.eof = true
+		} else if err != nil {
+			return err
+		}
+		if m > 0 {
+			empty = 0
+		} else if empty++; empty > 100 {
+			return io.ErrNoProgress
+		}
+	}
+	s.data = s.block[:n]
+	return nil
 }
 
 func (s *splitter) drain() error {

@@ -39,6 +39,14 @@ func TestCP3_SplitSignedHandsOverTheExactFirstPart(t *testing.T) {
 				if diff := cmp.Diff(tt.part1, got.String()); diff != "" {
 					t.Errorf("%s: part one (-want +got):\n%s", kind, diff)
 				}
+				again, err := SignedPart(wrap(strings.NewReader(tt.body)), "b")
+				if err != nil {
+					t.Fatalf("%s: %v", kind, err)
+				}
+				pulled, err := io.ReadAll(again)
+				if err != nil || string(pulled) != tt.part1 {
+					t.Errorf("%s: SignedPart gave %d octets, error %v", kind, len(pulled), err)
+				}
 				if diff := cmp.Diff(tt.part2, string(part.Body)); diff != "" {
 					t.Errorf("%s: part two (-want +got):\n%s", kind, diff)
 				}

@@ -103,7 +103,7 @@ func signedHead(used []crypto.Hash, boundary string) string {
 		mic = `"` + mic + `"` // a comma is no part of a token, RFC 2045 §5.1
 	}
 	return "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n" +
-		" micalg=" + mic + "; boundary=\"" + boundary + "\"\r\n" +
+		" micalg=" + mic + ";\r\n boundary=\"" + boundary + "\"\r\n" +
 		"\r\n--" + boundary + "\r\n"
 }
 

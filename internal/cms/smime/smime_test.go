@@ -168,7 +168,7 @@ func TestAS44_AS48_WrittenForm(t *testing.T) {
 			}
 		}
 	}
-	if !strings.HasPrefix(b.String(), "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n micalg=\"sha-384,sha-256\"; boundary=\"") {
+	if !strings.HasPrefix(b.String(), "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n micalg=\"sha-384,sha-256\";\r\n boundary=\"") {
 		t.Errorf("the signed entity is\n%s", b.String())
 	}
 }
@@ -208,7 +208,7 @@ func TestCP1_CP6_EntitiesThatAreLikeOurs(t *testing.T) {
 		for name, entity := range map[string]string{
 			"as written":          good,
 			"wrong micalg":        strings.Replace(good, "sha-256", "sha512", 1),
-			"no micalg":           strings.Replace(good, "micalg=sha-256; ", "", 1),
+			"no micalg":           strings.Replace(good, "micalg=sha-256;\r\n ", "", 1),
 			"old spelling":        strings.Replace(good, "sha-256", "\"SHA256\"", 1),
 			"x-pkcs7":             strings.ReplaceAll(good, "pkcs7-signature", "X-PKCS7-Signature"),
 			"no protocol":         strings.Replace(good, "protocol=\"application/pkcs7-signature\";\r\n", "", 1),
