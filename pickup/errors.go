@@ -52,6 +52,10 @@ func (s *session) reply(op string, err error) error {
 	case errors.Is(err, ErrAuthFailed):
 		return imapserver.ErrAuthFailed
 	}
+	if errors.Is(err, errUnwritten) {
+		s.log.Debug("imap client went away", "op", op)
+		return err
+	}
 	for _, r := range replies {
 		if errors.Is(err, r.err) {
 			return no(r.code, r.text)

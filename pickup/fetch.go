@@ -27,6 +27,9 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 	if err != nil {
 		return err
 	}
+	if len(o.BodySection)+len(o.BinarySection)+len(o.BinarySectionSize) > maxSections {
+		return no(imap.ResponseCodeLimit, "Too many sections")
+	}
 	positions := v.resolve(set)
 	seen := map[uint32]bool{}
 	if marksSeen(o) && !v.readOnly {
@@ -38,7 +41,7 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 	missing := false
 	for _, i := range positions {
 		err = s.fetchOne(w, v, i, o, seen[v.entries[i].UID])
-		if errors.Is(err, ErrNoMessage) {
+		if errors.Is(err, ErrNoMessage) && !errors.Is(err, errBroken) {
 			missing = true // another session removed it; the rest is still wanted
 			continue
 		}
@@ -126,9 +129,24 @@ func (s *session) fetchOne(w *imapserver.FetchWriter, v *view, i int, o *imap.Fe
 		// The response is broken in the middle: nothing more may follow it, not
 		// even its end.
 		s.hangUp()
+		err = fmt.Errorf("%w: %w", errBroken, err)
 	}
-	return errors.Join(err, out.Close())
+	end := out.Close()
+	if err == nil && end != nil {
+		err = fmt.Errorf("%w: %w: %w", errBroken, errUnwritten, end)
+	}
+	return err
 }
+
+// maxSections bounds the sections of one FETCH.
+const maxSections = 64
+
+var (
+	// errBroken says that a response broke off and the connection is closed.
+	errBroken = errors.New("a response broke off")
+	// errUnwritten says that the far side did not take what was written.
+	errUnwritten = errors.New("the client went away")
+)
 
 func needsBody(o *imap.FetchOptions) bool {
 	return o.Envelope || o.BodyStructure != nil ||
@@ -202,11 +220,7 @@ func (m *message) describe(f *fetched, o *imap.FetchOptions) error {
 }
 
 func (m *message) topHeader() (*mime.Header, error) {
-	end, err := m.headerEnd()
-	if err != nil {
-		return nil, err
-	}
-	block, err := m.read(0, end)
+	block, err := m.header()
 	if err != nil {
 		return nil, err
 	}
@@ -240,15 +254,27 @@ func (l literal) write(out *imapserver.FetchResponseWriter) error {
 	if err == nil && n < l.size {
 		err = io.ErrUnexpectedEOF
 	}
-	err = errors.Join(err, w.Close())
+	end := w.Close()
+	if err == nil && end != nil {
+		err = fmt.Errorf("%w: %w", errUnwritten, end)
+	}
 	if err != nil {
 		return fmt.Errorf("sending a message: %w", err)
 	}
 	return nil
 }
 
-// onlyWriter keeps io.CopyBuffer from finding a way around its buffer.
-type onlyWriter struct{ io.Writer }
+// onlyWriter keeps io.CopyBuffer from finding a way around its buffer, and
+// names the errors of writing.
+type onlyWriter struct{ w io.Writer }
+
+func (o onlyWriter) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil {
+		return n, fmt.Errorf("%w: %w", errUnwritten, err)
+	}
+	return n, nil
+}
 
 // A BINARY item is decoded twice, once to know its size; nothing is held.
 func (m *message) prepareBinary(f *fetched, o *imap.FetchOptions) error {
@@ -295,7 +321,7 @@ func (m *message) decoded(path []int) (io.Reader, error) {
 	if p == nil {
 		return eof{}, nil
 	}
-	h, err := m.header(p)
+	h, err := m.headerOf(p)
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func (h *hunt) part(p *part) error {
 // leaf looks into a text, without its transfer encoding. What cannot be decoded
 // is looked through up to there.
 func (h *hunt) leaf(p *part) error {
-	head, err := h.msg.header(p)
+	head, err := h.msg.headerOf(p)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package pickup
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -27,7 +26,7 @@ type message struct {
 	body Body
 	last *parsedBody
 
-	headEnd int64 // where the header ends; 0: not known yet
+	head []byte // the header with its empty line; nil: not read yet
 }
 
 // structure scans the body, or remembers it.
@@ -43,31 +42,42 @@ func (m *message) structure() (*part, error) {
 	return root, nil
 }
 
-// headerEnd finds the end of the message's header, its empty line included,
-// reading no further. Without an empty line, or past maxHeader without one,
-// the header ends there: header and text together are always the message.
-func (m *message) headerEnd() (int64, error) {
-	if m.headEnd > 0 {
-		return m.headEnd, nil
+// header reads the message's header, its empty line included, and little more.
+// Without an empty line, or past maxHeader without one, the header ends there:
+// header and text together are always the message.
+func (m *message) header() ([]byte, error) {
+	if m.head != nil {
+		return m.head, nil
 	}
-	r := bufio.NewReader(io.NewSectionReader(m.body, 0, min(m.body.Size(), maxHeader)))
-	at, begin := int64(0), true
-	for {
-		piece, err := r.ReadSlice('\n')
-		at += int64(len(piece))
-		if errors.Is(err, io.EOF) {
+	last := min(m.body.Size(), maxHeader)
+	for n := min(4<<10, last); ; n = min(4*n, last) {
+		block, err := m.read(0, n)
+		if err != nil {
+			return nil, err
+		}
+		end, found := headerLength(block)
+		if found || n == last {
+			m.head = block[:end]
+			return m.head, nil
+		}
+	}
+}
+
+// headerLength finds the end of the empty line after a header. If there is
+// none, all is header.
+func headerLength(block []byte) (int, bool) {
+	for at := 0; at < len(block); {
+		i := bytes.IndexByte(block[at:], '\n')
+		if i < 0 {
 			break
 		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return 0, fmt.Errorf("reading a header: %w", err)
+		line := block[at : at+i+1]
+		at += i + 1
+		if blank(line) {
+			return at, true
 		}
-		if begin && blank(piece) {
-			break
-		}
-		begin = err == nil
 	}
-	m.headEnd = at
-	return at, nil
+	return len(block), false
 }
 
 // A section is what a BODY[…] item asks for: a range of the message, or a
@@ -111,10 +121,11 @@ func (m *message) wholeSection(item *imap.FetchItemBodySection) (section, error)
 	if item.Specifier == imap.PartSpecifierNone {
 		return section{to: m.body.Size()}, nil
 	}
-	end, err := m.headerEnd()
+	head, err := m.header()
 	if err != nil {
 		return section{}, err
 	}
+	end := int64(len(head))
 	if item.Specifier == imap.PartSpecifierText {
 		return section{from: end, to: m.body.Size()}, nil
 	}

@@ -68,7 +68,7 @@ func (s *session) Login(username, password string) error {
 		return s.reply("login", err)
 	}
 	s.user = user
-	s.log.Info("imap login")
+	s.log.Info("imap login", "user", username)
 	return nil
 }
 

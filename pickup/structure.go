@@ -33,6 +33,9 @@ func envelope(h *mime.Header) *imap.Envelope {
 // date is the Date of a header, the zero time if it cannot be read.
 func date(h *mime.Header) time.Time {
 	value := text(h, "Date")
+	if value == "" {
+		return time.Time{}
+	}
 	t, err := mail.ParseDate(value)
 	if err != nil || t.Year() < 1 || t.Year() > 9999 {
 		return time.Time{}
@@ -81,7 +84,7 @@ func firstOf(list []string) string {
 // bodyStructure makes the BODYSTRUCTURE of a message (RFC 9051 §7.5.2). The
 // depth of p is bounded by the scan that made it.
 func (m *message) bodyStructure(p *part) (imap.BodyStructure, error) {
-	h, err := m.header(p)
+	h, err := m.headerOf(p)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +94,7 @@ func (m *message) bodyStructure(p *part) (imap.BodyStructure, error) {
 	return m.single(p, h)
 }
 
-func (m *message) header(p *part) (*mime.Header, error) {
+func (m *message) headerOf(p *part) (*mime.Header, error) {
 	block, err := m.read(p.header, min(p.body, p.header+maxHeader))
 	if err != nil {
 		return nil, err
@@ -161,7 +164,7 @@ func shown(p *part) mime.MediaType {
 
 // embedded adds what message/rfc822 shows of the message inside.
 func (m *message) embedded(bs *imap.BodyStructureSinglePart, p *part) error {
-	h, err := m.header(p.message)
+	h, err := m.headerOf(p.message)
 	if err != nil {
 		return err
 	}
