@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // A chunk lies alone in a bucket of its own, under chunkKey. bbolt puts several
@@ -64,6 +64,9 @@ func (t *tx) reserveBody(id BodyID) error {
 	return b.SetSequence(uint64(id))
 }
 
+// chunkIDSize tells the key of a chunk from that of a record.
+const chunkIDSize = 8 + 4
+
 func chunkID(id BodyID, index uint32) []byte { return u64u32(uint64(id), index) }
 
 func (t *tx) putChunk(id BodyID, index uint32, sealed []byte) error {
@@ -71,7 +74,7 @@ func (t *tx) putChunk(id BodyID, index uint32, sealed []byte) error {
 	if err != nil {
 		return err
 	}
-	b, err := t.in(bucketChunks).CreateBucket(chunkID(id, index))
+	b, err := t.in(bucketBodies).CreateBucket(chunkID(id, index))
 	if err != nil {
 		return err
 	}
@@ -80,7 +83,7 @@ func (t *tx) putChunk(id BodyID, index uint32, sealed []byte) error {
 
 // chunk returns a sealed chunk in place, or nil.
 func (t *tx) chunk(id BodyID, index uint32) []byte {
-	b := t.in(bucketChunks).Bucket(chunkID(id, index))
+	b := t.in(bucketBodies).Bucket(chunkID(id, index))
 	if b == nil {
 		return nil
 	}
@@ -188,8 +191,8 @@ func (t *tx) removeChunk(key []byte) error {
 	if err != nil {
 		return err
 	}
-	err = t.in(bucketChunks).DeleteBucket(key)
-	if errors.Is(err, bolt.ErrBucketNotFound) {
+	err = t.in(bucketBodies).DeleteBucket(key)
+	if errors.Is(err, bolterrors.ErrBucketNotFound) {
 		return fmt.Errorf("%w: a chunk is missing", ErrCorrupt)
 	}
 	return err

@@ -5,6 +5,9 @@ import "encoding/binary"
 func (c *checker) checkBodies() error {
 	var buf []byte
 	err := c.walk(bucketBodies, func(k, v []byte) {
+		if len(k) == chunkIDSize {
+			return
+		}
 		c.report.Bodies++
 		r, err := decodeBodyRecord(v)
 		if err != nil || len(k) != 8 {
@@ -60,12 +63,8 @@ func (c *checker) checkLoose() error {
 
 // checkChunks finds chunks that belong to nothing.
 func (c *checker) checkChunks() error {
-	return c.walk(bucketChunks, func(k, _ []byte) {
-		if len(k) != 12 {
-			c.problem("chunk %x is damaged", k)
-			return
-		}
-		if c.exists(bucketLoose, k[:8]) {
+	return c.walk(bucketBodies, func(k, _ []byte) {
+		if len(k) != chunkIDSize || c.exists(bucketLoose, k[:8]) {
 			return
 		}
 		r, err := c.bodyRecord(BodyID(binary.BigEndian.Uint64(k)))

@@ -14,25 +14,34 @@ func (c *checker) checkMailboxes() error {
 		if !bytes.Equal(c.get(bucketMailboxNames, nameKey(m.Account, m.Name)), k) {
 			c.problem("mailbox %d is missing in the index of names", m.ID)
 		}
-		c.checkCounts(m)
-		c.checkChanges(m, bucketChanges, int(m.Messages))
+		changed := c.checkCounts(m)
+		c.checkChanges(m, bucketChanges, changed)
 		c.checkChanges(m, bucketTombs, m.Tombs)
 	})
 }
 
-// checkCounts counts the messages of a mailbox again.
-func (c *checker) checkCounts(m mailboxRecord) {
+// checkCounts counts the messages of a mailbox again, and returns how many
+// changed since they came.
+func (c *checker) checkCounts(m mailboxRecord) (changed int) {
 	counted := mailboxRecord{}
-	err := c.EachMessage(m.ID, 0, func(msg Message) bool {
-		count(&counted, msg, 1)
+	born := uint64(0)
+	err := c.each(bucketMessages, u64(uint64(m.ID)), nil, func(_, v []byte) (bool, error) {
+		msg, err := decodeRecord[messageRecord](bucketMessages, v)
+		if err != nil {
+			return false, err
+		}
+		count(&counted, msg.Message, 1)
 		if msg.UID == 0 || msg.UID >= m.UIDNext || msg.ModSeq > m.ModSeq {
 			c.problem("message %d of mailbox %d is ahead of its mailbox", msg.UID, m.ID)
 		}
-		v := c.get(bucketChanges, changeKey(m.ID, msg.ModSeq))
-		if !bytes.Equal(v, u32(msg.UID)) {
-			c.problem("message %d of mailbox %d is missing in the changes", msg.UID, m.ID)
+		if msg.Born <= born || msg.Born > msg.ModSeq {
+			c.problem("message %d of mailbox %d came out of order", msg.UID, m.ID)
 		}
-		return true
+		born = msg.Born
+		if msg.ModSeq != msg.Born {
+			changed++
+		}
+		return true, c.ctx.Err()
 	})
 	if err != nil {
 		c.problem("mailbox %d: %v", m.ID, err)
@@ -41,6 +50,7 @@ func (c *checker) checkCounts(m mailboxRecord) {
 		c.problem("mailbox %d counts %d messages, %d unseen, %d bytes and has %d, %d, %d", m.ID,
 			m.Messages, m.Unseen, m.Bytes, counted.Messages, counted.Unseen, counted.Bytes)
 	}
+	return changed
 }
 
 // checkChanges checks one half of the change log.

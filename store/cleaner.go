@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -21,9 +22,17 @@ type cleaner struct {
 	bodies    []BodyID
 	mailboxes []MailboxID
 	kick      chan struct{} // of capacity 1
+	stalled   atomic.Bool   // by an error
 }
 
 func (c *cleaner) wake() { signal(c.kick) }
+
+// resume is called after every commit: an error for want of space may be over.
+func (c *cleaner) resume() {
+	if c.stalled.Load() {
+		c.wake()
+	}
+}
 
 func (c *cleaner) addBody(id BodyID) {
 	c.mu.Lock()
@@ -82,7 +91,7 @@ func (c *cleaner) done(body BodyID) {
 }
 
 // cleanLoop does what there is to do when it is woken. After an error it waits
-// to be woken again, which the next commit does.
+// until a commit succeeds.
 func (db *DB) cleanLoop() {
 	defer db.running.Done()
 	for {
@@ -111,6 +120,7 @@ func (db *DB) cleanSome() bool {
 		}
 		return err
 	})
+	db.clean.stalled.Store(err != nil)
 	if err != nil {
 		return false
 	}
@@ -126,7 +136,7 @@ func (t *tx) cleanBody(id BodyID) (done bool, err error) {
 	if !t.exists(bucketLoose, key) {
 		return true, nil // its commit went through after all
 	}
-	keys := t.firstKeys(bucketChunks, key, cleanStep)
+	keys := t.firstKeys(bucketBodies, key, cleanStep) // no record: chunks alone
 	for _, k := range keys {
 		err := t.removeChunk(k)
 		if err != nil {

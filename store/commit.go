@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -25,12 +26,17 @@ const (
 	callCancelled
 )
 
-// A committer queues transactions for the one goroutine that runs them.
+// A committer lets one goroutine at a time write. Whoever comes while nobody
+// writes does it himself, which saves a lone writer the way to another
+// goroutine and back; what comes meanwhile queues up for the writer's loop.
 type committer struct {
-	mu     sync.Mutex
-	queue  []*call
-	closed bool
-	wake   chan struct{} // of capacity 1
+	mu      sync.Mutex
+	writer  *writer // used by who set busy
+	busy    bool
+	queue   []*call // empty unless busy
+	closed  bool
+	running *sync.WaitGroup
+	wake    chan struct{} // of capacity 1: the loop takes over busy
 }
 
 func (c *committer) submit(ctx context.Context, fn func(*tx) error) error {
@@ -48,9 +54,14 @@ func (c *committer) do(ctx context.Context, k *call) error {
 		c.mu.Unlock()
 		return ErrClosed
 	}
+	if !c.busy {
+		c.busy = true
+		c.running.Add(1) // not from zero: the loop runs until closed is set
+		c.mu.Unlock()
+		return c.doNow(k)
+	}
 	c.queue = append(c.queue, k)
 	c.mu.Unlock()
-	signal(c.wake)
 	select {
 	case err := <-k.done:
 		return err
@@ -61,6 +72,28 @@ func (c *committer) do(ctx context.Context, k *call) error {
 	}
 	// fn may be running: returning now would let it race with the caller.
 	return <-k.done
+}
+
+func (c *committer) doNow(k *call) error {
+	defer c.running.Done()
+	defer c.handOver()
+	c.writer.runAll([]*call{k})
+	return <-k.done
+}
+
+// handOver ends the caller's turn to write.
+func (c *committer) handOver() {
+	if !c.release() {
+		signal(c.wake)
+	}
+}
+
+// release ends the turn of the caller if nobody waits.
+func (c *committer) release() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = len(c.queue) > 0
+	return !c.busy
 }
 
 // take returns the calls whose turn it is.
@@ -80,10 +113,24 @@ func (c *committer) take() []*call {
 	return batch
 }
 
-func (c *committer) empty() bool {
+// gather returns how many calls wait. It lets other goroutines run as long as
+// they bring more, so that those who were just answered come back into one
+// batch; with nobody else to run it takes no time.
+func (c *committer) gather() int {
+	for n := c.waiting(); ; {
+		runtime.Gosched()
+		more := c.waiting()
+		if more == n || more >= maxBatchCalls {
+			return more
+		}
+		n = more
+	}
+}
+
+func (c *committer) waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.queue) == 0
+	return len(c.queue)
 }
 
 // close refuses new calls and answers those whose turn has not come.

@@ -44,7 +44,7 @@ func newDB(b *bolt.DB, o Options) *DB {
 	if db.chunkSize == 0 {
 		db.chunkSize = defaultChunkSize
 	}
-	db.commits.wake = make(chan struct{}, 1)
+	db.commits = committer{writer: &writer{db: db}, running: &db.running, wake: make(chan struct{}, 1)}
 	db.claims = claims{claimed: make(map[JobID]struct{}), kick: make(chan struct{}, 1)}
 	db.watch.boxes = make(map[MailboxID]*watched)
 	db.clean.kick = make(chan struct{}, 1)
@@ -53,7 +53,7 @@ func newDB(b *bolt.DB, o Options) *DB {
 
 func (db *DB) start() {
 	db.running.Add(3)
-	go (&writer{db: db}).loop()
+	go db.commits.writer.loop()
 	go db.claimLoop()
 	go db.cleanLoop()
 	db.clean.wake()

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -10,6 +9,15 @@ import (
 )
 
 const seen = `\Seen`
+
+// A messageRecord is a Message with what only the store needs.
+type messageRecord struct {
+	Message
+	// Born is the ModSeq the message came with. It grows with the UID, so that
+	// the messages that came since a ModSeq are found from the end and need no
+	// place in bucketChanges until they change.
+	Born uint64 `json:"born"`
+}
 
 // Append implements MailboxTx.
 func (t *tx) Append(id MailboxID, m Message) (Message, error) {
@@ -36,19 +44,12 @@ func (t *tx) Append(id MailboxID, m Message) (Message, error) {
 	m.UID = box.UIDNext
 	box.UIDNext++
 	count(&box, m, 1)
-	return t.putMessage(&box, m)
-}
-
-// putMessage stores m as the latest change of its mailbox.
-func (t *tx) putMessage(box *mailboxRecord, m Message) (Message, error) {
 	box.ModSeq++
 	m.ModSeq = box.ModSeq
-	err := errors.Join(
-		t.putRecord(bucketMessages, messageKey(box.ID, m.UID), m),
-		t.put(bucketChanges, changeKey(box.ID, m.ModSeq), u32(m.UID)),
-		t.putMailbox(*box))
-	t.changed(box.ID)
-	return m, err
+	t.changed(id)
+	return m, errors.Join(
+		t.putRecord(bucketMessages, messageKey(id, m.UID), messageRecord{Message: m, Born: m.ModSeq}),
+		t.putMailbox(box))
 }
 
 func (t *tx) changed(id MailboxID) { t.then(func() { t.db.watch.changed(id) }) }
@@ -85,9 +86,14 @@ func (t *tx) Message(id MailboxID, uid uint32) (Message, error) {
 	if !t.boxed(id) {
 		return Message{}, notInMailbox(id, uid)
 	}
-	m, err := getRecord[Message](t, bucketMessages, messageKey(id, uid))
+	m, err := t.message(id, uid)
+	return m.Message, err
+}
+
+func (t *tx) message(id MailboxID, uid uint32) (messageRecord, error) {
+	m, err := getRecord[messageRecord](t, bucketMessages, messageKey(id, uid))
 	if err != nil {
-		return Message{}, fmt.Errorf("message %d of mailbox %d: %w", uid, id, err)
+		return messageRecord{}, fmt.Errorf("message %d of mailbox %d: %w", uid, id, err)
 	}
 	return m, nil
 }
@@ -111,26 +117,30 @@ func (t *tx) SetFlags(id MailboxID, uid uint32, flags []string) (Message, error)
 	if !t.writable {
 		return Message{}, ErrReadOnly
 	}
-	m, err := t.Message(id, uid)
+	box, err := t.mailbox(id)
+	if err != nil {
+		return Message{}, err
+	}
+	m, err := t.message(id, uid)
 	if err != nil {
 		return Message{}, err
 	}
 	flags = cleanFlags(flags)
 	if slices.Equal(flags, m.Flags) {
-		return m, nil
+		return m.Message, nil
 	}
-	box, err := t.mailbox(id)
-	if err != nil {
-		return Message{}, err
-	}
-	err = t.remove(bucketChanges, changeKey(id, m.ModSeq))
-	if err != nil {
-		return Message{}, err
-	}
-	count(&box, m, -1)
+	old := changeKey(id, m.ModSeq)
+	count(&box, m.Message, -1)
 	m.Flags = flags
-	count(&box, m, 1)
-	return t.putMessage(&box, m)
+	count(&box, m.Message, 1)
+	box.ModSeq++
+	m.ModSeq = box.ModSeq
+	t.changed(id)
+	return m.Message, errors.Join(
+		t.remove(bucketChanges, old),
+		t.put(bucketChanges, changeKey(id, m.ModSeq), u32(uid)),
+		t.putRecord(bucketMessages, messageKey(id, uid), m),
+		t.putMailbox(box))
 }
 
 // Expunge implements MailboxTx.
@@ -138,15 +148,15 @@ func (t *tx) Expunge(id MailboxID, uid uint32) error {
 	if !t.writable {
 		return ErrReadOnly
 	}
-	m, err := t.Message(id, uid)
-	if err != nil {
-		return err
-	}
 	box, err := t.mailbox(id)
 	if err != nil {
 		return err
 	}
-	count(&box, m, -1)
+	m, err := t.message(id, uid)
+	if err != nil {
+		return err
+	}
+	count(&box, m.Message, -1)
 	box.ModSeq++
 	box.Tombs++
 	t.changed(id)
@@ -160,67 +170,4 @@ func (t *tx) Expunge(id MailboxID, uid uint32) error {
 		return err
 	}
 	return t.putMailbox(box)
-}
-
-// maxTombs is how many expunged messages a mailbox remembers.
-const maxTombs = 10_000
-
-// prune forgets the oldest tomb when there are too many.
-func (t *tx) prune(box *mailboxRecord) error {
-	if box.Tombs <= maxTombs {
-		return nil
-	}
-	keys := t.firstKeys(bucketTombs, u64(uint64(box.ID)), 1)
-	if len(keys) == 0 || len(keys[0]) != 16 {
-		return fmt.Errorf("%w: the changes of mailbox %d", ErrCorrupt, box.ID)
-	}
-	box.Tombs--
-	box.Pruned = binary.BigEndian.Uint64(keys[0][8:])
-	return t.remove(bucketTombs, keys[0])
-}
-
-// Changes implements MailboxTx.
-func (t *tx) Changes(id MailboxID, since uint64) ([]Change, error) {
-	box, err := t.mailbox(id)
-	if err != nil {
-		return nil, err
-	}
-	if since < box.Pruned {
-		return nil, fmt.Errorf("mailbox %d: %w", id, ErrPruned)
-	}
-	if since >= box.ModSeq {
-		return nil, nil
-	}
-	live, err := t.changesIn(bucketChanges, id, since)
-	if err != nil {
-		return nil, err
-	}
-	gone, err := t.changesIn(bucketTombs, id, since)
-	if err != nil {
-		return nil, err
-	}
-	all := append(live, gone...)
-	slices.SortFunc(all, func(a, b Change) int {
-		if a.ModSeq < b.ModSeq {
-			return -1
-		}
-		return 1 // no two changes of a mailbox have one ModSeq
-	})
-	return all, nil
-}
-
-func (t *tx) changesIn(bucket string, id MailboxID, since uint64) ([]Change, error) {
-	var all []Change
-	err := t.each(bucket, u64(uint64(id)), changeKey(id, since+1), func(k, v []byte) (bool, error) {
-		if len(k) != 16 || len(v) != 4 {
-			return false, fmt.Errorf("%w: the changes of mailbox %d", ErrCorrupt, id)
-		}
-		all = append(all, Change{
-			ModSeq:   binary.BigEndian.Uint64(k[8:]),
-			UID:      binary.BigEndian.Uint32(v),
-			Expunged: bucket == bucketTombs,
-		})
-		return true, nil
-	})
-	return all, err
 }

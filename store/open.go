@@ -23,8 +23,9 @@ type Options struct {
 	// Timeout is how long Open waits for a process that holds the store;
 	// 0 is one second.
 	Timeout time.Duration
-	// MaxSize is the size in bytes that the file does not grow beyond; 0 is no
-	// limit. The file grows in steps of 4 MiB.
+	// MaxSize limits the pages in use, in bytes; 0 is no limit. The file grows
+	// in steps of 16 MiB, so that the limit is met up to one step early, and
+	// the length of the file, not the space it takes, is up to one step more.
 	MaxSize int64
 
 	chunkSize int // 0 is defaultChunkSize
@@ -32,9 +33,6 @@ type Options struct {
 
 const (
 	defaultTimeout = time.Second
-	// growStep is how much the file grows at a time. It is not written before
-	// it is needed.
-	growStep = 4 << 20
 	// mapSize is the address space that is set aside for the file. A file that
 	// outgrows it is mapped anew, which must wait for every snapshot; below it
 	// a backup holds nobody up.
@@ -120,7 +118,6 @@ func openFile(path string, o Options) (*bolt.DB, error) {
 	})
 	switch {
 	case err == nil:
-		b.AllocSize = growStep
 		return b, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: run postern init", err)

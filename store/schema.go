@@ -27,8 +27,8 @@ const (
 
 	bucketMailboxes    = "mailboxes"    // id u64 → mailboxRecord; sequence: last id
 	bucketMailboxNames = "mailboxnames" // address key 0 name → id u64; sequence: last UIDVALIDITY
-	bucketMessages     = "messages"     // mailbox u64, uid u32 → Message
-	bucketChanges      = "changes"      // mailbox u64, modseq u64 → uid u32, of messages that are there
+	bucketMessages     = "messages"     // mailbox u64, uid u32 → messageRecord
+	bucketChanges      = "changes"      // mailbox u64, modseq u64 → uid u32, of messages changed since they came
 	bucketTombs        = "tombs"        // mailbox u64, modseq u64 → uid u32, of messages that are gone
 	bucketDoomed       = "doomed"       // id u64 of a removed mailbox whose messages are still to go → nothing
 
@@ -40,9 +40,10 @@ const (
 	bucketMessageIDs = "messageids" // SHA-256 of a Message-ID, track id → nothing
 	bucketEvents     = "events"     // track id, number u32 → Event
 
-	bucketBodies = "bodies" // id u64 → bodyRecord, binary; sequence: last id
-	bucketLoose  = "loose"  // id u64 of a body of which chunks are here but no record → nothing
-	bucketChunks = "chunks" // id u64, index u32 → a bucket holding one sealed chunk
+	// id u64 → bodyRecord, binary; id u64, index u32 → a bucket with one sealed
+	// chunk; sequence: last id. Side by side, they are one page to write.
+	bucketBodies = "bodies"
+	bucketLoose  = "loose" // id u64 of a body of which chunks are here but no record → nothing
 )
 
 // Keys of bucketMeta.
@@ -57,7 +58,7 @@ func buckets() []string {
 	return []string{bucketMeta, bucketDataKeys, bucketDomains, bucketAccounts, bucketKeys, bucketKeyOwners,
 		bucketAnchors, bucketMailboxes, bucketMailboxNames, bucketMessages, bucketChanges, bucketTombs,
 		bucketDoomed, bucketJobs, bucketDue, bucketJobCounts, bucketTracks, bucketMessageIDs, bucketEvents,
-		bucketBodies, bucketLoose, bucketChunks}
+		bucketBodies, bucketLoose}
 }
 
 // A migration carries the layout from the version of its index in the table,

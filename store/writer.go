@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"runtime"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -22,22 +21,33 @@ type writer struct {
 	broken error
 }
 
-// loop is the only place that writes. What queues up during one commit makes up
-// the next, so that there is nothing to wait for when there is one writer, and
-// one fsync for all when there are many.
+// loop commits what queued up. What comes during one commit makes up the next,
+// so that there is nothing to wait for when there is one writer, and one fsync
+// for all when there are many.
 func (w *writer) loop() {
-	defer w.db.running.Done()
 	commits := &w.db.commits
+	ended := false
+	defer func() {
+		if !ended { // by a function that ended the goroutine
+			signal(commits.wake)
+			go w.loop()
+			return
+		}
+		w.db.running.Done()
+	}()
 	for {
 		select {
 		case <-commits.wake:
 		case <-w.db.closing:
+			ended = true
 			return
 		}
-		for !commits.empty() {
+		for {
+			commits.gather()
 			w.runAll(commits.take())
-			// Let those who were just answered come back with more.
-			runtime.Gosched()
+			if commits.release() {
+				break
+			}
 		}
 	}
 }
@@ -95,17 +105,13 @@ func (w *writer) begin() (*bolt.Tx, error) {
 	return w.db.bolt.Begin(true)
 }
 
-// survive answers for a function that ended the goroutine (runtime.Goexit), and
-// lets another goroutine write on.
+// survive answers for a function that ended the goroutine (runtime.Goexit).
 func (w *writer) survive(a *attempt, batch []*call) {
 	if a.bolt == nil {
 		return
 	}
 	a.bolt.Rollback()
 	answer(batch, errors.New("the transaction was abandoned: a function in it ended its goroutine"))
-	w.db.running.Add(1)
-	signal(w.db.commits.wake)
-	go w.loop()
 }
 
 func (a *attempt) add(k *call, t *tx, err error) {
@@ -154,7 +160,7 @@ func (w *writer) commit(a *attempt) {
 		fn()
 	}
 	a.answer()
-	w.db.clean.wake() // it may have failed for want of the space that is back
+	w.db.clean.resume()
 }
 
 // sync commits. bbolt panics over damaged pages; then, and after an error of
