@@ -136,7 +136,7 @@ func BenchmarkChunkLayout(b *testing.B) {
 
 func layoutCost(b *testing.B, db *bolt.DB, layout string, chunk, n int,
 	change func(*bolt.Bucket, string, []byte, int) error) float64 {
-	before := db.Stats().TxStats.GetPageAlloc()
+	before := pageAlloc(db)
 	for i := range n {
 		err := db.Update(func(tx *bolt.Tx) error {
 			bucket, err := tx.CreateBucketIfNotExists([]byte("b"))
@@ -149,7 +149,12 @@ func layoutCost(b *testing.B, db *bolt.DB, layout string, chunk, n int,
 			b.Fatal(err)
 		}
 	}
-	return float64(db.Stats().TxStats.GetPageAlloc()-before) / float64(n*chunk)
+	return float64(pageAlloc(db)-before) / float64(n*chunk)
+}
+
+func pageAlloc(db *bolt.DB) int64 {
+	stats := db.Stats()
+	return stats.TxStats.GetPageAlloc()
 }
 
 func layoutPut(bucket *bolt.Bucket, layout string, key []byte, chunk int) (err error) {
