@@ -110,8 +110,9 @@ func TestEP17_Refusals(t *testing.T) {
 	k.expect("BAD", "SELECT INBOX")
 	k.expect("BAD", "FETCH 1 FLAGS")
 	k.expect("BAD", "LOGIN onlyone")
-	k.expect("NO [AUTHENTICATIONFAILED]", "LOGIN %s wrong", testUser)
-	k.expect("NO [AUTHENTICATIONFAILED]", "AUTHENTICATE PLAIN %s", plain("wrong"))
+	k.expect("NO [AUTHENTICATIONFAILED]", "LOGIN %s s3cretguess", testUser)
+	k.expect("NO [AUTHENTICATIONFAILED]", "AUTHENTICATE PLAIN %s", plain("s3cretguess"))
+	k.expect("BAD", "LOGIN %s \"s3cretguess\" extra", testUser)
 	k.ok("LOGIN %s %q", testUser, testPassword)
 	k.expect("BAD", "LOGIN %s %q", testUser, testPassword)
 	k.expect("BAD", "FETCH 1 FLAGS")
@@ -122,7 +123,7 @@ func TestEP17_Refusals(t *testing.T) {
 	k.expect("NO [NOPERM]", "EXPUNGE")
 	k.expect("NO [TRYCREATE]", "COPY 1:* nowhere")
 	k.ok("CLOSE")
-	if log := h.log.String(); strings.Contains(log, "wrong,") || strings.Contains(log, testPassword) {
+	if log := h.log.String(); strings.Contains(log, "s3cret") || strings.Contains(log, testPassword) {
 		t.Error("a password is in the log")
 	}
 }
@@ -380,6 +381,26 @@ func TestCopyMoveAndMailboxes(t *testing.T) {
 	k.ok("NAMESPACE")
 	k.ok("ENABLE IMAP4rev2")
 	k.ok("SELECT INBOX")
+}
+
+// CLOSE removes what is marked, without saying so, and UNSELECT does not.
+func TestClose(t *testing.T) {
+	h := implicit(t)
+	h.deliver([]byte(plainMail), `\Deleted`)
+	k := h.talk()
+	k.ok("UNSELECT")
+	k.ok("EXAMINE INBOX")
+	k.ok("CLOSE")
+	if got := k.ok("STATUS INBOX (MESSAGES DELETED)"); got[0] != "* STATUS INBOX (MESSAGES 1 DELETED 1)" {
+		t.Errorf("after UNSELECT and a read-only CLOSE: %q", got)
+	}
+	k.ok("SELECT INBOX")
+	if got := k.ok("CLOSE"); len(got) != 0 {
+		t.Errorf("CLOSE: %q", got)
+	}
+	if got := k.ok("STATUS INBOX (MESSAGES)"); got[0] != "* STATUS INBOX (MESSAGES 0)" {
+		t.Errorf("after CLOSE: %q", got)
+	}
 }
 
 func TestSearch(t *testing.T) {

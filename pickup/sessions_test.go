@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postern/internal/gateway/mailbox"
 	"postern/pickup"
 	"postern/store"
 )
@@ -118,6 +119,29 @@ func TestRemovedMailboxEndsItsSessions(t *testing.T) {
 	c.write("n NOOP\r\n")
 	if l := c.line(); !strings.HasPrefix(l, "* BYE") {
 		t.Errorf("at NOOP: %q", l)
+	}
+}
+
+// Two servers over one store need nothing of each other.
+func TestTwoServersShareAStore(t *testing.T) {
+	one := implicit(t)
+	two := &house{t: t, store: one.store, account: one.account, log: &syncBuffer{}}
+	two.server = pickup.NewIMAP(mailbox.New(one.store, auth), pickup.Options{TLS: serverTLS(t), Implicit: true})
+	two.addr = two.serve(two.server)
+	a, b := one.talk(), two.talk()
+	b.write("i IDLE\r\n")
+	b.line()
+	a.write("a APPEND INBOX {2}\r\n")
+	a.line()
+	a.write("\r\n\r\n")
+	a.until("a")
+	if l := b.line(); l != "* 1 EXISTS" {
+		t.Errorf("at the other server: %q", l)
+	}
+	a.ok(`STORE 1 +FLAGS (\Deleted)`)
+	a.ok("EXPUNGE")
+	if l := b.line(); l != `* 1 FETCH (UID 1 FLAGS (\Deleted))` && l != "* 1 EXPUNGE" {
+		t.Errorf("at the other server: %q", l)
 	}
 }
 
