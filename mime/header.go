@@ -159,13 +159,29 @@ func (h *Header) Clone() *Header { return &Header{fields: slices.Clone(h.fields)
 // break gets one.
 func (h *Header) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer
+	h.buffer(&b)
+	b.Write(crlf)
+	return flushHeader(w, &b)
+}
+
+// WriteFields writes what WriteTo does but for the empty line, so that more
+// fields can follow.
+func (h *Header) WriteFields(w io.Writer) (int64, error) {
+	var b bytes.Buffer
+	h.buffer(&b)
+	return flushHeader(w, &b)
+}
+
+func (h *Header) buffer(b *bytes.Buffer) {
 	for _, f := range h.fields {
 		b.Write(f.Raw)
 		if !bytes.HasSuffix(f.Raw, []byte{'\n'}) {
-			b.WriteString("\r\n")
+			b.Write(crlf)
 		}
 	}
-	b.WriteString("\r\n")
+}
+
+func flushHeader(w io.Writer, b *bytes.Buffer) (int64, error) {
 	n, err := b.WriteTo(w)
 	if err != nil {
 		return n, fmt.Errorf("writing the header: %w", err)

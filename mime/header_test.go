@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -118,6 +119,47 @@ func TestHeaderChanges(t *testing.T) {
 	want := "Z: 0\r\nA: new\r\nb:2\r\nD: 5\r\nE: 6\r\n\r\n"
 	if diff := cmp.Diff(want, written(t, h)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var b strings.Builder
+	n, err := h.WriteFields(&b)
+	if err != nil || int(n) != b.Len() || b.String()+"\r\n" != want {
+		t.Errorf("WriteFields: %q, %v", b.String(), err)
+	}
+}
+
+func TestWriteErrorsAreReported(t *testing.T) {
+	h := parseHeader(t, "A: 1\r\n\r\n")
+	r, w := io.Pipe()
+	r.Close()
+	_, err := h.WriteTo(w)
+	if !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A field may be as long as a header. Whatever fills it, reading it takes time
+// in proportion.
+func TestHostileFieldsAreReadInTime(t *testing.T) {
+	for _, unit := range []string{"(", "((x)", "a@b.example,", "\"", "\\\"", "<", "=?utf-8?q?a?= ", "x:", "x:;,", "a.", "a@[", "[", ";", ",", "\t", "a b ", "=?"} {
+		value := strings.Repeat(unit, 200_000/len(unit))
+		var raw strings.Builder
+		raw.WriteString("To: ")
+		for len(value) > 0 {
+			n := min(len(value), 60_000)
+			raw.WriteString(value[:n] + "\r\n ")
+			value = value[n:]
+		}
+		h := parseHeader(t, raw.String()+"x\r\nContent-Type: "+strings.Repeat(unit, 50_000/len(unit))+"\r\n\r\n")
+		start := time.Now()
+		h.Addresses("To")
+		h.ContentType()
+		h.FileName()
+		ParseMessageID(h.Get("To"))
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("%q: %v", unit, d)
+		} else if testing.Verbose() {
+			t.Logf("%q: %v", unit, d)
+		}
 	}
 }
 

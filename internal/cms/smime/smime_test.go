@@ -261,7 +261,7 @@ func TestOneAnswerToAllThatIsWrongInside(t *testing.T) {
 		for p[i] == '\r' || p[i] == '\n' {
 			i++
 		}
-		p[i] = "AB"[(p[i]&1)^0]
+		p[i] = "AB"[p[i]&1]
 		return string(p)
 	}
 	middle := strings.Index(sealed, "\r\n\r\n") + (len(sealed)-strings.Index(sealed, "\r\n\r\n"))/2
