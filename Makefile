@@ -1,0 +1,51 @@
+# make demo and make test are all that a newcomer needs; the rest is for work
+# on the code.
+
+VERSION := $(shell sed -n 's/^\#\# \[\([0-9][^]]*\)\].*/\1/p' CHANGELOG.md | head -n 1)
+GOFLAGS_BUILD := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+FUZZTIME ?= 10s
+TESTTIME ?= 12m
+
+.PHONY: build demo test unit race fuzz-short lint interop bench peers clean
+
+# One static binary, bin/postern.
+build:
+	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o bin/postern ./cmd/postern
+
+# Two gateways on this machine, a real record across, every step shown.
+demo: build
+	./bin/postern demo
+
+# Everything, with the real peers, under the race detector.
+test: peers lint race
+
+# Without peers that are not installed, and without the race detector.
+unit:
+	go test -shuffle=on -timeout $(TESTTIME) ./...
+
+race:
+	CI=true go test -race -shuffle=on -timeout $(TESTTIME) ./...
+
+# The tests that drive real peers, with their output.
+interop: peers
+	CI=true go test -v -timeout $(TESTTIME) -run 'Interop|Script' ./...
+
+# Every fuzz target for FUZZTIME.
+fuzz-short:
+	scripts/fuzz.sh $(FUZZTIME)
+
+lint:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt would change these files' >&2; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+# Ratios against floors and peers in the same run; see docs/performance.md.
+bench:
+	go run ./bench
+
+# Install the Debian packages of the peers, or say which are missing.
+peers:
+	@scripts/peers.sh
+
+clean:
+	rm -rf bin

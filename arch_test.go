@@ -1,0 +1,154 @@
+package postern
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A listed package is what go list says of one.
+type listed struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	Deps         []string
+}
+
+func list(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		p.ImportPath = room(p.ImportPath)
+		all = append(all, p)
+	}
+	if len(all) < 20 {
+		t.Fatalf("go list found %d packages only", len(all))
+	}
+	return all
+}
+
+// room is a package's path within the module.
+func room(importPath string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(importPath, "postern"), "/")
+}
+
+// below reports whether a package is the room or inside of it.
+func below(pkg, room string) bool { return pkg == room || strings.HasPrefix(pkg, room+"/") }
+
+// TestImportLines holds the floors of the house: a room may reach, directly or
+// through others, only the rooms that stand here beside it.
+func TestImportLines(t *testing.T) {
+	floors := map[string][]string{
+		"trust/reason":             {},
+		"mime":                     {},
+		"internal/cms":             {"mime"},
+		"bundle":                   {"mime", "internal/cms"},
+		"trust":                    {"mime", "internal/cms"},
+		"trust/discovery":          {"mime", "internal/cms", "trust"},
+		"sta":                      {"mime", "internal/cms", "trust", "bundle"},
+		"smtp":                     {"mime", "internal/cms", "trust", "bundle", "sta"},
+		"pickup":                   {"mime", "internal/cms", "trust", "bundle", "sta"},
+		"store":                    {"mime"},
+		"internal/config":          {"mime"},
+		"internal/keyfile":         {"mime"},
+		"internal/testca":          {"mime", "internal/keyfile"},
+		"internal/password":        {},
+		"internal/gateway/mailbox": {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store"},
+		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/config", "internal/password"},
+		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/config", "internal/password", "internal/gateway", "internal/keyfile", "internal/testca"},
+		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/config", "internal/password", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
+		"internal/testnet":         {"mime", "internal/cms", "trust", "bundle"},
+		"trust/discovery/zone":     {"mime", "internal/cms", "trust"},
+		"trust/discovery/guard":    {},
+	}
+	for _, p := range list(t) {
+		if p.ImportPath == "" || below(p.ImportPath, "cmd") || below(p.ImportPath, "bench") {
+			continue // the top may use everything
+		}
+		own, allowed := floorOf(p.ImportPath, floors)
+		if own == "" {
+			t.Errorf("%s has no place in the house: give it one here", p.ImportPath)
+			continue
+		}
+		for _, dep := range p.Deps {
+			if !strings.HasPrefix(dep, "postern/") {
+				continue
+			}
+			d := room(dep)
+			if !below(d, own) && !below(d, "trust/reason") && !slices.ContainsFunc(allowed, func(r string) bool { return below(d, r) }) {
+				t.Errorf("%s reaches %s, which is not below it", p.ImportPath, d)
+			}
+		}
+	}
+}
+
+// floorOf finds the innermost room of a package.
+func floorOf(pkg string, floors map[string][]string) (string, []string) {
+	for r := pkg; r != "."; r = path.Dir(r) {
+		allowed, ok := floors[r]
+		if ok {
+			return r, allowed
+		}
+	}
+	return "", nil
+}
+
+// TestOneImporterEach keeps every large dependency behind one door, so that it
+// can be replaced there.
+func TestOneImporterEach(t *testing.T) {
+	doors := map[string][]string{
+		"github.com/emersion/go-smtp":    {"smtp"},
+		"github.com/emersion/go-imap/v2": {"pickup"},
+		"github.com/emersion/go-message": {"mime"},
+		"mime":                           {"mime"},
+		"net/mail":                       {"mime"},
+		"github.com/go-ldap/ldap/v3":     {"trust/discovery"},
+		"github.com/miekg/dns":           {"trust/discovery"},
+		"go.etcd.io/bbolt":               {"store"},
+		"go.mozilla.org/pkcs7":           {"internal/cms"},
+	}
+	for _, p := range list(t) {
+		imports := slices.Concat(p.Imports, p.TestImports, p.XTestImports)
+		for _, imported := range imports {
+			for library, rooms := range doors {
+				if !below(imported, library) {
+					continue
+				}
+				if !slices.ContainsFunc(rooms, func(r string) bool { return below(p.ImportPath, r) }) {
+					t.Errorf("%s imports %s, which only %v may", p.ImportPath, imported, rooms)
+				}
+			}
+		}
+	}
+}
+
+// TestTestHelpStaysInTests keeps test help and throwaway keys out of the binary.
+func TestTestHelpStaysInTests(t *testing.T) {
+	for _, p := range list(t) {
+		for _, dep := range p.Deps {
+			d := room(dep)
+			if strings.HasPrefix(dep, "postern/") && (below(d, "internal/testnet") || below(d, "store/storetest")) && !below(p.ImportPath, d) {
+				t.Errorf("%s reaches %s outside of its tests", p.ImportPath, d)
+			}
+		}
+	}
+}

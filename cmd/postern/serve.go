@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"postern/internal/config"
+	"postern/internal/control"
+	"postern/internal/gateway"
+	"postern/store"
+)
+
+// serveWait is how long serve waits for a command that holds the store.
+const serveWait = 5 * time.Second
+
+func runServe(ctx context.Context, inv *invocation, args []string) error {
+	_, err := parse(flags("serve"), args, 0, 0)
+	if err != nil {
+		return err
+	}
+	cfg, err := inv.loadConfig()
+	if err != nil {
+		return err
+	}
+	log, err := newLog(inv.stderr, cfg.Log)
+	if err != nil {
+		return err
+	}
+	db, err := openStore(cfg, serveWait)
+	if err != nil {
+		return err
+	}
+	return errors.Join(serve(ctx, cfg, db, log), db.Close())
+}
+
+func serve(ctx context.Context, cfg *config.Config, db *store.DB, log *slog.Logger) error {
+	core, err := gateway.NewCore(cfg, db, log)
+	if err != nil {
+		return err
+	}
+	g, err := gateway.Listen(cfg, core)
+	if err != nil {
+		return err
+	}
+	socket, err := control.Listen(cfg.Dir)
+	if err != nil {
+		g.Close()
+		return err
+	}
+	var all *errgroup.Group
+	all, ctx = errgroup.WithContext(ctx)
+	all.Go(func() error { return g.Run(ctx) })
+	all.Go(func() error { return (&control.Service{Core: core}).Serve(ctx, socket) })
+	return all.Wait()
+}
+
+func newLog(w io.Writer, c config.Log) (*slog.Logger, error) {
+	var level slog.Level
+	err := level.UnmarshalText([]byte(c.Level))
+	if err != nil {
+		return nil, err
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, o)), nil
+}

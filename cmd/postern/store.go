@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"postern/internal/control"
+)
+
+func runStoreCheck(ctx context.Context, inv *invocation, args []string) error {
+	_, err := parse(flags("store check"), args, 0, 0)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		r, err := c.Check(ctx)
+		if err != nil {
+			return err
+		}
+		if inv.json {
+			err = inv.printJSON(r)
+			if err != nil {
+				return err
+			}
+		} else {
+			fmt.Fprintf(inv.stdout, "schema %d: %d domains, %d accounts, %d keys, %d anchors, %d messages, %d jobs, %d tracks, %d bodies of %d bytes\n",
+				r.Schema, r.Domains, r.Accounts, r.Keys, r.Anchors, r.Messages, r.Jobs, r.Tracks, r.Bodies, r.Bytes)
+			for _, p := range r.Problems {
+				fmt.Fprintln(inv.stdout, p)
+			}
+		}
+		if len(r.Problems) > 0 {
+			return errNegative
+		}
+		return nil
+	})
+}
+
+// runStoreBackup writes to a new file beside the one asked for, which takes its
+// place only when it is whole and on the disk.
+func runStoreBackup(ctx context.Context, inv *invocation, args []string) error {
+	rest, err := parse(flags("store backup"), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	path := rest[0]
+	_, err = os.Lstat(path)
+	if err == nil {
+		return usagef("give the name of a new file", "%s is there already", path)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return usagef("", "%s", err)
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		n, err := writeBackup(ctx, c, path)
+		if err == nil {
+			fmt.Fprintf(inv.stdout, "%s: %d bytes; the master key is not in it: keep both, apart\n", path, n)
+		}
+		return err
+	})
+}
+
+func writeBackup(ctx context.Context, c *control.Client, path string) (n int64, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
+	if err != nil {
+		return 0, usagef("", "%s", err)
+	}
+	defer os.Remove(f.Name()) // gone when it was renamed
+	n, err = c.Backup(ctx, f)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err != nil {
+		return n, err
+	}
+	return n, os.Rename(f.Name(), path)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"postern/internal/control"
+)
+
+// clock is how times are shown to people.
+const clock = "2006-01-02 15:04:05.000"
+
+func runTrack(ctx context.Context, inv *invocation, args []string) error {
+	rest, err := parse(flags("track"), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		lives, err := c.Track(ctx, rest[0])
+		if err != nil {
+			return err
+		}
+		if inv.json {
+			return inv.printJSON(lives)
+		}
+		for _, l := range lives {
+			printLife(inv, l)
+		}
+		return nil
+	})
+}
+
+func printLife(inv *invocation, l control.Life) {
+	way := "in"
+	if l.Outbound {
+		way = "out"
+	}
+	fmt.Fprintf(inv.stdout, "%s  %s  %s, from %s, %d bytes\n", l.ID, l.MessageID, way, or(l.Sender.String(), "<>"), l.Size)
+	for _, r := range l.Recipients {
+		fmt.Fprintf(inv.stdout, "  %s: %s", r.Address, r.State)
+		if r.Reason != "" && r.Reason != "ok" {
+			fmt.Fprintf(inv.stdout, ", %s (%s)", r.Reason, r.Detail)
+		}
+		fmt.Fprintln(inv.stdout)
+	}
+	for _, e := range l.Events {
+		fmt.Fprintf(inv.stdout, "  %s  %-8s %s", e.At.In(time.Local).Format(clock), e.Stage, or(e.Recipient.String(), "all"))
+		if e.Reason != "" && e.Reason != "ok" {
+			fmt.Fprintf(inv.stdout, "  %s", e.Reason)
+		}
+		if e.Detail != "" {
+			fmt.Fprintf(inv.stdout, "  %s", e.Detail)
+		}
+		fmt.Fprintln(inv.stdout)
+	}
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func runQueueList(ctx context.Context, inv *invocation, args []string) error {
+	_, err := parse(flags("queue list"), args, 0, 0)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		jobs, err := c.Queue(ctx)
+		if err != nil {
+			return err
+		}
+		if inv.json {
+			return inv.printJSON(jobs)
+		}
+		for _, j := range jobs {
+			fmt.Fprintf(inv.stdout, "%d  %s  %s  from %s to %v, %d bytes, attempt %d, due %s", j.ID, j.Kind, j.Track,
+				or(j.Sender.String(), "<>"), j.Recipients, j.Size, j.Attempts+1, j.Due.In(time.Local).Format(clock))
+			if j.Reason != "" {
+				fmt.Fprintf(inv.stdout, "  %s", j.Reason)
+			}
+			fmt.Fprintln(inv.stdout)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,172 @@
+package control
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"postern/mime"
+	"postern/store"
+)
+
+// AnchorsToAdd are certificates that a domain, or with "" every domain, is to
+// trust in a direction.
+type AnchorsToAdd struct {
+	Domain       string   `json:"domain"`
+	Direction    string   `json:"direction"`
+	Certificates [][]byte `json:"certificates"`
+}
+
+// An AnchorInfo is what may be shown of an anchor.
+type AnchorInfo struct {
+	SHA256    string    `json:"sha256"`
+	Domain    string    `json:"domain"` // "" is every domain
+	Direction string    `json:"direction"`
+	Source    string    `json:"source"`
+	Subject   string    `json:"subject"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+}
+
+// An AnchorName names an anchor by its fingerprint or the start of it, and by
+// its domain.
+type AnchorName struct {
+	SHA256 string `json:"sha256"`
+	Domain string `json:"domain"`
+}
+
+func (s *Service) handleAnchors(mux *http.ServeMux) {
+	handle(mux, commandBytes, "anchor/add", s.addAnchors)
+	handle(mux, commandBytes, "anchor/list", s.listAnchors)
+	handle(mux, commandBytes, "anchor/remove", s.removeAnchor)
+}
+
+func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo, error) {
+	direction, err := store.ParseDirection(in.Direction)
+	if err != nil {
+		return nil, invalid(err, "")
+	}
+	domain, err := optionalDomain(in.Domain)
+	if err != nil {
+		return nil, err
+	}
+	var added []AnchorInfo
+	var records []store.Anchor
+	for _, der := range in.Certificates {
+		a := store.Anchor{
+			Source: store.ManualSource, Domain: domain, Fingerprint: store.FingerprintOf(der),
+			Direction: direction, Certificate: der, Created: s.Core.Now(),
+		}
+		info, err := anchorInfo(a)
+		if err != nil {
+			return nil, invalid(err, "give a file with certificates in PEM, DER or PKCS #7")
+		}
+		records, added = append(records, a), append(added, info)
+	}
+	return added, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		if domain != "" {
+			err := requireOurs(tx, domain)
+			if err != nil {
+				return err
+			}
+		}
+		for _, a := range records {
+			err := tx.PutAnchor(a)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func optionalDomain(text string) (mime.Domain, error) {
+	if text == "" {
+		return "", nil
+	}
+	return mime.ParseDomain(text)
+}
+
+func anchorInfo(a store.Anchor) (AnchorInfo, error) {
+	c, err := x509.ParseCertificate(a.Certificate)
+	if err != nil {
+		return AnchorInfo{}, fmt.Errorf("reading an anchor: %w", err)
+	}
+	return AnchorInfo{
+		SHA256: a.Fingerprint.String(), Domain: string(a.Domain), Direction: string(a.Direction), Source: a.Source,
+		Subject: c.Subject.String(), NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+	}, nil
+}
+
+func (s *Service) listAnchors(ctx context.Context, _ None) (all []AnchorInfo, err error) {
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		anchors, err := tx.Anchors()
+		if err != nil {
+			return err
+		}
+		all = nil
+		for _, a := range anchors {
+			info, err := anchorInfo(a)
+			if err != nil {
+				return err
+			}
+			all = append(all, info)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// shortestPrefix is how much of a fingerprint must be given, in digits.
+const shortestPrefix = 8
+
+// removeAnchor removes the one manual anchor that the name fits. Anchors of
+// bundles go with their bundle.
+func (s *Service) removeAnchor(ctx context.Context, in AnchorName) (removed AnchorInfo, err error) {
+	prefix := strings.ToLower(strings.ReplaceAll(in.SHA256, ":", ""))
+	_, err = hex.DecodeString(prefix[:len(prefix)&^1])
+	if err != nil || len(prefix) < shortestPrefix {
+		return AnchorInfo{}, invalid(fmt.Errorf("%q is no fingerprint", in.SHA256), "give at least 8 digits of the SHA-256 that postern anchor list shows")
+	}
+	domain, err := optionalDomain(in.Domain)
+	if err != nil {
+		return AnchorInfo{}, err
+	}
+	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		a, err := findAnchor(tx, prefix, domain)
+		if err != nil {
+			return err
+		}
+		removed, err = anchorInfo(a)
+		if err != nil {
+			return err
+		}
+		return tx.RemoveAnchor(a.Source, a.Domain, a.Fingerprint)
+	})
+	return removed, err
+}
+
+func findAnchor(tx store.Tx, prefix string, domain mime.Domain) (store.Anchor, error) {
+	anchors, err := tx.Anchors()
+	if err != nil {
+		return store.Anchor{}, err
+	}
+	var found []store.Anchor
+	for _, a := range anchors {
+		if a.Source == store.ManualSource && a.Domain == domain && strings.HasPrefix(a.Fingerprint.String(), prefix) {
+			found = append(found, a)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return store.Anchor{}, &Error{Kind: Negative, Message: "there is no such anchor", Hint: "postern anchor list shows them; name the domain of one that has one"}
+	case 1:
+		return found[0], nil
+	}
+	return store.Anchor{}, invalid(errors.New("several anchors begin so"), "give more digits")
+}

@@ -1,0 +1,117 @@
+package control
+
+import (
+	"context"
+
+	"postern/store"
+)
+
+// AddDomain makes a domain ours.
+func (c *Client) AddDomain(ctx context.Context, name string) error {
+	_, err := call[DomainName, None](ctx, c, "domain/add", DomainName{name})
+	return err
+}
+
+// Domains lists our domains.
+func (c *Client) Domains(ctx context.Context) ([]store.Domain, error) {
+	return call[None, []store.Domain](ctx, c, "domain/list", None{})
+}
+
+// RemoveDomain ends a domain that has no accounts.
+func (c *Client) RemoveDomain(ctx context.Context, name string) error {
+	_, err := call[DomainName, None](ctx, c, "domain/remove", DomainName{name})
+	return err
+}
+
+// AddAccount makes an account with its INBOX.
+func (c *Client) AddAccount(ctx context.Context, address string, password []byte) error {
+	_, err := call[AccountSecret, None](ctx, c, "account/add", AccountSecret{address, password})
+	return err
+}
+
+// Accounts lists the accounts.
+func (c *Client) Accounts(ctx context.Context) ([]AccountInfo, error) {
+	return call[None, []AccountInfo](ctx, c, "account/list", None{})
+}
+
+// ChangePassword sets an account's password.
+func (c *Client) ChangePassword(ctx context.Context, address string, password []byte) error {
+	_, err := call[AccountSecret, None](ctx, c, "account/passwd", AccountSecret{address, password})
+	return err
+}
+
+// SetDisabled shuts an account out, or lets it in again.
+func (c *Client) SetDisabled(ctx context.Context, address string, off bool) error {
+	name := "account/enable"
+	if off {
+		name = "account/disable"
+	}
+	_, err := call[AccountName, None](ctx, c, name, AccountName{address})
+	return err
+}
+
+// RemoveAccount removes an account with its mailboxes.
+func (c *Client) RemoveAccount(ctx context.Context, address string) error {
+	_, err := call[AccountName, None](ctx, c, "account/remove", AccountName{address})
+	return err
+}
+
+// ImportCertificate stores a certificate with its private key.
+func (c *Client) ImportCertificate(ctx context.Context, in Import) (CertificateInfo, error) {
+	return call[Import, CertificateInfo](ctx, c, "cert/import", in)
+}
+
+// Certificates lists our certificates.
+func (c *Client) Certificates(ctx context.Context) ([]CertificateInfo, error) {
+	return call[None, []CertificateInfo](ctx, c, "cert/list", None{})
+}
+
+// IssueCertificate issues a certificate from the local test CA.
+func (c *Client) IssueCertificate(ctx context.Context, owner string) (Issued, error) {
+	return call[Issue, Issued](ctx, c, "cert/issue", Issue{owner})
+}
+
+// AddAnchors makes a domain, or with "" every domain, trust certificates.
+func (c *Client) AddAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo, error) {
+	return call[AnchorsToAdd, []AnchorInfo](ctx, c, "anchor/add", in)
+}
+
+// Anchors lists the anchors.
+func (c *Client) Anchors(ctx context.Context) ([]AnchorInfo, error) {
+	return call[None, []AnchorInfo](ctx, c, "anchor/list", None{})
+}
+
+// RemoveAnchor removes one anchor that was added by hand.
+func (c *Client) RemoveAnchor(ctx context.Context, in AnchorName) (AnchorInfo, error) {
+	return call[AnchorName, AnchorInfo](ctx, c, "anchor/remove", in)
+}
+
+// Lookup shows what a send to an address would find and decide.
+func (c *Client) Lookup(ctx context.Context, in Lookup) (LookupAnswer, error) {
+	return call[Lookup, LookupAnswer](ctx, c, "lookup", in)
+}
+
+// Seal seals a message without sending it.
+func (c *Client) Seal(ctx context.Context, in SealRequest) (SealAnswer, error) {
+	return call[SealRequest, SealAnswer](ctx, c, "seal", in)
+}
+
+// Open opens a message without delivering it.
+func (c *Client) Open(ctx context.Context, in OpenRequest) (OpenAnswer, error) {
+	return call[OpenRequest, OpenAnswer](ctx, c, "open", in)
+}
+
+// Queue lists the jobs that wait or run.
+func (c *Client) Queue(ctx context.Context) ([]store.Job, error) {
+	return call[None, []store.Job](ctx, c, "queue/list", None{})
+}
+
+// Track tells the life of a message, or of several that share a Message-ID.
+func (c *Client) Track(ctx context.Context, id string) ([]Life, error) {
+	return call[MessageName, []Life](ctx, c, "track", MessageName{id})
+}
+
+// Check reads the whole store and reports what is wrong with it.
+func (c *Client) Check(ctx context.Context) (store.CheckReport, error) {
+	return call[None, store.CheckReport](ctx, c, "store/check", None{})
+}

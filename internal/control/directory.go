@@ -1,0 +1,197 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"postern/mime"
+	"postern/store"
+)
+
+// A DomainName names a domain.
+type DomainName struct {
+	Name string `json:"name"`
+}
+
+// An AccountInfo is what may be shown of an account.
+type AccountInfo struct {
+	Address  string    `json:"address"`
+	Disabled bool      `json:"disabled"`
+	Created  time.Time `json:"created"`
+}
+
+// An AccountSecret is an account and its new password.
+type AccountSecret struct {
+	Address  string `json:"address"`
+	Password []byte `json:"password"`
+}
+
+// An AccountName names an account.
+type AccountName struct {
+	Address string `json:"address"`
+}
+
+func (s *Service) handleDirectory(mux *http.ServeMux) {
+	handle(mux, commandBytes, "domain/add", s.addDomain)
+	handle(mux, commandBytes, "domain/list", s.listDomains)
+	handle(mux, commandBytes, "domain/remove", s.removeDomain)
+	handle(mux, commandBytes, "account/add", s.addAccount)
+	handle(mux, commandBytes, "account/list", s.listAccounts)
+	handle(mux, commandBytes, "account/passwd", s.changePassword)
+	handle(mux, commandBytes, "account/disable", func(ctx context.Context, a AccountName) (None, error) { return s.setDisabled(ctx, a, true) })
+	handle(mux, commandBytes, "account/enable", func(ctx context.Context, a AccountName) (None, error) { return s.setDisabled(ctx, a, false) })
+	handle(mux, commandBytes, "account/remove", s.removeAccount)
+}
+
+func (s *Service) addDomain(ctx context.Context, in DomainName) (None, error) {
+	name, err := mime.ParseDomain(in.Name)
+	if err != nil {
+		return None{}, err
+	}
+	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		_, err := tx.Domain(name)
+		if err == nil {
+			return &Error{Kind: Negative, Message: fmt.Sprintf("the domain %s is there already", name)}
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return tx.PutDomain(store.Domain{Name: name, Created: s.Core.Now()})
+	})
+}
+
+func (s *Service) listDomains(ctx context.Context, _ None) (all []store.Domain, err error) {
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		all, err = tx.Domains()
+		return err
+	})
+	return all, err
+}
+
+// removeDomain refuses while the domain has accounts, so that no mailbox is
+// lost by a slip.
+func (s *Service) removeDomain(ctx context.Context, in DomainName) (None, error) {
+	name, err := mime.ParseDomain(in.Name)
+	if err != nil {
+		return None{}, err
+	}
+	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		accounts, err := tx.Accounts()
+		if err != nil {
+			return err
+		}
+		for _, a := range accounts {
+			if a.Address.Domain() == name {
+				return &Error{Kind: Negative, Message: fmt.Sprintf("the domain %s has accounts, such as %s", name, a.Address),
+					Hint: "remove them first with postern account remove"}
+			}
+		}
+		err = tx.RemoveDomain(name)
+		if errors.Is(err, store.ErrNotFound) {
+			return &Error{Kind: Negative, Message: fmt.Sprintf("there is no domain %s", name), Hint: "postern domain list shows them"}
+		}
+		return err
+	})
+}
+
+func (s *Service) addAccount(ctx context.Context, in AccountSecret) (None, error) {
+	address, err := mime.ParseAddress(in.Address)
+	if err != nil {
+		return None{}, err
+	}
+	hash, err := s.hash(ctx, in.Password)
+	if err != nil {
+		return None{}, err
+	}
+	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		err := requireOurs(tx, address.Domain())
+		if err != nil {
+			return err
+		}
+		_, err = tx.Account(address)
+		if err == nil {
+			return &Error{Kind: Negative, Message: fmt.Sprintf("the account %s is there already", address),
+				Hint: "postern account passwd changes its password"}
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return tx.PutAccount(store.Account{Address: address, Password: hash, Created: s.Core.Now()})
+	})
+}
+
+func (s *Service) hash(ctx context.Context, password []byte) (string, error) {
+	hash, err := s.Core.Hasher.Hash(ctx, password)
+	if err != nil {
+		return "", invalid(err, "choose another password")
+	}
+	return hash, nil
+}
+
+// requireOurs refuses what is for a domain that is not ours.
+func requireOurs(tx store.Tx, name mime.Domain) error {
+	_, err := tx.Domain(name)
+	if errors.Is(err, store.ErrNotFound) {
+		return &Error{Kind: Negative, Message: fmt.Sprintf("the domain %s is not one of ours", name), Hint: "add it first: postern domain add " + string(name)}
+	}
+	return err
+}
+
+func (s *Service) listAccounts(ctx context.Context, _ None) (all []AccountInfo, err error) {
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		accounts, err := tx.Accounts()
+		all = nil
+		for _, a := range accounts {
+			all = append(all, AccountInfo{Address: a.Address.String(), Disabled: a.Disabled, Created: a.Created})
+		}
+		return err
+	})
+	return all, err
+}
+
+func (s *Service) changePassword(ctx context.Context, in AccountSecret) (None, error) {
+	hash, err := s.hash(ctx, in.Password)
+	if err != nil {
+		return None{}, err
+	}
+	return None{}, s.editAccount(ctx, in.Address, func(a *store.Account) { a.Password = hash })
+}
+
+func (s *Service) setDisabled(ctx context.Context, in AccountName, off bool) (None, error) {
+	return None{}, s.editAccount(ctx, in.Address, func(a *store.Account) { a.Disabled = off })
+}
+
+func (s *Service) editAccount(ctx context.Context, text string, edit func(*store.Account)) error {
+	address, err := mime.ParseAddress(text)
+	if err != nil {
+		return err
+	}
+	return s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		a, err := tx.Account(address)
+		if err != nil {
+			return accountError(err, address)
+		}
+		edit(&a)
+		return tx.PutAccount(a)
+	})
+}
+
+func (s *Service) removeAccount(ctx context.Context, in AccountName) (None, error) {
+	address, err := mime.ParseAddress(in.Address)
+	if err != nil {
+		return None{}, err
+	}
+	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		return accountError(tx.RemoveAccount(address), address)
+	})
+}
+
+func accountError(err error, a mime.Address) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return &Error{Kind: Negative, Message: fmt.Sprintf("there is no account %s", a), Hint: "postern account list shows them"}
+	}
+	return err
+}

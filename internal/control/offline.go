@@ -1,0 +1,176 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"time"
+
+	"postern/internal/cms/smime"
+	"postern/mime"
+	"postern/sta"
+	"postern/trust/reason"
+)
+
+// A SealRequest is a message to be sealed without being sent.
+type SealRequest struct {
+	From         string    `json:"from"`
+	To           []string  `json:"to"`
+	Certificates [][]byte  `json:"certificates"` // DER, to judge instead of what discovery finds
+	At           time.Time `json:"at"`           // zero: now
+	Message      []byte    `json:"message"`
+}
+
+// A SealAnswer is the sealed message.
+type SealAnswer struct {
+	Message []byte `json:"message"`
+}
+
+// An OpenRequest is a sealed message to be opened without being delivered.
+type OpenRequest struct {
+	To       []string  `json:"to"`
+	MailFrom string    `json:"mail_from"` // "": not known
+	At       time.Time `json:"at"`        // zero: now
+	Message  []byte    `json:"message"`
+}
+
+// An OpenAnswer is the verdict and, if it accepts, the inner message.
+type OpenAnswer struct {
+	Verdict OpenVerdict `json:"verdict"`
+	Message []byte      `json:"message"`
+}
+
+// An OpenVerdict is what postern open tells on standard error.
+type OpenVerdict struct {
+	Verdict    string             `json:"verdict"` // accepted or refused
+	Reason     string             `json:"reason"`
+	Detail     string             `json:"detail,omitempty"`
+	Hint       string             `json:"hint,omitempty"`
+	Sender     string             `json:"sender,omitempty"`
+	Signer     string             `json:"signer,omitempty"`
+	Recipients []RecipientVerdict `json:"recipients"`
+}
+
+// A RecipientVerdict is the verdict for one recipient.
+type RecipientVerdict struct {
+	Address string `json:"address"`
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason"`
+	Detail  string `json:"detail,omitempty"`
+	Anchor  string `json:"anchor,omitempty"`
+}
+
+func (s *Service) handleOffline(mux *http.ServeMux) {
+	handle(mux, s.requestBytes(), "seal", s.seal)
+	handle(mux, s.requestBytes(), "open", s.open)
+}
+
+// requestBytes bounds a command that carries a message, in JSON's base64.
+func (s *Service) requestBytes() int64 { return commandBytes + s.Core.MessageBytes/2*3 }
+
+func (s *Service) seal(ctx context.Context, in SealRequest) (SealAnswer, error) {
+	from, err := mime.ParseAddress(in.From)
+	if err != nil {
+		return SealAnswer{}, fmt.Errorf("sender: %w", err)
+	}
+	to, err := parseAddresses(in.To)
+	if err != nil {
+		return SealAnswer{}, err
+	}
+	var given []*x509.Certificate
+	for _, der := range in.Certificates {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return SealAnswer{}, invalid(fmt.Errorf("reading a certificate: %w", err), "")
+		}
+		given = append(given, c)
+	}
+	message, err := s.messageSource(in.Message)
+	if err != nil {
+		return SealAnswer{}, err
+	}
+	var sealed bytes.Buffer
+	err = s.Core.SealOffline(ctx, &sealed, message, from, to, given, s.moment(in.At))
+	return SealAnswer{Message: sealed.Bytes()}, err
+}
+
+func (s *Service) open(ctx context.Context, in OpenRequest) (OpenAnswer, error) {
+	to, err := parseAddresses(in.To)
+	if err != nil {
+		return OpenAnswer{}, err
+	}
+	var envelope *sta.Envelope
+	if in.MailFrom != "" {
+		from, err := mime.ParseAddress(in.MailFrom)
+		if err != nil {
+			return OpenAnswer{}, fmt.Errorf("envelope sender: %w", err)
+		}
+		envelope = &sta.Envelope{MailFrom: from, RcptTo: to}
+	}
+	message, err := s.messageSource(in.Message)
+	if err != nil {
+		return OpenAnswer{}, err
+	}
+	var inner bytes.Buffer
+	opened, err := s.Core.OpenOffline(ctx, &inner, message, envelope, to, s.moment(in.At))
+	if err != nil {
+		return OpenAnswer{}, err
+	}
+	return OpenAnswer{Verdict: openVerdict(opened), Message: inner.Bytes()}, nil
+}
+
+// openVerdict is accepted when at least one recipient may have the message.
+func openVerdict(o *sta.Opened) OpenVerdict {
+	v := OpenVerdict{Verdict: "refused", Sender: o.Sender.String(), Recipients: []RecipientVerdict{}}
+	for i, r := range o.Verdicts {
+		one := RecipientVerdict{Address: r.Recipient.String(), Verdict: "refused", Reason: r.Code.String(), Detail: r.Detail}
+		if r.Trust.Anchor != nil {
+			one.Anchor = r.Trust.Anchor.Subject.String()
+		}
+		if r.Accepted() {
+			one.Verdict = "accepted"
+		}
+		if i == 0 || r.Accepted() && v.Verdict != "accepted" {
+			v.Verdict, v.Reason, v.Detail, v.Hint, v.Signer = one.Verdict, one.Reason, one.Detail, "", ""
+			if !r.Accepted() {
+				v.Hint = r.Code.Outcome().Hint
+			}
+			if r.Signer != nil {
+				v.Signer = r.Signer.Subject.String()
+			}
+		}
+		v.Recipients = append(v.Recipients, one)
+	}
+	return v
+}
+
+func (s *Service) messageSource(data []byte) (smime.Source, error) {
+	if int64(len(data)) > s.Core.MessageBytes {
+		return nil, reason.New(reason.TooLarge, "the message is longer than %d bytes", s.Core.MessageBytes)
+	}
+	return smime.SectionSource(bytes.NewReader(data), int64(len(data))), nil
+}
+
+func (s *Service) moment(asked time.Time) time.Time {
+	if asked.IsZero() {
+		return s.Core.Now()
+	}
+	return asked
+}
+
+func parseAddresses(texts []string) ([]mime.Address, error) {
+	if len(texts) == 0 {
+		return nil, &Error{Kind: Invalid, Message: "there is no recipient", Hint: "name at least one with --to"}
+	}
+	var all []mime.Address
+	for _, text := range texts {
+		a, err := mime.ParseAddress(text)
+		if err != nil {
+			return nil, fmt.Errorf("recipient: %w", err)
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}

@@ -1,0 +1,77 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// SocketName is the socket's file in the folder of the store.
+const SocketName = "control.sock"
+
+// Times of the socket. Answers have no limit: a backup may take long.
+const (
+	headerTime  = 10 * time.Second
+	connectTime = 2 * time.Second
+)
+
+// Listen makes the socket in dir, for its owner only. A socket file that a
+// crash left behind is replaced: whoever calls this holds the store.
+func Listen(dir string) (net.Listener, error) {
+	path := filepath.Join(dir, SocketName)
+	err := os.Remove(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("replacing the control socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("making the control socket: %w", err)
+	}
+	err = os.Chmod(path, 0o600)
+	if err != nil {
+		l.Close()
+		return nil, fmt.Errorf("closing the control socket to others: %w", err)
+	}
+	return l, nil
+}
+
+// Serve answers commands on l until ctx is done and the commands under way
+// have ended.
+func (s *Service) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerTime}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		stopped <- server.Shutdown(context.WithoutCancel(ctx))
+	})
+	err := server.Serve(l)
+	if !stop() {
+		return <-stopped
+	}
+	return err
+}
+
+// A Client sends commands over the socket.
+type Client struct{ http *http.Client }
+
+// Dial returns a client of the socket in dir, and an error that wraps
+// os.ErrNotExist or syscall.ECONNREFUSED when nobody serves it.
+func Dial(ctx context.Context, dir string) (*Client, error) {
+	path := filepath.Join(dir, SocketName)
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{Timeout: connectTime}).DialContext(ctx, "unix", path)
+	}
+	probe, err := dial(ctx, "", "")
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the server: %w", err)
+	}
+	probe.Close()
+	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
+}
+
+// Close ends the client's idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }

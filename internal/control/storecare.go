@@ -1,0 +1,50 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"postern/store"
+)
+
+// sizeTrailer carries the length of a backup after it, so that one that was
+// cut short is not taken for whole.
+const sizeTrailer = "Postern-Size"
+
+func (s *Service) handleStore(mux *http.ServeMux) {
+	handle(mux, commandBytes, "store/check", func(ctx context.Context, _ None) (store.CheckReport, error) {
+		return s.Core.Store.Check(ctx)
+	})
+	mux.HandleFunc("POST /store/backup", s.backup)
+}
+
+func (s *Service) backup(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Trailer", sizeTrailer)
+	n, err := s.Core.Store.Backup(r.Context(), w)
+	if err != nil {
+		s.Core.Log.Error("backup failed", "err", err)
+		return // without the trailer the client knows that it is not whole
+	}
+	w.Header().Set(sizeTrailer, strconv.FormatInt(n, 10))
+}
+
+// Backup writes a copy of the store to w and returns its size in bytes. An
+// error says that the copy is not whole.
+func (c *Client) Backup(ctx context.Context, w io.Writer) (int64, error) {
+	response, err := c.send(ctx, "store/backup", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	n, err := io.Copy(w, response.Body)
+	if err != nil {
+		return n, fmt.Errorf("reading the backup: %w", err)
+	}
+	if response.Trailer.Get(sizeTrailer) != strconv.FormatInt(n, 10) {
+		return n, &Error{Kind: Temporary, Message: "the backup broke off", Hint: "the server's log has the cause"}
+	}
+	return n, nil
+}

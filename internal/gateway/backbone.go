@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"io"
+
+	"postern/mime"
+	"postern/smtp"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// A Backbone is where other agents deliver: the backend of the backbone
+// server. What it answers depends on the envelope alone, never on what is in
+// the message (ground rule 3).
+type Backbone struct{ *Core }
+
+// CheckRecipient takes our own addresses and nothing else: this is no relay.
+func (b Backbone) CheckRecipient(ctx context.Context, to mime.Address) error {
+	dir, err := b.Directory(ctx)
+	if err != nil {
+		return reason.New(reason.Internal, "%w", err)
+	}
+	if !dir.IsOurs(to.Domain()) {
+		return reason.New(reason.NotOurDomain, "%s is not ours", to.Domain())
+	}
+	return checkLocal(dir, to)
+}
+
+// Accept commits the message to the queue as it came and returns.
+func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader) (string, error) {
+	body, err := b.Store.NewBody(ctx)
+	if err != nil {
+		return "", storeError(err)
+	}
+	defer body.Discard()
+	messageID, err := copyWithID(body, message)
+	if err != nil {
+		return "", acceptError(err, "spooling")
+	}
+	now := b.Now()
+	track, err := b.newTrack(messageID, e.From, e.To, body.Size(), now)
+	if err != nil {
+		return "", err
+	}
+	err = b.Store.Update(ctx, func(tx store.Tx) error {
+		id, err := tx.PutBody(body)
+		if err != nil {
+			return err
+		}
+		err = putTrack(tx, track, store.Event{At: now, Stage: "accept", Detail: "from " + e.Remote.Addr().String()})
+		if err != nil {
+			return err
+		}
+		_, err = tx.Enqueue(store.Job{
+			Kind: store.OpenJob, Track: track.ID, Body: id, Size: body.Size(),
+			Sender: e.From, Recipients: e.To, Created: now, Due: now, Expires: now.Add(b.RetryFor),
+		})
+		return err
+	})
+	if err != nil {
+		return "", storeError(err)
+	}
+	return string(track.ID), nil
+}
+
+// copyWithID copies a message byte for byte and returns the Message-ID of its
+// outer header, or "" when that header cannot be read: such a message is
+// judged later like any other.
+func copyWithID(w io.Writer, r io.Reader) (string, error) {
+	tee := io.TeeReader(r, w)
+	in := bufio.NewReaderSize(tee, 32<<10)
+	header, headerErr := mime.ReadHeader(in, mime.Limits{})
+	_, err := io.Copy(io.Discard, in)
+	if err != nil {
+		return "", err
+	}
+	if headerErr != nil {
+		return "", nil
+	}
+	return header.MessageID(), nil
+}

@@ -1,0 +1,115 @@
+// Package gateway is the assembly: it joins store, agent, discovery, SMTP and
+// pickup into the two ways of a message, out and in.
+//
+// Every step of a way is a job in the queue and one transaction: the work is
+// done first, then one commit ends the job and begins what follows. A step
+// that is done twice does nothing new, so a crash between the two costs time
+// and nothing else.
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"postern/internal/password"
+	"postern/mime"
+	"postern/smtp"
+	"postern/store"
+	"postern/trust"
+	"postern/trust/discovery"
+)
+
+// A Finder finds the certificates of an address outside of our own domains.
+type Finder interface {
+	Find(ctx context.Context, a mime.Address) discovery.Result
+}
+
+// A Sender delivers a sealed message to one destination, with one result for
+// each recipient.
+type Sender interface {
+	Send(ctx context.Context, d smtp.Delivery) []smtp.Result
+}
+
+// A Core is what a gateway is made of.
+type Core struct {
+	Hostname string
+	Store    store.Store
+	Finder   Finder
+	Sender   Sender
+	Profile  trust.Profile
+	// MessageBytes bounds a message, in bytes.
+	MessageBytes int64
+	// CryptoMemory bounds the messages that are sealed or opened at once, in
+	// bytes; others wait.
+	CryptoMemory int64
+	// RetryFor is how long a message is tried before its sender is told.
+	RetryFor time.Duration
+	// KeepRefused is how long the sealed original of a refused message stays.
+	KeepRefused time.Duration
+	Hasher      *password.Hasher
+	Now         func() time.Time
+	Rand        io.Reader
+	Log         *slog.Logger
+
+	directories directories
+	crypto      *semaphore.Weighted
+}
+
+// Directory returns who we are and whom we believe at this moment.
+func (c *Core) Directory(ctx context.Context) (*Directory, error) {
+	return c.directories.current(ctx)
+}
+
+// Defaults of the zero Core.
+const (
+	defaultMessageBytes = 36 << 20
+	defaultCryptoMemory = 256 << 20
+	defaultRetryFor     = 72 * time.Hour
+	defaultKeepRefused  = 7 * 24 * time.Hour
+)
+
+// setDefaults fills in what was left zero.
+func (c *Core) setDefaults() {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.MessageBytes == 0 {
+		c.MessageBytes = defaultMessageBytes
+	}
+	if c.CryptoMemory == 0 {
+		c.CryptoMemory = defaultCryptoMemory
+	}
+	if c.RetryFor == 0 {
+		c.RetryFor = defaultRetryFor
+	}
+	if c.KeepRefused == 0 {
+		c.KeepRefused = defaultKeepRefused
+	}
+	if c.Hasher == nil {
+		c.Hasher = &password.Hasher{}
+	}
+	c.directories.store = c.Store
+	c.crypto = semaphore.NewWeighted(c.CryptoMemory)
+}
+
+// holdCrypto waits until size bytes of a message may be worked on. A message
+// larger than the whole bound is worked on alone.
+func (c *Core) holdCrypto(ctx context.Context, size int64) (release func(), err error) {
+	size = min(max(size, 1), c.CryptoMemory)
+	err = c.crypto.Acquire(ctx, size)
+	if err != nil {
+		return nil, err
+	}
+	return func() { c.crypto.Release(size) }, nil
+}

@@ -1,0 +1,271 @@
+package gateway
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"postern/internal/cms"
+	"postern/mime"
+	"postern/store"
+	"postern/trust"
+)
+
+// A Directory is who we are and whom we believe, parsed once: private keys are
+// prepared, anchors are pooled. It never changes; a change in the store makes
+// a new one.
+type Directory struct {
+	generation uint64
+	domains    map[mime.Domain]bool
+	accounts   map[string]store.Account // by Address.Key
+	keys       map[string][]Identity    // by owner
+	anchors    map[anchorKey]*trust.Anchors
+	shared     map[store.Direction]*trust.Anchors // for domains with no anchors of their own
+}
+
+type anchorKey struct {
+	domain    mime.Domain
+	direction store.Direction
+}
+
+// An Identity is a certificate of ours with the way to its private key.
+type Identity struct {
+	store.Key
+	Leaf   *x509.Certificate
+	Chain  []*x509.Certificate
+	Signer crypto.Signer
+}
+
+// IsOurs reports whether mail for the domain is ours.
+func (d *Directory) IsOurs(name mime.Domain) bool { return d.domains[name] }
+
+// Account returns the account of an address.
+func (d *Directory) Account(a mime.Address) (store.Account, bool) {
+	account, ok := d.accounts[a.Key()]
+	return account, ok
+}
+
+// Identities returns the keys of the address and then those of its domain.
+func (d *Directory) Identities(a mime.Address) []Identity {
+	return slices.Concat(d.keys[a.Key()], d.keys[string(a.Domain())])
+}
+
+// Signers returns what signs for the address at a time: its own signing
+// certificates that are in use and in date, or else those of its domain.
+func (d *Directory) Signers(a mime.Address, at time.Time) []cms.Signer {
+	for _, owner := range []string{a.Key(), string(a.Domain())} {
+		var signers []cms.Signer
+		for _, id := range d.keys[owner] {
+			if id.Retired.IsZero() && trust.MayUse(id.Leaf, trust.Sign) && inDate(id.Leaf, at) {
+				signers = append(signers, cms.Signer{Certificate: id.Leaf, Chain: id.Chain, Key: id.Signer})
+			}
+		}
+		if len(signers) > 0 {
+			return signers
+		}
+	}
+	return nil
+}
+
+// Certificates returns the certificates that encrypt to one of our own
+// addresses: its own, or else those of its domain, as discovery would find
+// them (CD-1, CD-2). Retired ones are not used anew.
+func (d *Directory) Certificates(a mime.Address) []*x509.Certificate {
+	for _, owner := range []string{a.Key(), string(a.Domain())} {
+		var found []*x509.Certificate
+		for _, id := range d.keys[owner] {
+			if id.Retired.IsZero() && trust.MayUse(id.Leaf, trust.Encrypt) {
+				found = append(found, id.Leaf)
+			}
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+// DecryptionKeys returns every key that may open a message to one of the
+// addresses, retired ones too (AS-78).
+func (d *Directory) DecryptionKeys(all []mime.Address) []cms.RecipientKey {
+	var keys []cms.RecipientKey
+	seen := make(map[store.Fingerprint]bool)
+	for _, a := range all {
+		for _, id := range d.Identities(a) {
+			decrypter, ok := id.Signer.(crypto.Decrypter)
+			if !ok || seen[id.Fingerprint] {
+				continue
+			}
+			seen[id.Fingerprint] = true
+			keys = append(keys, cms.RecipientKey{Certificate: id.Leaf, Decrypter: decrypter})
+		}
+	}
+	return keys
+}
+
+// Anchors returns whom a domain of ours believes in one direction (AS-60): the
+// anchors of the domain and those given for every domain.
+func (d *Directory) Anchors(name mime.Domain, way store.Direction) *trust.Anchors {
+	own, ok := d.anchors[anchorKey{name, way}]
+	if ok {
+		return own
+	}
+	return d.shared[way]
+}
+
+func inDate(c *x509.Certificate, at time.Time) bool {
+	return !at.Before(c.NotBefore) && !at.After(c.NotAfter)
+}
+
+// directories keeps the newest Directory and makes a new one when the store's
+// generation has moved.
+type directories struct {
+	store store.Store
+
+	mu     sync.Mutex
+	latest *Directory
+}
+
+// current returns the Directory of the store's present generation.
+func (c *directories) current(ctx context.Context) (*Directory, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var fresh *Directory
+	err := c.store.View(ctx, func(tx store.Tx) error {
+		generation, err := tx.Generation()
+		if err != nil {
+			return err
+		}
+		if c.latest != nil && c.latest.generation == generation {
+			return nil
+		}
+		fresh, err = readDirectory(tx, generation, c.latest)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the directory: %w", err)
+	}
+	if fresh != nil {
+		c.latest = fresh
+	}
+	return c.latest, nil
+}
+
+func readDirectory(tx store.Tx, generation uint64, old *Directory) (*Directory, error) {
+	d := &Directory{
+		generation: generation,
+		domains:    make(map[mime.Domain]bool),
+		accounts:   make(map[string]store.Account),
+		keys:       make(map[string][]Identity),
+	}
+	domains, err := tx.Domains()
+	if err != nil {
+		return nil, err
+	}
+	for _, dom := range domains {
+		d.domains[dom.Name] = true
+	}
+	accounts, err := tx.Accounts()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range accounts {
+		d.accounts[a.Address.Key()] = a
+	}
+	err = d.readKeys(tx, old)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.readAnchors(tx)
+}
+
+// readKeys parses the private keys. Preparing one takes milliseconds, so those
+// that the old Directory knows are taken over.
+func (d *Directory) readKeys(tx store.Tx, old *Directory) error {
+	known := make(map[store.Fingerprint]Identity)
+	if old != nil {
+		for _, ids := range old.keys {
+			for _, id := range ids {
+				known[id.Fingerprint] = id
+			}
+		}
+	}
+	keys, err := tx.Keys()
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		id, ok := known[k.Fingerprint]
+		if !ok {
+			id, err = ParseIdentity(k)
+			if err != nil {
+				return fmt.Errorf("key %s of %s: %w", k.Fingerprint, k.Owner, err)
+			}
+		}
+		k.PKCS8 = nil
+		id.Key = k
+		d.keys[k.Owner] = append(d.keys[k.Owner], id)
+	}
+	return nil
+}
+
+// ParseIdentity prepares a stored key for use.
+func ParseIdentity(k store.Key) (Identity, error) {
+	leaf, err := x509.ParseCertificate(k.Certificate)
+	if err != nil {
+		return Identity{}, err
+	}
+	id := Identity{Leaf: leaf}
+	for _, der := range k.Chain {
+		issuer, err := x509.ParseCertificate(der)
+		if err != nil {
+			return Identity{}, fmt.Errorf("chain: %w", err)
+		}
+		id.Chain = append(id.Chain, issuer)
+	}
+	private, err := x509.ParsePKCS8PrivateKey(k.PKCS8)
+	if err != nil {
+		return Identity{}, fmt.Errorf("private key: %w", err)
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return Identity{}, fmt.Errorf("private key: %T cannot sign", private)
+	}
+	id.Signer = signer
+	return id, nil
+}
+
+func (d *Directory) readAnchors(tx store.Tx) error {
+	stored, err := tx.Anchors()
+	if err != nil {
+		return err
+	}
+	sets := make(map[anchorKey][]*x509.Certificate)
+	for _, a := range stored {
+		c, err := x509.ParseCertificate(a.Certificate)
+		if err != nil {
+			return fmt.Errorf("anchor %s: %w", a.Fingerprint, err)
+		}
+		for _, way := range []store.Direction{store.In, store.Out} {
+			if a.Direction.Covers(way) {
+				sets[anchorKey{a.Domain, way}] = append(sets[anchorKey{a.Domain, way}], c)
+			}
+		}
+	}
+	d.shared = make(map[store.Direction]*trust.Anchors)
+	d.anchors = make(map[anchorKey]*trust.Anchors)
+	for _, way := range []store.Direction{store.In, store.Out} {
+		everyone := sets[anchorKey{"", way}]
+		d.shared[way] = trust.NewAnchors(everyone)
+		for key, own := range sets {
+			if key.domain != "" && key.direction == way {
+				d.anchors[key] = trust.NewAnchors(slices.Concat(everyone, own))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"postern/mime"
+	"postern/mime/dsn"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// failureNotice composes the DSN that tells a sender of ours which recipients
+// were not served and why (AS-75, DN-19). It returns nil when there is nothing
+// to tell or when the message was itself a notification (AS-86).
+func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failure) (store.BodyWriter, error) {
+	if len(failed) == 0 || job.Automatic || job.Sender.IsZero() {
+		return nil, nil
+	}
+	src, err := c.stored(ctx, job.Body)
+	if err != nil {
+		return nil, err
+	}
+	// The sealed copy of a relay job has the same Message-ID and Date outside.
+	header, err := readHeader(src)
+	if err != nil {
+		return nil, fmt.Errorf("reading the header for a failure notice: %w", err)
+	}
+	postmaster, err := mime.NewAddress("postmaster", job.Sender.Domain())
+	if err != nil {
+		return nil, err
+	}
+	n := dsn.Notification{
+		From: postmaster, To: job.Sender, Date: c.Now(), MessageID: mime.NewMessageID(c.Hostname, c.Rand),
+		ReportingMTA: c.Hostname, OriginalMessageID: header.MessageID(), Original: header,
+	}
+	for _, f := range failed {
+		n.Recipients = append(n.Recipients, failedRecipient(f))
+	}
+	text, err := n.Compose(c.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("composing a failure notice: %w", err)
+	}
+	body, err := c.Store.NewBody(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = body.Write(text)
+	if err != nil {
+		body.Discard()
+		return nil, err
+	}
+	return body, nil
+}
+
+func failedRecipient(f failure) dsn.Recipient {
+	o := f.code.Outcome()
+	status := f.status
+	if status == "" || status[0] != '5' {
+		// An expired retry has a 4.x.x of its own; a failure is final (DN-23).
+		status = finalStatus(o.Enhanced)
+	}
+	return dsn.Recipient{
+		Final: f.recipient, Action: dsn.Failed, Status: status,
+		Diagnostic: "x-postern; " + f.code.String(), Sentence: o.Public, Hint: o.Hint,
+	}
+}
+
+func finalStatus(e reason.Enhanced) string {
+	e[0] = 5
+	return e.String()
+}
+
+// deliverNotice puts a failure notice into the sender's INBOX. It needs no
+// S/MIME: it never leaves the house (DN-26).
+func (c *Core) deliverNotice(tx store.Tx, job store.Job, notice store.BodyWriter) error {
+	if notice == nil {
+		return nil
+	}
+	inbox, err := tx.MailboxByName(job.Sender, store.Inbox)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // the account is gone; the track tells whoever asks
+	}
+	if err != nil {
+		return err
+	}
+	id, err := tx.PutBody(notice)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Append(inbox.ID, store.Message{Body: id, Size: notice.Size(), Received: c.Now(), Track: job.Track})
+	return err
+}

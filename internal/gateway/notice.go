@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"errors"
+
+	"postern/mime"
+	"postern/mime/dsn"
+	"postern/mime/mdn"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// A notice is what an incoming MDN or DSN says about messages of ours.
+type notice struct {
+	originalID string
+	entries    []noticeEntry
+}
+
+type noticeEntry struct {
+	recipient mime.Address
+	state     store.TrackState
+	code      reason.Code
+	detail    string
+}
+
+// applyNotice moves the tracks of the original message on. A notification only
+// speaks for recipients of the domain that signed it (AS-93), and only about
+// messages that the one it is addressed to has sent.
+func (o *opening) applyNotice(tx store.Tx) error {
+	if o.notice == nil || o.notice.originalID == "" {
+		return nil
+	}
+	tracks, err := tx.TracksByMessageID(o.notice.originalID)
+	if err != nil {
+		return err
+	}
+	for _, t := range tracks {
+		if !t.Outbound || !o.addressedTo(t.Sender) {
+			continue
+		}
+		var outcomes []outcome
+		for _, e := range o.notice.entries {
+			if e.recipient.Domain() != o.opened.Sender.Domain() || settled(t, e.recipient) {
+				continue
+			}
+			outcomes = append(outcomes, outcome{e.recipient, e.state, "notify", e.code, e.detail})
+		}
+		err := record(tx, t.ID, o.now, outcomes)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addressedTo reports whether the notification was accepted for a.
+func (o *opening) addressedTo(a mime.Address) bool {
+	for _, v := range o.opened.Verdicts {
+		if v.Accepted() && v.Recipient.Same(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// settled reports whether the recipient is unknown to the track or had its
+// final answer already (DN-21).
+func settled(t store.Track, a mime.Address) bool {
+	for _, r := range t.Recipients {
+		if r.Address.Same(a) {
+			return r.State == store.TrackFailed
+		}
+	}
+	return true
+}
+
+// readNotice reads the report of an incoming notification. One that cannot be
+// read is delivered all the same, and moves nothing.
+func (o *opening) readNotice() (*notice, error) {
+	message, err := o.opened.Message(mime.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	m, err := mdn.Parse(message, mime.Limits{})
+	if err == nil {
+		return mdnNotice(m), nil
+	}
+	if !unreadable(err) {
+		return nil, err
+	}
+	message, err = o.opened.Message(mime.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	d, err := dsn.Parse(message, mime.Limits{})
+	if err == nil {
+		return dsnNotice(d), nil
+	}
+	if !unreadable(err) {
+		return nil, err
+	}
+	return nil, nil
+}
+
+// unreadable tells a report that says nothing from a message that cannot be
+// read at the moment.
+func unreadable(err error) bool {
+	for _, known := range []error{mime.ErrNotReport, mime.ErrHeader, mime.ErrLimit, mime.ErrEncoding, mime.ErrMediaType, mime.ErrParts, mime.ErrAddress} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+func mdnNotice(m *mdn.Notification) *notice {
+	n := &notice{originalID: m.OriginalMessageID}
+	recipient := m.FinalRecipient
+	if recipient.IsZero() {
+		recipient = m.From // CP-16
+	}
+	e := noticeEntry{recipient: recipient, detail: "MDN " + string(m.Disposition)}
+	switch {
+	case m.Failure():
+		e.state, e.code = store.TrackFailed, reason.PeerRefused
+	case m.Disposition == mdn.Processed || m.Disposition == mdn.Dispatched:
+		e.state = store.TrackProcessed
+	}
+	// Any other, such as displayed, is noted and moves nothing (CP-17).
+	n.entries = append(n.entries, e)
+	return n
+}
+
+func dsnNotice(d *dsn.Notification) *notice {
+	n := &notice{originalID: d.OriginalMessageID}
+	for _, r := range d.Recipients {
+		e := noticeEntry{recipient: r.Final, detail: "DSN " + string(r.Action) + " " + r.Status}
+		if r.Action == dsn.Failed {
+			e.state, e.code = store.TrackFailed, reason.PeerRefused
+		}
+		n.entries = append(n.entries, e)
+	}
+	return n
+}

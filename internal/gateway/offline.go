@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"time"
+
+	"postern/internal/cms"
+	"postern/internal/cms/smime"
+	"postern/mime"
+	"postern/sta"
+	"postern/store"
+	"postern/trust"
+	"postern/trust/reason"
+)
+
+// SealOffline seals a message as a send would, for all recipients in one copy,
+// and writes it to w instead of queueing it. One recipient that does not pass
+// refuses the whole: nothing is written. Certificates that are given take the
+// place of discovery; they are judged like found ones.
+func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Source, from mime.Address, to []mime.Address, given []*x509.Certificate, at time.Time) error {
+	dir, err := c.Directory(ctx)
+	if err != nil {
+		return err
+	}
+	signers := dir.Signers(from, at)
+	if len(signers) == 0 {
+		return reason.New(reason.NoSigningKey, "neither %s nor its domain has a signing certificate in use and in date", from)
+	}
+	var certificates []*x509.Certificate
+	for _, a := range to {
+		valid, err := c.certificatesFor(ctx, dir, from, a, given, at)
+		if err != nil {
+			return fmt.Errorf("recipient %s: %w", a, err)
+		}
+		certificates = append(certificates, valid...)
+	}
+	signed, err := c.signOffline(ctx, message, from, signers, at)
+	if err != nil {
+		return err
+	}
+	return signed.Seal(w, to, certificates, cms.EncryptOptions{})
+}
+
+func (c *Core) certificatesFor(ctx context.Context, dir *Directory, from, to mime.Address, given []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
+	if given == nil {
+		r := c.Route(ctx, dir, from.Domain(), to, at)
+		if !r.Code.IsOK() {
+			return nil, reason.New(r.Code, "%s", r.Detail)
+		}
+		return r.Certificates, nil
+	}
+	s := trust.Select(trust.Params{
+		Purpose: trust.Encrypt, Address: to, Anchors: dir.Anchors(from.Domain(), store.Out), At: at, Profile: c.Profile,
+	}, given)
+	return s.Valid, s.Err()
+}
+
+// signOffline completes the message as submission does and signs it.
+func (c *Core) signOffline(ctx context.Context, message smime.Source, from mime.Address, signers []cms.Signer, at time.Time) (*sta.Signed, error) {
+	message, err := canonical(message)
+	if err != nil {
+		return nil, err
+	}
+	header, err := readHeader(message)
+	if err != nil {
+		return nil, reason.New(reason.BadHeader, "%w", err)
+	}
+	err = Submission{c}.completeHeader(header, from, at)
+	if err != nil {
+		return nil, err
+	}
+	header.Del("Bcc")
+	message, err = newHeaderSource(message, header)
+	if err != nil {
+		return nil, err
+	}
+	message, err = sevenBit(ctx, message)
+	if err != nil {
+		return nil, err
+	}
+	return sta.Sign(ctx, message, header, signers, at)
+}
+
+// OpenOffline opens a message as if it had come for the recipients and writes
+// the inner message to w if at least one of them may have it. Nothing is
+// delivered, answered or recorded.
+func (c *Core) OpenOffline(ctx context.Context, w io.Writer, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) (*sta.Opened, error) {
+	dir, err := c.Directory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := sta.Open(ctx, c.incoming(dir, message, envelope, to, at))
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range opened.Verdicts {
+		if v.Accepted() {
+			inner, err := opened.Message(mime.Limits{})
+			if err != nil {
+				return nil, err
+			}
+			_, err = io.Copy(w, inner)
+			return opened, err
+		}
+	}
+	return opened, nil
+}
+
+// incoming gathers what a message from the backbone is judged by.
+func (c *Core) incoming(dir *Directory, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) sta.Incoming {
+	in := sta.Incoming{
+		Message: message, Envelope: envelope,
+		Keys: dir.DecryptionKeys(to), At: at, Profile: c.Profile,
+	}
+	for _, a := range to {
+		in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Anchors: dir.Anchors(a.Domain(), store.In)})
+	}
+	return in
+}

@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"postern/smtp"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// relay hands a sealed message to its destination. A crash between the far
+// side's 250 and our commit sends it again: the far side's own duplicate check
+// is then what keeps it single (RFC 1047).
+func (c *Core) relay(ctx context.Context, job store.Job) error {
+	src, err := c.stored(ctx, job.Body)
+	if err != nil {
+		return err
+	}
+	results := c.Sender.Send(ctx, smtp.Delivery{
+		From: job.Sender, To: job.Recipients, Destination: job.Destination, Size: src.Size(),
+		Message: func() (io.Reader, error) { return src.Open() },
+	})
+	now := c.Now()
+	var outcomes []outcome
+	var failed, again []failure
+	for _, r := range results {
+		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: "relay", code: r.Code, detail: describeResult(r)}
+		f := failure{recipient: r.Recipient, code: r.Code, detail: o.detail, status: r.Enhanced}
+		switch {
+		case r.Code.IsOK():
+		case r.Code.Outcome().Retry && now.Before(job.Expires):
+			o.state = store.TrackSealed
+			again = append(again, f)
+		default:
+			if r.Code.Outcome().Retry {
+				f.code, f.status = reason.QueueExpired, ""
+			}
+			o.state, o.code = store.TrackFailed, f.code
+			failed = append(failed, f)
+		}
+		outcomes = append(outcomes, o)
+	}
+	if ctx.Err() != nil && len(again) == len(results) {
+		// Stopping is not the far side's failure: the attempt does not count.
+		return ctx.Err()
+	}
+	notice, err := c.failureNotice(ctx, job, failed)
+	if err != nil {
+		return err
+	}
+	if notice != nil {
+		defer notice.Discard()
+	}
+	// What the far side took must be written down even while stopping.
+	return c.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		err := c.deliverNotice(tx, job, notice)
+		if err != nil {
+			return err
+		}
+		err = record(tx, job.Track, now, outcomes)
+		if err != nil {
+			return err
+		}
+		if len(again) == 0 {
+			return tx.Finish(job.ID)
+		}
+		return tx.Reschedule(retry(job, again, now))
+	})
+}
+
+// describeResult says for the track what the far side did, in its own words.
+func describeResult(r smtp.Result) string {
+	tls := "without TLS"
+	if r.TLS {
+		tls = "with TLS"
+	}
+	switch {
+	case r.Host == "":
+		return r.Text
+	case r.Reply == 0:
+		return fmt.Sprintf("%s: %s", r.Host, r.Text)
+	}
+	return fmt.Sprintf("%s %s: %d %s %s", r.Host, tls, r.Reply, r.Enhanced, r.Text)
+}

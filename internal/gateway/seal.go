@@ -1,0 +1,391 @@
+package gateway
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"postern/internal/cms"
+	"postern/internal/cms/smime"
+	"postern/mime"
+	"postern/sta"
+	"postern/store"
+	"postern/trust"
+	"postern/trust/discovery"
+	"postern/trust/reason"
+)
+
+// lookups is how many recipients of one message are looked up side by side.
+const lookups = 8
+
+// A Route is what discovery and trust said about one recipient.
+type Route struct {
+	Recipient    mime.Address
+	Local        bool // of a domain of ours: no DNS, no SMTP, but every check (CP-21)
+	Discovery    discovery.Result
+	Selection    trust.Selection
+	Code         reason.Code
+	Detail       string
+	Certificates []*x509.Certificate // to encrypt to; empty unless Code is OK
+}
+
+// Route finds and judges the certificates of a recipient for a sender of ours
+// (AS-61). It is what a real send does and what postern lookup shows.
+func (c *Core) Route(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, at time.Time) Route {
+	r := Route{Recipient: to, Local: dir.IsOurs(to.Domain())}
+	if r.Local {
+		r.Discovery = localResult(dir, to)
+	} else {
+		r.Discovery = c.Finder.Find(ctx, to)
+	}
+	if r.Discovery.Err != nil {
+		r.Code, r.Detail = r.Discovery.Err.Code, r.Discovery.Err.Detail
+		return r
+	}
+	candidates := make([]*x509.Certificate, len(r.Discovery.Certificates))
+	for i, f := range r.Discovery.Certificates {
+		candidates[i] = f.Certificate
+	}
+	r.Selection = trust.Select(trust.Params{
+		Purpose: trust.Encrypt, Address: to, Anchors: dir.Anchors(from, store.Out),
+		Intermediates: localChain(dir, to, r.Local), At: at, Profile: c.Profile,
+	}, candidates)
+	r.Code, r.Detail, r.Certificates = r.Selection.Code, r.Selection.Detail, r.Selection.Valid
+	return r
+}
+
+// localSource is where our own addresses' certificates are.
+const localSource discovery.Source = "local"
+
+// localResult answers for an address of ours from the store.
+func localResult(dir *Directory, to mime.Address) discovery.Result {
+	var res discovery.Result
+	for _, cert := range dir.Certificates(to) {
+		res.Certificates = append(res.Certificates, discovery.Found{Certificate: cert, Source: localSource})
+	}
+	if len(res.Certificates) == 0 {
+		res.Err = reason.New(reason.NoCertificate, "neither %s nor its domain has a certificate here", to)
+	}
+	return res
+}
+
+func localChain(dir *Directory, to mime.Address, local bool) []*x509.Certificate {
+	if !local {
+		return nil
+	}
+	var chain []*x509.Certificate
+	for _, id := range dir.Identities(to) {
+		chain = append(chain, id.Chain...)
+	}
+	return chain
+}
+
+// routes looks up all recipients of a job side by side.
+func (c *Core) routes(ctx context.Context, dir *Directory, job store.Job) ([]Route, error) {
+	all := make([]Route, len(job.Recipients))
+	var g errgroup.Group
+	g.SetLimit(lookups)
+	for i, to := range job.Recipients {
+		g.Go(func() error {
+			all[i] = c.Route(ctx, dir, job.Sender.Domain(), to, c.Now())
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return no error
+	return all, ctx.Err()
+}
+
+// seal takes a submitted message one step on: it is signed once, encrypted to
+// every recipient that passes, and queued for its destinations. Those that do
+// not pass are retried or told to the sender.
+func (c *Core) seal(ctx context.Context, job store.Job) error {
+	dir, err := c.Directory(ctx)
+	if err != nil {
+		return err
+	}
+	routes, err := c.routes(ctx, dir, job)
+	if err != nil {
+		return err
+	}
+	src, err := c.stored(ctx, job.Body)
+	if err != nil {
+		return err
+	}
+	release, err := c.holdCrypto(ctx, job.Size)
+	if err != nil {
+		return err
+	}
+	defer release()
+	now := c.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	step := &sealing{Core: c, ctx: ctx, job: job, src: src, now: now}
+	defer func() { step.discard() }()
+	step.signers = dir.Signers(job.Sender, now)
+	if len(step.signers) == 0 {
+		failAll(routes, reason.NoSigningKey, "neither "+job.Sender.String()+" nor its domain has a signing certificate in use and in date")
+	}
+	err = step.sealAll(routes)
+	var refused *reason.Error
+	if errors.As(err, &refused) && !refused.Code.Outcome().Retry {
+		// The message itself cannot be sent, now or later.
+		step.discard()
+		failAll(routes, refused.Code, refused.Detail)
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return step.commit(routes)
+}
+
+func failAll(routes []Route, code reason.Code, detail string) {
+	for i := range routes {
+		if routes[i].Code.IsOK() {
+			routes[i].Code, routes[i].Detail, routes[i].Certificates = code, detail, nil
+		}
+	}
+}
+
+// A sealing is one run of the seal step.
+type sealing struct {
+	*Core
+	ctx     context.Context
+	job     store.Job
+	src     smime.Source
+	now     time.Time
+	signers []cms.Signer
+	copies  []sealedCopy
+}
+
+// A sealedCopy is one sealed message for the recipients of one destination.
+type sealedCopy struct {
+	destination mime.Domain
+	recipients  []mime.Address
+	local       bool
+	body        store.BodyWriter
+}
+
+func (s *sealing) discard() {
+	for _, c := range s.copies {
+		c.body.Discard()
+	}
+	s.copies = nil
+}
+
+// sealAll seals for the routes that passed: one signature and one copy for
+// each destination, and for each blind recipient a copy of its own.
+func (s *sealing) sealAll(routes []Route) error {
+	blind := make(map[string]bool)
+	for _, a := range s.job.Blind {
+		blind[a.Key()] = true
+	}
+	var open []mime.Domain // destinations in the order of the recipients
+	groups := make(map[mime.Domain][]Route)
+	for _, r := range routes {
+		switch {
+		case !r.Code.IsOK():
+		case blind[r.Recipient.Key()]:
+			err := s.sealBlind(r)
+			if err != nil {
+				return err
+			}
+		default:
+			d := r.Recipient.Domain()
+			if groups[d] == nil {
+				open = append(open, d)
+			}
+			groups[d] = append(groups[d], r)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	signed, err := s.sign(s.src)
+	if err != nil {
+		return err
+	}
+	for _, d := range open {
+		err := s.sealCopy(signed, groups[d])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sealing) sign(src smime.Source) (*sta.Signed, error) {
+	header, err := readHeader(src)
+	if err != nil {
+		return nil, err
+	}
+	src, err = sevenBit(s.ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	return sta.Sign(s.ctx, src, header, s.signers, s.now)
+}
+
+// sealBlind seals the copy of a blind recipient. Agents refuse a message whose
+// RCPT TO stands in neither To nor Cc (AS-56), so this one copy, which nobody
+// else ever sees, names the recipient in Cc.
+func (s *sealing) sealBlind(r Route) error {
+	src, err := withCc(s.src, r.Recipient)
+	if err != nil {
+		return err
+	}
+	signed, err := s.sign(src)
+	if err != nil {
+		return err
+	}
+	return s.sealCopy(signed, []Route{r})
+}
+
+func (s *sealing) sealCopy(signed *sta.Signed, routes []Route) error {
+	body, err := s.Store.NewBody(s.ctx)
+	if err != nil {
+		return err
+	}
+	c := sealedCopy{destination: routes[0].Recipient.Domain(), local: routes[0].Local, body: body}
+	s.copies = append(s.copies, c)
+	var certificates []*x509.Certificate
+	seen := make(map[string]bool)
+	for _, r := range routes {
+		c.recipients = append(c.recipients, r.Recipient)
+		for _, cert := range r.Certificates {
+			if !seen[string(cert.Raw)] {
+				seen[string(cert.Raw)] = true
+				certificates = append(certificates, cert)
+			}
+		}
+	}
+	s.copies[len(s.copies)-1] = c
+	return signed.Seal(body, c.recipients, certificates, cms.EncryptOptions{})
+}
+
+// commit ends the step in one transaction: sealed copies are queued, failures
+// told to the sender, temporary ones kept in the job.
+func (s *sealing) commit(routes []Route) error {
+	outcomes, failed, again := s.sort(routes)
+	notice, err := s.failureNotice(s.ctx, s.job, failed)
+	if err != nil {
+		return err
+	}
+	if notice != nil {
+		defer notice.Discard()
+	}
+	return s.Store.Update(s.ctx, func(tx store.Tx) error {
+		for _, c := range s.copies {
+			err := s.enqueueCopy(tx, c)
+			if err != nil {
+				return err
+			}
+		}
+		err := s.deliverNotice(tx, s.job, notice)
+		if err != nil {
+			return err
+		}
+		err = record(tx, s.job.Track, s.now, outcomes)
+		if err != nil {
+			return err
+		}
+		if len(again) == 0 {
+			return tx.Finish(s.job.ID)
+		}
+		return tx.Reschedule(retry(s.job, again, s.now))
+	})
+}
+
+// sort tells what becomes of each recipient: sealed, failed or tried again.
+func (s *sealing) sort(routes []Route) (outcomes []outcome, failed []failure, again []failure) {
+	for _, r := range routes {
+		o := outcome{recipient: r.Recipient, stage: "seal", state: store.TrackSealed, detail: s.describe(r)}
+		if !r.Code.IsOK() {
+			f := failure{recipient: r.Recipient, code: r.Code, detail: r.Detail}
+			o.stage, o.code, o.detail = "discover", r.Code, r.Detail
+			if len(r.Discovery.Certificates) > 0 {
+				o.stage = "trust"
+			}
+			if r.Code.Outcome().Retry && s.now.Before(s.job.Expires) {
+				o.state = store.TrackQueued
+				again = append(again, f)
+			} else {
+				o.state = store.TrackFailed
+				failed = append(failed, f)
+			}
+		}
+		outcomes = append(outcomes, o)
+	}
+	return outcomes, failed, again
+}
+
+// describe says for the track what a recipient's copy was sealed to.
+func (s *sealing) describe(r Route) string {
+	var sources []string
+	for _, f := range r.Discovery.Certificates {
+		sources = append(sources, string(f.Source))
+	}
+	return fmt.Sprintf("to %d certificate(s) found by %s", len(r.Certificates), strings.Join(sources, ", "))
+}
+
+// enqueueCopy queues a sealed copy for relay or, for a domain of ours, straight
+// for opening.
+func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy) error {
+	id, err := tx.PutBody(c.body)
+	if err != nil {
+		return err
+	}
+	j := store.Job{
+		Kind: store.RelayJob, Track: s.job.Track, Body: id, Size: c.body.Size(),
+		Sender: s.job.Sender, Recipients: c.recipients, Destination: c.destination,
+		Automatic: s.job.Automatic, Created: s.job.Created, Due: s.now, Expires: s.job.Expires,
+	}
+	if !c.local {
+		_, err = tx.Enqueue(j)
+		return err
+	}
+	out, err := tx.Track(s.job.Track)
+	if err != nil {
+		return err
+	}
+	in, err := s.newTrack(out.MessageID, s.job.Sender, c.recipients, c.body.Size(), s.now)
+	if err != nil {
+		return err
+	}
+	err = putTrack(tx, in, store.Event{At: s.now, Stage: "accept", Detail: "from our own " + s.job.Sender.Domain().String()})
+	if err != nil {
+		return err
+	}
+	j.Kind, j.Track, j.Destination = store.OpenJob, in.ID, ""
+	_, err = tx.Enqueue(j)
+	if err != nil {
+		return err
+	}
+	var outcomes []outcome
+	for _, a := range c.recipients {
+		outcomes = append(outcomes, outcome{recipient: a, state: store.TrackRelayed, stage: "relay", detail: "to ourselves"})
+	}
+	return record(tx, s.job.Track, s.now, outcomes)
+}
+
+// withCc is the message with one more address in Cc.
+func withCc(src smime.Source, a mime.Address) (smime.Source, error) {
+	header, err := readHeader(src)
+	if err != nil {
+		return nil, err
+	}
+	cc := a.String()
+	if old := header.Get("Cc"); strings.TrimSpace(old) != "" {
+		cc = old + ", " + cc
+	}
+	err = header.Set("Cc", cc)
+	if err != nil {
+		return nil, err
+	}
+	return newHeaderSource(src, header)
+}

@@ -1,0 +1,113 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"postern/internal/config"
+	"postern/mime"
+	"postern/store"
+)
+
+// Files of a site, relative to the folder of its configuration or store.
+const (
+	ConfigFile = "postern.toml"
+	StoreFile  = "postern.db"
+	MasterFile = "master.key"
+)
+
+// Create makes a new site: the commented configuration cfg at path, the folder
+// of the store with a master key and an empty store that has the domain, and a
+// TLS certificate to start with. It replaces no file: where one is in the way,
+// the error wraps fs.ErrExist and nothing was made.
+func Create(ctx context.Context, path string, cfg *config.Config, domain mime.Domain, addresses []net.IP, now time.Time) error {
+	var text bytes.Buffer
+	err := config.Sample(&text, cfg)
+	if err != nil {
+		return err
+	}
+	parsed, err := config.Parse(text.Bytes(), path) // as it will be read: with absolute paths
+	if err != nil {
+		return err
+	}
+	files := []string{path, filepath.Join(parsed.Dir, MasterFile), filepath.Join(parsed.Dir, StoreFile), parsed.TLS.Cert, parsed.TLS.Key}
+	for _, f := range files {
+		_, err := os.Lstat(f)
+		if err == nil {
+			return fmt.Errorf("%s: %w", f, fs.ErrExist)
+		}
+	}
+	for _, folder := range []string{filepath.Dir(path), parsed.Dir, filepath.Dir(parsed.TLS.Cert), filepath.Dir(parsed.TLS.Key)} {
+		err := os.MkdirAll(folder, 0o700)
+		if err != nil {
+			return err
+		}
+	}
+	err = createFiles(ctx, parsed, domain, addresses, now)
+	if err == nil {
+		err = writeNew(path, text.Bytes(), 0o600)
+	}
+	if err != nil {
+		for _, f := range files {
+			err = errors.Join(err, ignoreMissing(os.Remove(f)))
+		}
+	}
+	return err
+}
+
+func createFiles(ctx context.Context, cfg *config.Config, domain mime.Domain, addresses []net.IP, now time.Time) error {
+	cert, key, err := SelfSigned(string(cfg.Hostname), addresses, now)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(writeNew(cfg.TLS.Cert, cert, 0o644), writeNew(cfg.TLS.Key, key, 0o600))
+	if err != nil {
+		return err
+	}
+	master := store.NewMasterKey()
+	err = store.WriteMasterKey(filepath.Join(cfg.Dir, MasterFile), master)
+	if err != nil {
+		return err
+	}
+	db, err := store.Create(filepath.Join(cfg.Dir, StoreFile), store.Options{MasterKey: master})
+	if err != nil {
+		return err
+	}
+	err = db.Update(ctx, func(tx store.Tx) error {
+		return tx.PutDomain(store.Domain{Name: domain, Created: now})
+	})
+	return errors.Join(err, db.Close())
+}
+
+func writeNew(path string, data []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// OpenStore opens the store of a configuration and waits for it at most so
+// long. A missing master key or store wraps fs.ErrNotExist.
+func OpenStore(cfg *config.Config, wait time.Duration) (*store.DB, error) {
+	master, err := store.FileMasterKey(filepath.Join(cfg.Dir, MasterFile))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrMasterKey, err)
+	}
+	return store.Open(filepath.Join(cfg.Dir, StoreFile), store.Options{MasterKey: master, Timeout: wait})
+}

@@ -1,0 +1,231 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"postern/mime"
+	"postern/smtp"
+	"postern/sta"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// A Submission is where EHRs hand in mail: the backend of the submission
+// server.
+type Submission struct{ *Core }
+
+// Authenticate proves an account by its address and password.
+func (s Submission) Authenticate(ctx context.Context, user, password string, _ netip.Addr) (mime.Address, error) {
+	return s.Core.Authenticate(ctx, user, password)
+}
+
+// Authenticate proves an account by its address and password. Every failure
+// takes the time of a real check and says the same.
+func (c *Core) Authenticate(ctx context.Context, user, secret string) (mime.Address, error) {
+	dir, err := c.Directory(ctx)
+	if err != nil {
+		return mime.Address{}, reason.New(reason.Internal, "%w", err)
+	}
+	account := store.Account{}
+	a, err := mime.ParseAddress(user)
+	if err == nil {
+		account, _ = dir.Account(a)
+	}
+	ok, err := c.Hasher.VerifyOrBurn(ctx, account.Password, []byte(secret))
+	if err != nil {
+		return mime.Address{}, reason.New(reason.Busy, "checking a password: %w", err)
+	}
+	if !ok || account.Disabled {
+		return mime.Address{}, reason.New(reason.AuthFailed, "wrong name or password, or account disabled")
+	}
+	return account.Address, nil
+}
+
+// CheckSender lets an account send as itself only (EP-11).
+func (s Submission) CheckSender(_ context.Context, account, from mime.Address) error {
+	if !account.Same(from) {
+		return reason.New(reason.SenderNotAllowed, "%s may not send as %s", account, from)
+	}
+	return nil
+}
+
+// CheckRecipient refuses addresses of our own domains that do not exist; all
+// others are for discovery to judge.
+func (s Submission) CheckRecipient(ctx context.Context, _, to mime.Address) error {
+	dir, err := s.Directory(ctx)
+	if err != nil {
+		return reason.New(reason.Internal, "%w", err)
+	}
+	if !dir.IsOurs(to.Domain()) {
+		return nil
+	}
+	return checkLocal(dir, to)
+}
+
+func checkLocal(dir *Directory, to mime.Address) error {
+	account, ok := dir.Account(to)
+	if !ok {
+		return reason.New(reason.UnknownRecipient, "%s has no account", to)
+	}
+	if account.Disabled {
+		return reason.New(reason.RecipientDisabled, "%s is disabled", to)
+	}
+	return nil
+}
+
+// Accept takes a submitted message: its header is checked and completed, Bcc
+// is split off, and it is committed to the queue before Accept returns nil.
+func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Reader) (string, error) {
+	in := bufio.NewReaderSize(message, 32<<10)
+	header, err := mime.ReadHeader(in, mime.Limits{})
+	if err != nil {
+		return "", acceptError(err, "reading the header")
+	}
+	now := s.Now()
+	err = s.completeHeader(header, e.Account, now)
+	if err != nil {
+		return "", err
+	}
+	blind, err := blindOf(header, e.To)
+	if err != nil {
+		return "", err
+	}
+	// The envelope says who gets a blind copy; the field must not travel (AS-56).
+	header.Del("Bcc")
+	body, err := s.spool(ctx, header, in)
+	if err != nil {
+		return "", err
+	}
+	defer body.Discard()
+	track, err := s.newTrack(header.MessageID(), e.From, e.To, body.Size(), now)
+	if err != nil {
+		return "", err
+	}
+	track.Outbound = true
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		id, err := tx.PutBody(body)
+		if err != nil {
+			return err
+		}
+		err = putTrack(tx, track, store.Event{At: now, Stage: "accept", Detail: "submitted by " + e.Account.String()})
+		if err != nil {
+			return err
+		}
+		_, err = tx.Enqueue(store.Job{
+			Kind: store.SealJob, Track: track.ID, Body: id, Size: body.Size(),
+			Sender: e.From, Recipients: e.To, Blind: blind,
+			Automatic: mime.IsNotification(header),
+			Created:   now, Due: now, Expires: now.Add(s.RetryFor),
+		})
+		return err
+	})
+	if err != nil {
+		return "", storeError(err)
+	}
+	return string(track.ID), nil
+}
+
+// completeHeader checks what the Applicability Statement asks of an inner
+// message (AS-51, AS-53, AS-57) and adds what a client may leave to us
+// (RFC 6409 §8).
+func (s Submission) completeHeader(h *mime.Header, account mime.Address, now time.Time) error {
+	for _, name := range []string{"From", "Sender", "To", "Cc", "Date", "Message-ID", "MIME-Version", "Content-Type"} {
+		if h.Count(name) > 1 {
+			return reason.New(reason.BadHeader, "%s stands more than once", name)
+		}
+	}
+	if !isASCII(h) {
+		return reason.New(reason.BadHeader, "the header has octets that are not ASCII")
+	}
+	sender, err := sta.Sender(h)
+	if err != nil {
+		return reason.New(reason.BadHeader, "%w", err)
+	}
+	err = s.CheckSender(context.Background(), account, sender)
+	if err != nil {
+		return err
+	}
+	add := []struct {
+		missing     bool
+		name, value string
+	}{
+		{!h.Has("Date"), "Date", now.Format(time.RFC1123Z)},
+		{h.MessageID() == "", "Message-ID", mime.NewMessageID(s.Hostname, s.Rand)},
+		{!h.Has("MIME-Version"), "MIME-Version", "1.0"},
+	}
+	for _, a := range add {
+		if !a.missing {
+			continue
+		}
+		err := h.Set(a.name, a.value)
+		if err != nil {
+			return reason.New(reason.BadHeader, "adding %s: %w", a.name, err)
+		}
+	}
+	return nil
+}
+
+// isASCII reports whether the header has no octet above 127 (AS-51).
+func isASCII(h *mime.Header) bool {
+	for _, f := range h.Fields() {
+		for _, b := range f.Raw {
+			if b >= 0x80 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// blindOf returns the recipients that neither To nor Cc names.
+func blindOf(h *mime.Header, to []mime.Address) ([]mime.Address, error) {
+	named := make(map[string]bool)
+	for _, name := range []string{"To", "Cc"} {
+		all, err := h.Addresses(name)
+		if err != nil {
+			return nil, reason.New(reason.BadHeader, "reading %s: %w", name, err)
+		}
+		for _, a := range all {
+			named[a.Key()] = true
+		}
+	}
+	var blind []mime.Address
+	for _, a := range to {
+		if !named[a.Key()] {
+			blind = append(blind, a)
+		}
+	}
+	return blind, nil
+}
+
+// spool writes header and rest to a new body.
+func (c *Core) spool(ctx context.Context, header *mime.Header, rest io.Reader) (store.BodyWriter, error) {
+	body, err := c.Store.NewBody(ctx)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	_, err = header.WriteTo(body)
+	if err == nil {
+		_, err = io.Copy(body, rest)
+	}
+	if err != nil {
+		body.Discard()
+		return nil, acceptError(err, "spooling")
+	}
+	return body, nil
+}
+
+// acceptError gives an error of reading a message its reason.
+func acceptError(err error, doing string) error {
+	code := reason.Of(err)
+	if code != reason.Internal {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	code = codeOf(err)
+	return reason.New(code, doing+": %w", err)
+}

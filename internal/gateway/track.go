@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"errors"
+	"time"
+
+	"postern/mime"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+func (c *Core) newTrack(messageID string, from mime.Address, to []mime.Address, size int64, now time.Time) (store.Track, error) {
+	id, err := store.NewTrackID(now, c.Rand)
+	if err != nil {
+		return store.Track{}, reason.New(reason.Internal, "naming a message: %w", err)
+	}
+	t := store.Track{ID: id, MessageID: messageID, Sender: from, Size: size, Received: now}
+	for _, a := range to {
+		t.Recipients = append(t.Recipients, store.TrackRecipient{Address: a, State: store.TrackQueued, Updated: now})
+	}
+	return t, nil
+}
+
+func putTrack(tx store.Tx, t store.Track, e store.Event) error {
+	err := tx.PutTrack(t)
+	if err != nil {
+		return err
+	}
+	return tx.AddEvent(t.ID, e)
+}
+
+// An outcome is what a step did to one recipient.
+type outcome struct {
+	recipient mime.Address
+	state     store.TrackState // "" leaves the state as it is
+	stage     string
+	code      reason.Code
+	detail    string
+}
+
+// record writes the outcomes of a step into the message's track.
+func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome) error {
+	t, err := tx.Track(id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // pruned; the message itself still goes its way
+	}
+	if err != nil {
+		return err
+	}
+	for _, o := range outcomes {
+		for i := range t.Recipients {
+			r := &t.Recipients[i]
+			if o.state == "" || !r.Address.Same(o.recipient) {
+				continue
+			}
+			r.State, r.Reason, r.Detail, r.Updated = o.state, o.code.String(), o.detail, now
+		}
+		err := tx.AddEvent(id, store.Event{
+			At: now, Stage: o.stage, Recipient: o.recipient, Reason: o.code.String(), Detail: o.detail,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return tx.PutTrack(t)
+}
+
+// storeError gives an error of the store its reason.
+func storeError(err error) error {
+	if errors.Is(err, store.ErrFull) {
+		return reason.New(reason.StorageFull, "%w", err)
+	}
+	var known *reason.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return reason.New(reason.Internal, "%w", err)
+}
+
+// codeOf finds the reason behind an error of a reader.
+func codeOf(err error) reason.Code {
+	for _, m := range []struct {
+		err  error
+		code reason.Code
+	}{
+		{mime.ErrHeader, reason.BadHeader},
+		{mime.ErrBareCR, reason.BadLineEnding},
+		{mime.ErrBareLF, reason.BadLineEnding},
+		{mime.ErrLineLength, reason.LineTooLong},
+		{store.ErrFull, reason.StorageFull},
+	} {
+		if errors.Is(err, m.err) {
+			return m.code
+		}
+	}
+	return reason.Of(err)
+}

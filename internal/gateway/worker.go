@@ -1,0 +1,115 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// A step does one job. An error means that nothing was done and the job is to
+// be tried again.
+type step func(context.Context, store.Job) error
+
+// Workers for each kind of step. Sealing and relaying mostly wait for others;
+// opening is work of our own.
+const (
+	sealWorkers  = 16
+	relayWorkers = 32
+	keptWorkers  = 1
+)
+
+// Work runs the steps of both ways until ctx is done, and then returns when
+// the steps under way have ended.
+func (c *Core) Work(ctx context.Context) {
+	pools := []struct {
+		kind    store.JobKind
+		workers int
+		do      step
+	}{
+		{store.SealJob, sealWorkers, c.seal},
+		{store.RelayJob, relayWorkers, c.relay},
+		{store.OpenJob, 2 * runtime.GOMAXPROCS(0), c.open},
+		{keptJob, keptWorkers, c.drop},
+	}
+	var all sync.WaitGroup
+	for _, p := range pools {
+		for range p.workers {
+			all.Go(func() { c.workOn(ctx, p.kind, p.do) })
+		}
+	}
+	all.Wait()
+}
+
+// claimPause is the wait after the store could not be asked for work.
+const claimPause = time.Second
+
+func (c *Core) workOn(ctx context.Context, kind store.JobKind, do step) {
+	for {
+		job, err := c.Store.Claim(ctx, kind)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+				return
+			}
+			c.Log.Error("asking for work failed", "kind", kind, "err", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(claimPause):
+			}
+			continue
+		}
+		c.doStep(ctx, job, do)
+	}
+}
+
+// doStep runs one step and, when it fails, puts the job back for later.
+func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
+	err := guarded(ctx, job, do)
+	if err == nil {
+		return
+	}
+	if ctx.Err() != nil {
+		c.Store.Release(job.ID)
+		return
+	}
+	c.Log.Error("step failed", "kind", job.Kind, "track", job.Track, "attempt", job.Attempts+1, "err", err)
+	job.Reason, job.Detail = reason.Internal.String(), err.Error()
+	putBack := func(tx store.Tx) error {
+		// What has not begun to go its way has not failed, however long we
+		// ourselves are broken: it never expires here.
+		return tx.Reschedule(postpone(job, c.Now()))
+	}
+	err = c.Store.Update(context.WithoutCancel(ctx), putBack)
+	if err != nil {
+		c.Log.Error("putting a job back failed", "track", job.Track, "err", err)
+		c.releaseLater(ctx, job.ID)
+	}
+}
+
+// releaseLater gives a job back after a pause, for when not even its new date
+// could be written.
+func (c *Core) releaseLater(ctx context.Context, id store.JobID) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(claimPause):
+	}
+	c.Store.Release(id)
+}
+
+// guarded is the last net under a step: a panic is an error of this job alone.
+func guarded(ctx context.Context, job store.Job, do step) (err error) {
+	defer func() {
+		v := recover()
+		if v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return do(ctx, job)
+}

@@ -1,0 +1,67 @@
+#!/bin/sh
+# Makes sure that the programs are there that the tests speak with. With root or
+# sudo on Debian it installs what is missing; elsewhere it names it and fails.
+set -eu
+
+# program and the Debian package that brings it
+peers='
+openssl openssl
+gpgsm gpgsm
+gpg-agent gpg-agent
+named bind9
+dig bind9-dnsutils
+slapd slapd
+ldapadd ldap-utils
+swaks swaks
+mbsync isync
+gcc gcc
+'
+
+PATH=$PATH:/usr/sbin:/sbin
+programs=''
+packages=''
+missing() {
+	programs=''
+	packages=''
+	while read -r program package; do
+		[ -n "$program" ] || continue
+		command -v "$program" >/dev/null 2>&1 && continue
+		programs="$programs $program"
+		packages="$packages $package"
+	done <<EOF
+$peers
+EOF
+	[ -n "$programs" ]
+}
+
+missing || exit 0
+
+become=''
+if [ "$(id -u)" -ne 0 ]; then
+	if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+		become='sudo -n'
+	else
+		become=none
+	fi
+fi
+if [ "$become" = none ] || ! command -v apt-get >/dev/null 2>&1; then
+	echo "missing programs:$programs" >&2
+	echo "on Debian: apt-get install --no-install-recommends$packages" >&2
+	exit 1
+fi
+
+echo "installing:$packages"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Services are not to start: the tests run their own on loopback.
+if ! {
+	$become apt-get update &&
+	$become env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y --no-install-recommends $packages
+} >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	exit 1
+fi
+if missing; then
+	echo "still missing after the installation:$programs" >&2
+	exit 1
+fi

@@ -1,0 +1,306 @@
+package sta
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"postern/internal/cms"
+	"postern/internal/cms/smime"
+	"postern/mime"
+	"postern/trust"
+	"postern/trust/reason"
+)
+
+// An Envelope is what SMTP said about an inbound message.
+type Envelope struct {
+	MailFrom mime.Address   // zero: the null reverse-path
+	RcptTo   []mime.Address // every recipient of the transaction
+}
+
+// A Recipient is one of ours, with the anchors that its domain trusts inbound.
+type Recipient struct {
+	Address mime.Address
+	Anchors *trust.Anchors
+}
+
+// An Incoming is a message from the backbone and all that it is judged by.
+type Incoming struct {
+	Message    smime.Source
+	Envelope   *Envelope // nil when it is not known: routing is then not compared
+	Recipients []Recipient
+	Keys       []cms.RecipientKey
+	At         time.Time
+	Profile    trust.Profile
+	Limits     smime.Limits
+}
+
+// An Opened is the outcome of Open.
+type Opened struct {
+	Verdicts []Verdict // one for each recipient, in their order
+	// Sender is the author that was compared with the signers; zero when the
+	// message did not open so far.
+	Sender mime.Address
+	// Header is the header of the inner message, nil unless it opened. It is
+	// signed, but to be believed only for recipients whose verdict accepts.
+	Header *mime.Header
+	// Wrapped tells whether the signed part was a message/rfc822.
+	Wrapped bool
+
+	smime *smime.Opened
+}
+
+// Open decrypts and verifies a message and judges its signers for every
+// recipient (AS-62). A message that is not believed is no error: its verdicts
+// say why. The error is for what may pass: a source that cannot be read, or
+// the end of ctx.
+func Open(ctx context.Context, in Incoming) (*Opened, error) {
+	o := &Opened{}
+	var err error
+	o.smime, err = smime.Open(ctx, in.Message, in.Keys, in.Limits)
+	if err != nil {
+		code, final := refusal(err)
+		if !final {
+			return nil, fmt.Errorf("opening: %w", err)
+		}
+		return o.refuse(in, reason.New(code, "%w", err)), nil
+	}
+	err = o.read(in)
+	var refused *reason.Error
+	switch {
+	case errors.As(err, &refused):
+		return o.refuse(in, refused), nil
+	case err != nil:
+		return nil, fmt.Errorf("opening: %w", err)
+	}
+	o.judge(in)
+	return o, nil
+}
+
+// read learns the sender and compares the routing, if there is a good signature
+// over what tells them.
+func (o *Opened) read(in Incoming) error {
+	if !slices.ContainsFunc(o.smime.Signatures, func(s cms.SignerResult) bool { return s.Err == nil }) {
+		return nil
+	}
+	err := o.readHeader(in)
+	if err != nil {
+		return err
+	}
+	o.Sender, err = Sender(o.Header)
+	if err != nil {
+		return err
+	}
+	return checkRouting(in, o.Header, o.Wrapped)
+}
+
+// refusal maps what smime found to a reason. Errors that are not about the
+// message itself are not final.
+func refusal(err error) (code reason.Code, final bool) {
+	for _, m := range []struct {
+		err  error
+		code reason.Code
+	}{
+		{smime.ErrNotEncrypted, reason.NotEncrypted},
+		{cms.ErrNoRecipient, reason.Undecryptable},
+		{cms.ErrUndecryptable, reason.Undecryptable},
+		{smime.ErrNotSigned, reason.NotSigned},
+		{cms.ErrNoSignature, reason.NotSigned},
+		{cms.ErrWeakAlgorithm, reason.WeakAlgorithm},
+		{cms.ErrBadSignature, reason.BadSignature},
+		{cms.ErrUnsupported, reason.WeakAlgorithm},
+		{cms.ErrLimit, reason.Malformed},
+		{cms.ErrMalformed, reason.Malformed},
+		{mime.ErrHeader, reason.Malformed},
+		{mime.ErrMediaType, reason.Malformed},
+		{mime.ErrEncoding, reason.Malformed},
+		{mime.ErrParts, reason.Malformed},
+		{mime.ErrLimit, reason.Malformed},
+	} {
+		if errors.Is(err, m.err) {
+			return m.code, true
+		}
+	}
+	return reason.Internal, false
+}
+
+func (o *Opened) refuse(in Incoming, why *reason.Error) *Opened {
+	o.Verdicts = make([]Verdict, len(in.Recipients))
+	for i, r := range in.Recipients {
+		o.Verdicts[i] = Verdict{Recipient: r.Address, Code: why.Code, Detail: why.Detail}
+	}
+	return o
+}
+
+// readHeader finds the header of the inner message: that of the wrapped one,
+// or for an unwrapped message (AS-43) the outer header with the content fields
+// of the signed entity.
+func (o *Opened) readHeader(in Incoming) error {
+	content, err := o.smime.Content()
+	if err != nil {
+		return err
+	}
+	entity, inner, wrapped, err := mime.Unwrap(content, in.Limits.MIME)
+	if err != nil {
+		return headerError(err)
+	}
+	o.Wrapped = wrapped
+	if !wrapped {
+		o.Header = unwrappedHeader(o.smime.Header, entity)
+		return nil
+	}
+	o.Header, err = mime.ReadHeader(bufio.NewReader(inner), in.Limits.MIME)
+	return headerError(err)
+}
+
+// headerError tells a header that cannot be read from a source that cannot.
+func headerError(err error) error {
+	if err == nil {
+		return nil
+	}
+	code, final := refusal(err)
+	if final {
+		return reason.New(code, "%w", err)
+	}
+	return err
+}
+
+// unwrappedHeader joins the routing fields of the outer message and the
+// content fields of the signed entity.
+func unwrappedHeader(outer, entity *mime.Header) *mime.Header {
+	h := &mime.Header{}
+	for _, f := range outer.Fields() {
+		if !isContentField(f.Name) {
+			h.AddField(f)
+		}
+	}
+	for _, f := range entity.Fields() {
+		if isContentField(f.Name) {
+			h.AddField(f)
+		}
+	}
+	return h
+}
+
+func isContentField(name string) bool {
+	const prefix = "content-"
+	return len(name) >= len(prefix) && bytes.EqualFold([]byte(name[:len(prefix)]), []byte(prefix))
+}
+
+// Message returns the inner message as it is to be delivered. For a wrapped
+// message that is exactly what was signed. It reads the sealed message again,
+// and its last read fails unless the same content was seen as Open verified.
+func (o *Opened) Message(l mime.Limits) (io.Reader, error) {
+	content, err := o.smime.Content()
+	if err != nil {
+		return nil, err
+	}
+	if o.Wrapped {
+		_, inner, _, err := mime.Unwrap(content, l)
+		return inner, err
+	}
+	body := bufio.NewReader(content)
+	_, err = mime.ReadHeader(body, l)
+	if err != nil {
+		return nil, err
+	}
+	var head bytes.Buffer
+	_, err = o.Header.WriteTo(&head)
+	if err != nil {
+		return nil, err
+	}
+	return io.MultiReader(&head, body), nil
+}
+
+// Enveloped tells how the message was encrypted and which key opened it.
+func (o *Opened) Enveloped() cms.EnvelopedInfo {
+	if o.smime == nil {
+		return cms.EnvelopedInfo{}
+	}
+	return o.smime.Enveloped
+}
+
+// Signatures returns what was found about each signature.
+func (o *Opened) Signatures() []cms.SignerResult {
+	if o.smime == nil {
+		return nil
+	}
+	return o.smime.Signatures
+}
+
+// judge looks for a good, sender-bound, trusted signature for every recipient.
+// One is enough (AS-64).
+func (o *Opened) judge(in Incoming) {
+	byAnchors := make(map[*trust.Anchors]Verdict)
+	o.Verdicts = make([]Verdict, len(in.Recipients))
+	for i, r := range in.Recipients {
+		v, seen := byAnchors[r.Anchors]
+		if !seen {
+			v = judgeSigners(o.smime.Signatures, o.smime.Certificates, o.Sender, r.Anchors, in)
+			byAnchors[r.Anchors] = v
+		}
+		v.Recipient = r.Address
+		o.Verdicts[i] = v
+	}
+}
+
+func judgeSigners(signatures []cms.SignerResult, intermediates []*x509.Certificate, sender mime.Address, anchors *trust.Anchors, in Incoming) Verdict {
+	best := Verdict{Code: reason.NotSigned, Detail: "there is no signature"}
+	for i, s := range signatures {
+		v := judgeSigner(s, intermediates, sender, anchors, in)
+		if v.Accepted() {
+			return v
+		}
+		if i == 0 || nearer(v.Code, best.Code) {
+			best = v
+		}
+	}
+	return best
+}
+
+func judgeSigner(s cms.SignerResult, intermediates []*x509.Certificate, sender mime.Address, anchors *trust.Anchors, in Incoming) Verdict {
+	if s.Err != nil {
+		code, _ := refusal(s.Err)
+		if code == reason.Internal || code == reason.Malformed {
+			code = reason.BadSignature
+		}
+		return Verdict{Code: code, Detail: s.Err.Error(), Signer: s.Certificate}
+	}
+	judged := trust.Judge(trust.Params{
+		Certificate:   s.Certificate,
+		Purpose:       trust.Sign,
+		Address:       sender,
+		Anchors:       anchors,
+		Intermediates: intermediates,
+		At:            in.At,
+		Profile:       in.Profile,
+	})
+	code := judged.Code
+	if code == reason.WrongAddress {
+		// The signature is good, but somebody else's (AS-63).
+		code = reason.SenderMismatch
+	}
+	return Verdict{Code: code, Detail: judged.Detail, Signer: s.Certificate, Trust: judged}
+}
+
+// nearer reports whether a is closer to acceptance than b, and so tells more:
+// a good signature by the wrong signer says more than a bad signature.
+func nearer(a, b reason.Code) bool { return distance(a) < distance(b) }
+
+func distance(c reason.Code) int {
+	switch c {
+	case reason.NotSigned:
+		return 4
+	case reason.BadSignature, reason.WeakAlgorithm:
+		return 3
+	case reason.SenderMismatch:
+		return 2
+	}
+	return 1
+}
