@@ -1,6 +1,7 @@
 package trust_test
 
 import (
+	"crypto/x509"
 	"testing"
 	"time"
 
@@ -52,5 +53,20 @@ func TestCP20_TheReasonIsThatOfTheBestCandidate(t *testing.T) {
 				t.Errorf("code %s (%s), want %s", s.Code, s.Detail, c.want)
 			}
 		})
+	}
+}
+
+func TestAS21_SingleUseCertificatesServeTheirPurpose(t *testing.T) {
+	pki := testnet.NewPKI(t, now)
+	root := pki.Root("root")
+	signing := root.Leaf("b.example", testnet.Usage(x509.KeyUsageDigitalSignature))
+	encrypting := root.Leaf("b.example", testnet.Usage(x509.KeyUsageKeyEncipherment))
+	p := ask(t, signing, root)
+	for purpose, want := range map[trust.Purpose]*testnet.Identity{trust.Sign: signing, trust.Encrypt: encrypting} {
+		p.Purpose = purpose
+		s := trust.Select(p, testnet.Certs(signing, encrypting))
+		if len(s.Valid) != 1 || s.Valid[0] != want.Cert {
+			t.Errorf("to %s: %d certificates", purpose, len(s.Valid))
+		}
 	}
 }

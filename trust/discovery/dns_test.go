@@ -105,6 +105,11 @@ func TestCD9_FailuresAreToldFromAnswers(t *testing.T) {
 		{"not a name", ours, strings.Repeat("x", 64) + ".b.example", false, discovery.ErrNoName},
 		{"REFUSED", ours, "elsewhere.example", true, discovery.ErrServer},
 		{"SERVFAIL", fake(t, code(dns.RcodeServerFailure)), "b.example", true, discovery.ErrServer},
+		{"referral", fake(t, func(w dns.ResponseWriter, q *dns.Msg) {
+			m := new(dns.Msg).SetReply(q)
+			m.Ns = []dns.RR{&dns.NS{Hdr: dns.RR_Header{Name: "b.example.", Rrtype: dns.TypeNS, Class: dns.ClassINET}, Ns: "ns.b.example."}}
+			_ = w.WriteMsg(m)
+		}), "alice.b.example", true, discovery.ErrServer},
 		{"nobody listens", testnet.DeadPort(t), "b.example", true, discovery.ErrServer},
 		{"endless aliases", ours, "loop.b.example", true, nil},
 	} {

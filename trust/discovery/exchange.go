@@ -69,7 +69,28 @@ func (d *DNS) try(ctx context.Context, to netip.AddrPort, name string, qtype uin
 	if answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError {
 		return nil, fmt.Errorf("it answered %s", dns.RcodeToString[answer.Rcode])
 	}
+	if isReferral(answer) {
+		return nil, errors.New("it does no recursion, and refers us elsewhere")
+	}
 	return answer, nil
+}
+
+// isReferral reports an answer without an answer that names other servers. One
+// that says there is no such record has an SOA, or nothing (RFC 2308 §2.2).
+func isReferral(m *dns.Msg) bool {
+	if m.Rcode != dns.RcodeSuccess || len(m.Answer) > 0 {
+		return false
+	}
+	refers := false
+	for _, rr := range m.Ns {
+		switch rr.Header().Rrtype {
+		case dns.TypeSOA:
+			return false
+		case dns.TypeNS:
+			refers = true
+		}
+	}
+	return refers
 }
 
 func newQuestion(name string, qtype uint16) *dns.Msg {

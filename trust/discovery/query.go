@@ -64,6 +64,9 @@ func chase(records []dns.RR, name string, qtype uint16) (string, int) {
 func recordsAt(records []dns.RR, name string, qtype uint16) []dns.RR {
 	var found []dns.RR
 	want := wireName(name)
+	if want == "" {
+		return nil
+	}
 	for _, rr := range records {
 		h := rr.Header()
 		if h.Rrtype == qtype && h.Class == dns.ClassINET && wireName(h.Name) == want {
