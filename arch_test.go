@@ -63,7 +63,7 @@ func TestImportLines(t *testing.T) {
 		"internal/cms":             {"mime"},
 		"bundle":                   {"mime", "internal/cms"},
 		"trust":                    {"mime", "internal/cms"},
-		"trust/discovery":          {"mime", "internal/cms", "trust"},
+		"trust/discovery":          {"mime", "internal/cms", "trust", "internal/guard"},
 		"sta":                      {"mime", "internal/cms", "trust", "bundle"},
 		"smtp":                     {"mime", "internal/cms", "trust", "bundle", "sta"},
 		"pickup":                   {"mime", "internal/cms", "trust", "bundle", "sta"},
@@ -77,8 +77,8 @@ func TestImportLines(t *testing.T) {
 		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/config", "internal/password", "internal/gateway", "internal/keyfile", "internal/testca"},
 		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/config", "internal/password", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
 		"internal/testnet":         {"mime", "internal/cms", "trust", "bundle"},
-		"trust/discovery/zone":     {"mime", "internal/cms", "trust"},
-		"trust/discovery/guard":    {},
+		"trust/discovery/zone":     {"mime", "internal/cms", "trust", "internal/guard"},
+		"internal/guard":           {},
 	}
 	for _, p := range list(t) {
 		if p.ImportPath == "" || below(p.ImportPath, "cmd") || below(p.ImportPath, "bench") {
@@ -120,7 +120,6 @@ func TestOneImporterEach(t *testing.T) {
 		"github.com/emersion/go-imap/v2": {"pickup"},
 		"github.com/emersion/go-message": {"mime"},
 		"mime":                           {"mime"},
-		"net/mail":                       {"mime"},
 		"github.com/go-ldap/ldap/v3":     {"trust/discovery"},
 		"github.com/miekg/dns":           {"trust/discovery"},
 		"go.etcd.io/bbolt":               {"store"},
