@@ -72,7 +72,7 @@ func newLink(ctx context.Context, conn net.Conn, r reach) (*link, error) {
 		until = time.Now().Add(r.timeouts.Total)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	l, err := r.begin(ctx, &paced{Conn: conn, until: until, block: r.timeouts.DataBlock, left: maxReplies})
+	l, err := r.begin(ctx, &paced{Conn: conn, until: until, block: r.timeouts.DataBlock})
 	if err != nil {
 		stop()
 		conn.Close()

@@ -1,9 +1,17 @@
 package smtp
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	kind := os.Getenv(benchServerEnv)
+	if kind != "" {
+		benchServer(kind)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

@@ -317,21 +317,16 @@ func TestRelayRoutes(t *testing.T) {
 func TestCP25_OpportunisticTLS(t *testing.T) {
 	withTLS := "250-peer\r\n250 STARTTLS"
 	for name, replies := range map[string]map[string]string{
-		"handshake fails": {"EHLO": withTLS, "STARTTLS": "220 go\r\n500 this is no handshake"},
+		"handshake fails": {"EHLO": withTLS, "STARTTLS": "220 go", "\x16\x03\x01": "500 what"},
 		"454":             {"EHLO": withTLS, "STARTTLS": "454 4.7.0 not now"},
 		"not offered":     {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, addr := startPeer(t, replies)
 			r := one(addr).relay()
+			r.Timeouts.Command = 200 * time.Millisecond // the peer waits for a line in the handshake
 			got := r.Send(t.Context(), delivery("a@far.test"))
-			// Octets in clear behind the reply to STARTTLS are an attack on the session
-			// rather than a server that cannot do TLS, and end the attempt.
-			want := reason.OK
-			if name == "handshake fails" && strings.Contains(got[0].Text, "out of turn") {
-				want = reason.PeerUnreachable
-			}
-			if got[0].Code != want || got[0].TLS {
+			if got[0].Code != reason.OK || got[0].TLS {
 				t.Errorf("got %+v", got[0])
 			}
 			r.RequireTLS = true
@@ -340,6 +335,18 @@ func TestCP25_OpportunisticTLS(t *testing.T) {
 				t.Errorf("TLS required: %+v", got[0])
 			}
 		})
+	}
+}
+
+// RFC 3207 §6: text in clear behind the reply to STARTTLS is an attack on the
+// protected session and ends the attempt.
+func TestRelayRefusesTextBehindSTARTTLS(t *testing.T) {
+	_, addr := startPeer(t, map[string]string{
+		"EHLO": "250-peer\r\n250 STARTTLS", "STARTTLS": "220 go\r\n250-mallory\r\n250 SIZE 1",
+	})
+	got := one(addr).relay().Send(t.Context(), delivery("a@far.test"))
+	if got[0].Code != reason.PeerUnreachable || !strings.Contains(got[0].Text, "out of turn") {
+		t.Errorf("got %+v", got[0])
 	}
 }
 
@@ -401,9 +408,9 @@ func TestRelayGivesUpInTime(t *testing.T) {
 }
 
 func TestRelayBoundsWhatAPeerSays(t *testing.T) {
-	_, addr := startPeer(t, map[string]string{"EHLO": strings.Repeat("250-x\r\n", maxReplies/7+1) + "250 x"})
+	_, addr := startPeer(t, map[string]string{"EHLO": strings.Repeat("250-x\r\n", maxReply/7+1) + "250 x"})
 	got := one(addr).relay().Send(t.Context(), delivery("a@far.test"))
-	if got[0].Code != reason.PeerUnreachable || !strings.Contains(got[0].Text, "do not end") {
+	if got[0].Code != reason.PeerUnreachable || !strings.Contains(got[0].Text, "does not end") {
 		t.Errorf("got %+v", got[0])
 	}
 }

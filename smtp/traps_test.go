@@ -1,7 +1,10 @@
 package smtp
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 )
@@ -144,10 +147,12 @@ func TestEndlessCommandLineEndsTheConnection(t *testing.T) {
 			}
 		}
 	}()
-	d.play(`
-		< 500
-		eof
-	`)
+	// The reply may be lost, for the server closes with octets unread.
+	_, err := io.Copy(io.Discard, d.r)
+	var ne net.Error
+	if errors.As(err, &ne) && ne.Timeout() {
+		t.Error("the server goes on reading")
+	}
 }
 
 // RFC 1870: a size above the limit is refused when declared and when counted;
