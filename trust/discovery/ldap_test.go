@@ -136,7 +136,7 @@ func TestCD31_HostileDirectoriesEndInNothing(t *testing.T) {
 			r := resolver(t, serve(t, directory(t, 0, 0, listen(t, c.serve))))
 			began := time.Now()
 			check(t, r.Find(t.Context(), address(t, "alice@b.example")), reason.NoCertificate)
-			if took := time.Since(began); took > 7*time.Second {
+			if took := time.Since(began); took > 15*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})
