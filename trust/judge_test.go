@@ -60,6 +60,9 @@ func TestAS20_KeyUsageByPurpose(t *testing.T) {
 			wantCode(t, trust.Judge(p), c.sign)
 			p.Purpose = trust.Encrypt
 			wantCode(t, trust.Judge(p), c.encrypt)
+			if trust.MayUse(leaf.Cert, trust.Sign) != c.sign.IsOK() || trust.MayUse(leaf.Cert, trust.Encrypt) != c.encrypt.IsOK() {
+				t.Error("MayUse says otherwise")
+			}
 		})
 	}
 }
