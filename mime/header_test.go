@@ -170,6 +170,10 @@ func TestHeaderCloneIsApart(t *testing.T) {
 	if err := c.Set("B", "3"); err != nil {
 		t.Fatal(err)
 	}
+	c.AddField(Field{Name: "C", Raw: []byte("C:  as it is\n")})
+	if got := written(t, c); got != "A: 1\r\nB: 3\r\nC:  as it is\n\r\n" {
+		t.Errorf("the clone is %q", got)
+	}
 	if h.Get("B") != "2" || c.Get("A") != "1" {
 		t.Errorf("one changed with the other: %q, %q", written(t, h), written(t, c))
 	}

@@ -176,6 +176,31 @@ func (p *pieces) body(b []byte) error   { p.Write(b); return nil }
 func (p *pieces) leave() error          { return nil }
 func (p *pieces) other(b []byte) error  { p.Write(b); return nil }
 
+// The line break before a delimiter is no part of the body, not even where the
+// buffer ends between its CR and its LF.
+func TestWalkAtTheEndOfTheBuffer(t *testing.T) {
+	for n := blockSize - 3; n <= blockSize+1; n++ {
+		line := strings.Repeat("x", n-1) + "\xe9"
+		message := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b\r\n\r\n" + line + "\r\n--b--\r\n"
+		var p pieces
+		err := walk(strings.NewReader(message), Limits{}, &p)
+		if err != nil || p.String() != message {
+			t.Errorf("%d octets: not all was met, error %v", n, err)
+		}
+		var b bytes.Buffer
+		_, err = SevenBit(&b, opener(message), Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, _ := strings.Cut(b.String(), "base64\r\n\r\n")
+		body, _, _ = strings.Cut(body, "\r\n--b--")
+		got, err := io.ReadAll(NewBase64Reader(strings.NewReader(body)))
+		if err != nil || string(got) != line {
+			t.Errorf("%d octets: the body has %d, error %v", n, len(got), err)
+		}
+	}
+}
+
 func FuzzSevenBit(f *testing.F) {
 	f.Add([]byte(mixed))
 	f.Add([]byte("Content-Type: multipart/digest; boundary=b\n\n--b\n\nA: b\n\n\xff\r\r\n--b"))

@@ -165,7 +165,8 @@ func TestAS86_AS92_AnswersGoOnceToWhoAsked(t *testing.T) {
 		{"no id", "From: a@a.example\r\n", nil, true},
 		{"nobody", "Message-ID: <1@a>\r\n", nil, true},
 		{"no address", "From: nobody\r\nMessage-ID: <1@a>\r\n", nil, true},
-		{"a crowd", "Disposition-Notification-To: a@a.example, b@a.example, c@a.example, d@a.example, e@a.example, f@a.example, g@a.example, h@a.example, i@a.example, j@a.example, k@a.example\r\nMessage-ID: <1@a>\r\n", nil, true},
+		{"unreadable request", "From: a@a.example\r\nDisposition-Notification-To: Dr. A\r\nMessage-ID: <1@a>\r\n", []string{"a@a.example"}, false},
+		{"a crowd", "From: a@a.example, b@a.example, c@a.example, d@a.example, e@a.example, f@a.example, g@a.example, h@a.example, i@a.example, j@a.example, k@a.example\r\nMessage-ID: <1@a>\r\n", nil, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -72,22 +72,34 @@ const maxDestinations = 10
 
 // Destination returns where notifications about a message go: to the addresses
 // of Disposition-Notification-To, or else of From, each once without regard to
-// case (AS-92). None, and more than ten, are an error.
+// case (AS-92). A Disposition-Notification-To that cannot be read, or names more
+// than ten, counts for nothing, since the sender waits for an answer; a From
+// like that is an error.
 func Destination(original *mime.Header) ([]mime.Address, error) {
-	for _, name := range []string{NotificationTo, "From"} {
-		all, err := original.Addresses(name)
-		if err != nil {
-			return nil, err
-		}
-		to := unique(all)
-		if len(to) > maxDestinations {
-			return nil, fmt.Errorf("%w: %s names %d addresses", mime.ErrLimit, name, len(to))
-		}
-		if len(to) > 0 {
-			return to, nil
-		}
+	to, err := destinations(original, NotificationTo)
+	if err == nil && len(to) > 0 {
+		return to, nil
 	}
-	return nil, errors.New("it has neither " + NotificationTo + " nor From")
+	to, err = destinations(original, "From")
+	if err != nil {
+		return nil, err
+	}
+	if len(to) == 0 {
+		return nil, errors.New("it has no From")
+	}
+	return to, nil
+}
+
+func destinations(original *mime.Header, name string) ([]mime.Address, error) {
+	all, err := original.Addresses(name)
+	if err != nil {
+		return nil, err
+	}
+	to := unique(all)
+	if len(to) > maxDestinations {
+		return nil, fmt.Errorf("%w: %s names %d addresses", mime.ErrLimit, name, len(to))
+	}
+	return to, nil
 }
 
 func unique(all []mime.Address) []mime.Address {
