@@ -189,7 +189,7 @@ func (r mxResolver) LookupMX(ctx context.Context, domain mime.Domain) ([]smtp.MX
 	}
 	hosts := make([]smtp.MX, len(found))
 	for i, m := range found {
-		hosts[i] = smtp.MX{Host: m.Host, Preference: m.Preference}
+		hosts[i] = smtp.MX(m)
 	}
 	return hosts, nil
 }

@@ -55,7 +55,11 @@ func (c *Core) certificatesFor(ctx context.Context, dir *Directory, from, to mim
 	s := trust.Select(trust.Params{
 		Purpose: trust.Encrypt, Address: to, Anchors: dir.Anchors(from.Domain(), store.Out), At: at, Profile: c.Profile,
 	}, given)
-	return s.Valid, s.Err()
+	valid := usable(s.Valid)
+	if s.Code.IsOK() && len(valid) == 0 {
+		return nil, reason.New(reason.UnsupportedKey, "no certificate given has a key that content keys can be wrapped for")
+	}
+	return valid, s.Err()
 }
 
 // signOffline completes the message as submission does and signs it.

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,8 +56,19 @@ func (c *Core) Route(ctx context.Context, dir *Directory, from mime.Domain, to m
 		Purpose: trust.Encrypt, Address: to, Anchors: dir.Anchors(from, store.Out),
 		Intermediates: localChain(dir, to, r.Local), At: at, Profile: c.Profile,
 	}, candidates)
-	r.Code, r.Detail, r.Certificates = r.Selection.Code, r.Selection.Detail, r.Selection.Valid
+	r.Code, r.Detail, r.Certificates = r.Selection.Code, r.Selection.Detail, usable(r.Selection.Valid)
+	if r.Code.IsOK() && len(r.Certificates) == 0 {
+		r.Code, r.Detail = reason.UnsupportedKey, "none of the valid certificates has a key that content keys can be wrapped for"
+	}
 	return r
+}
+
+// usable leaves out certificates that we cannot encrypt to.
+func usable(valid []*x509.Certificate) []*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(valid), func(c *x509.Certificate) bool {
+		_, err := cms.EnvelopedSize(0, []*x509.Certificate{c}, cms.EncryptOptions{})
+		return err != nil
+	})
 }
 
 // localSource is where our own addresses' certificates are.

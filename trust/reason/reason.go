@@ -35,6 +35,7 @@ const (
 	WrongAddress     Code = "wrong-address"
 	WrongUsage       Code = "wrong-usage"
 	WeakKey          Code = "weak-key"
+	UnsupportedKey   Code = "unsupported-key"
 	BadPath          Code = "bad-path"
 
 	// Opening a message.

@@ -13,7 +13,7 @@ var table = map[Code]Outcome{
 
 	NoCertificate: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "no certificate was found for the recipient",
 		"check the address; its domain must publish a certificate in DNS or LDAP"},
-	DiscoveryTimeout: {451, Enhanced{4, 4, 3}, DispositionFailed, true, "the look-up of the recipient's certificate did not answer",
+	DiscoveryTimeout: {451, Enhanced{4, 4, 3}, DispositionFailed, true, "a look-up for the recipient's domain did not answer",
 		"DNS or the directory of the recipient's domain is down; it is tried again"},
 	UntrustedAnchor: {550, Enhanced{5, 7, 1}, DispositionFailed, false, "the certificate leads to no trusted anchor",
 		"load the other side's trust anchor with postern anchor add, if your policy trusts it"},
@@ -33,6 +33,8 @@ var table = map[Code]Outcome{
 		"the certificate's keyUsage must allow encryption for recipients, signing for senders"},
 	WeakKey: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate's key is too weak",
 		"the owner needs a key of at least RSA 2048"},
+	UnsupportedKey: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate's kind of key is not supported",
+		"the owner needs a certificate with an RSA key"},
 	BadPath: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certification path is not valid",
 		"a certificate between this one and the anchor is missing, expired or not allowed to issue"},
 
