@@ -141,10 +141,14 @@ func (db *DB) update(ctx context.Context, fn func(*tx) error) error {
 // store grows by what is written to it in this time.
 func (db *DB) Backup(ctx context.Context, w io.Writer) (int64, error) {
 	var n int64
+	out := &contextWriter{ctx: ctx, w: w}
 	err := db.bolt.View(func(b *bolt.Tx) (err error) {
-		n, err = b.WriteTo(contextWriter{ctx, w})
+		n, err = b.WriteTo(out)
 		return err
 	})
+	if out.err != nil {
+		err = out.err // bbolt keeps only the text of some
+	}
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return 0, ErrClosed
 	}
@@ -159,12 +163,17 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) (int64, error) {
 type contextWriter struct {
 	ctx context.Context
 	w   io.Writer
+	err error // the first
 }
 
-func (c contextWriter) Write(p []byte) (int, error) {
-	err := c.ctx.Err()
-	if err != nil {
-		return 0, err
+// Write implements io.Writer.
+func (c *contextWriter) Write(p []byte) (n int, err error) {
+	err = c.ctx.Err()
+	if err == nil {
+		n, err = c.w.Write(p)
 	}
-	return c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
