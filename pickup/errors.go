@@ -62,7 +62,7 @@ func (s *session) reply(op string, err error) error {
 		}
 	}
 	s.log.Error("imap command failed", "op", op, "err", err)
-	return no(imap.ResponseCodeServerBug, "Internal server error")
+	return no(imap.ResponseCodeServerBug, "Trouble of the server")
 }
 
 // tryCreate is reply for the destination of COPY, MOVE and APPEND: a missing

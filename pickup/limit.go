@@ -1,7 +1,6 @@
 package pickup
 
 import (
-	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync"
@@ -89,21 +88,10 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// counted finds the countedConn below c.
-func counted(c net.Conn) (*countedConn, bool) {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	cc, ok := c.(*countedConn)
-	return cc, ok
-}
-
-// A gatedListener hands out admitted connections, with TLS around them if
-// config is not nil.
+// A gatedListener hands out admitted connections, each with a front.
 type gatedListener struct {
 	net.Listener
-	gate   *gate
-	config *tls.Config
+	gate *gate
 }
 
 func (l *gatedListener) Accept() (net.Conn, error) {
@@ -117,9 +105,6 @@ func (l *gatedListener) Accept() (net.Conn, error) {
 			c.Close()
 			continue
 		}
-		if l.config != nil {
-			return tls.Server(cc, l.config), nil
-		}
-		return cc, nil
+		return newFront(cc), nil
 	}
 }

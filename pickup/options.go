@@ -20,9 +20,9 @@ type Options struct {
 	Connections      int   // open at once; default 1000
 	ConnectionsPerIP int   // open at once from one address; default 50
 	LoginAttempts    int   // that may fail on a connection before it ends; default 3
-	AppendLimit      int64 // octets of an appended message (RFC 7889); default 50 MiB, at most 4 GiB - 1
+	AppendLimit      int64 // octets of an appended message (RFC 7889); default 50 MiB; between 4096 and 4 GiB - 1
 	Mailboxes        int   // of one user, for CREATE; default 1000
-	// Handshake bounds the TLS handshake of an implicit connection; default 10s.
+	// Handshake bounds the TLS handshake; default 10s.
 	Handshake time.Duration
 	// Search bounds the time of one SEARCH; default 30s.
 	Search time.Duration
@@ -37,7 +37,7 @@ func (o Options) withDefaults() Options {
 	o.Connections = orDefault(o.Connections, 1000)
 	o.ConnectionsPerIP = orDefault(o.ConnectionsPerIP, 50)
 	o.LoginAttempts = orDefault(o.LoginAttempts, 3)
-	o.AppendLimit = min(orDefault(o.AppendLimit, 50<<20), maxAppendLimit)
+	o.AppendLimit = min(max(orDefault(o.AppendLimit, 50<<20), maxNonSync), maxAppendLimit)
 	o.Mailboxes = orDefault(o.Mailboxes, 1000)
 	o.Handshake = orDefault(o.Handshake, 10*time.Second)
 	o.Search = orDefault(o.Search, 30*time.Second)

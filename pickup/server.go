@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
@@ -20,6 +21,8 @@ type Server struct {
 	gate    *gate
 	ctx     context.Context // ends when sessions must
 	cancel  context.CancelFunc
+	door    context.Context // ends when no session may begin any more
+	shut    context.CancelFunc
 
 	mu        sync.Mutex
 	closing   bool
@@ -39,21 +42,19 @@ func NewIMAP(b Backend, o Options) *Server {
 		sessions:  map[*session]struct{}{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	config := &imapserver.Options{
+	s.door, s.shut = context.WithCancel(s.ctx)
+	s.imap = imapserver.New(&imapserver.Options{
 		NewSession: s.newSession,
 		Caps:       capabilities(),
 		Logger:     libraryLog{o.Log},
-	}
-	if !o.Implicit {
-		config.TLSConfig = o.TLS
-	}
-	s.imap = imapserver.New(config)
+		// The library never sees a connection that is not under TLS.
+		InsecureAuth: true,
+	})
 	return s
 }
 
-// capabilities lists what depends on us; the library adds STARTTLS,
-// LOGINDISABLED, AUTH=PLAIN, SASL-IR, LITERAL-, ENABLE, IDLE, UNSELECT,
-// UTF8=ACCEPT and APPENDLIMIT where they apply.
+// capabilities lists what depends on us; the library adds AUTH=PLAIN, SASL-IR,
+// LITERAL-, ENABLE, IDLE, UNSELECT, UTF8=ACCEPT and APPENDLIMIT where they apply.
 func capabilities() imap.CapSet {
 	set := imap.CapSet{}
 	for _, c := range []imap.Cap{
@@ -83,11 +84,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer s.untrack(ln)
 	stop := context.AfterFunc(ctx, s.abort)
 	defer stop()
-	gated := &gatedListener{Listener: ln, gate: s.gate}
-	if s.options.Implicit {
-		gated.config = s.options.TLS
-	}
-	err := s.imap.Serve(gated)
+	err := s.imap.Serve(&gatedListener{Listener: ln, gate: s.gate})
 	if err != nil && !s.isClosing() {
 		return fmt.Errorf("serving IMAP: %w", err)
 	}
@@ -147,6 +144,7 @@ func (s *Server) close() []*session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing = true
+	s.shut()
 	for ln := range s.listeners {
 		ln.Close()
 	}
@@ -177,15 +175,24 @@ func (s *Server) spawn(fn func()) {
 
 // newSession is called by the library for a new connection.
 func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-	raw := conn.NetConn()
-	cc, ok := counted(raw)
+	f, ok := conn.NetConn().(*front)
 	if !ok {
 		return nil, nil, errors.New("a connection of an unknown kind")
 	}
-	err := s.handshake(raw)
+	if !s.enter() {
+		f.counted.Close()
+		return nil, nil, bye("Server is shutting down")
+	}
+	defer s.running.Done()
+	cc := f.counted
+	if cc.over != "" && !s.options.Implicit {
+		s.options.Log.Warn("imap connection refused", "remote", cc.ip, "reason", cc.over)
+		return nil, nil, bye(cc.over)
+	}
+	err := s.secure(f)
 	if err != nil {
-		s.options.Log.Debug("imap handshake failed", "remote", cc.ip, "err", err)
-		raw.Close()
+		s.options.Log.Debug("imap connection without TLS", "remote", cc.ip, "err", err)
+		cc.Close()
 		return nil, nil, bye("TLS is required")
 	}
 	if cc.over != "" {
@@ -198,19 +205,44 @@ func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapser
 		c.cancel()
 		return nil, nil, bye("Server is shutting down")
 	}
+	f.greeted = !s.options.Implicit // a client is not greeted twice (RFC 9051 §6.2.1)
 	return c, nil, nil
 }
 
-// handshake completes the TLS handshake of an implicit connection in bounded
-// time; the library has no read deadline before its first command.
-func (s *Server) handshake(raw net.Conn) error {
-	t, ok := raw.(*tls.Conn)
-	if !ok {
-		return nil
+// enter counts a connection that is no session yet.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closing {
+		s.running.Add(1)
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.options.Handshake)
+	return !s.closing
+}
+
+// secure brings a connection under TLS, in bounded time.
+func (s *Server) secure(f *front) error {
+	stop := context.AfterFunc(s.door, func() { f.counted.Close() })
+	defer stop()
+	secured := tls.Server(f.counted, s.options.TLS)
+	if !s.options.Implicit {
+		t, err := s.startTLS(f)
+		if err != nil {
+			return err
+		}
+		secured = t
+	}
+	ctx, cancel := context.WithTimeout(s.door, s.options.Handshake)
 	defer cancel()
-	return t.HandshakeContext(ctx)
+	err := secured.HandshakeContext(ctx)
+	if err != nil {
+		return err
+	}
+	err = f.counted.SetDeadline(time.Time{})
+	if err != nil {
+		return err
+	}
+	f.over(secured)
+	return nil
 }
 
 func (s *Server) add(c *session) bool {

@@ -164,9 +164,9 @@ func TestClientsThatVanish(t *testing.T) {
 }
 
 func TestAppend(t *testing.T) {
-	h := startHouse(t, pickup.Options{Implicit: true, AppendLimit: 1000})
+	h := startHouse(t, pickup.Options{Implicit: true, AppendLimit: 5000})
 	k := h.talk()
-	if caps := k.ok("CAPABILITY"); !strings.Contains(caps[0], "APPENDLIMIT=1000") {
+	if caps := k.ok("CAPABILITY"); !strings.Contains(caps[0], "APPENDLIMIT=5000") {
 		t.Errorf("capabilities: %q", caps)
 	}
 	k.write("a APPEND INBOX (\\Seen word) \"02-Jan-2006 15:04:05 +0100\" {5}\r\n")
@@ -181,7 +181,7 @@ func TestAppend(t *testing.T) {
 	if diff := cmp.Diff([]string{want}, got); diff != "" {
 		t.Error(diff)
 	}
-	k.expect("NO [TOOBIG]", "APPEND INBOX {1001}")
+	k.expect("NO [TOOBIG]", "APPEND INBOX {5001}")
 	k.write("b APPEND nowhere {2}\r\n")
 	k.line()
 	k.write("ab\r\n")

@@ -1,0 +1,239 @@
+package pickup
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+)
+
+// maxNonSync is the size of a literal that a client may send without asking
+// (RFC 7888 §5, LITERAL-).
+const maxNonSync = 4096
+
+// maxCommand is how long a command may be without its literals. The library
+// takes 50 KiB, and what is left over of a longer one for another command.
+const maxCommand = 48 << 10
+
+// These end a connection on which it is no longer certain what is a command and
+// what is data.
+var (
+	errLiteral = errors.New("a literal that was not expected")
+	errCommand = errors.New("a command that is too long")
+)
+
+// A front stands between a connection and the library. It hands out one line
+// or literal at a time, so that it can see from the answer what became of a
+// literal. The library takes the octets of a literal it has refused for
+// commands; here they are dropped, for nobody's message may become a command.
+//
+// Reads come from one goroutine, writes from one at a time.
+type front struct {
+	net.Conn // the counted connection, or TLS over it
+	counted  *countedConn
+
+	r       *bufio.Reader
+	rest    []byte // of a line, not handed out yet
+	tail    []byte // the end of what was handed out of the line
+	command int    // octets of the command so far, without literals
+	state   frontState
+	literal int64 // octets still to come
+	nonSync bool
+
+	mu        sync.Mutex
+	continued bool // "+" was written since the last line
+	answered  bool // something else was
+	greeted   bool // the library's greeting is to be dropped
+}
+
+type frontState int
+
+const (
+	frontLine    frontState = iota // a line comes next
+	frontOffered                   // the last line announced a literal
+	frontLiteral                   // octets of a literal come next
+	frontDrop                      // octets of a refused literal, and its command's rest
+)
+
+func newFront(c *countedConn) *front {
+	f := &front{counted: c}
+	f.over(c)
+	return f
+}
+
+// over makes c, which is TLS over what was there, the connection.
+func (f *front) over(c net.Conn) {
+	f.Conn = c
+	f.r = bufio.NewReaderSize(c, 16<<10)
+}
+
+// Read hands out octets of one line or one literal.
+func (f *front) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for {
+		switch f.state {
+		case frontOffered:
+			err := f.decide()
+			if err != nil {
+				return 0, err
+			}
+		case frontLiteral:
+			if f.literal > 0 {
+				n, err := f.r.Read(p[:min(int64(len(p)), f.literal)])
+				f.literal -= int64(n)
+				return n, err
+			}
+			f.state = frontLine
+		case frontDrop:
+			err := f.drop()
+			if err != nil {
+				return 0, err
+			}
+		default:
+			return f.line(p)
+		}
+	}
+}
+
+// line hands out a line, or a piece of a long one, and looks at its end.
+func (f *front) line(p []byte) (int, error) {
+	if len(f.rest) == 0 {
+		piece, err := f.r.ReadSlice('\n')
+		if len(piece) == 0 {
+			return 0, err // anything else shows again with the next read
+		}
+		f.command += len(piece)
+		if f.command > maxCommand {
+			return 0, f.giveUp(errCommand)
+		}
+		f.rest = piece
+	}
+	n := copy(p, f.rest)
+	f.tail = append(f.tail, f.rest[:n]...)
+	f.tail = f.tail[max(0, len(f.tail)-64):]
+	f.rest = f.rest[n:]
+	if bytes.HasSuffix(f.tail, []byte("\n")) {
+		f.ended()
+	}
+	return n, nil
+}
+
+// ended looks whether a line announces a literal (RFC 9051 §9), after which its
+// command goes on.
+func (f *front) ended() {
+	size, nonSync, ok := literalSize(f.tail)
+	f.tail = f.tail[:0]
+	if !ok {
+		f.command = 0
+		return
+	}
+	f.state, f.literal, f.nonSync = frontOffered, size, nonSync
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.continued, f.answered = false, false
+}
+
+// giveUp says why the connection ends.
+func (f *front) giveUp(err error) error {
+	_, told := fmt.Fprintf(f.Conn, "* BYE The server lost track: %v\r\n", err)
+	return errors.Join(err, told)
+}
+
+// literalSize reads {123} or {123+} at the end of a line.
+func literalSize(line []byte) (size int64, nonSync, ok bool) {
+	line, ended := bytes.CutSuffix(line, []byte("\n"))
+	line, closed := bytes.CutSuffix(bytes.TrimRight(line, "\r "), []byte("}"))
+	open := bytes.LastIndexByte(line, '{')
+	if !ended || !closed || open < 0 {
+		return 0, false, false
+	}
+	digits, nonSync := bytes.CutSuffix(line[open+1:], []byte("+"))
+	n, err := strconv.ParseUint(string(digits), 10, 63)
+	if err != nil {
+		return 0, false, false
+	}
+	return int64(n), nonSync, true
+}
+
+// decide is called when the library wants to read on after a line with a
+// literal: by now it has asked for it, or refused it, or reads what needs no
+// asking.
+func (f *front) decide() error {
+	f.mu.Lock()
+	answered, continued := f.answered, f.continued
+	f.mu.Unlock()
+	switch {
+	case answered && f.nonSync:
+		f.state = frontDrop // it is on its way already
+	case answered:
+		f.state, f.command = frontLine, 0 // the client does not send it
+	case continued || f.nonSync && f.literal <= maxNonSync:
+		f.state = frontLiteral
+	default:
+		return f.giveUp(errLiteral)
+	}
+	return nil
+}
+
+// drop passes over a refused literal and the rest of its command, which may
+// hold more of them.
+func (f *front) drop() error {
+	for {
+		_, err := io.CopyN(io.Discard, f.r, f.literal)
+		if err != nil {
+			return err
+		}
+		line, err := f.discardLine()
+		if err != nil {
+			return err
+		}
+		size, nonSync, ok := literalSize(line)
+		if !ok || !nonSync {
+			f.state, f.command = frontLine, 0
+			return nil
+		}
+		f.literal = size
+	}
+}
+
+// discardLine passes over a line and returns its end.
+func (f *front) discardLine() ([]byte, error) {
+	for {
+		piece, err := f.r.ReadSlice('\n')
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return piece, err
+		}
+	}
+}
+
+// misnamed is how the library answers syntax it cannot read: as if the server
+// were at fault. Our own faults have another text.
+const misnamed = " NO [SERVERBUG] Internal server error\r\n"
+
+// Write passes on what the library writes, which is whole responses, or pieces
+// of long ones.
+func (f *front) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	if bytes.HasPrefix(p, []byte("+ ")) {
+		f.continued = true
+	} else {
+		f.answered = true
+	}
+	dropped := f.greeted
+	f.greeted = false
+	f.mu.Unlock()
+	if dropped {
+		return len(p), nil
+	}
+	if tag, found := bytes.CutSuffix(p, []byte(misnamed)); found && !bytes.ContainsAny(tag, " \r\n") {
+		_, err := f.Conn.Write([]byte(string(tag) + " BAD [CLIENTBUG] Syntax error\r\n"))
+		return len(p), err
+	}
+	return f.Conn.Write(p)
+}
