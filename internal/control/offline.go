@@ -121,29 +121,48 @@ func (s *Service) open(ctx context.Context, in OpenRequest) (OpenAnswer, error) 
 	return OpenAnswer{Verdict: openVerdict(opened), Message: inner.Bytes()}, nil
 }
 
-// openVerdict is accepted when at least one recipient may have the message.
-func openVerdict(o *sta.Opened) OpenVerdict {
-	v := OpenVerdict{Verdict: "refused", Sender: o.Sender.String(), Recipients: []RecipientVerdict{}}
-	for i, r := range o.Verdicts {
-		one := RecipientVerdict{Address: r.Recipient.String(), Verdict: "refused", Reason: r.Code.String(), Detail: r.Detail}
-		if r.Trust.Anchor != nil {
-			one.Anchor = r.Trust.Anchor.Subject.String()
-		}
-		if r.Accepted() {
-			one.Verdict = "accepted"
-		}
-		if i == 0 || r.Accepted() && v.Verdict != "accepted" {
-			v.Verdict, v.Reason, v.Detail, v.Hint, v.Signer = one.Verdict, one.Reason, one.Detail, "", ""
-			if !r.Accepted() {
-				v.Hint = r.Code.Outcome().Hint
+// openVerdict is accepted when at least one recipient may have the message, and
+// tells of the first who may, or else of the first.
+func openVerdict(all []*sta.Opened) OpenVerdict {
+	v := OpenVerdict{Recipients: []RecipientVerdict{}}
+	for _, o := range all {
+		for _, r := range o.Verdicts {
+			one := recipientVerdict(r)
+			if v.Verdict == "" || r.Accepted() && v.Verdict != accepted {
+				v.tell(o, r, one)
 			}
-			if r.Signer != nil {
-				v.Signer = r.Signer.Subject.String()
-			}
+			v.Recipients = append(v.Recipients, one)
 		}
-		v.Recipients = append(v.Recipients, one)
 	}
 	return v
+}
+
+// The two verdicts of postern open.
+const (
+	accepted = "accepted"
+	refused  = "refused"
+)
+
+func recipientVerdict(r sta.Verdict) RecipientVerdict {
+	one := RecipientVerdict{Address: r.Recipient.String(), Verdict: refused, Reason: r.Code.String(), Detail: r.Detail}
+	if r.Trust.Anchor != nil {
+		one.Anchor = r.Trust.Anchor.Subject.String()
+	}
+	if r.Accepted() {
+		one.Verdict = accepted
+	}
+	return one
+}
+
+func (v *OpenVerdict) tell(o *sta.Opened, r sta.Verdict, one RecipientVerdict) {
+	v.Verdict, v.Reason, v.Detail, v.Hint = one.Verdict, one.Reason, one.Detail, ""
+	v.Sender, v.Signer = o.Sender.String(), ""
+	if !r.Accepted() {
+		v.Hint = r.Code.Outcome().Hint
+	}
+	if r.Signer != nil {
+		v.Signer = r.Signer.Subject.String()
+	}
 }
 
 func (s *Service) messageSource(data []byte) (smime.Source, error) {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -89,22 +90,38 @@ func (d *Directory) Certificates(a mime.Address) []*x509.Certificate {
 	return nil
 }
 
-// DecryptionKeys returns every key that may open a message to one of the
-// addresses, retired ones too (AS-78).
-func (d *Directory) DecryptionKeys(all []mime.Address) []cms.RecipientKey {
-	var keys []cms.RecipientKey
-	seen := make(map[store.Fingerprint]bool)
+// A keyGroup is recipients whose messages the same keys may open.
+type keyGroup struct {
+	recipients []mime.Address
+	keys       []cms.RecipientKey
+}
+
+// keyGroups sorts recipients by the keys that may open a message to them: those
+// of the address and of its domain, retired ones too (AS-78). A message that was
+// encrypted to one recipient alone must not be opened for another who stands
+// beside it in the envelope.
+func (d *Directory) keyGroups(all []mime.Address) []*keyGroup {
+	var groups []*keyGroup
+	bySet := make(map[string]*keyGroup)
 	for _, a := range all {
+		var set strings.Builder
+		var keys []cms.RecipientKey
 		for _, id := range d.Identities(a) {
 			decrypter, ok := id.Signer.(crypto.Decrypter)
-			if !ok || seen[id.Fingerprint] {
-				continue
+			if ok {
+				set.Write(id.Fingerprint[:])
+				keys = append(keys, cms.RecipientKey{Certificate: id.Leaf, Decrypter: decrypter})
 			}
-			seen[id.Fingerprint] = true
-			keys = append(keys, cms.RecipientKey{Certificate: id.Leaf, Decrypter: decrypter})
 		}
+		g := bySet[set.String()]
+		if g == nil {
+			g = &keyGroup{keys: keys}
+			bySet[set.String()] = g
+			groups = append(groups, g)
+		}
+		g.recipients = append(g.recipients, a)
 	}
-	return keys
+	return groups
 }
 
 // Anchors returns whom a domain of ours believes in one direction (AS-60): the

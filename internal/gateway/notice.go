@@ -26,26 +26,26 @@ type noticeEntry struct {
 // applyNotice moves the tracks of the original message on. A notification only
 // speaks for recipients of the domain that signed it (AS-93), and only about
 // messages that the one it is addressed to has sent.
-func (o *opening) applyNotice(tx store.Tx) error {
-	if o.notice == nil || o.notice.originalID == "" {
+func (p *part) applyNotice(tx store.Tx) error {
+	if p.notice == nil || p.notice.originalID == "" {
 		return nil
 	}
-	tracks, err := tx.TracksByMessageID(o.notice.originalID)
+	tracks, err := tx.TracksByMessageID(p.notice.originalID)
 	if err != nil {
 		return err
 	}
 	for _, t := range tracks {
-		if !t.Outbound || !o.addressedTo(t.Sender) {
+		if !t.Outbound || !p.addressedTo(t.Sender) {
 			continue
 		}
 		var outcomes []outcome
-		for _, e := range o.notice.entries {
-			if e.recipient.Domain() != o.opened.Sender.Domain() || settled(t, e.recipient) {
+		for _, e := range p.notice.entries {
+			if e.recipient.Domain() != p.opened.Sender.Domain() || settled(t, e.recipient) {
 				continue
 			}
 			outcomes = append(outcomes, outcome{e.recipient, e.state, "notify", e.code, e.detail})
 		}
-		err := record(tx, t.ID, o.now, outcomes)
+		err := record(tx, t.ID, p.now, outcomes)
 		if err != nil {
 			return err
 		}
@@ -54,8 +54,8 @@ func (o *opening) applyNotice(tx store.Tx) error {
 }
 
 // addressedTo reports whether the notification was accepted for a.
-func (o *opening) addressedTo(a mime.Address) bool {
-	for _, v := range o.opened.Verdicts {
+func (p *part) addressedTo(a mime.Address) bool {
+	for _, v := range p.opened.Verdicts {
 		if v.Accepted() && v.Recipient.Same(a) {
 			return true
 		}
@@ -76,8 +76,8 @@ func settled(t store.Track, a mime.Address) bool {
 
 // readNotice reads the report of an incoming notification. One that cannot be
 // read is delivered all the same, and moves nothing.
-func (o *opening) readNotice() (*notice, error) {
-	message, err := o.opened.Message(mime.Limits{})
+func (p *part) readNotice() (*notice, error) {
+	message, err := p.opened.Message(mime.Limits{})
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (o *opening) readNotice() (*notice, error) {
 	if !unreadable(err) {
 		return nil, err
 	}
-	message, err = o.opened.Message(mime.Limits{})
+	message, err = p.opened.Message(mime.Limits{})
 	if err != nil {
 		return nil, err
 	}

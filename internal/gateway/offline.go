@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"postern/internal/cms"
@@ -90,37 +91,26 @@ func (c *Core) signOffline(ctx context.Context, message smime.Source, from mime.
 
 // OpenOffline opens a message as if it had come for the recipients and writes
 // the inner message to w if at least one of them may have it. Nothing is
-// delivered, answered or recorded.
-func (c *Core) OpenOffline(ctx context.Context, w io.Writer, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) (*sta.Opened, error) {
+// delivered, answered or recorded. There is one Opened for each set of keys.
+func (c *Core) OpenOffline(ctx context.Context, w io.Writer, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) ([]*sta.Opened, error) {
 	dir, err := c.Directory(ctx)
 	if err != nil {
 		return nil, err
 	}
-	opened, err := sta.Open(ctx, c.incoming(dir, message, envelope, to, at))
+	all, err := c.openAll(ctx, dir, message, envelope, to, at)
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range opened.Verdicts {
-		if v.Accepted() {
-			inner, err := opened.Message(mime.Limits{})
-			if err != nil {
-				return nil, err
-			}
-			_, err = io.Copy(w, inner)
-			return opened, err
+	for _, opened := range all {
+		if !slices.ContainsFunc(opened.Verdicts, sta.Verdict.Accepted) {
+			continue
 		}
+		inner, err := opened.Message(mime.Limits{})
+		if err != nil {
+			return nil, err
+		}
+		_, err = io.Copy(w, inner)
+		return all, err
 	}
-	return opened, nil
-}
-
-// incoming gathers what a message from the backbone is judged by.
-func (c *Core) incoming(dir *Directory, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) sta.Incoming {
-	in := sta.Incoming{
-		Message: message, Envelope: envelope,
-		Keys: dir.DecryptionKeys(to), At: at, Profile: c.Profile,
-	}
-	for _, a := range to {
-		in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Anchors: dir.Anchors(a.Domain(), store.In)})
-	}
-	return in
+	return all, nil
 }

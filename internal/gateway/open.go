@@ -2,14 +2,12 @@ package gateway
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
+	"time"
 
+	"postern/internal/cms/smime"
 	"postern/mime"
 	"postern/sta"
 	"postern/store"
-	"postern/trust/reason"
 )
 
 // keptJob is the sealed original of a message that was refused. It stays for
@@ -33,119 +31,94 @@ func (c *Core) open(ctx context.Context, job store.Job) error {
 		return err
 	}
 	defer release()
+	step := &opening{Core: c, job: job, dir: dir, now: c.Now()}
+	defer step.discard()
 	envelope := &sta.Envelope{MailFrom: job.Sender, RcptTo: job.Recipients}
-	in := c.incoming(dir, src, envelope, job.Recipients, c.Now())
-	opened, err := sta.Open(ctx, in)
+	opened, err := c.openAll(ctx, dir, src, envelope, job.Recipients, step.now)
 	if err != nil {
 		return err
 	}
-	step := &opening{Core: c, job: job, dir: dir, opened: opened, now: in.At}
-	defer step.discard()
-	err = step.prepare(ctx)
-	if err != nil {
-		return err
+	for _, o := range opened {
+		p := &part{opening: step, opened: o}
+		step.parts = append(step.parts, p)
+		err := p.prepare(ctx)
+		if err != nil {
+			return err
+		}
 	}
 	return c.Store.Update(ctx, step.commit)
 }
 
-// spoolInner writes the verified inner message to a body of its own.
-func (o *opening) spoolInner(ctx context.Context) error {
-	message, err := o.opened.Message(mime.Limits{})
-	if err != nil {
-		return fmt.Errorf("reading the opened message: %w", err)
+// openAll opens a message for all recipients, once for each set of keys.
+func (c *Core) openAll(ctx context.Context, dir *Directory, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) ([]*sta.Opened, error) {
+	var all []*sta.Opened
+	for _, g := range dir.keyGroups(to) {
+		in := sta.Incoming{
+			Message: message, Envelope: envelope, Keys: g.keys, At: at, Profile: c.Profile,
+		}
+		for _, a := range g.recipients {
+			in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Anchors: dir.Anchors(a.Domain(), store.In)})
+		}
+		opened, err := sta.Open(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, opened)
 	}
-	o.inner, err = o.Store.NewBody(ctx)
-	if err != nil {
-		return err
+	return all, nil
+}
+
+// An opening is one run of the open step: what is worked out before its
+// transaction, so that the transaction only writes.
+type opening struct {
+	*Core
+	job   store.Job
+	dir   *Directory
+	now   time.Time
+	parts []*part
+}
+
+func (o *opening) discard() {
+	for _, p := range o.parts {
+		p.discard()
 	}
-	_, err = io.Copy(o.inner, message)
-	if err != nil {
-		return fmt.Errorf("spooling the opened message: %w", err)
-	}
-	return nil
 }
 
 // commit ends the step: one transaction holds the deliveries, the answers, the
 // track and the end of the job.
 func (o *opening) commit(tx store.Tx) error {
 	var outcomes []outcome
-	var body store.BodyID
-	var err error
-	if o.inner != nil {
-		body, err = tx.PutBody(o.inner)
+	var refused []sta.Verdict
+	for _, p := range o.parts {
+		done, err := p.commit(tx)
 		if err != nil {
 			return err
 		}
-	}
-	refused := 0
-	for _, v := range o.opened.Verdicts {
-		if !v.Accepted() {
-			refused++
-			outcomes = append(outcomes, outcome{v.Recipient, store.TrackRefused, "open", v.Code, v.Detail})
-			continue
+		outcomes = append(outcomes, done...)
+		for _, v := range p.opened.Verdicts {
+			if !v.Accepted() {
+				refused = append(refused, v)
+			}
 		}
-		outcomes = append(outcomes, outcome{v.Recipient, "", "open", reason.OK, describeSigner(v)})
-		delivered, err := o.deliver(tx, v.Recipient, body)
-		if err != nil {
-			return err
-		}
-		outcomes = append(outcomes, delivered)
 	}
-	err = o.answer(tx, &outcomes)
+	err := record(tx, o.job.Track, o.now, outcomes)
 	if err != nil {
 		return err
 	}
-	err = o.applyNotice(tx)
-	if err != nil {
-		return err
-	}
-	err = record(tx, o.job.Track, o.now, outcomes)
-	if err != nil {
-		return err
-	}
-	if refused == 0 {
+	if len(refused) == 0 {
 		return tx.Finish(o.job.ID)
 	}
-	return o.keep(tx)
-}
-
-func describeSigner(v sta.Verdict) string {
-	anchor := ""
-	if v.Trust.Anchor != nil {
-		anchor = ", anchor " + v.Trust.Anchor.Subject.String()
-	}
-	return "signed by " + v.Signer.Subject.String() + anchor
-}
-
-// deliver puts the message into the recipient's INBOX.
-func (o *opening) deliver(tx store.Tx, to mime.Address, body store.BodyID) (outcome, error) {
-	inbox, err := tx.MailboxByName(to, store.Inbox)
-	if errors.Is(err, store.ErrNotFound) {
-		// The account went away after RCPT TO was answered (DN-8).
-		return outcome{to, store.TrackFailed, "deliver", reason.UnknownRecipient, "the account is gone"}, nil
-	}
-	if err != nil {
-		return outcome{}, err
-	}
-	m, err := tx.Append(inbox.ID, store.Message{
-		Body: body, Size: o.inner.Size(), Received: o.now, Track: o.job.Track,
-	})
-	if err != nil {
-		return outcome{}, err
-	}
-	return outcome{to, store.TrackDelivered, "deliver", reason.OK, fmt.Sprintf("INBOX, UID %d", m.UID)}, nil
+	return o.keep(tx, refused)
 }
 
 // keep leaves the sealed original of a refused message for an operator.
-func (o *opening) keep(tx store.Tx) error {
+func (o *opening) keep(tx store.Tx, refused []sta.Verdict) error {
 	j := o.job
 	j.Kind, j.Due, j.Expires = keptJob, o.now.Add(o.KeepRefused), o.now.Add(o.KeepRefused)
+	j.Reason, j.Detail = refused[0].Code.String(), refused[0].Detail
 	j.Recipients = nil
-	for _, v := range o.opened.Verdicts {
-		if !v.Accepted() {
-			j.Recipients = append(j.Recipients, v.Recipient)
-			j.Reason, j.Detail = v.Code.String(), v.Detail
-		}
+	for _, v := range refused {
+		j.Recipients = append(j.Recipients, v.Recipient)
 	}
 	return tx.Reschedule(j)
 }

@@ -1,0 +1,136 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"postern/mime"
+	"postern/sta"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// A part is what an opening does for the recipients that share their keys.
+type part struct {
+	*opening
+	opened *sta.Opened
+	inner  store.BodyWriter // the verified message; nil when nobody accepts it
+	notice *notice          // what it says, if it is a notification
+	mdns   []ownMDN
+}
+
+func (p *part) discard() {
+	if p.inner != nil {
+		p.inner.Discard()
+	}
+	for _, m := range p.mdns {
+		m.body.Discard()
+	}
+}
+
+// prepare does all that takes time: the inner message is spooled and the
+// answers are composed.
+func (p *part) prepare(ctx context.Context) error {
+	var accepted []mime.Address
+	for _, v := range p.opened.Verdicts {
+		if v.Accepted() {
+			accepted = append(accepted, v.Recipient)
+		}
+	}
+	if len(accepted) == 0 {
+		return nil
+	}
+	err := p.spoolInner(ctx)
+	if err != nil {
+		return err
+	}
+	if mime.IsNotification(p.opened.Header) {
+		// Nothing automatic is ever answered (AS-86).
+		p.notice, err = p.readNotice()
+		return err
+	}
+	for _, a := range accepted {
+		err := p.composeMDN(ctx, a)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spoolInner writes the verified inner message to a body of its own.
+func (p *part) spoolInner(ctx context.Context) error {
+	message, err := p.opened.Message(mime.Limits{})
+	if err != nil {
+		return fmt.Errorf("reading the opened message: %w", err)
+	}
+	p.inner, err = p.Store.NewBody(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(p.inner, message)
+	if err != nil {
+		return fmt.Errorf("spooling the opened message: %w", err)
+	}
+	return nil
+}
+
+// commit writes the deliveries and the answers and returns what became of each
+// recipient.
+func (p *part) commit(tx store.Tx) ([]outcome, error) {
+	var outcomes []outcome
+	var body store.BodyID
+	for _, v := range p.opened.Verdicts {
+		if !v.Accepted() {
+			outcomes = append(outcomes, outcome{v.Recipient, store.TrackRefused, "open", v.Code, v.Detail})
+			continue
+		}
+		outcomes = append(outcomes, outcome{v.Recipient, "", "open", reason.OK, describeSigner(v)})
+		delivered, err := p.deliver(tx, v.Recipient, &body)
+		if err != nil {
+			return nil, err
+		}
+		outcomes = append(outcomes, delivered)
+	}
+	err := p.answer(tx, &outcomes)
+	if err != nil {
+		return nil, err
+	}
+	return outcomes, p.applyNotice(tx)
+}
+
+func describeSigner(v sta.Verdict) string {
+	anchor := ""
+	if v.Trust.Anchor != nil {
+		anchor = ", anchor " + v.Trust.Anchor.Subject.String()
+	}
+	return "signed by " + v.Signer.Subject.String() + anchor
+}
+
+// deliver puts the message into the recipient's INBOX. The first delivery makes
+// the body part of the store; the others share it.
+func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcome, error) {
+	inbox, err := tx.MailboxByName(to, store.Inbox)
+	if errors.Is(err, store.ErrNotFound) {
+		// The account went away after RCPT TO was answered (DN-8).
+		return outcome{to, store.TrackFailed, "deliver", reason.UnknownRecipient, "the account is gone"}, nil
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	if *body == 0 {
+		*body, err = tx.PutBody(p.inner)
+		if err != nil {
+			return outcome{}, err
+		}
+	}
+	m, err := tx.Append(inbox.ID, store.Message{
+		Body: *body, Size: p.inner.Size(), Received: p.now, Track: p.job.Track,
+	})
+	if err != nil {
+		return outcome{}, err
+	}
+	return outcome{to, store.TrackDelivered, "deliver", reason.OK, fmt.Sprintf("INBOX, UID %d", m.UID)}, nil
+}
