@@ -13,9 +13,6 @@ import (
 	"postern/mime"
 )
 
-// errSignature marks what is wrong with a SignedData, which may be told.
-var errSignature = errors.New("smime: the signature cannot be read")
-
 // A verdict is what the first reading found inside of an envelope.
 type verdict struct {
 	signed    *cms.SignedData
@@ -132,6 +129,9 @@ func signature(part *mime.Part) ([]byte, error) {
 
 func judgeEnclosed(in *inner, keep bool, l Limits) (*verdict, error) {
 	signed, err := cms.OpenSigned(in.body, l.CMS)
+	if errors.Is(err, cms.ErrUnsupported) {
+		return nil, ErrNotSigned // CMS of another content type
+	}
 	if err != nil {
 		return nil, unreadable(err)
 	}
@@ -151,7 +151,7 @@ func unreadable(err error) error {
 	if errors.Is(err, cms.ErrNoSignature) {
 		return ErrNotSigned
 	}
-	return fmt.Errorf("%w: %w", errSignature, err)
+	return fmt.Errorf("%w: %w", ErrSignature, err)
 }
 
 // signedPart begins another reading of the signed part of a multipart/signed.

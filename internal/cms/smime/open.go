@@ -22,6 +22,10 @@ var (
 	// ErrNotSigned says that a message was decrypted and is not signed inside.
 	ErrNotSigned = errors.New("smime: the message is encrypted but not signed")
 
+	// ErrSignature says that there is a signature that cannot be read. It wraps
+	// what package cms said about it.
+	ErrSignature = errors.New("smime: the signature cannot be read")
+
 	// ErrNotVerified is Content's answer when no signature is good.
 	ErrNotVerified = errors.New("smime: no signature of the message is good")
 
@@ -70,8 +74,8 @@ func (o *Opened) Content() (io.Reader, error) {
 // goes wrong between the key and the signature is cms.ErrUndecryptable, with one
 // text for a wrong key, wrong padding and garbage inside, for plaintext that
 // nobody signed must not tell about itself. A readable entity inside that is
-// not signed is ErrNotSigned. Bad signatures are no error of Open: they are in
-// Opened.Signatures.
+// not signed is ErrNotSigned, a SignedData that cannot be read ErrSignature. Bad
+// signatures are no error of Open: they are in Opened.Signatures.
 func Open(ctx context.Context, message Source, keys []cms.RecipientKey, l Limits) (*Opened, error) {
 	if l.Size <= 0 {
 		l.Size = DefaultSize
@@ -222,7 +226,7 @@ func (m *opener) settle(src *sourceReader, plain *cms.EnvelopedReader, inside er
 		return fmt.Errorf("reading the message: %w", src.err)
 	case err != nil:
 		return err
-	case inside == nil, errors.Is(inside, ErrNotSigned), errors.Is(inside, errSignature):
+	case inside == nil, errors.Is(inside, ErrNotSigned), errors.Is(inside, ErrSignature):
 		return inside
 	}
 	return cms.ErrUndecryptable

@@ -139,9 +139,24 @@ func TestNotSigned(t *testing.T) {
 		"another part two":   strings.Replace(good, "Content-Type: application/pkcs7-signature", "Content-Type: text/plain", 1),
 		"encrypted again":    "Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\n",
 		"certificates alone": certsOnly(t),
+		"encrypted, no type": strings.Replace(strings.TrimPrefix(seal(t, source("x")), outerHead), "smime-type=enveloped-data;", "", 1),
 	} {
 		_, err := open(t, envelop(t, entity))
 		if !errors.Is(err, ErrNotSigned) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestUnreadableSignatures(t *testing.T) {
+	head := "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n\r\n"
+	for name, entity := range map[string]string{
+		"not BER":        head + "hello\r\n--b--\r\n",
+		"opaque, no BER": "Content-Type: application/pkcs7-mime; smime-type=signed-data\r\n\r\nhello",
+		"opaque, cut":    "Content-Type: application/pkcs7-mime\r\n\r\n\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80",
+	} {
+		_, err := open(t, envelop(t, entity))
+		if !errors.Is(err, ErrSignature) || !errors.Is(err, cms.ErrMalformed) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
