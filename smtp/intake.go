@@ -17,7 +17,9 @@ var errTooLarge = errors.New("larger than the limit")
 // message that was not read to its end without fault.
 //
 // The library ends DATA at CR LF . CR LF alone (RFC 5321 §4.1.1.4); the other
-// spellings arrive here as text and fall to the check of line ends.
+// spellings arrive here as text and fall to the check of line ends. One does
+// not: of CR LF . CR with no LF behind it the library drops the dot and the CR
+// unseen. That neither ends the data nor leaves a bare CR in the message.
 type intake struct {
 	checked io.Reader
 	err     error // io.EOF: the whole message was read

@@ -16,6 +16,7 @@ var (
 	errBadMechanism = &gosmtp.SMTPError{Code: 504, EnhancedCode: gosmtp.EnhancedCode{5, 5, 4}, Message: "authentication mechanism not supported"}
 	errBadAuth      = &gosmtp.SMTPError{Code: 501, EnhancedCode: gosmtp.EnhancedCode{5, 5, 2}, Message: "malformed authentication"}
 	errGone         = &gosmtp.SMTPError{Code: 421, EnhancedCode: gosmtp.EnhancedCode{4, 7, 0}, Message: "too many errors, closing the connection"}
+	errCut          = status(reason.TooSlow.Outcome(), "") // a transfer that ended or missed its deadline
 	errPanicked     = &gosmtp.SMTPError{Code: 421, EnhancedCode: gosmtp.EnhancedCode{4, 3, 0}, Message: "local error, closing the connection"}
 )
 
@@ -45,7 +46,10 @@ func accepted(id string) *gosmtp.SMTPError {
 
 // intakeReason gives a failure to read a message its reason.
 func intakeReason(err error) error {
+	var known *reason.Error
 	switch {
+	case errors.As(err, &known):
+		return err
 	case errors.Is(err, mime.ErrBareCR), errors.Is(err, mime.ErrBareLF):
 		return reason.New(reason.BadLineEnding, "%w", err)
 	case errors.Is(err, mime.ErrLineLength):

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
 )
@@ -178,8 +177,6 @@ func (s *Server) cut() {
 	}
 	s.mu.Unlock()
 	for _, w := range wires {
-		// First the deadline: closing under TLS would wait for a blocked write.
-		w.Conn.SetDeadline(time.Unix(1, 0))
 		w.Close()
 	}
 }

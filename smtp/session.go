@@ -36,6 +36,7 @@ type session struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	conn   *gosmtp.Conn
+	net    net.Conn // the wire, or TLS over it
 	wire   *wire
 	tls    bool
 	opts   *ServerOptions
@@ -58,7 +59,7 @@ func newSession(s *Server, c *gosmtp.Conn, p policy) (*session, error) {
 	}
 	ctx, cancel := context.WithCancel(w.ctx)
 	return &session{
-		ctx: ctx, cancel: cancel, conn: c, wire: w, tls: overTLS, policy: p,
+		ctx: ctx, cancel: cancel, conn: c, net: c.Conn(), wire: w, tls: overTLS, policy: p,
 		opts: &s.opts, log: s.opts.Log.With("remote", w.remote.String()),
 	}, nil
 }
@@ -125,22 +126,27 @@ func (s *session) Rcpt(to string, _ *gosmtp.RcptOptions) (reply error) {
 }
 
 // Data implements gosmtp.Session: the message, by DATA or BDAT. It reads to the
-// end of the message even after a fault, so that what follows is not taken for
-// commands.
-func (s *session) Data(r io.Reader) (reply error) {
+// end of the message whatever the verdict, so that what follows is not taken for
+// commands and the library, which fills a pipe for BDAT, never waits for a reader.
+func (s *session) Data(r io.Reader) error {
+	reply := s.take(r)
+	_, err := io.Copy(io.Discard, r)
+	if errors.Is(err, gosmtp.ErrDataReset) {
+		s.leave() // see Reset
+	}
+	s.stopTaking()
+	return reply
+}
+
+func (s *session) take(r io.Reader) (reply error) {
 	defer s.catch(&reply)
 	e, ok := s.startTaking()
 	if !ok {
 		return errGone
 	}
-	defer s.stopTaking()
 	s.wire.begin() // ended by Reset, after the library has read all and replied
-	in := newIntake(r, s.opts.MessageBytes)
+	in := newIntake(s.asChunks(r), s.opts.MessageBytes)
 	id, err := s.policy.accept(s.ctx, e, in)
-	_, drained := io.Copy(io.Discard, r)
-	if errors.Is(drained, gosmtp.ErrDataReset) {
-		s.leave() // see Reset
-	}
 	err = verdict(in, err)
 	if err != nil {
 		s.logRefusal("DATA", err, id)

@@ -49,6 +49,23 @@ func TestEP8_LineEndsOtherThanCRLF(t *testing.T) {
 	}
 }
 
+// CR LF . CR without LF does not end the data, and no bare CR is taken.
+func TestDotAndCRDoNotEndTheData(t *testing.T) {
+	h, addr := startBackbone(t)
+	dial(t, addr).play(toBob + `
+		> DATA
+		< 354
+		! "x\r\n.\rMAIL FROM:<mallory@far.test>\r\n.\r\n"
+		< 250
+		> NOOP
+		< 250 2.0.0 I have
+	`)
+	got := h.taken()
+	if len(got) != 1 || got[0].Text != "x\r\nMAIL FROM:<mallory@far.test>\r\n" {
+		t.Errorf("accepted %+v", got)
+	}
+}
+
 // RFC 3030: octets of a chunk are no commands and the end of data has no dot.
 func TestChunks(t *testing.T) {
 	h, addr := startBackbone(t)
@@ -72,6 +89,44 @@ func TestChunks(t *testing.T) {
 	if len(got) != 2 || got[0].Text != "a\r\n.\r\n..\r\n" || got[1].Text != "a\r\n" {
 		t.Errorf("accepted %+v", got)
 	}
+}
+
+// A connection that ends within the last chunk has not sent a whole message,
+// whichever way it ends.
+func TestHalfAChunkIsNotAccepted(t *testing.T) {
+	over := strings.Replace(toBob, "> EHLO", "> EHLO far.test\n<~ STARTTLS\n> STARTTLS\n< 220\ntls\n> EHLO", 1)
+	for _, script := range []string{toBob, over} {
+		for _, part := range []string{"", "x\r\n", strings.Repeat("x\r\n", 10_000)} {
+			h, addr := startBackbone(t)
+			d := dial(t, addr).play(script)
+			d.send("BDAT 50000 LAST\r\n" + part)
+			err := d.conn.(interface{ CloseWrite() error }).CloseWrite()
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, d.conn) // until the server has closed
+			if got := h.taken(); len(got) != 0 {
+				t.Errorf("accepted %d octets of 50000 (%v)", len(got[0].Text), got[0].Envelope.TLS)
+			}
+		}
+	}
+}
+
+func TestWholeChunkUnderTLSIsAccepted(t *testing.T) {
+	over := strings.Replace(toBob, "> EHLO", "> EHLO far.test\n<~ STARTTLS\n> STARTTLS\n< 220\ntls\n> EHLO", 1)
+	_, addr := startBackbone(t)
+	dial(t, addr).play(over + `
+		! "BDAT 3 LAST\r\na\r\n"
+		< 250 2.0.0 accepted as m1
+		> MAIL FROM:<carol@far.test>
+		< 250
+		> RCPT TO:<bob@near.test>
+		< 250
+		! ` + fmt.Sprintf("%q", "BDAT 60000 LAST\r\n"+strings.Repeat("x\r\n", 20_000)) + `
+		< 250 2.0.0 accepted as m2
+		> NOOP
+		< 250
+	`)
 }
 
 // A message given up between two chunks is not accepted, and its late answer

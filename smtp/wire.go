@@ -41,7 +41,9 @@ type wire struct {
 	command  int       // octets read since
 	transfer *transfer // nil outside a transfer
 	draining bool      // no further command is read
+	probing  bool      // a Read is to find what has arrived already
 	failed   error     // what every Read returns from now on
+	unsent   error     // the same for Write
 
 	ahead  *[aheadOctets]byte // read ahead during a transfer; touched by Read alone
 	unread []byte             // what of it the library has not asked for yet
@@ -131,6 +133,10 @@ func (w *wire) prepare() (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
+	case w.probing:
+		return false, os.ErrDeadlineExceeded
+	case w.failed != nil && w.transfer != nil:
+		return false, errCut
 	case w.failed != nil:
 		return false, w.failed
 	case w.transfer != nil:
@@ -159,9 +165,18 @@ func (w *wire) account(n int, err error) error {
 	}
 	w.transfer.read += int64(n)
 	if err != nil {
-		w.failed = io.EOF // the reply to the message has been the last
+		w.failed = io.EOF // the reply to the message will be the last
+		return errCut     // not io.EOF: see chunks
 	}
-	return err
+	return nil
+}
+
+// probe makes Read return os.ErrDeadlineExceeded at once, which TLS passes on
+// without taking the connection for broken.
+func (w *wire) probe(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.probing = on
 }
 
 // deadline is the earliest of: the wall clock for the message, the time by which
@@ -170,6 +185,26 @@ func (t *transfer) deadline(now time.Time, o *ServerOptions) time.Time {
 	rate := time.Duration(float64(t.read) / float64(o.MinRate) * float64(time.Second))
 	d := min(o.DataTime, o.CommandIdle+rate, now.Sub(t.start)+o.CommandIdle)
 	return t.start.Add(d)
+}
+
+// Write sends a reply. The library ignores a failure and would wait out the
+// deadline for each further reply to a client that pipelines and does not read;
+// here the first failure ends the connection.
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	err := w.unsent
+	w.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	n, err := w.Conn.Write(p)
+	if err != nil {
+		w.mu.Lock()
+		w.unsent = err
+		w.mu.Unlock()
+		w.fail(err)
+	}
+	return n, err
 }
 
 // SetReadDeadline says that a command line is read next, until t.

@@ -1,0 +1,83 @@
+package smtp
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A client that pipelines and never reads must not keep the server waiting once
+// for each reply.
+func TestFailedReplyEndsTheConnection(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	o := testOptions().withDefaults()
+	w := &wire{Conn: near, opts: &o}
+	near.SetWriteDeadline(time.Unix(1, 0))
+	_, err := w.Write([]byte("250 ok\r\n"))
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("Write: %v", err)
+	}
+	near.SetWriteDeadline(time.Time{}) // the library sets a new one for each reply
+	_, err = w.Write([]byte("250 ok\r\n"))
+	if err == nil {
+		t.Error("a second reply was tried")
+	}
+	_, err = w.Read(make([]byte, 1))
+	if err == nil {
+		t.Error("a further command was read")
+	}
+}
+
+func TestTransferDeadline(t *testing.T) {
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	o := &ServerOptions{DataTime: time.Hour, CommandIdle: time.Minute, MinRate: 1000}
+	for name, row := range map[string]struct {
+		at, want time.Duration
+		read     int64
+	}{
+		"at once":        {0, time.Minute, 0},
+		"stall":          {30 * time.Second, 90 * time.Second, 1_000_000},
+		"slow":           {65 * time.Second, 70 * time.Second, 10_000},
+		"the wall clock": {59*time.Minute + 30*time.Second, time.Hour, 1 << 40},
+	} {
+		tr := &transfer{start: begin, read: row.read}
+		if got := tr.deadline(begin.Add(row.at), o).Sub(begin); got != row.want {
+			t.Errorf("%s: after %v, want %v", name, got, row.want)
+		}
+	}
+}
+
+func TestNeighbourhood(t *testing.T) {
+	for in, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7/32", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+	} {
+		if got := neighbourhood(netip.MustParseAddr(in)).String(); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+	mapped := addrPort(&net.TCPAddr{IP: net.ParseIP("::ffff:192.0.2.7"), Port: 25})
+	if mapped.Addr().String() != "192.0.2.7" {
+		t.Errorf("mapped address %s", mapped)
+	}
+}
+
+// The log gets the place of a panic, never its value, which may hold content.
+func TestLogOfAPanicHasNoContent(t *testing.T) {
+	var b bytes.Buffer
+	log := &libraryLog{slog.New(slog.NewTextHandler(&b, nil))}
+	log.Printf("panic serving %v: %v\n%s", "peer", "patient Smith", []byte("stack of it"))
+	if strings.Contains(b.String(), "Smith") || !strings.Contains(b.String(), "stack of it") {
+		t.Errorf("logged %s", b.String())
+	}
+	if got := panicText("patient Smith"); got != "a string" {
+		t.Errorf("panicText: %s", got)
+	}
+}
