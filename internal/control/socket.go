@@ -14,6 +14,9 @@ import (
 // SocketName is the socket's file in the folder of the store.
 const SocketName = "control.sock"
 
+// maxPath is how long a Unix socket's path may be: sun_path less its final NUL.
+const maxPath = 107
+
 // Times of the socket. Answers have no limit: a backup may take long.
 const (
 	headerTime  = 10 * time.Second
@@ -24,6 +27,9 @@ const (
 // crash left behind is replaced: whoever calls this holds the store.
 func Listen(dir string) (net.Listener, error) {
 	path := filepath.Join(dir, SocketName)
+	if len(path) > maxPath {
+		return nil, invalid(fmt.Errorf("the path of the control socket is longer than %d bytes: %s", maxPath, path), "choose a shorter dir in the configuration")
+	}
 	err := os.Remove(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replacing the control socket: %w", err)

@@ -21,6 +21,7 @@ import (
 	"postern/store"
 	"postern/trust"
 	"postern/trust/discovery"
+	"postern/trust/reason"
 )
 
 // A Gateway is a Core with its listeners: everything that postern serve runs.
@@ -194,7 +195,14 @@ func (r mxResolver) LookupMX(ctx context.Context, domain mime.Domain) ([]smtp.MX
 	return hosts, nil
 }
 
-// authenticateFrom proves an account to the mailboxes' side.
+// authenticateFrom proves an account to the mailboxes' side, in its terms.
 func (c *Core) authenticateFrom(ctx context.Context, user, secret string, _ netip.Addr) (mime.Address, error) {
-	return c.Authenticate(ctx, user, secret)
+	account, err := c.Authenticate(ctx, user, secret)
+	switch reason.Of(err) {
+	case reason.AuthFailed:
+		return account, fmt.Errorf("%w: %w", pickup.ErrAuthFailed, err)
+	case reason.Busy:
+		return account, fmt.Errorf("%w: %w", pickup.ErrUnavailable, err)
+	}
+	return account, err
 }
