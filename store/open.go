@@ -127,7 +127,7 @@ func openFile(path string, o Options) (*bolt.DB, error) {
 		errors.Is(err, bolterrors.ErrVersionMismatch):
 		return nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
 	case errors.Is(err, ErrCorrupt) && file != nil:
-		return nil, errors.Join(err, file.Close())
+		return nil, errors.Join(err, unlock(file), file.Close())
 	}
 	return nil, err
 }

@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// full returns a store with something in every bucket.
+func fullStore(t *testing.T) *testStore {
+	t.Helper()
+	s := newTestStore(t, Options{chunkSize: 4 << 10})
+	id := s.add(t, text(10<<10))
+	err := s.Update(context.Background(), func(tx Tx) error {
+		anchor := Anchor{Source: ManualSource, Certificate: []byte("c"), Fingerprint: FingerprintOf([]byte("c")), Direction: In}
+		key := Key{Owner: "b.example", Certificate: []byte("c"), Fingerprint: FingerprintOf([]byte("c")), PKCS8: testPKCS8(t)}
+		a := address(t, "a@b.example")
+		k := TrackID("01ARZ3NDEKTSV4RRFFQ69G5FAV")
+		for _, err := range []error{
+			tx.PutDomain(Domain{Name: "b.example"}), tx.PutAccount(Account{Address: a}), tx.PutAnchor(anchor), tx.PutKey(key),
+			tx.PutTrack(Track{ID: k, MessageID: "<1@a.example>"}), tx.AddEvent(k, Event{Stage: "accept"}),
+		} {
+			if err != nil {
+				return err
+			}
+		}
+		box, err := tx.MailboxByName(a, Inbox)
+		for range 3 {
+			if err == nil {
+				_, err = tx.Append(box.ID, Message{Body: id, Received: time.Unix(0, 0)})
+			}
+		}
+		if err == nil {
+			_, err = tx.SetFlags(box.ID, 1, []string{seen})
+		}
+		if err == nil {
+			err = tx.Expunge(box.ID, 2)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.sound(t)
+	return s
+}
+
+// Every record of every bucket is removed, garbled and put under another key,
+// one at a time, and Check sees each.
+func TestCheckSeesAnyDamage(t *testing.T) {
+	s := fullStore(t)
+	damages := map[string]func(b *bolt.Bucket, k, v []byte) error{
+		"removed": func(b *bolt.Bucket, k, _ []byte) error { return b.Delete(k) },
+		"garbled": func(b *bolt.Bucket, k, v []byte) error { return b.Put(k, append([]byte("!"), v...)) },
+		"renamed": func(b *bolt.Bucket, k, v []byte) error {
+			other := append([]byte(nil), k...)
+			other[len(other)-1] ^= 1
+			err := b.Put(other, v)
+			if err != nil {
+				return err
+			}
+			return b.Delete(k)
+		},
+	}
+	for _, name := range buckets() {
+		if name == bucketMeta || name == bucketDataKeys {
+			continue // Open reads them
+		}
+		for damage, change := range damages {
+			if damage == "garbled" && indexWithoutValue(name) {
+				continue
+			}
+			if damage == "renamed" && name == bucketEvents {
+				continue // the number of an event tells nothing but the order
+			}
+			for n := 0; s.damaged(t, name, n, change, name+" "+damage); n++ {
+			}
+		}
+	}
+}
+
+// indexWithoutValue says whether the values of a bucket mean nothing.
+func indexWithoutValue(name string) bool {
+	switch name {
+	case bucketKeyOwners, bucketDue, bucketMessageIDs, bucketDoomed, bucketLoose:
+		return true
+	}
+	return false
+}
+
+// damaged damages the record of a number in a copy of the store. It returns
+// false when there is none.
+func (s *testStore) damaged(t *testing.T, bucket string, n int, change func(b *bolt.Bucket, k, v []byte) error, what string) bool {
+	t.Helper()
+	found := false
+	c := &checker{ctx: context.Background(), refs: make(map[BodyID]uint32)}
+	b, err := s.bolt.Begin(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Rollback()
+	c.tx = &tx{bolt: b, db: s.DB}
+	cursor := in(b, bucket).Cursor()
+	i := 0
+	for k, v := cursor.First(); k != nil; k, v = cursor.Next() {
+		if v == nil {
+			continue // a chunk: see TestChangedBodiesAreCorrupt
+		}
+		if i == n {
+			found = true
+			err := change(in(b, bucket), append([]byte(nil), k...), append([]byte(nil), v...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		i++
+	}
+	if !found {
+		return false
+	}
+	err = c.checkRecords()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	if len(c.report.Problems) == 0 && !harmless(what) {
+		t.Errorf("%s, record %d: Check sees nothing", what, n)
+	}
+	return true
+}
+
+// harmless names damages after which the store is as consistent as before.
+func harmless(what string) bool {
+	switch what {
+	case "domains removed", "accounts removed", "anchors removed", "events removed":
+		return true // nothing refers to them
+	}
+	return false
+}
+
+func TestCheckEndsWithItsContext(t *testing.T) {
+	s := fullStore(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := s.Check(ctx)
+	wantError(t, err, context.Canceled)
+}
+
+func TestCheckReportIsBounded(t *testing.T) {
+	c := &checker{}
+	for range 2 * maxProblems {
+		c.problem("again")
+	}
+	if n := len(c.report.Problems); n != maxProblems+1 {
+		t.Errorf("%d problems", n)
+	}
+}

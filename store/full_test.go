@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// A store that is full says so, keeps what it has, and goes on when there is
+// room again.
+func TestAFullStoreRecovers(t *testing.T) {
+	s := newTestStore(t, Options{MaxSize: 40 << 20, chunkSize: 64 << 10})
+	var kept []JobID
+	ctx := context.Background()
+	put := func(size int) error {
+		w, err := s.NewBody(ctx)
+		if err != nil {
+			return err
+		}
+		defer w.Discard()
+		_, err = w.Write(text(size))
+		if err != nil {
+			return err
+		}
+		return s.Update(ctx, func(tx Tx) error {
+			id, err := tx.PutBody(w)
+			if err != nil {
+				return err
+			}
+			job, err := tx.Enqueue(Job{Kind: SealJob, Body: id, Due: s.now()})
+			if err == nil {
+				kept = append(kept, job)
+			}
+			return err
+		})
+	}
+	var err error
+	for range 200 {
+		err = put(500 << 10)
+		if err != nil {
+			break
+		}
+	}
+	wantError(t, err, ErrFull)
+	s.settle(t)
+	s.sound(t)
+	for range 3 {
+		err = s.Update(ctx, func(tx Tx) error {
+			for range 10 {
+				err := tx.Finish(kept[0])
+				if err != nil {
+					return err
+				}
+				kept = kept[1:]
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("making room: %v", err)
+		}
+		for range 8 {
+			err = put(500 << 10)
+			if err != nil {
+				t.Fatalf("after there was room: %v", err)
+			}
+		}
+	}
+	s.sound(t)
+	s.reopen(t)
+	s.sound(t)
+}
+
+func TestErrorsOfAFullDisk(t *testing.T) {
+	for _, err := range []error{
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, bolterrors.ErrMaxSizeReached,
+		errors.New("file resize error: truncate store.db: no space left on device"),
+	} {
+		wantError(t, commitError(err), ErrFull)
+	}
+	if errors.Is(commitError(syscall.EIO), ErrFull) {
+		t.Error("an I/O error is no lack of space")
+	}
+}
