@@ -40,6 +40,7 @@ type front struct {
 	rest    []byte // of a line, not handed out yet
 	tail    []byte // the end of what was handed out of the line
 	command int    // octets of the command so far, without literals
+	lost    error  // why there is no more to read
 	state   frontState
 	literal int64 // octets still to come
 	nonSync bool
@@ -77,6 +78,9 @@ func (f *front) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for {
+		if f.lost != nil {
+			return 0, f.lost
+		}
 		switch f.state {
 		case frontOffered:
 			err := f.decide()
@@ -142,7 +146,8 @@ func (f *front) ended() {
 // giveUp says why the connection ends.
 func (f *front) giveUp(err error) error {
 	_, told := fmt.Fprintf(f.Conn, "* BYE The server lost track: %v\r\n", err)
-	return errors.Join(err, told)
+	f.lost = errors.Join(err, told)
+	return f.lost
 }
 
 // literalSize reads {123} or {123+} at the end of a line.
