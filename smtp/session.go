@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
 
@@ -47,7 +48,9 @@ type session struct {
 	// own, so that Reset may come while it runs.
 	mu       sync.Mutex
 	envelope Envelope
-	taking   bool
+	taking   bool // Data runs
+	taken    bool // Data has been called for this envelope
+	stray    bool // the last envelope had recipients and no message: see settle
 	gone     bool // the connection is being ended
 	refused  int
 }
@@ -76,6 +79,7 @@ func wireOf(c net.Conn) (w *wire, overTLS bool) {
 // Mail implements gosmtp.Session: MAIL FROM.
 func (s *session) Mail(from string, opts *gosmtp.MailOptions) (reply error) {
 	defer s.catch(&reply)
+	s.settle()
 	if s.isGone() {
 		return errGone
 	}
@@ -177,7 +181,7 @@ func (s *session) startTaking() (Envelope, bool) {
 	if s.gone || len(s.envelope.To) == 0 {
 		return Envelope{}, false
 	}
-	s.taking = true
+	s.taking, s.taken = true, true
 	return s.envelope, true
 }
 
@@ -193,11 +197,29 @@ func (s *session) stopTaking() {
 func (s *session) Reset() {
 	s.mu.Lock()
 	taking := s.taking
-	s.envelope = Envelope{}
+	s.stray = len(s.envelope.To) > 0 && !s.taken
+	s.envelope, s.taken = Envelope{}, false
 	s.mu.Unlock()
 	s.wire.end()
 	if taking {
 		s.leave()
+	}
+}
+
+// settleTime is ample for a goroutine that is ready to start.
+const settleTime = 10 * time.Millisecond
+
+// settle waits after a transaction was given up before its message. That could
+// have been BDAT 0 and RSET at once: then the library's call of Data is still to
+// come, and would answer in place of the next message. When it comes it ends the
+// connection.
+func (s *session) settle() {
+	s.mu.Lock()
+	stray := s.stray
+	s.stray = false
+	s.mu.Unlock()
+	if stray {
+		wait(s.ctx, settleTime)
 	}
 }
 

@@ -147,6 +147,31 @@ func TestAbortedChunksEndTheConnection(t *testing.T) {
 	}
 }
 
+// An empty chunk and RSET at once must not leave an answer behind that another
+// message gets.
+func TestEmptyChunkAndRSETAtOnce(t *testing.T) {
+	h, addr := startBackbone(t)
+	for range 50 {
+		d := dial(t, addr).play(toBob)
+		d.send("BDAT 0\r\nRSET\r\nMAIL FROM:<carol@far.test>\r\nRCPT TO:<bob@near.test>\r\nBDAT 0\r\nBDAT 3 LAST\r\na\r\n")
+		d.play("< 250\n< 250\n< 421\n")
+		io.Copy(io.Discard, d.conn) // until the server has closed
+	}
+	if got := h.taken(); len(got) != 0 {
+		t.Errorf("accepted %+v", got)
+	}
+}
+
+func TestResetAfterRCPTGoesOn(t *testing.T) {
+	_, addr := startBackbone(t)
+	dial(t, addr).play(toBob + "> RSET\n< 250\n" + strings.Replace(toBob, "< 220 mx.near.test", "", 1) + `
+		> DATA
+		< 354
+		! "x\r\n.\r\n"
+		< 250 2.0.0 accepted as m1
+	`)
+}
+
 func TestChunkWithoutRecipientIsSkipped(t *testing.T) {
 	_, addr := startBackbone(t)
 	dial(t, addr).play(`
