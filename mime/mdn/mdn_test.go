@@ -161,7 +161,7 @@ func TestAS86_AS92_AnswersGoOnceToWhoAsked(t *testing.T) {
 		{"the request wins", "From: a@a.example\r\nDisposition-Notification-To: <n@a.example>, N@a.example\r\nMessage-ID: <1@a>\r\n", []string{"n@a.example"}, false},
 		{"empty request", "From: a@a.example\r\nDisposition-Notification-To:\r\nMessage-ID: <1@a>\r\n", []string{"a@a.example"}, false},
 		{"an MDN", "From: a@a.example\r\nMessage-ID: <1@a>\r\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n", nil, true},
-		{"automatic", "From: a@a.example\r\nMessage-ID: <1@a>\r\nAuto-Submitted: auto-generated\r\n", nil, true},
+		{"automatic", "From: a@a.example\r\nMessage-ID: <1@a>\r\nAuto-Submitted: auto-generated\r\n", []string{"a@a.example"}, false}, // AS-85
 		{"no id", "From: a@a.example\r\n", nil, true},
 		{"nobody", "Message-ID: <1@a>\r\n", nil, true},
 		{"no address", "From: nobody\r\nMessage-ID: <1@a>\r\n", nil, true},

@@ -44,11 +44,11 @@ var ErrUnanswerable = errors.New("this message gets no notification")
 // Answer begins the notification of one recipient about the message with header
 // original: the recipient is its sender, so that it is signed for that address
 // (AS-93), and it goes to those of Destination. The caller adds Date, MessageID
-// and ReportingUA. A message that is itself automatic, has no Message-ID or
-// nobody to answer to is an error wrapping ErrUnanswerable (AS-86).
+// and ReportingUA. A message that is itself a notification, has no Message-ID
+// or nobody to answer to is an error wrapping ErrUnanswerable (AS-86).
 func Answer(original *mime.Header, recipient mime.Address, d Disposition) (Notification, error) {
 	if mime.IsNotification(original) {
-		return Notification{}, fmt.Errorf("%w: it is automatic", ErrUnanswerable)
+		return Notification{}, fmt.Errorf("%w: it is a notification itself", ErrUnanswerable)
 	}
 	id := original.MessageID()
 	if id == "" {
