@@ -114,7 +114,7 @@ func refusal(err error) (code reason.Code, final bool) {
 		{cms.ErrNoSignature, reason.NotSigned},
 		{cms.ErrWeakAlgorithm, reason.WeakAlgorithm},
 		{cms.ErrBadSignature, reason.BadSignature},
-		{cms.ErrUnsupported, reason.WeakAlgorithm},
+		{cms.ErrUnsupported, reason.Unsupported},
 		{cms.ErrLimit, reason.Malformed},
 		{cms.ErrMalformed, reason.Malformed},
 		{mime.ErrHeader, reason.Malformed},
@@ -297,7 +297,7 @@ func distance(c reason.Code) int {
 	switch c {
 	case reason.NotSigned:
 		return 4
-	case reason.BadSignature, reason.WeakAlgorithm:
+	case reason.BadSignature, reason.WeakAlgorithm, reason.Unsupported:
 		return 3
 	case reason.SenderMismatch:
 		return 2

@@ -58,7 +58,7 @@ func (c *Core) certificatesFor(ctx context.Context, dir *Directory, from, to mim
 	}, given)
 	valid := usable(s.Valid)
 	if s.Code.IsOK() && len(valid) == 0 {
-		return nil, reason.New(reason.UnsupportedKey, "no certificate given has a key that content keys can be wrapped for")
+		return nil, reason.New(reason.Unsupported, "no certificate given has a key that content keys can be wrapped for")
 	}
 	return valid, s.Err()
 }

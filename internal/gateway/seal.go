@@ -58,7 +58,7 @@ func (c *Core) Route(ctx context.Context, dir *Directory, from mime.Domain, to m
 	}, candidates)
 	r.Code, r.Detail, r.Certificates = r.Selection.Code, r.Selection.Detail, usable(r.Selection.Valid)
 	if r.Code.IsOK() && len(r.Certificates) == 0 {
-		r.Code, r.Detail = reason.UnsupportedKey, "none of the valid certificates has a key that content keys can be wrapped for"
+		r.Code, r.Detail = reason.Unsupported, "none of the valid certificates has a key that content keys can be wrapped for"
 	}
 	return r
 }

@@ -35,7 +35,7 @@ const (
 	WrongAddress     Code = "wrong-address"
 	WrongUsage       Code = "wrong-usage"
 	WeakKey          Code = "weak-key"
-	UnsupportedKey   Code = "unsupported-key"
+	Unsupported      Code = "unsupported-algorithm"
 	BadPath          Code = "bad-path"
 
 	// Opening a message.

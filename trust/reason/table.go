@@ -33,8 +33,8 @@ var table = map[Code]Outcome{
 		"the certificate's keyUsage must allow encryption for recipients, signing for senders"},
 	WeakKey: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate's key is too weak",
 		"the owner needs a key of at least RSA 2048"},
-	UnsupportedKey: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate's kind of key is not supported",
-		"the owner needs a certificate with an RSA key"},
+	Unsupported: {550, Enhanced{5, 7, 5}, "", false, "an algorithm is not supported",
+		"recipients need RSA keys; messages need AES-CBC and RSA or ECDSA signatures with SHA-2"},
 	BadPath: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certification path is not valid",
 		"a certificate between this one and the anchor is missing, expired or not allowed to issue"},
 
