@@ -3,7 +3,7 @@
 # sudo on Debian it installs what is missing; elsewhere it names it and fails.
 set -eu
 
-# program and the Debian package that brings it
+# program, or perl:MODULE, and the Debian package that brings it
 peers='
 openssl openssl
 gpgsm gpgsm
@@ -13,11 +13,19 @@ dig bind9-dnsutils
 slapd slapd
 ldapadd ldap-utils
 swaks swaks
+perl:Net::SSLeay libnet-ssleay-perl
 mbsync isync
 gcc gcc
 '
 
 PATH=$PATH:/usr/sbin:/sbin
+have() {
+	case $1 in
+	perl:*) perl -M"${1#perl:}" -e 1 2>/dev/null ;;
+	*) command -v "$1" >/dev/null 2>&1 ;;
+	esac
+}
+
 programs=''
 packages=''
 missing() {
@@ -25,7 +33,7 @@ missing() {
 	packages=''
 	while read -r program package; do
 		[ -n "$program" ] || continue
-		command -v "$program" >/dev/null 2>&1 && continue
+		have "$program" && continue
 		programs="$programs $program"
 		packages="$packages $package"
 	done <<EOF
