@@ -5,44 +5,46 @@ import (
 	"fmt"
 
 	"postern/internal/control"
+	"postern/mime"
 )
 
 func runAccountAdd(ctx context.Context, inv *invocation, args []string) error {
-	return inv.withPassword(ctx, "account add", args, func(c *control.Client, address string, password []byte) error {
-		err := c.AddAccount(ctx, address, password)
-		if err == nil {
-			fmt.Fprintf(inv.stdout, "%s can submit and pick up mail\n", address)
-		}
-		return err
-	})
+	return inv.withPassword(ctx, "account add", args, "can submit and pick up mail", (*control.Client).AddAccount)
 }
 
 func runAccountPasswd(ctx context.Context, inv *invocation, args []string) error {
-	return inv.withPassword(ctx, "account passwd", args, func(c *control.Client, address string, password []byte) error {
-		err := c.ChangePassword(ctx, address, password)
-		if err == nil {
-			fmt.Fprintf(inv.stdout, "%s has a new password\n", address)
-		}
-		return err
-	})
+	return inv.withPassword(ctx, "account passwd", args, "has a new password", (*control.Client).ChangePassword)
 }
 
-func (inv *invocation) withPassword(ctx context.Context, name string, args []string, do func(*control.Client, string, []byte) error) error {
-	fs := flags(name)
+func (inv *invocation) withPassword(ctx context.Context, name string, args []string, done string, do func(*control.Client, context.Context, string, []byte) error) error {
+	fs := inv.flags(name)
 	file := fs.String("password-file", "", "")
 	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
 		return err
 	}
-	password, err := inv.password(*file, "password for "+rest[0], true)
+	address, err := mime.ParseAddress(rest[0])
 	if err != nil {
 		return err
 	}
-	return inv.withClient(ctx, func(c *control.Client) error { return do(c, rest[0], password) })
+	password, err := inv.password(*file, "password for "+address.String(), true)
+	if err != nil {
+		return err
+	}
+	if len(password) == 0 {
+		return usagef("type it at the prompt, or give it in a file with --password-file or on standard input", "there is no password")
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		err := do(c, ctx, address.String(), password)
+		if err != nil {
+			return err
+		}
+		return inv.answer(control.AccountName{Address: address.String()}, "%s %s", address, done)
+	})
 }
 
 func runAccountList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(flags("account list"), args, 0, 0)
+	_, err := parse(inv.flags("account list"), args, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -52,7 +54,7 @@ func runAccountList(ctx context.Context, inv *invocation, args []string) error {
 			return err
 		}
 		if inv.json {
-			return inv.printJSON(all)
+			return inv.printJSON(listed(all))
 		}
 		for _, a := range all {
 			state := ""
@@ -66,33 +68,35 @@ func runAccountList(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func runAccountDisable(ctx context.Context, inv *invocation, args []string) error {
-	return inv.onAccount(ctx, "account disable", args, "is shut out", func(c *control.Client, address string) error {
+	return inv.onAccount(ctx, "account disable", args, "is shut out", func(c *control.Client, ctx context.Context, address string) error {
 		return c.SetDisabled(ctx, address, true)
 	})
 }
 
 func runAccountEnable(ctx context.Context, inv *invocation, args []string) error {
-	return inv.onAccount(ctx, "account enable", args, "is let in", func(c *control.Client, address string) error {
+	return inv.onAccount(ctx, "account enable", args, "is let in", func(c *control.Client, ctx context.Context, address string) error {
 		return c.SetDisabled(ctx, address, false)
 	})
 }
 
 func runAccountRemove(ctx context.Context, inv *invocation, args []string) error {
-	return inv.onAccount(ctx, "account remove", args, "is gone", func(c *control.Client, address string) error {
-		return c.RemoveAccount(ctx, address)
-	})
+	return inv.onAccount(ctx, "account remove", args, "is gone, and its mail with it", (*control.Client).RemoveAccount)
 }
 
-func (inv *invocation) onAccount(ctx context.Context, name string, args []string, done string, do func(*control.Client, string) error) error {
-	rest, err := parse(flags(name), args, 1, 1)
+func (inv *invocation) onAccount(ctx context.Context, name string, args []string, done string, do func(*control.Client, context.Context, string) error) error {
+	rest, err := parse(inv.flags(name), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	address, err := mime.ParseAddress(rest[0])
 	if err != nil {
 		return err
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		err := do(c, rest[0])
-		if err == nil {
-			fmt.Fprintf(inv.stdout, "%s %s\n", rest[0], done)
+		err := do(c, ctx, address.String())
+		if err != nil {
+			return err
 		}
-		return err
+		return inv.answer(control.AccountName{Address: address.String()}, "%s %s", address, done)
 	})
 }

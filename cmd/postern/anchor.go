@@ -3,23 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"postern/bundle"
 	"postern/internal/control"
 )
 
-// anchorBytes bounds a file of anchors.
-const anchorBytes = 8 << 20
-
 func runAnchorAdd(ctx context.Context, inv *invocation, args []string) error {
-	fs := flags("anchor add")
+	fs := inv.flags("anchor add")
 	domain := fs.String("domain", "", "")
 	direction := fs.String("direction", "both", "")
 	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
 		return err
 	}
-	data, err := inv.readInput(rest[0], anchorBytes)
+	data, err := inv.readInput(rest[0], bundle.MaxSize)
 	if err != nil {
 		return err
 	}
@@ -50,15 +48,19 @@ func runAnchorAdd(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func anchorLine(a control.AnchorInfo) string {
-	domain := a.Domain
-	if domain == "" {
-		domain = "every domain"
+	return fmt.Sprintf("%s  %s, %s, %s  %s, %s", a.SHA256[:16], or(a.Domain, "every domain"), a.Direction, a.Source, a.Subject, until(a.NotAfter))
+}
+
+// until says to which day something is valid, or that it no longer is.
+func until(end time.Time) string {
+	if time.Now().After(end) {
+		return "EXPIRED " + end.Format(time.DateOnly)
 	}
-	return fmt.Sprintf("%s  %s, %s, %s  %s, until %s", a.SHA256[:16], domain, a.Direction, a.Source, a.Subject, a.NotAfter.Format("2006-01-02"))
+	return "until " + end.Format(time.DateOnly)
 }
 
 func runAnchorList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(flags("anchor list"), args, 0, 0)
+	_, err := parse(inv.flags("anchor list"), args, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -68,7 +70,7 @@ func runAnchorList(ctx context.Context, inv *invocation, args []string) error {
 			return err
 		}
 		if inv.json {
-			return inv.printJSON(all)
+			return inv.printJSON(listed(all))
 		}
 		for _, a := range all {
 			fmt.Fprintln(inv.stdout, anchorLine(a))
@@ -77,8 +79,32 @@ func runAnchorList(ctx context.Context, inv *invocation, args []string) error {
 	})
 }
 
+func runAnchorShow(ctx context.Context, inv *invocation, args []string) error {
+	rest, err := parse(inv.flags("anchor show"), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		found, err := c.ShowAnchor(ctx, rest[0])
+		if err != nil {
+			return err
+		}
+		if inv.json {
+			return inv.printJSON(found)
+		}
+		for _, a := range found {
+			inv.printFields([]field{
+				{"sha256", a.SHA256}, {"subject", a.Subject}, {"issuer", a.Issuer},
+				{"trusted by", or(a.Domain, "every domain")}, {"direction", a.Direction}, {"source", a.Source},
+				{"valid", validity(a.NotBefore, a.NotAfter)},
+			}, a.Details)
+		}
+		return nil
+	})
+}
+
 func runAnchorRemove(ctx context.Context, inv *invocation, args []string) error {
-	fs := flags("anchor remove")
+	fs := inv.flags("anchor remove")
 	domain := fs.String("domain", "", "")
 	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
@@ -86,9 +112,9 @@ func runAnchorRemove(ctx context.Context, inv *invocation, args []string) error 
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
 		removed, err := c.RemoveAnchor(ctx, control.AnchorName{SHA256: rest[0], Domain: *domain})
-		if err == nil {
-			fmt.Fprintf(inv.stdout, "no longer trusted: %s\n", anchorLine(removed))
+		if err != nil {
+			return err
 		}
-		return err
+		return inv.answer(removed, "no longer trusted: %s", anchorLine(removed))
 	})
 }

@@ -2,25 +2,34 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"io"
+	"log/slog"
 
 	"postern/internal/config"
+	"postern/internal/gateway"
 )
 
+// runConfigCheck reads what serve would read before it opens the store.
 func runConfigCheck(_ context.Context, inv *invocation, args []string) error {
-	_, err := parse(flags("config check"), args, 0, 0)
+	_, err := parse(inv.flags("config check"), args, 0, 0)
 	if err != nil {
 		return err
 	}
-	_, err = inv.loadConfig()
-	if err == nil {
-		fmt.Fprintf(inv.stdout, "%s is good\n", inv.config)
+	cfg, err := inv.loadConfig()
+	if err != nil {
+		return err
 	}
-	return err
+	if cfg.TLS.Cert != "" {
+		_, err := gateway.TLS(cfg.TLS.Cert, cfg.TLS.Key, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		if err != nil {
+			return err
+		}
+	}
+	return inv.answer(map[string]string{"config": inv.config, "verdict": "ok"}, "%s is good", inv.config)
 }
 
 func runConfigDescribe(_ context.Context, inv *invocation, args []string) error {
-	_, err := parse(flags("config describe"), args, 0, 0)
+	_, err := parse(inv.flags("config describe"), args, 0, 0)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"syscall"
+	"path/filepath"
 	"time"
 
 	"postern/internal/config"
@@ -23,7 +23,7 @@ func (inv *invocation) loadConfig() (*config.Config, error) {
 		return nil, usagef("postern init makes one; --config names one elsewhere", "there is no configuration %s", inv.config)
 	}
 	if err != nil {
-		return nil, usagef("postern config describe prints every key", "%s", err)
+		return nil, usagef("mend the file; postern config describe explains every key", "%s", err)
 	}
 	return cfg, nil
 }
@@ -32,31 +32,46 @@ func (inv *invocation) loadConfig() (*config.Config, error) {
 func openStore(cfg *config.Config, wait time.Duration) (*store.DB, error) {
 	db, err := gateway.OpenStore(cfg, wait)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("postern init makes it", "there is no store with its master key in %s", cfg.Dir)
+		return nil, missing(cfg.Dir)
 	}
 	return db, err
 }
 
-// How long a command waits for a store that another command just uses.
+// missing says which of the files of a site is not there.
+func missing(dir string) error {
+	here := func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		return err == nil
+	}
+	switch {
+	case here(gateway.StoreFile):
+		return usagef("bring it back from where it is kept apart: without it nobody can read the store",
+			"the master key %s is missing", filepath.Join(dir, gateway.MasterFile))
+	case here(gateway.MasterFile):
+		return usagef("restore the latest backup; docs/store.md says how",
+			"the store %s is missing", filepath.Join(dir, gateway.StoreFile))
+	}
+	return usagef("postern init makes one, together with its configuration", "there is no store in %s", dir)
+}
+
+// How long a command waits for a store that another command just uses, or for a
+// server that is just starting or stopping.
 const (
 	busyTries = 20
 	busyWait  = 250 * time.Millisecond
 )
 
 // withClient calls do with a client of the running server, or, when none runs,
-// of a server that lives as long as the command.
+// with one of a service in this process. do asks for one thing: what did not
+// reach a server that was just stopping is asked again.
 func (inv *invocation) withClient(ctx context.Context, do func(*control.Client) error) error {
 	cfg, err := inv.loadConfig()
 	if err != nil {
 		return err
 	}
 	for try := 1; ; try++ {
-		client, err := control.Dial(ctx, cfg.Dir)
-		if err == nil {
-			defer client.Close()
-			return do(client)
-		}
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+		err = viaServer(ctx, cfg, do)
+		if !errors.Is(err, control.ErrNotServing) {
 			return err
 		}
 		db, err := openStore(cfg, busyWait)
@@ -66,28 +81,11 @@ func (inv *invocation) withClient(ctx context.Context, do func(*control.Client) 
 		if err != nil {
 			return err
 		}
-		return errors.Join(inv.serveOnce(ctx, cfg, db, do), db.Close())
+		return errors.Join(inv.viaStore(ctx, cfg, db, do), db.Close())
 	}
 }
 
-// serveOnce serves the control socket over an open store while do runs.
-func (inv *invocation) serveOnce(ctx context.Context, cfg *config.Config, db *store.DB, do func(*control.Client) error) error {
-	log := slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	core, err := gateway.NewCore(cfg, db, log)
-	if err != nil {
-		return err
-	}
-	socket, err := control.Listen(cfg.Dir)
-	if err != nil {
-		return err
-	}
-	serving, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- (&control.Service{Core: core}).Serve(serving, socket) }()
-	defer func() {
-		stop()
-		<-done
-	}()
+func viaServer(ctx context.Context, cfg *config.Config, do func(*control.Client) error) error {
 	client, err := control.Dial(ctx, cfg.Dir)
 	if err != nil {
 		return err
@@ -96,15 +94,13 @@ func (inv *invocation) serveOnce(ctx context.Context, cfg *config.Config, db *st
 	return do(client)
 }
 
-// readInput reads a file that the user named; "-" is standard input.
-func (inv *invocation) readInput(path string, limit int64) ([]byte, error) {
-	if path == "-" {
-		return readAll(inv.stdin, limit)
-	}
-	f, err := os.Open(path)
+func (inv *invocation) viaStore(ctx context.Context, cfg *config.Config, db *store.DB, do func(*control.Client) error) error {
+	log := slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	core, err := gateway.NewCore(cfg, db, log)
 	if err != nil {
-		return nil, usagef("check the path and who may read it", "%s", err)
+		return err
 	}
-	defer f.Close()
-	return readAll(f, limit)
+	client, stop := (&control.Service{Core: core}).Local(ctx)
+	defer stop()
+	return do(client)
 }

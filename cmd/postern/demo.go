@@ -9,7 +9,7 @@ import (
 )
 
 func runDemo(ctx context.Context, inv *invocation, args []string) error {
-	fs := flags("demo")
+	fs := inv.flags("demo")
 	dir := fs.String("dir", "", "")
 	_, err := parse(fs, args, 0, 0)
 	if err != nil {
@@ -18,7 +18,7 @@ func runDemo(ctx context.Context, inv *invocation, args []string) error {
 	if *dir != "" {
 		err := os.MkdirAll(*dir, 0o700)
 		if err != nil {
-			return usagef("", "%s", err)
+			return usagef("give a folder that may be made or written to", "%s", err)
 		}
 		return demo.Run(ctx, inv.stdout, inv.stderr, *dir)
 	}

@@ -5,24 +5,37 @@ import (
 	"fmt"
 
 	"postern/internal/control"
+	"postern/mime"
 )
 
 func runDomainAdd(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(flags("domain add"), args, 1, 1)
+	return inv.onDomain(ctx, "domain add", args, "is ours", (*control.Client).AddDomain)
+}
+
+func runDomainRemove(ctx context.Context, inv *invocation, args []string) error {
+	return inv.onDomain(ctx, "domain remove", args, "is no longer ours", (*control.Client).RemoveDomain)
+}
+
+func (inv *invocation) onDomain(ctx context.Context, name string, args []string, done string, do func(*control.Client, context.Context, string) error) error {
+	rest, err := parse(inv.flags(name), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	domain, err := mime.ParseDomain(rest[0])
 	if err != nil {
 		return err
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		err := c.AddDomain(ctx, rest[0])
-		if err == nil {
-			fmt.Fprintf(inv.stdout, "%s is ours\n", rest[0])
+		err := do(c, ctx, domain.String())
+		if err != nil {
+			return err
 		}
-		return err
+		return inv.answer(control.DomainName{Name: domain.String()}, "%s %s", domain, done)
 	})
 }
 
 func runDomainList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(flags("domain list"), args, 0, 0)
+	_, err := parse(inv.flags("domain list"), args, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -32,7 +45,7 @@ func runDomainList(ctx context.Context, inv *invocation, args []string) error {
 			return err
 		}
 		if inv.json {
-			return inv.printJSON(all)
+			return inv.printJSON(listed(all))
 		}
 		for _, d := range all {
 			fmt.Fprintln(inv.stdout, d.Name)
@@ -41,16 +54,10 @@ func runDomainList(ctx context.Context, inv *invocation, args []string) error {
 	})
 }
 
-func runDomainRemove(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(flags("domain remove"), args, 1, 1)
-	if err != nil {
-		return err
+// listed makes an empty list of none at all, which JSON would write as null.
+func listed[T any](all []T) []T {
+	if all == nil {
+		return []T{}
 	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		err := c.RemoveDomain(ctx, rest[0])
-		if err == nil {
-			fmt.Fprintf(inv.stdout, "%s is no longer ours\n", rest[0])
-		}
-		return err
-	})
+	return all
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func runInit(ctx context.Context, inv *invocation, args []string) error {
-	set := flags("init")
+	set := inv.flags("init")
 	domainText := set.String("domain", "", "")
 	hostText := set.String("hostname", "", "")
 	dir := set.String("dir", ".", "")
@@ -40,22 +40,37 @@ func runInit(ctx context.Context, inv *invocation, args []string) error {
 		return usagef("choose another --dir; init never replaces a file", "%s", err)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("making %s: %w", path, err)
 	}
-	fmt.Fprintf(inv.stdout, `made %s, a store with a new master key, and a self-signed TLS certificate
+	return inv.printMade(path, domain, hostname)
+}
+
+// printMade says what init made and what is left to do.
+func (inv *invocation) printMade(path string, domain, hostname mime.Domain) error {
+	if inv.json {
+		return inv.printJSON(map[string]any{
+			"config": path, "domain": domain, "hostname": hostname,
+			"dns": []string{fmt.Sprintf("%s. IN MX 10 %s.", domain, hostname)},
+		})
+	}
+	command := "postern --config " + path
+	if path == standardConfig {
+		command = "postern"
+	}
+	_, err := fmt.Fprintf(inv.stdout, `made %[1]s, a store with a new master key, and a self-signed TLS certificate
 
 keep a copy of the master key apart from backups: without it the store cannot be read
 
 publish in DNS:
-  %s. IN MX 10 %s.
-  %s. IN A (the address of this server)
+  %[2]s. IN MX 10 %[3]s.
+  %[3]s. IN A (the address of this server)
   and a CERT record for each certificate, which cert import and cert issue print
 
 next:
-  postern --config %s cert import FILE --for %s
-  postern --config %s account add someone@%s
-  postern --config %s anchor add FILE
-  postern --config %s serve
-`, path, domain, hostname, hostname, path, domain, path, domain, path, path)
-	return nil
+  %[4]s cert import FILE --for %[2]s
+  %[4]s account add someone@%[2]s
+  %[4]s anchor add FILE
+  %[4]s serve
+`, path, domain, hostname, command)
+	return err
 }

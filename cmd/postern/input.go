@@ -9,13 +9,26 @@ import (
 	"golang.org/x/term"
 )
 
+// readInput reads a file that the user named; "-" is standard input.
+func (inv *invocation) readInput(path string, limit int64) ([]byte, error) {
+	if path == "-" {
+		return readAll(inv.stdin, limit)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, usagef("check the path and who may read it", "%s", err)
+	}
+	defer f.Close()
+	return readAll(f, limit)
+}
+
 func readAll(r io.Reader, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
-		return nil, usagef("", "reading the input: %s", err)
+		return nil, usagef("check what is given as a file or on standard input", "reading the input: %s", err)
 	}
 	if int64(len(data)) > limit {
-		return nil, usagef("", "the input is longer than %d bytes", limit)
+		return nil, usagef("is it the right file?", "the input is longer than %d bytes", limit)
 	}
 	return data, nil
 }
@@ -44,7 +57,7 @@ func (inv *invocation) password(file, prompt string, twice bool) ([]byte, error)
 		return nil, err
 	}
 	if !bytes.Equal(first, second) {
-		return nil, usagef("", "the two passwords differ")
+		return nil, usagef("nothing was changed; try again", "the two passwords differ")
 	}
 	return first, nil
 }

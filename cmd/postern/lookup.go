@@ -10,7 +10,7 @@ import (
 )
 
 func runLookup(ctx context.Context, inv *invocation, args []string) error {
-	fs := flags("lookup")
+	fs := inv.flags("lookup")
 	from := fs.String("from", "", "")
 	at := fs.String("at", "", "")
 	rest, err := parse(fs, args, 1, 1)

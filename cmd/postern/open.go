@@ -9,7 +9,7 @@ import (
 )
 
 func runOpen(ctx context.Context, inv *invocation, args []string) error {
-	fs := flags("open")
+	fs := inv.flags("open")
 	var to repeated
 	mailFrom := fs.String("mail-from", "", "")
 	at := fs.String("at", "", "")
@@ -19,7 +19,7 @@ func runOpen(ctx context.Context, inv *invocation, args []string) error {
 		return err
 	}
 	if len(to) == 0 {
-		return usagef("postern help shows its arguments", "open: --to is needed")
+		return wrongUse(fs, "--to is needed")
 	}
 	in := control.OpenRequest{To: to, MailFrom: *mailFrom}
 	in.At, err = parseMoment(*at)

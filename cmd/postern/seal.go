@@ -8,7 +8,7 @@ import (
 )
 
 func runSeal(ctx context.Context, inv *invocation, args []string) error {
-	fs := flags("seal")
+	fs := inv.flags("seal")
 	var to, files repeated
 	from := fs.String("from", "", "")
 	at := fs.String("at", "", "")
@@ -19,7 +19,7 @@ func runSeal(ctx context.Context, inv *invocation, args []string) error {
 		return err
 	}
 	if *from == "" || len(to) == 0 {
-		return usagef("postern help shows its arguments", "seal: --from and --to are needed")
+		return wrongUse(fs, "--from and --to are needed")
 	}
 	in := control.SealRequest{From: *from, To: to}
 	in.At, err = parseMoment(*at)
@@ -27,7 +27,7 @@ func runSeal(ctx context.Context, inv *invocation, args []string) error {
 		return err
 	}
 	for _, file := range files {
-		data, err := inv.readInput(file, keyBytes)
+		data, err := inv.readInput(file, bundle.MaxSize)
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ import (
 const serveWait = 5 * time.Second
 
 func runServe(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(flags("serve"), args, 0, 0)
+	_, err := parse(inv.flags("serve"), args, 0, 0)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func runStoreCheck(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(flags("store check"), args, 0, 0)
+	_, err := parse(inv.flags("store check"), args, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -22,6 +22,7 @@ func runStoreCheck(ctx context.Context, inv *invocation, args []string) error {
 			return err
 		}
 		if inv.json {
+			r.Problems = listed(r.Problems)
 			err = inv.printJSON(r)
 			if err != nil {
 				return err
@@ -43,7 +44,7 @@ func runStoreCheck(ctx context.Context, inv *invocation, args []string) error {
 // runStoreBackup writes to a new file beside the one asked for, which takes its
 // place only when it is whole and on the disk.
 func runStoreBackup(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(flags("store backup"), args, 1, 1)
+	rest, err := parse(inv.flags("store backup"), args, 1, 1)
 	if err != nil {
 		return err
 	}
@@ -53,21 +54,21 @@ func runStoreBackup(ctx context.Context, inv *invocation, args []string) error {
 		return usagef("give the name of a new file", "%s is there already", path)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return usagef("", "%s", err)
+		return usagef("name a file in a folder that is there", "%s", err)
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
 		n, err := writeBackup(ctx, c, path)
-		if err == nil {
-			fmt.Fprintf(inv.stdout, "%s: %d bytes; the master key is not in it: keep both, apart\n", path, n)
+		if err != nil {
+			return err
 		}
-		return err
+		return inv.answer(map[string]any{"file": path, "bytes": n}, "%s: %d bytes; the master key is not in it: keep both, apart", path, n)
 	})
 }
 
 func writeBackup(ctx context.Context, c *control.Client, path string) (n int64, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
 	if err != nil {
-		return 0, usagef("", "%s", err)
+		return 0, usagef("name a file in a folder that may be written to", "%s", err)
 	}
 	defer os.Remove(f.Name()) // gone when it was renamed
 	n, err = c.Backup(ctx, f)

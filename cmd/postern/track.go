@@ -3,16 +3,18 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"postern/internal/control"
+	"postern/mime"
 )
 
 // clock is how times are shown to people.
 const clock = "2006-01-02 15:04:05.000"
 
 func runTrack(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(flags("track"), args, 1, 1)
+	rest, err := parse(inv.flags("track"), args, 1, 1)
 	if err != nil {
 		return err
 	}
@@ -56,6 +58,14 @@ func printLife(inv *invocation, l control.Life) {
 	}
 }
 
+func addresses(all []mime.Address) string {
+	var texts []string
+	for _, a := range all {
+		texts = append(texts, a.String())
+	}
+	return strings.Join(texts, ", ")
+}
+
 func or(s, otherwise string) string {
 	if s == "" {
 		return otherwise
@@ -64,7 +74,7 @@ func or(s, otherwise string) string {
 }
 
 func runQueueList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(flags("queue list"), args, 0, 0)
+	_, err := parse(inv.flags("queue list"), args, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -74,11 +84,11 @@ func runQueueList(ctx context.Context, inv *invocation, args []string) error {
 			return err
 		}
 		if inv.json {
-			return inv.printJSON(jobs)
+			return inv.printJSON(listed(jobs))
 		}
 		for _, j := range jobs {
-			fmt.Fprintf(inv.stdout, "%d  %s  %s  from %s to %v, %d bytes, attempt %d, due %s", j.ID, j.Kind, j.Track,
-				or(j.Sender.String(), "<>"), j.Recipients, j.Size, j.Attempts+1, j.Due.In(time.Local).Format(clock))
+			fmt.Fprintf(inv.stdout, "%d  %s  %s  from %s to %s, %d bytes, attempt %d, due %s", j.ID, j.Kind, j.Track,
+				or(j.Sender.String(), "<>"), addresses(j.Recipients), j.Size, j.Attempts+1, j.Due.In(time.Local).Format(clock))
 			if j.Reason != "" {
 				fmt.Fprintf(inv.stdout, "  %s", j.Reason)
 			}

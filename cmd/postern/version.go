@@ -10,7 +10,7 @@ import (
 var version = "0.1.0"
 
 func runVersion(_ context.Context, inv *invocation, args []string) error {
-	_, err := parse(flags("version"), args, 0, 0)
+	_, err := parse(inv.flags("version"), args, 0, 0)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,8 +28,20 @@ type AnchorInfo struct {
 	Direction string    `json:"direction"`
 	Source    string    `json:"source"`
 	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"`
 	NotBefore time.Time `json:"not_before"`
 	NotAfter  time.Time `json:"not_after"`
+}
+
+// A Fingerprint names a certificate by its SHA-256 or the start of it.
+type Fingerprint struct {
+	SHA256 string `json:"sha256"`
+}
+
+// A ShownAnchor is an anchor with all that its certificate says.
+type ShownAnchor struct {
+	AnchorInfo
+	Details
 }
 
 // An AnchorName names an anchor by its fingerprint or the start of it, and by
@@ -43,6 +54,7 @@ type AnchorName struct {
 func (s *Service) handleAnchors(mux *http.ServeMux) {
 	handle(mux, commandBytes, "anchor/add", s.addAnchors)
 	handle(mux, commandBytes, "anchor/list", s.listAnchors)
+	handle(mux, commandBytes, "anchor/show", s.showAnchor)
 	handle(mux, commandBytes, "anchor/remove", s.removeAnchor)
 }
 
@@ -99,7 +111,7 @@ func anchorInfo(a store.Anchor) (AnchorInfo, error) {
 	}
 	return AnchorInfo{
 		SHA256: a.Fingerprint.String(), Domain: string(a.Domain), Direction: string(a.Direction), Source: a.Source,
-		Subject: c.Subject.String(), NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+		Subject: c.Subject.String(), Issuer: c.Issuer.String(), NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 	}, nil
 }
 
@@ -122,16 +134,47 @@ func (s *Service) listAnchors(ctx context.Context, _ None) (all []AnchorInfo, er
 	return all, err
 }
 
-// shortestPrefix is how much of a fingerprint must be given, in digits.
-const shortestPrefix = 8
+// showAnchor returns every anchor that begins so: one certificate may be trusted
+// by several domains.
+func (s *Service) showAnchor(ctx context.Context, in Fingerprint) (found []ShownAnchor, err error) {
+	prefix, err := parsePrefix(in.SHA256, "postern anchor list")
+	if err != nil {
+		return nil, err
+	}
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		anchors, err := tx.Anchors()
+		if err != nil {
+			return err
+		}
+		found = nil
+		for _, a := range anchors {
+			if !strings.HasPrefix(a.Fingerprint.String(), prefix) {
+				continue
+			}
+			info, err := anchorInfo(a)
+			if err != nil {
+				return err
+			}
+			c, err := x509.ParseCertificate(a.Certificate)
+			if err != nil {
+				return err
+			}
+			found = append(found, ShownAnchor{info, detailsOf(c)})
+		}
+		return nil
+	})
+	if err == nil && len(found) == 0 {
+		err = &Error{Kind: Negative, Message: "there is no such anchor", Hint: "postern anchor list shows them"}
+	}
+	return found, err
+}
 
 // removeAnchor removes the one manual anchor that the name fits. Anchors of
 // bundles go with their bundle.
 func (s *Service) removeAnchor(ctx context.Context, in AnchorName) (removed AnchorInfo, err error) {
-	prefix := strings.ToLower(strings.ReplaceAll(in.SHA256, ":", ""))
-	_, err = hex.DecodeString(prefix[:len(prefix)&^1])
-	if err != nil || len(prefix) < shortestPrefix {
-		return AnchorInfo{}, invalid(fmt.Errorf("%q is no fingerprint", in.SHA256), "give at least 8 digits of the SHA-256 that postern anchor list shows")
+	prefix, err := parsePrefix(in.SHA256, "postern anchor list")
+	if err != nil {
+		return AnchorInfo{}, err
 	}
 	domain, err := optionalDomain(in.Domain)
 	if err != nil {

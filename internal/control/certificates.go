@@ -36,6 +36,16 @@ type CertificateInfo struct {
 	Use       string    `json:"use"` // sign, encrypt, or both
 	Test      bool      `json:"test"`
 	Retired   bool      `json:"retired"`
+	// Record is the line of a zone file that publishes it, "" if there is
+	// nothing to publish.
+	Record string `json:"dns_record,omitempty"`
+}
+
+// A ShownCertificate is a certificate of ours with all that it says.
+type ShownCertificate struct {
+	CertificateInfo
+	Details
+	Chain []string `json:"chain"` // subjects of the issuers that are stored with it
 }
 
 // An Issue asks the local test CA for a certificate.
@@ -57,6 +67,7 @@ const testCAOwner = "test-ca"
 func (s *Service) handleCertificates(mux *http.ServeMux) {
 	handle(mux, commandBytes, "cert/import", s.importCertificate)
 	handle(mux, commandBytes, "cert/list", s.listCertificates)
+	handle(mux, commandBytes, "cert/show", s.showCertificate)
 	handle(mux, commandBytes, "cert/issue", s.issueCertificate)
 }
 
@@ -160,8 +171,56 @@ func certificateInfo(k store.Key, leaf *x509.Certificate) CertificateInfo {
 	info.Use = strings.Join(uses, "+")
 	if k.Owner == testCAOwner {
 		info.Use = "issue test certificates"
+		return info
 	}
+	info.Record = certRecord(k.Owner, leaf)
 	return info
+}
+
+// showCertificate returns all that a certificate of ours says.
+func (s *Service) showCertificate(ctx context.Context, in Fingerprint) (found []ShownCertificate, err error) {
+	prefix, err := parsePrefix(in.SHA256, "postern cert list")
+	if err != nil {
+		return nil, err
+	}
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		keys, err := tx.Keys()
+		if err != nil {
+			return err
+		}
+		found = nil
+		for _, k := range keys {
+			if !strings.HasPrefix(k.Fingerprint.String(), prefix) {
+				continue
+			}
+			shown, err := shownCertificate(k)
+			if err != nil {
+				return err
+			}
+			found = append(found, shown)
+		}
+		return nil
+	})
+	if err == nil && len(found) == 0 {
+		err = &Error{Kind: Negative, Message: "there is no such certificate", Hint: "postern cert list shows ours"}
+	}
+	return found, err
+}
+
+func shownCertificate(k store.Key) (ShownCertificate, error) {
+	leaf, err := x509.ParseCertificate(k.Certificate)
+	if err != nil {
+		return ShownCertificate{}, fmt.Errorf("certificate %s: %w", k.Fingerprint, err)
+	}
+	shown := ShownCertificate{certificateInfo(k, leaf), detailsOf(leaf), []string{}}
+	for _, der := range k.Chain {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return ShownCertificate{}, fmt.Errorf("chain of the certificate %s: %w", k.Fingerprint, err)
+		}
+		shown.Chain = append(shown.Chain, c.Subject.String())
+	}
+	return shown, nil
 }
 
 // issueCertificate issues from the local test CA, which is made on first use.

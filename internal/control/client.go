@@ -66,6 +66,11 @@ func (c *Client) Certificates(ctx context.Context) ([]CertificateInfo, error) {
 	return call[None, []CertificateInfo](ctx, c, "cert/list", None{})
 }
 
+// ShowCertificate shows those of our certificates whose SHA-256 begins so.
+func (c *Client) ShowCertificate(ctx context.Context, sha256 string) ([]ShownCertificate, error) {
+	return call[Fingerprint, []ShownCertificate](ctx, c, "cert/show", Fingerprint{sha256})
+}
+
 // IssueCertificate issues a certificate from the local test CA.
 func (c *Client) IssueCertificate(ctx context.Context, owner string) (Issued, error) {
 	return call[Issue, Issued](ctx, c, "cert/issue", Issue{owner})
@@ -79,6 +84,11 @@ func (c *Client) AddAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo,
 // Anchors lists the anchors.
 func (c *Client) Anchors(ctx context.Context) ([]AnchorInfo, error) {
 	return call[None, []AnchorInfo](ctx, c, "anchor/list", None{})
+}
+
+// ShowAnchor shows the anchors whose SHA-256 begins so.
+func (c *Client) ShowAnchor(ctx context.Context, sha256 string) ([]ShownAnchor, error) {
+	return call[Fingerprint, []ShownAnchor](ctx, c, "anchor/show", Fingerprint{sha256})
 }
 
 // RemoveAnchor removes one anchor that was added by hand.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 )
 
 // commandBytes bounds a command, apart from a message that it carries.
@@ -70,7 +71,11 @@ func (c *Client) send(ctx context.Context, name string, body io.Reader) (*http.R
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, &Error{Kind: Temporary, Message: "the server did not answer: " + err.Error()}
+		var sending *url.Error // repeats the command, which needs no telling
+		if errors.As(err, &sending) {
+			err = sending.Err
+		}
+		return nil, fmt.Errorf("the server did not answer: %w", notServing(err))
 	}
 	if response.StatusCode == http.StatusOK {
 		return response, nil

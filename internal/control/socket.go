@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -22,6 +23,9 @@ const (
 	headerTime  = 10 * time.Second
 	connectTime = 2 * time.Second
 )
+
+// ErrNotServing says that no server answers on the control socket.
+var ErrNotServing = errors.New("no server answers on the control socket")
 
 // Listen makes the socket in dir, for its owner only. A socket file that a
 // crash left behind is replaced: whoever calls this holds the store.
@@ -64,19 +68,31 @@ func (s *Service) Serve(ctx context.Context, l net.Listener) error {
 // A Client sends commands over the socket.
 type Client struct{ http *http.Client }
 
-// Dial returns a client of the socket in dir, and an error that wraps
-// os.ErrNotExist or syscall.ECONNREFUSED when nobody serves it.
+// Dial returns a client of the socket in dir, and ErrNotServing when nobody
+// serves it.
 func Dial(ctx context.Context, dir string) (*Client, error) {
 	path := filepath.Join(dir, SocketName)
+	if len(path) > maxPath {
+		return nil, ErrNotServing // Listen could not make it
+	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: connectTime}).DialContext(ctx, "unix", path)
 	}
 	probe, err := dial(ctx, "", "")
 	if err != nil {
-		return nil, fmt.Errorf("connecting to the server: %w", err)
+		return nil, fmt.Errorf("connecting to the server: %w", notServing(err))
 	}
 	probe.Close()
 	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
+}
+
+// notServing marks the errors of connecting that mean that nobody serves the
+// socket: it is not there, or was left behind by a crash.
+func notServing(err error) error {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%w: %w", ErrNotServing, err)
+	}
+	return err
 }
 
 // Close ends the client's idle connections.

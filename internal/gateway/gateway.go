@@ -156,6 +156,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		})
 		g.Log.Info("listening", "what", l.name, "address", l.socket.Addr().String())
 	}
+	g.Log.Info("ready", "hostname", g.Hostname)
 	<-serveCtx.Done()
 	g.drain()
 	err := serving.Wait()

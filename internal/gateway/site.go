@@ -102,12 +102,17 @@ func ignoreMissing(err error) error {
 	return err
 }
 
+// ErrMasterFile says that the file of the master key cannot be used, whatever
+// the store is sealed for.
+var ErrMasterFile = errors.New("the master key cannot be used")
+
 // OpenStore opens the store of a configuration and waits for it at most so
-// long. A missing master key or store wraps fs.ErrNotExist.
+// long. Errors are those of store.Open and ErrMasterFile; a missing file wraps
+// fs.ErrNotExist.
 func OpenStore(cfg *config.Config, wait time.Duration) (*store.DB, error) {
 	master, err := store.FileMasterKey(filepath.Join(cfg.Dir, MasterFile))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", store.ErrMasterKey, err)
+		return nil, fmt.Errorf("%w: %w", ErrMasterFile, err)
 	}
 	return store.Open(filepath.Join(cfg.Dir, StoreFile), store.Options{MasterKey: master, Timeout: wait})
 }

@@ -2,12 +2,16 @@ package gateway
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
 )
+
+// ErrTLS says that the certificate of the listeners or its key cannot be used.
+var ErrTLS = errors.New("the listeners' certificate cannot be used")
 
 // TLS returns the configuration of the listeners with a certificate from PEM
 // files, which are read again when they change. A change that cannot be read
@@ -46,11 +50,11 @@ type fileStamp struct {
 func (k *certificateKeeper) stamp() (fileStamp, error) {
 	cert, err := os.Stat(k.certFile)
 	if err != nil {
-		return fileStamp{}, fmt.Errorf("reading the TLS certificate: %w", err)
+		return fileStamp{}, fmt.Errorf("%w: %w", ErrTLS, err)
 	}
 	key, err := os.Stat(k.keyFile)
 	if err != nil {
-		return fileStamp{}, fmt.Errorf("reading the TLS key: %w", err)
+		return fileStamp{}, fmt.Errorf("%w: %w", ErrTLS, err)
 	}
 	return fileStamp{cert.ModTime(), key.ModTime(), cert.Size(), key.Size()}, nil
 }
@@ -58,7 +62,7 @@ func (k *certificateKeeper) stamp() (fileStamp, error) {
 func (k *certificateKeeper) load(stamp fileStamp) error {
 	pair, err := tls.LoadX509KeyPair(k.certFile, k.keyFile)
 	if err != nil {
-		return fmt.Errorf("reading the TLS certificate %s with the key %s: %w", k.certFile, k.keyFile, err)
+		return fmt.Errorf("%w: %s with the key %s: %w", ErrTLS, k.certFile, k.keyFile, err)
 	}
 	k.cert, k.loaded = &pair, stamp
 	return nil

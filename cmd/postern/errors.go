@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"postern/internal/control"
+	"postern/internal/gateway"
+	"postern/mime"
+	"postern/store"
+)
+
+// A usageError says that a command was called wrongly, or given what cannot be
+// used.
+type usageError struct{ message, hint string }
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(hint, format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...), hint}
+}
+
+// errNegative ends a command whose answer, already printed, is no.
+var errNegative = errors.New("no")
+
+// fail tells an error to the operator and returns the exit code for it.
+func (inv *invocation) fail(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if errors.Is(err, errNegative) {
+		return exitNo
+	}
+	hint, code := explain(err)
+	fmt.Fprintf(inv.stderr, "postern: %s\n", oneLine(err.Error()))
+	if hint != "" {
+		fmt.Fprintf(inv.stderr, "postern: hint: %s\n", hint)
+	}
+	return code
+}
+
+// explain finds the hint and the exit code that belong to an error.
+func explain(err error) (hint string, code int) {
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return usage.hint, exitUsage
+	}
+	var refused *control.Error
+	if errors.As(err, &refused) {
+		switch refused.Kind {
+		case control.Invalid:
+			return refused.Hint, exitUsage
+		case control.Negative:
+			return refused.Hint, exitNo
+		}
+		return refused.Hint, exitTemporary
+	}
+	for _, known := range []struct {
+		err  error
+		hint string
+		code int
+	}{
+		{mime.ErrAddress, "an address is local@domain, a domain is a full DNS name", exitUsage},
+		{store.ErrLocked, "another postern uses it; is it starting or stopping just now?", exitTemporary},
+		{store.ErrSchema, "use the postern that wrote it, or a newer one", exitUsage},
+		{store.ErrMasterKey, "the master key file must be the one the store was made with", exitUsage},
+		{store.ErrCorrupt, "restore the latest backup; docs/store.md says how", exitNo},
+		{store.ErrFull, "free or add disk space", exitTemporary},
+		{syscall.ENOSPC, "free or add disk space", exitTemporary},
+		{syscall.EADDRINUSE, "another program uses the port, or a postern runs already", exitTemporary},
+		{syscall.EADDRNOTAVAIL, "the address under [listen] must be one of this machine's", exitUsage},
+		{gateway.ErrMasterFile, "the file is as postern init made it, readable for its owner alone", exitUsage},
+		{gateway.ErrTLS, "tls.cert and tls.key must name PEM files that belong together", exitUsage},
+		{syscall.EACCES, "run as a user that may do this; ports below 1024 need a privilege", exitUsage},
+	} {
+		if errors.Is(err, known.err) {
+			return known.hint, known.code
+		}
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return "check the path and who may read and write it", exitUsage
+	}
+	return "", exitTemporary
+}
+
+// oneLine joins the lines of an error, of which joined errors have several.
+func oneLine(s string) string {
+	var parts []string
+	for line := range strings.Lines(s) {
+		line = strings.Join(strings.Fields(line), " ")
+		if line != "" {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
