@@ -89,8 +89,11 @@ func (t *tx) openChunk(s *stream, id BodyID, r bodyRecord, index uint32, dst []b
 	if sealed == nil {
 		return nil, t.missingChunk(id, index)
 	}
+	if !t.bolt.Writable() { // then it lies in the mapping
+		expect(sealed)
+		defer forget(sealed)
+	}
 	plain, err := s.open(dst, sealed, index, r.part(index))
-	forget(sealed)
 	if err != nil {
 		return nil, err
 	}
