@@ -1,0 +1,123 @@
+package pickup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+
+	"postern/mime"
+)
+
+// prepareBinary decodes every BINARY item once to know its size; the second time
+// is when it is sent. Nothing is held (RFC 9051 §6.4.5).
+func (m *message) prepareBinary(f *fetched, o *imap.FetchOptions) error {
+	for _, item := range o.BinarySection {
+		size, err := m.decodedSize(item.Part)
+		if err != nil {
+			return err
+		}
+		r, err := m.decoded(item.Part)
+		if err != nil {
+			return err
+		}
+		if p := item.Partial; p != nil {
+			skip := min(p.Offset, size)
+			size = min(p.Size, size-skip)
+			r = &skipReader{r: r, skip: skip}
+		}
+		f.literals = append(f.literals, literal{from: r, size: size,
+			begin: func(out *imapserver.FetchResponseWriter, size int64) io.WriteCloser {
+				return out.WriteBinarySection(item, size)
+			}})
+	}
+	for _, item := range o.BinarySectionSize {
+		size, err := m.decodedSize(item.Part)
+		if err != nil {
+			return err
+		}
+		f.sizes = append(f.sizes, binarySize{item: item, size: uint32(min(size, 1<<32-1))})
+	}
+	return nil
+}
+
+// decoded reads a part without its transfer encoding (RFC 9051 §6.4.5.2). The
+// whole message and multiparts have none.
+func (m *message) decoded(path []int) (io.Reader, error) {
+	if len(path) == 0 {
+		return io.NewSectionReader(m.body, 0, m.body.Size()), nil
+	}
+	root, err := m.structure()
+	if err != nil {
+		return nil, err
+	}
+	p := findPart(root, path)
+	if p == nil {
+		return eof{}, nil
+	}
+	h, err := m.headerOf(p)
+	if err != nil {
+		return nil, err
+	}
+	raw := io.NewSectionReader(m.body, p.body, p.end-p.body)
+	r, err := mime.DecodeTransfer(h, raw)
+	if err != nil {
+		return nil, no(imap.ResponseCodeUnknownCTE, "The part has an unknown transfer encoding")
+	}
+	return r, nil
+}
+
+func (m *message) decodedSize(path []int) (int64, error) {
+	r, err := m.decoded(path)
+	if err != nil {
+		return 0, err
+	}
+	buf := pieces.Get().(*[]byte)
+	defer pieces.Put(buf)
+	n, err := io.CopyBuffer(onlyWriter{io.Discard}, ctxReader{m.ctx, r}, *buf)
+	switch {
+	case errors.Is(err, mime.ErrEncoding):
+		return 0, no(imap.ResponseCodeUnknownCTE, "The part is not encoded as it says")
+	case err != nil:
+		return 0, fmt.Errorf("decoding a part: %w", err)
+	}
+	return n, nil
+}
+
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+
+// A skipReader leaves out octets at the beginning.
+type skipReader struct {
+	r    io.Reader
+	skip int64
+}
+
+func (s *skipReader) Read(p []byte) (int, error) {
+	if s.skip > 0 {
+		n, err := io.CopyN(io.Discard, s.r, s.skip)
+		s.skip -= n
+		if err != nil {
+			return 0, err
+		}
+	}
+	return s.r.Read(p)
+}
+
+// A ctxReader ends with its context.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c ctxReader) Read(p []byte) (int, error) {
+	err := c.ctx.Err()
+	if err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
