@@ -12,7 +12,8 @@ named bind9
 dig bind9-dnsutils
 slapd slapd
 ldapadd ldap-utils
-swaks swaks
+swaks swaks libnet-ssleay-perl
+curl curl
 perl:Net::SSLeay libnet-ssleay-perl
 mbsync isync
 gcc gcc
