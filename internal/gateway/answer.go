@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"postern/mime"
 	"postern/mime/mdn"
@@ -50,6 +51,14 @@ func (p *part) composeMDN(ctx context.Context, from mime.Address) error {
 	p.mdns = append(p.mdns, m)
 	_, err = m.body.Write(text)
 	return err
+}
+
+// saysOtherwise reports whether the answer composed for a recipient is not what
+// is true in the transaction: whether its mailbox is there.
+func (p *part) saysOtherwise(recipient mime.Address, here bool) bool {
+	return slices.ContainsFunc(p.mdns, func(m ownMDN) bool {
+		return m.recipient.Same(recipient) && (m.disposition == mdn.Processed) != here
+	})
 }
 
 // answerTo is where a notification goes: where the message asks for it if that

@@ -56,6 +56,10 @@ func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failur
 
 func failedRecipient(f failure) dsn.Recipient {
 	o := f.code.Outcome()
+	hint := o.Hint
+	if o.Retry {
+		hint = reason.QueueExpired.Outcome().Hint // it says "tried again", which is over
+	}
 	status := f.status
 	if status == "" || status[0] != '5' {
 		// An expired retry has a 4.x.x of its own; a failure is final (DN-23).
@@ -63,7 +67,7 @@ func failedRecipient(f failure) dsn.Recipient {
 	}
 	return dsn.Recipient{
 		Final: f.recipient, Action: dsn.Failed, Status: status,
-		Diagnostic: "x-postern; " + f.code.String(), Sentence: o.Public, Hint: o.Hint,
+		Diagnostic: "x-postern; " + f.code.String(), Sentence: o.Public, Hint: hint,
 	}
 }
 

@@ -102,8 +102,8 @@ func (p *part) readNotice() (*notice, error) {
 	return nil, nil
 }
 
-// unreadable tells a report that says nothing from a message that cannot be
-// read at the moment.
+// unreadable tells what is wrong with a message from what is wrong with reading
+// it at the moment.
 func unreadable(err error) bool {
 	for _, known := range []error{mime.ErrNotReport, mime.ErrHeader, mime.ErrLimit, mime.ErrEncoding, mime.ErrMediaType, mime.ErrParts, mime.ErrAddress} {
 		if errors.Is(err, known) {

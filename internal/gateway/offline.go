@@ -77,7 +77,6 @@ func (c *Core) signOffline(ctx context.Context, message smime.Source, from mime.
 	if err != nil {
 		return nil, err
 	}
-	header.Del("Bcc")
 	message, err = newHeaderSource(message, header)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"postern/internal/cms/smime"
@@ -101,7 +102,11 @@ func (o *opening) commit(tx store.Tx) error {
 			}
 		}
 	}
-	err := record(tx, o.job.Track, o.now, outcomes)
+	err := o.identify(tx)
+	if err != nil {
+		return err
+	}
+	err = record(tx, o.job.Track, o.now, outcomes)
 	if err != nil {
 		return err
 	}
@@ -109,6 +114,26 @@ func (o *opening) commit(tx store.Tx) error {
 		return tx.Finish(o.job.ID)
 	}
 	return o.keep(tx, refused)
+}
+
+// identify gives the track the Message-ID of the message that was accepted: what
+// stands outside is nobody's word (AS-54).
+func (o *opening) identify(tx store.Tx) error {
+	for _, p := range o.parts {
+		if p.inner == nil {
+			continue
+		}
+		t, err := tx.Track(o.job.Track)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		t.MessageID = p.opened.Header.MessageID()
+		return tx.PutTrack(t)
+	}
+	return nil
 }
 
 // keep leaves the sealed original of a refused message for an operator.

@@ -43,6 +43,10 @@ func (p *part) prepare(ctx context.Context) error {
 		return nil
 	}
 	err := p.spoolInner(ctx)
+	if unreadable(err) {
+		p.refuse(err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -58,6 +62,19 @@ func (p *part) prepare(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// refuse takes back what was accepted, for a message that was signed and cannot
+// be read, such as one whose wrapper has a broken transfer encoding.
+func (p *part) refuse(why error) {
+	p.discard()
+	p.inner = nil
+	for i := range p.opened.Verdicts {
+		v := &p.opened.Verdicts[i]
+		if v.Accepted() {
+			v.Code, v.Detail = reason.Malformed, why.Error()
+		}
+	}
 }
 
 // spoolInner writes the verified inner message to a body of its own.
@@ -113,6 +130,9 @@ func describeSigner(v sta.Verdict) string {
 // the body part of the store; the others share it.
 func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcome, error) {
 	inbox, err := tx.MailboxByName(to, store.Inbox)
+	if p.saysOtherwise(to, err == nil) {
+		return outcome{}, fmt.Errorf("the account %s came or went while its message was opened", to)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		// The account went away after RCPT TO was answered (DN-8).
 		return outcome{to, store.TrackFailed, "deliver", reason.UnknownRecipient, "the account is gone"}, nil

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
+	"postern/mime"
 	"postern/smtp"
 	"postern/store"
 	"postern/trust/reason"
@@ -25,12 +27,13 @@ func (c *Core) relay(ctx context.Context, job store.Job) error {
 	now := c.Now()
 	var outcomes []outcome
 	var failed, again []failure
-	for _, r := range results {
+	stopping := ctx.Err() != nil
+	for _, r := range complete(results, job.Recipients) {
 		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: "relay", code: r.Code, detail: describeResult(r)}
 		f := failure{recipient: r.Recipient, code: r.Code, detail: o.detail, status: r.Enhanced}
 		switch {
 		case r.Code.IsOK():
-		case r.Code.Outcome().Retry && now.Before(job.Expires):
+		case r.Code.Outcome().Retry && (stopping || now.Before(job.Expires)):
 			o.state = store.TrackSealed
 			again = append(again, f)
 		default:
@@ -42,7 +45,7 @@ func (c *Core) relay(ctx context.Context, job store.Job) error {
 		}
 		outcomes = append(outcomes, o)
 	}
-	if ctx.Err() != nil && len(again) == len(results) {
+	if stopping && len(again) == len(job.Recipients) {
 		// Stopping is not the far side's failure: the attempt does not count.
 		return ctx.Err()
 	}
@@ -68,6 +71,18 @@ func (c *Core) relay(ctx context.Context, job store.Job) error {
 		}
 		return tx.Reschedule(retry(job, again, now))
 	})
+}
+
+// complete adds what a Sender left out: without a result nobody took the
+// message, and it must not be lost.
+func complete(results []smtp.Result, to []mime.Address) []smtp.Result {
+	for _, a := range to {
+		known := slices.ContainsFunc(results, func(r smtp.Result) bool { return r.Recipient.Same(a) })
+		if !known {
+			results = append(results, smtp.Result{Recipient: a, Code: reason.Internal, Text: "there was no result"})
+		}
+	}
+	return results
 }
 
 // describeResult says for the track what the far side did, in its own words.

@@ -143,17 +143,30 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 		failAll(routes, reason.NoSigningKey, "neither "+job.Sender.String()+" nor its domain has a signing certificate in use and in date")
 	}
 	err = step.sealAll(routes)
-	var refused *reason.Error
-	if errors.As(err, &refused) && !refused.Code.Outcome().Retry {
-		// The message itself cannot be sent, now or later.
-		step.discard()
-		failAll(routes, refused.Code, refused.Detail)
-		err = nil
-	}
 	if err != nil {
-		return err
+		why := hopeless(err, job, now)
+		if why == nil || ctx.Err() != nil {
+			return err
+		}
+		step.discard()
+		failAll(routes, why.Code, why.Detail)
 	}
 	return step.commit(routes)
+}
+
+// hopeless returns why a message will not be sealed, or nil if it may be later.
+// When its time is over the sender is told, even if the fault is ours.
+func hopeless(err error, job store.Job, now time.Time) *reason.Error {
+	var refused *reason.Error
+	switch {
+	case errors.As(err, &refused) && !refused.Code.Outcome().Retry:
+		return refused
+	case unreadable(err) || errors.Is(err, smime.ErrNotCanonical):
+		return reason.New(reason.Malformed, "%w", err)
+	case !now.Before(job.Expires):
+		return reason.New(reason.QueueExpired, "%w", err)
+	}
+	return nil
 }
 
 func failAll(routes []Route, code reason.Code, detail string) {

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"time"
 
 	"postern/mime"
 	"postern/smtp"
-	"postern/sta"
 	"postern/store"
 	"postern/trust/reason"
 )
@@ -95,8 +93,6 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	if err != nil {
 		return "", err
 	}
-	// The envelope says who gets a blind copy; the field must not travel (AS-56).
-	header.Del("Bcc")
 	body, err := s.spool(ctx, header, in)
 	if err != nil {
 		return "", err
@@ -106,7 +102,7 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	if err != nil {
 		return "", err
 	}
-	track.Outbound = true
+	track.Outbound, track.Automatic = true, mime.IsNotification(header)
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		id, err := tx.PutBody(body)
 		if err != nil {
@@ -119,7 +115,7 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 		_, err = tx.Enqueue(store.Job{
 			Kind: store.SealJob, Track: track.ID, Body: id, Size: body.Size(),
 			Sender: e.From, Recipients: e.To, Blind: blind,
-			Automatic: mime.IsNotification(header),
+			Automatic: track.Automatic,
 			Created:   now, Due: now, Expires: now.Add(s.RetryFor),
 		})
 		return err
@@ -128,79 +124,6 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 		return "", storeError(err)
 	}
 	return string(track.ID), nil
-}
-
-// completeHeader checks what the Applicability Statement asks of an inner
-// message (AS-51, AS-53, AS-57) and adds what a client may leave to us
-// (RFC 6409 §8).
-func (s Submission) completeHeader(h *mime.Header, account mime.Address, now time.Time) error {
-	for _, name := range []string{"From", "Sender", "To", "Cc", "Date", "Message-ID", "MIME-Version", "Content-Type"} {
-		if h.Count(name) > 1 {
-			return reason.New(reason.BadHeader, "%s stands more than once", name)
-		}
-	}
-	if !isASCII(h) {
-		return reason.New(reason.BadHeader, "the header has octets that are not ASCII")
-	}
-	sender, err := sta.Sender(h)
-	if err != nil {
-		return reason.New(reason.BadHeader, "%w", err)
-	}
-	err = s.CheckSender(context.Background(), account, sender)
-	if err != nil {
-		return err
-	}
-	add := []struct {
-		missing     bool
-		name, value string
-	}{
-		{!h.Has("Date"), "Date", now.Format(time.RFC1123Z)},
-		{h.MessageID() == "", "Message-ID", mime.NewMessageID(s.Hostname, s.Rand)},
-		{!h.Has("MIME-Version"), "MIME-Version", "1.0"},
-	}
-	for _, a := range add {
-		if !a.missing {
-			continue
-		}
-		err := h.Set(a.name, a.value)
-		if err != nil {
-			return reason.New(reason.BadHeader, "adding %s: %w", a.name, err)
-		}
-	}
-	return nil
-}
-
-// isASCII reports whether the header has no octet above 127 (AS-51).
-func isASCII(h *mime.Header) bool {
-	for _, f := range h.Fields() {
-		for _, b := range f.Raw {
-			if b >= 0x80 {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// blindOf returns the recipients that neither To nor Cc names.
-func blindOf(h *mime.Header, to []mime.Address) ([]mime.Address, error) {
-	named := make(map[string]bool)
-	for _, name := range []string{"To", "Cc"} {
-		all, err := h.Addresses(name)
-		if err != nil {
-			return nil, reason.New(reason.BadHeader, "reading %s: %w", name, err)
-		}
-		for _, a := range all {
-			named[a.Key()] = true
-		}
-	}
-	var blind []mime.Address
-	for _, a := range to {
-		if !named[a.Key()] {
-			blind = append(blind, a)
-		}
-	}
-	return blind, nil
 }
 
 // spool writes header and rest to a new body.

@@ -50,7 +50,7 @@ func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome) er
 	for _, o := range outcomes {
 		for i := range t.Recipients {
 			r := &t.Recipients[i]
-			if o.state == "" || !r.Address.Same(o.recipient) {
+			if o.state == "" || !r.Address.Same(o.recipient) || overtaken(r.State, o.state) {
 				continue
 			}
 			r.State, r.Reason, r.Detail, r.Updated = o.state, o.code.String(), o.detail, now
@@ -63,6 +63,15 @@ func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome) er
 		}
 	}
 	return tx.PutTrack(t)
+}
+
+// overtaken reports whether a new state is older news than the old one: the far
+// side's answer may be here before we wrote down that it took the message.
+func overtaken(old, state store.TrackState) bool {
+	if state != store.TrackSealed && state != store.TrackRelayed {
+		return false
+	}
+	return old == store.TrackProcessed || old == store.TrackFailed
 }
 
 // storeError gives an error of the store its reason.

@@ -71,7 +71,7 @@ func (c *Core) workOn(ctx context.Context, kind store.JobKind, do step) {
 
 // doStep runs one step and, when it fails, puts the job back for later.
 func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
-	err := guarded(ctx, job, do)
+	err := c.guarded(ctx, job, do)
 	if err == nil {
 		return
 	}
@@ -82,8 +82,8 @@ func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
 	c.Log.Error("step failed", "kind", job.Kind, "track", job.Track, "attempt", job.Attempts+1, "err", err)
 	job.Reason, job.Detail = reason.Internal.String(), err.Error()
 	putBack := func(tx store.Tx) error {
-		// What has not begun to go its way has not failed, however long we
-		// ourselves are broken: it never expires here.
+		// What went wrong is ours: whether it has failed for good is for the
+		// step to say when it works again, never for us here.
 		return tx.Reschedule(postpone(job, c.Now()))
 	}
 	err = c.Store.Update(context.WithoutCancel(ctx), putBack)
@@ -104,12 +104,20 @@ func (c *Core) releaseLater(ctx context.Context, id store.JobID) {
 }
 
 // guarded is the last net under a step: a panic is an error of this job alone.
-func guarded(ctx context.Context, job store.Job, do step) (err error) {
+// Its value may hold whatever was worked on, so that only the runtime's own are
+// repeated.
+func (c *Core) guarded(ctx context.Context, job store.Job, do step) (err error) {
 	defer func() {
 		v := recover()
-		if v != nil {
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		if v == nil {
+			return
 		}
+		err = fmt.Errorf("panic of type %T", v)
+		known, ok := v.(runtime.Error)
+		if ok {
+			err = fmt.Errorf("panic: %w", known)
+		}
+		c.Log.Error("a step panicked", "track", job.Track, "err", err, "stack", string(debug.Stack()))
 	}()
 	return do(ctx, job)
 }

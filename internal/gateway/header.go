@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"postern/mime"
+	"postern/sta"
+	"postern/trust/reason"
+)
+
+// completeHeader checks what the Applicability Statement asks of an inner
+// message (AS-51, AS-53, AS-57), adds what a client may leave to us (RFC 6409
+// §8) and takes out what must not travel.
+func (s Submission) completeHeader(h *mime.Header, account mime.Address, now time.Time) error {
+	err := s.checkHeader(h, account)
+	if err != nil {
+		return err
+	}
+	// The envelope says who gets a blind copy (AS-56).
+	h.Del("Bcc")
+	h.Del("Resent-Bcc")
+	add := []struct {
+		missing     bool
+		name, value string
+	}{
+		{h.Get("Date") == "", "Date", now.Format(time.RFC1123Z)},
+		{!hasMessageID(h), "Message-ID", mime.NewMessageID(s.Hostname, s.Rand)},
+		{!h.Has("MIME-Version"), "MIME-Version", "1.0"},
+		{h.Get("To") == "", "To", "undisclosed-recipients:;"}, // RFC 5322 §3.4
+		{!h.Has("Subject"), "Subject", ""},
+	}
+	for _, a := range add {
+		if !a.missing {
+			continue
+		}
+		err := h.Set(a.name, a.value)
+		if err != nil {
+			return reason.New(reason.BadHeader, "adding %s: %w", a.name, err)
+		}
+	}
+	return nil
+}
+
+// singleFields may stand once at most (RFC 5322 §3.6, RFC 2045 §3): of two, the
+// far side may read the other one.
+func singleFields() []string {
+	return []string{
+		"From", "Sender", "Reply-To", "To", "Cc", "Date", "Message-ID", "Subject",
+		"MIME-Version", "Content-Type", "Content-Transfer-Encoding",
+	}
+}
+
+func (s Submission) checkHeader(h *mime.Header, account mime.Address) error {
+	for _, name := range singleFields() {
+		if h.Count(name) > 1 {
+			return reason.New(reason.BadHeader, "%s stands more than once", name)
+		}
+	}
+	if !isPrintable(h) {
+		return reason.New(reason.BadHeader, "the header has octets that are not printable ASCII")
+	}
+	_, err := sta.Sender(h)
+	if err != nil {
+		return reason.New(reason.BadHeader, "%w", err)
+	}
+	// Whoever From and Sender name will be believed to have written this.
+	for _, name := range []string{"From", "Sender"} {
+		all, err := h.Addresses(name)
+		if err != nil {
+			return reason.New(reason.BadHeader, "reading %s: %w", name, err)
+		}
+		for _, a := range all {
+			err := s.CheckSender(context.Background(), account, a)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isPrintable reports whether the header has nothing but printable ASCII and
+// white space (AS-51, RFC 5322 §2.2).
+func isPrintable(h *mime.Header) bool {
+	for _, f := range h.Fields() {
+		for _, b := range f.Raw {
+			if b > '~' || b < ' ' && b != '\t' && b != '\r' && b != '\n' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// hasMessageID reports whether the Message-ID is of the form <left@right>
+// (AS-57); one that is not is replaced.
+func hasMessageID(h *mime.Header) bool {
+	id := h.MessageID()
+	left, right, at := strings.Cut(strings.Trim(id, "<>"), "@")
+	return at && left != "" && right != "" && strings.Contains(h.Get("Message-ID"), id)
+}
+
+// blindOf returns the recipients that neither To nor Cc names.
+func blindOf(h *mime.Header, to []mime.Address) ([]mime.Address, error) {
+	named := make(map[string]bool)
+	for _, name := range []string{"To", "Cc"} {
+		all, err := h.Addresses(name)
+		if err != nil {
+			return nil, reason.New(reason.BadHeader, "reading %s: %w", name, err)
+		}
+		for _, a := range all {
+			named[a.Key()] = true
+		}
+	}
+	var blind []mime.Address
+	for _, a := range to {
+		if !named[a.Key()] {
+			blind = append(blind, a)
+		}
+	}
+	return blind, nil
+}
