@@ -12,7 +12,7 @@ named bind9
 dig bind9-dnsutils
 slapd slapd
 ldapadd ldap-utils
-swaks swaks libnet-ssleay-perl
+swaks swaks
 curl curl
 perl:Net::SSLeay libnet-ssleay-perl
 mbsync isync

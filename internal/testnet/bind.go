@@ -16,14 +16,26 @@ import (
 // understand is answered with SERVFAIL.
 func BIND(t testing.TB, zones map[string][]string) string {
 	t.Helper()
+	addr := net.JoinHostPort("127.0.0.1", freePort(t))
+	BINDAt(t, addr, zones)
+	return addr
+}
+
+// BINDAt is as BIND at a loopback address, such as one that DeadPort returned:
+// a server that comes back.
+func BINDAt(t testing.TB, addr string, zones map[string][]string) {
+	t.Helper()
 	path := Require(t, "named")
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatalf("testnet: reading the address of BIND: %v", err)
+	}
 	dir := t.TempDir()
-	port := freePort(t)
 	conf := lines(
 		"options {",
 		`directory "`+dir+`";`,
 		"pid-file none;",
-		"listen-on port "+port+" { 127.0.0.1; };",
+		"listen-on port "+port+" { "+host+"; };",
 		"listen-on-v6 { none; };",
 		"recursion no; minimal-responses yes; dnssec-validation no; notify no;",
 		"};",
@@ -42,7 +54,6 @@ func BIND(t testing.TB, zones map[string][]string) string {
 		}
 	})
 	d.await(t, ready)
-	return net.JoinHostPort("127.0.0.1", port)
 }
 
 func zoneFile(origin string, records []string) string {
