@@ -112,16 +112,16 @@ type DirectoryTx interface {
 	// Accounts are found without regard to case.
 	Account(a mime.Address) (Account, error)
 	Accounts() ([]Account, error)
-	PutAccount(Account) error // creates the account's INBOX when it is missing
-	RemoveAccount(a mime.Address) error
+	PutAccount(Account) error           // creates the account's INBOX when it is missing
+	RemoveAccount(a mime.Address) error // with its mailboxes
 
 	Key(f Fingerprint) (Key, error)
 	Keys() ([]Key, error)
 	KeysOf(owner string) ([]Key, error) // of exactly this address or domain
-	PutKey(Key) error
+	PutKey(Key) error                   // Fingerprint must be that of Certificate; Owner is folded to lower case
 	RemoveKey(f Fingerprint) error
 
 	Anchors() ([]Anchor, error)
-	PutAnchor(Anchor) error
+	PutAnchor(Anchor) error // Fingerprint must be that of Certificate
 	RemoveAnchor(source string, domain mime.Domain, f Fingerprint) error
 }

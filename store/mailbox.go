@@ -53,15 +53,20 @@ type MailboxTx interface {
 	MailboxByName(account mime.Address, name string) (Mailbox, error)
 	Mailboxes(account mime.Address) ([]Mailbox, error) // by name, INBOX first
 	CreateMailbox(account mime.Address, name string) (Mailbox, error)
-	RenameMailbox(id MailboxID, name string) error // with the mailboxes below it
-	RemoveMailbox(id MailboxID) error              // with its messages
+	// RenameMailbox renames with the mailboxes below it. INBOX is refused, and
+	// a new name below the old one.
+	RenameMailbox(id MailboxID, name string) error
+	// RemoveMailbox removes with its messages, not with the mailboxes below it.
+	// INBOX is refused: it goes with its account.
+	RemoveMailbox(id MailboxID) error
 	SubscribeMailbox(id MailboxID, on bool) error
 
-	// Append stores m with the next UID and a new ModSeq and returns it so.
+	// Append stores m with the next UID, a new ModSeq and the Size of its body,
+	// and returns it so. A zero Received becomes the present.
 	Append(id MailboxID, m Message) (Message, error)
 	Message(id MailboxID, uid uint32) (Message, error)
 	// EachMessage calls fn in order of UID, from the UID given; fn returning
-	// false ends it.
+	// false ends it. fn must not write.
 	EachMessage(id MailboxID, from uint32, fn func(Message) bool) error
 	// SetFlags replaces the flags of a message; equal flags change nothing.
 	SetFlags(id MailboxID, uid uint32, flags []string) (Message, error)

@@ -45,10 +45,11 @@ type Job struct {
 // QueueTx holds jobs. Due work is found by an index, never by a scan.
 type QueueTx interface {
 	// Enqueue stores j, which must have Kind, Body and Due, gives it an ID and
-	// takes a reference to its body.
+	// takes a reference to its body. A zero Size becomes that of the body.
 	Enqueue(j Job) (JobID, error)
 	Job(id JobID) (Job, error)
-	// EachJob calls fn in order of ID; fn returning false ends it.
+	// EachJob calls fn in order of ID; fn returning false ends it. fn must not
+	// write.
 	EachJob(fn func(Job) bool) error
 	// Reschedule replaces a stored job, due at its Due; a claim on it ends.
 	Reschedule(j Job) error

@@ -32,7 +32,8 @@ var (
 	ErrPruned = errors.New("older changes are no longer recorded")
 )
 
-// A Store is safe for use by many goroutines.
+// A Store is safe for use by many goroutines. No method of it may be called
+// inside a function given to View or Update: that could wait for itself.
 type Store interface {
 	// View calls fn with a consistent snapshot. Writing methods of its Tx
 	// return ErrReadOnly. fn must be short: a snapshot holds back the reuse of
@@ -51,7 +52,8 @@ type Store interface {
 	// forgotten on Discard, on Close of the store and after a crash.
 	NewBody(ctx context.Context) (BodyWriter, error)
 
-	// OpenBody opens a stored body for reading, ErrNotFound if it is gone.
+	// OpenBody opens a stored body for reading, ErrNotFound if it is gone. A
+	// body that goes while it is open makes further reads ErrNotFound.
 	OpenBody(ctx context.Context, id BodyID) (Body, error)
 
 	// Claim blocks until a job of one of the kinds is due and free, and hands
@@ -98,10 +100,12 @@ type BodyID uint64
 // A BodyWriter takes a body of unknown length.
 type BodyWriter interface {
 	io.Writer
-	// Size is the number of bytes written so far.
+	// Size is the number of bytes written so far. After PutBody no more can be
+	// written.
 	Size() int64
 	// Discard forgets the body unless a committed transaction holds it. It may
-	// be called more than once and after PutBody.
+	// be called more than once and after PutBody; not to call it for a body
+	// that was not put keeps its space until the store is opened again.
 	Discard()
 }
 
