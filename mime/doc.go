@@ -6,4 +6,7 @@
 // and writes it again: fields stay as they came, and bodies stream through
 // unchanged. What is held in memory is bounded by [Limits] and never grows
 // with the size of a message.
+//
+// New messages, reports and those of [Message], are composed with go-message.
+// The library sees nothing that is signed already.
 package mime

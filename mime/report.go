@@ -2,13 +2,11 @@ package mime
 
 import (
 	"bytes"
-	crand "crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"mime/quotedprintable"
-	"strings"
+
+	message "github.com/emersion/go-message"
 )
 
 // ErrNotReport is wrapped by ReadReport's error for a message that is no report
@@ -41,65 +39,58 @@ type Report struct {
 	Original *Header
 }
 
-// Compose returns the whole message with CRLF line ends, all of it 7-bit. The
-// boundary is unique by 128 bits from rand; nil means the system's randomness.
+// Compose returns the whole message with CRLF line ends, all of it 7-bit; fields
+// that would make it anything else are an error wrapping ErrHeader. The boundary
+// is unique by 128 bits from rand; nil means the system's randomness.
 func (r *Report) Compose(rand io.Reader) ([]byte, error) {
-	if rand == nil {
-		rand = crand.Reader
+	if r.Kind != ReportMDN && r.Kind != ReportDSN {
+		return nil, fmt.Errorf("%w: the kind %q is not ours to send", ErrNotReport, r.Kind)
 	}
-	var unique [16]byte
-	_, err := io.ReadFull(rand, unique[:])
-	if err != nil {
-		return nil, fmt.Errorf("making a boundary: %w", err)
-	}
-	boundary := "postern-" + hex.EncodeToString(unique[:])
-	h := r.Header.Clone()
-	err = errors.Join(
-		h.Set("MIME-Version", "1.0"),
-		h.Set("Content-Type", "multipart/report; report-type="+r.Kind+"; boundary=\""+boundary+"\""))
+	var b bytes.Buffer
+	parts, err := startMultipart(&b, r.Header, "multipart/report; report-type="+r.Kind, rand)
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	h.WriteTo(&b)
-	b.WriteString("--" + boundary + "\r\n")
-	writeText(&b, r.Text)
-	b.WriteString("\r\n--" + boundary + "\r\nContent-Type: message/" + r.Kind + "\r\n\r\n")
-	for _, group := range r.Groups {
-		group.WriteTo(&b)
+	err = addText(parts, r.Text)
+	if err != nil {
+		return nil, err
+	}
+	err = addFields(parts, "message/"+r.Kind, r.Groups...)
+	if err != nil {
+		return nil, err
 	}
 	if r.Original != nil {
-		b.WriteString("\r\n--" + boundary + "\r\nContent-Type: text/rfc822-headers\r\n\r\n")
-		r.Original.WriteTo(&b)
+		err = addFields(parts, "text/rfc822-headers", r.Original)
+		if err != nil {
+			return nil, err
+		}
 	}
-	b.WriteString("\r\n--" + boundary + "--\r\n")
+	err = parts.Close()
+	if err != nil {
+		return nil, err
+	}
+	if !sevenBit(b.Bytes()) || BareBreak(b.Bytes(), false) >= 0 {
+		return nil, fmt.Errorf("%w: a field of the report is not 7-bit or lacks its CRLF", ErrHeader)
+	}
 	return b.Bytes(), nil
 }
 
-// writeText writes a text part, quoted-printable where it has to be.
-func writeText(b *bytes.Buffer, text string) {
-	if plainText(text) {
-		b.WriteString("Content-Type: text/plain; charset=us-ascii\r\n\r\n")
-		b.WriteString(strings.ReplaceAll(text, "\n", "\r\n"))
-		return
+// addFields writes a part that has groups of fields for its body. They go
+// without an encoding, so that no line of them is folded or split (AS-91).
+func addFields(parts *message.Writer, mediaType string, groups ...*Header) error {
+	h, err := newHeader("Content-Type", mediaType)
+	if err != nil {
+		return err
 	}
-	b.WriteString("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
-	w := quotedprintable.NewWriter(b)
-	io.WriteString(w, text)
-	w.Close()
-}
-
-// plainText reports whether text can go without an encoding.
-func plainText(text string) bool {
-	if !sevenBit([]byte(text)) || strings.Contains(text, "\r") {
-		return false
-	}
-	for line := range strings.SplitSeq(text, "\n") {
-		if len(line) > maxLine {
-			return false
+	return addPart(parts, h, func(w io.Writer) error {
+		for _, group := range groups {
+			_, err := group.WriteTo(w)
+			if err != nil {
+				return err
+			}
 		}
-	}
-	return true
+		return nil
+	})
 }
 
 // ReadReport reads a message to its end and returns it as a report of the kind

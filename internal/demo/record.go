@@ -2,8 +2,8 @@ package demo
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -20,40 +20,34 @@ const (
 // a few hundred KiB, as real summaries are.
 const observations = 900
 
-// boundary separates the parts; it occurs in none of them.
-const boundary = "=_record-of-the-demonstration"
-
 // message composes what an EHR would submit: a note in the words that Blue
 // Button+ asks for (BB-31), a C-CDA summary, and request.txt (BB-32).
 func message(from, to mime.Address, id string, at time.Time) ([]byte, error) {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "From: %s <%s>\r\nTo: <%s>\r\n", holder, from, to)
-	fmt.Fprintf(&b, "Subject: Summary of care\r\nDate: %s\r\nMessage-ID: %s\r\n", at.Format(time.RFC1123Z), id)
-	fmt.Fprintf(&b, "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"%s\"\r\n\r\n", boundary)
-	fmt.Fprintf(&b, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n", boundary)
-	fmt.Fprintf(&b, "This message was sent by %s at the request of %s.\r\n\r\n", holder, patient)
-	err := attach(&b, "application/xml", "summary.xml", ccda(at))
+	h := &mime.Header{}
+	err := errors.Join(
+		h.Add("From", holder+" <"+from.String()+">"),
+		h.Add("To", to.String()),
+		h.Add("Subject", "Summary of care"),
+		h.Add("Date", at.Format(time.RFC1123Z)),
+		h.Add("Message-ID", id))
 	if err != nil {
 		return nil, err
 	}
 	request := fmt.Sprintf("Destination: %s\r\nPatient: %s\r\nData-holder: %s\r\nRecurring: No\r\n", to, patient, holder)
-	err = attach(&b, "text/plain; charset=utf-8", "request.txt", request)
+	m := mime.Message{
+		Header: h,
+		Text:   fmt.Sprintf("This message was sent by %s at the request of %s.\n", holder, patient),
+		Attachments: []mime.Attachment{
+			{Type: "application/xml", Name: "summary.xml", Content: strings.NewReader(ccda(at))},
+			{Type: "text/plain; charset=utf-8", Name: "request.txt", Content: strings.NewReader(request)},
+		},
+	}
+	var b bytes.Buffer
+	err = m.Compose(&b, nil)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(&b, "--%s--\r\n", boundary)
 	return b.Bytes(), nil
-}
-
-func attach(b *bytes.Buffer, mediaType, name, content string) error {
-	fmt.Fprintf(b, "--%s\r\nContent-Type: %s; name=\"%s\"\r\n", boundary, mediaType, name)
-	fmt.Fprintf(b, "Content-Disposition: attachment; filename=\"%s\"\r\nContent-Transfer-Encoding: base64\r\n\r\n", name)
-	w := mime.NewBase64Writer(b)
-	_, err := io.WriteString(w, content)
-	if err != nil {
-		return fmt.Errorf("attaching %s: %w", name, err)
-	}
-	return w.Close()
 }
 
 // ccda is a Continuity of Care Document with made-up results.

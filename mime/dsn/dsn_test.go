@@ -59,6 +59,7 @@ const failed = "From: postmaster@a.example\r\n" +
 	"\r\n" +
 	"--postern-01010101010101010101010101010101\r\n" +
 	"Content-Type: text/plain; charset=us-ascii\r\n" +
+	"Content-Transfer-Encoding: 7bit\r\n" +
 	"\r\n" +
 	"Your message could not be delivered to everyone.\r\n" +
 	"\r\n" +

@@ -68,6 +68,7 @@ const dispatched = "From: b@b.example\r\n" +
 	"\r\n" +
 	"--postern-01010101010101010101010101010101\r\n" +
 	"Content-Type: text/plain; charset=us-ascii\r\n" +
+	"Content-Transfer-Encoding: 7bit\r\n" +
 	"\r\n" +
 	"Your message was delivered to the mailbox of b@b.example.\r\n" +
 	"This does not say that it was read.\r\n" +
