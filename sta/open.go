@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -53,7 +52,8 @@ type Opened struct {
 	// Wrapped tells whether the signed part was a message/rfc822.
 	Wrapped bool
 
-	smime *smime.Opened
+	smime   *smime.Opened
+	authors []mime.Address // of From; Sender alone, unless there are several
 }
 
 // Open decrypts and verifies a message and judges its signers for every
@@ -94,6 +94,10 @@ func (o *Opened) read(in Incoming) error {
 		return err
 	}
 	o.Sender, err = Sender(o.Header)
+	if err != nil {
+		return err
+	}
+	o.authors, err = authors(o.Header)
 	if err != nil {
 		return err
 	}
@@ -195,8 +199,12 @@ func isContentField(name string) bool {
 
 // Message returns the inner message as it is to be delivered. For a wrapped
 // message that is exactly what was signed. It reads the sealed message again,
-// and its last read fails unless the same content was seen as Open verified.
+// and its last read fails unless the same content was seen as Open verified. A
+// message that did not open so far is an smime.ErrNotVerified.
 func (o *Opened) Message(l mime.Limits) (io.Reader, error) {
+	if o.smime == nil || o.Header == nil {
+		return nil, smime.ErrNotVerified
+	}
 	content, err := o.smime.Content()
 	if err != nil {
 		return nil, err
@@ -242,7 +250,7 @@ func (o *Opened) judge(in Incoming) {
 	for i, r := range in.Recipients {
 		v, seen := byAnchors[r.Anchors]
 		if !seen {
-			v = judgeSigners(o.smime.Signatures, o.smime.Certificates, o.Sender, r.Anchors, in)
+			v = o.judgeSigners(r.Anchors, in)
 			byAnchors[r.Anchors] = v
 		}
 		v.Recipient = r.Address
@@ -250,10 +258,10 @@ func (o *Opened) judge(in Incoming) {
 	}
 }
 
-func judgeSigners(signatures []cms.SignerResult, intermediates []*x509.Certificate, sender mime.Address, anchors *trust.Anchors, in Incoming) Verdict {
+func (o *Opened) judgeSigners(anchors *trust.Anchors, in Incoming) Verdict {
 	best := Verdict{Code: reason.NotSigned, Detail: "there is no signature"}
-	for i, s := range signatures {
-		v := judgeSigner(s, intermediates, sender, anchors, in)
+	for i, s := range o.smime.Signatures {
+		v := o.judgeSigner(s, anchors, in)
 		if v.Accepted() {
 			return v
 		}
@@ -264,7 +272,7 @@ func judgeSigners(signatures []cms.SignerResult, intermediates []*x509.Certifica
 	return best
 }
 
-func judgeSigner(s cms.SignerResult, intermediates []*x509.Certificate, sender mime.Address, anchors *trust.Anchors, in Incoming) Verdict {
+func (o *Opened) judgeSigner(s cms.SignerResult, anchors *trust.Anchors, in Incoming) Verdict {
 	if s.Err != nil {
 		code, _ := refusal(s.Err)
 		if code == reason.Internal || code == reason.Malformed {
@@ -275,18 +283,30 @@ func judgeSigner(s cms.SignerResult, intermediates []*x509.Certificate, sender m
 	judged := trust.Judge(trust.Params{
 		Certificate:   s.Certificate,
 		Purpose:       trust.Sign,
-		Address:       sender,
+		Address:       o.Sender,
 		Anchors:       anchors,
-		Intermediates: intermediates,
+		Intermediates: o.smime.Certificates,
 		At:            in.At,
 		Profile:       in.Profile,
 	})
-	code := judged.Code
-	if code == reason.WrongAddress {
+	v := Verdict{Code: judged.Code, Detail: judged.Detail, Signer: s.Certificate, Trust: judged}
+	if v.Code == reason.WrongAddress {
 		// The signature is good, but somebody else's (AS-63).
-		code = reason.SenderMismatch
+		v.Code = reason.SenderMismatch
 	}
-	return Verdict{Code: code, Detail: judged.Detail, Signer: s.Certificate, Trust: judged}
+	if !v.Accepted() {
+		return v
+	}
+	for _, a := range o.authors {
+		// Readers are shown From, whoever Sender is: nobody may be named there
+		// whom the signer cannot speak for.
+		_, bound := trust.Binds(s.Certificate, a, in.Profile)
+		if !bound {
+			v.Code, v.Detail = reason.SenderMismatch, "the signer is not the author "+a.String()
+			return v
+		}
+	}
+	return v
 }
 
 // nearer reports whether a is closer to acceptance than b, and so tells more:
