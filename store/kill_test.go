@@ -82,9 +82,6 @@ func killedPut(db *DB, name string, size int) error {
 // B16: whatever was acknowledged before the process was killed is there, once,
 // and the store is sound.
 func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts processes")
-	}
 	s := newTestStore(t, Options{chunkSize: 16 << 10})
 	err := WriteMasterKey(s.path+".key", s.options.MasterKey.(*MasterKey))
 	if err != nil {

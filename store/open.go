@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -35,8 +36,8 @@ const (
 	defaultTimeout = time.Second
 	// mapSize is the address space that is set aside for the file. A file that
 	// outgrows it is mapped anew, which must wait for every snapshot; below it
-	// a backup holds nobody up.
-	mapSize = 1 << 38
+	// a backup holds nobody up. It is 256 GiB, and 1 GiB on 32 bits.
+	mapSize = 1 << (30 + 8*(math.MaxInt>>62))
 )
 
 // Open opens the store at path, which Create made, and brings it to the newest

@@ -125,25 +125,31 @@ func (s *suite) deliver(id store.MailboxID, text string, flags ...string) store.
 	return m
 }
 
-// enqueue puts a new job into the queue.
+// enqueue puts a new job into the queue and returns it as it is stored.
 func (s *suite) enqueue(j store.Job) store.Job {
 	s.Helper()
-	w := s.body([]byte("job"))
-	defer w.Discard()
-	s.update(func(tx store.Tx) error {
-		b, err := tx.PutBody(w)
-		if err != nil {
-			return err
-		}
-		j.Body = b
-		j.ID, err = tx.Enqueue(j)
-		return err
-	})
+	id := s.enqueueOnly(j)
 	s.view(func(tx store.Tx) (err error) {
-		j, err = tx.Job(j.ID)
+		j, err = tx.Job(id)
 		return err
 	})
 	return j
+}
+
+// enqueueOnly does not look at the job again, which somebody may have claimed.
+func (s *suite) enqueueOnly(j store.Job) (id store.JobID) {
+	s.Helper()
+	w := s.body([]byte("job"))
+	defer w.Discard()
+	s.update(func(tx store.Tx) (err error) {
+		j.Body, err = tx.PutBody(w)
+		if err != nil {
+			return err
+		}
+		id, err = tx.Enqueue(j)
+		return err
+	})
+	return id
 }
 
 func (s *suite) reads(id store.BodyID, want []byte) {
