@@ -350,7 +350,10 @@ func message(from, to string, fields ...string) string {
 	return head + "\n" + canary + "\n"
 }
 
-func crlf(s string) []byte { return []byte(strings.ReplaceAll(s, "\n", "\r\n")) }
+// crlf writes line ends as they are on the wire.
+func crlf(s string) []byte {
+	return []byte(strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", "\r\n"))
+}
 
 // try submits a message and returns what Accept says.
 func (s *site) try(text, from string, to ...string) (store.TrackID, error) {
