@@ -160,12 +160,23 @@ SyncState *
 	return maildir(s.t, dir+"/INBOX")
 }
 
+// imapURL is what curl calls the site.
+func (s *site) imapURL() string {
+	return "imaps://" + s.hostname() + ":" + portOf(s.t, s.address("imaps"))
+}
+
+// curlArgs are the arguments of curl for a user of the site.
+func (s *site) curlArgs(user string) []string {
+	return []string{"--silent", "--show-error", "--ipv4", "--cacert", s.tlsCert(), "--user", user + ":" + password,
+		"--resolve", s.hostname() + ":" + portOf(s.t, s.address("imaps")) + ":127.0.0.1"}
+}
+
 // TestInteropRealSend sends a record from swaks at one gateway to isync at the
 // other.
 func TestInteropRealSend(t *testing.T) {
 	testnet.Require(t, "swaks")
 	testnet.Require(t, "mbsync")
-	curl := testnet.Require(t, "curl")
+	testnet.Require(t, "curl")
 	p := newPair(t)
 	for i, c := range []struct{ name, to, source string }{
 		{"certificate in BIND", "bob@b.example", "dns-domain"},
@@ -181,10 +192,7 @@ func TestInteropRealSend(t *testing.T) {
 				t.Errorf("%d messages came, the first of %d octets instead of %d", len(got), len(got[0]), len(message))
 			}
 			p.a.inbox("alice@a.example", i+1)
-			answer := peer(t, "", curl, "--silent", "--show-error", "--ipv4", "--cacert", p.a.tlsCert(),
-				"--resolve", fmt.Sprintf("%s:%s:127.0.0.1", p.a.hostname(), portOf(t, p.a.address("imaps"))),
-				"--user", "alice@a.example:"+password,
-				fmt.Sprintf("imaps://%s:%s/INBOX;MAILINDEX=%d", p.a.hostname(), portOf(t, p.a.address("imaps")), i+1))
+			answer := peer(t, "", "curl", append(p.a.curlArgs("alice@a.example"), fmt.Sprintf("%s/INBOX;MAILINDEX=%d", p.a.imapURL(), i+1))...)
 			checkProcessed(t, answer, id, c.to)
 			life := p.a.waitTrack(id, time.Minute, processed)
 			found := false

@@ -1,0 +1,185 @@
+package interop
+
+import (
+	"errors"
+	"fmt"
+	"net/textproto"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"postern/internal/testnet"
+	"postern/smtp"
+)
+
+// diskSize is what the store may take until the disk grows.
+const diskSize = 48 << 20
+
+// A disk is a place for a store that is full at diskSize until it grows.
+type disk struct {
+	dir   string
+	limit func(pid int) error // once the process runs
+	grow  func(pid int) error
+}
+
+// limitedDisk is an ordinary folder in which the process may write no larger
+// file. The kernel says EFBIG there instead of ENOSPC.
+func limitedDisk(t *testing.T) disk {
+	t.Helper()
+	set := func(size uint64) func(int) error {
+		return func(pid int) error {
+			return unix.Prlimit(pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: size, Max: unix.RLIM_INFINITY}, nil)
+		}
+	}
+	return disk{t.TempDir(), set(diskSize), set(unix.RLIM_INFINITY)}
+}
+
+// tmpfsDisk is a file system of its own.
+func tmpfsDisk(t *testing.T) disk {
+	t.Helper()
+	dir := t.TempDir()
+	mount := func(flags uintptr, size int) error {
+		return unix.Mount("postern-test", dir, "tmpfs", flags, fmt.Sprintf("size=%d", size))
+	}
+	err := mount(0, diskSize)
+	if err != nil {
+		t.Fatalf("mounting a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		err := unix.Unmount(dir, 0)
+		if err != nil {
+			t.Errorf("unmounting: %v", err)
+		}
+	})
+	return disk{dir, func(int) error { return nil }, func(int) error { return mount(unix.MS_REMOUNT, 20*diskSize) }}
+}
+
+// TestInteropDiskFull fills the disk. Both servers answer 452 and lose nothing;
+// when there is space again all goes on by itself.
+func TestInteropDiskFull(t *testing.T) {
+	t.Parallel() // for most of the time it waits until failed steps are tried again
+	disks := []disk{limitedDisk(t)}
+	if os.Geteuid() == 0 && canMount(t) {
+		disks = append(disks, tmpfsDisk(t))
+	}
+	var all []*full
+	for _, d := range disks {
+		all = append(all, fillDisk(t, d))
+	}
+	for _, f := range all {
+		f.grow()
+	}
+	for _, f := range all {
+		f.judge()
+	}
+}
+
+// canMount tells root from root in a container.
+func canMount(t *testing.T) bool {
+	t.Helper()
+	dir := t.TempDir()
+	err := unix.Mount("postern-test", dir, "tmpfs", 0, "size=65536")
+	if err != nil {
+		t.Logf("the file system of its own is left out: %v", err)
+		return false
+	}
+	return unix.Unmount(dir, 0) == nil
+}
+
+// A full is a site whose disk is full.
+type full struct {
+	*site
+	disk     disk
+	accepted map[string]string // what was answered 250, by Message-ID
+}
+
+// fillDisk makes a site on a disk and fills it.
+func fillDisk(t *testing.T, d disk) *full {
+	t.Helper()
+	pki := testnet.NewPKI(t, time.Now())
+	root := pki.Root("interop root")
+	own, far := root.Leaf("b.example"), root.Leaf("a.example")
+	f := &full{disk: d}
+	f.site = newSite(t, "b.example", setup{
+		dir: d.dir, users: []string{"bob@b.example", "carol@b.example"}, keys: []*testnet.Identity{own}, anchors: []*testnet.Identity{root},
+	})
+	f.serve()
+	err := d.limit(f.cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.accepted = fillUp(t, f.site)
+	t.Logf("%d messages of 1 MiB were answered 250 before 452", len(f.accepted))
+
+	sealed := sealer{far, testnet.Certs(own)}.seal(t, record("alice@a.example", "bob@b.example", "<far@a.example>", 1<<20), "bob@b.example")
+	c, err := dialBackbone(t.Context(), f.backbone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var reply *textproto.Error
+	err = c.send("alice@a.example", "bob@b.example", strings.NewReader(sealed))
+	if !errors.As(err, &reply) || reply.Code != 452 {
+		t.Errorf("the backbone answers %v, want 452", err)
+	}
+	return f
+}
+
+// grow gives the disk space, and checks that submission works at once.
+func (f *full) grow() {
+	f.t.Helper()
+	f.alive()
+	err := f.disk.grow(f.cmd.Process.Pid)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	more := record("carol@b.example", "bob@b.example", "<more@b.example>", 1<<20)
+	err = f.submit("carol@b.example", "bob@b.example", more)
+	if err != nil {
+		f.t.Fatalf("with space again, submission answers %v", err)
+	}
+	f.accepted[messageID(more)] = more
+}
+
+// judge waits for all that was answered 250.
+func (f *full) judge() {
+	f.t.Helper()
+	for _, got := range f.inbox("bob@b.example", len(f.accepted)) {
+		id := messageID(got)
+		if got != f.accepted[id] {
+			f.t.Errorf("%s came again, or changed", id)
+		}
+		delete(f.accepted, id)
+	}
+	if len(f.accepted) > 0 {
+		f.t.Errorf("%d messages that were answered 250 are lost", len(f.accepted))
+	}
+	f.alive()
+	f.stop()
+	f.checkStore()
+}
+
+// fillUp submits until the answer is 452, and returns what was answered 250.
+func fillUp(t *testing.T, s *site) map[string]string {
+	t.Helper()
+	const most = 100
+	accepted := make(map[string]string)
+	for i := range most {
+		message := record("carol@b.example", "bob@b.example", fmt.Sprintf("<%d@b.example>", i), 1<<20)
+		err := s.submit("carol@b.example", "bob@b.example", message)
+		if err == nil {
+			accepted[messageID(message)] = message
+			continue
+		}
+		var reply *smtp.ReplyError
+		if !errors.As(err, &reply) || reply.Code != 452 {
+			t.Fatalf("submission answers %v, want 452", err)
+		}
+		return accepted
+	}
+	t.Fatalf("%d messages of 1 MiB fit onto %d octets", most, diskSize)
+	return nil
+}
