@@ -5,6 +5,7 @@ import (
 
 	"postern/bundle"
 	"postern/internal/control"
+	"postern/internal/gateway"
 )
 
 func runSeal(ctx context.Context, inv *invocation, args []string) error {
@@ -53,11 +54,11 @@ func runSeal(ctx context.Context, inv *invocation, args []string) error {
 	})
 }
 
-// readMessage reads a message of the configured size from standard input.
+// readMessage reads a message, sealed or not, from standard input.
 func (inv *invocation) readMessage() ([]byte, error) {
 	cfg, err := inv.loadConfig()
 	if err != nil {
 		return nil, err
 	}
-	return readAll(inv.stdin, cfg.Limits.MessageBytes)
+	return readAll(inv.stdin, gateway.SealedBytes(cfg.Limits.MessageBytes))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/internal/cms/smime"
+	"postern/internal/gateway"
 	"postern/mime"
 	"postern/sta"
 	"postern/trust/reason"
@@ -68,7 +69,9 @@ func (s *Service) handleOffline(mux *http.ServeMux) {
 }
 
 // requestBytes bounds a command that carries a message, in JSON's base64.
-func (s *Service) requestBytes() int64 { return commandBytes + s.Core.MessageBytes/2*3 }
+func (s *Service) requestBytes() int64 {
+	return commandBytes + gateway.SealedBytes(s.Core.MessageBytes)/2*3
+}
 
 func (s *Service) seal(ctx context.Context, in SealRequest) (SealAnswer, error) {
 	from, err := mime.ParseAddress(in.From)
@@ -87,7 +90,7 @@ func (s *Service) seal(ctx context.Context, in SealRequest) (SealAnswer, error) 
 		}
 		given = append(given, c)
 	}
-	message, err := s.messageSource(in.Message)
+	message, err := messageSource(in.Message, s.Core.MessageBytes)
 	if err != nil {
 		return SealAnswer{}, err
 	}
@@ -109,7 +112,7 @@ func (s *Service) open(ctx context.Context, in OpenRequest) (OpenAnswer, error) 
 		}
 		envelope = &sta.Envelope{MailFrom: from, RcptTo: to}
 	}
-	message, err := s.messageSource(in.Message)
+	message, err := messageSource(in.Message, gateway.SealedBytes(s.Core.MessageBytes))
 	if err != nil {
 		return OpenAnswer{}, err
 	}
@@ -165,9 +168,9 @@ func (v *OpenVerdict) tell(o *sta.Opened, r sta.Verdict, one RecipientVerdict) {
 	}
 }
 
-func (s *Service) messageSource(data []byte) (smime.Source, error) {
-	if int64(len(data)) > s.Core.MessageBytes {
-		return nil, reason.New(reason.TooLarge, "the message is longer than %d bytes", s.Core.MessageBytes)
+func messageSource(data []byte, limit int64) (smime.Source, error) {
+	if int64(len(data)) > limit {
+		return nil, reason.New(reason.TooLarge, "the message is longer than %d bytes", limit)
 	}
 	return smime.SectionSource(bytes.NewReader(data), int64(len(data))), nil
 }

@@ -42,7 +42,7 @@ type Core struct {
 	Finder   Finder
 	Sender   Sender
 	Profile  trust.Profile
-	// MessageBytes bounds a message, in bytes.
+	// MessageBytes bounds a message before it is sealed, in bytes.
 	MessageBytes int64
 	// CryptoMemory bounds the messages that are sealed or opened at once, in
 	// bytes; others wait.
@@ -72,6 +72,14 @@ const (
 	defaultRetryFor     = 72 * time.Hour
 	defaultKeepRefused  = 7 * 24 * time.Hour
 )
+
+// sealedRoom is for the outer header, signatures with their certificates, and
+// the envelope's recipients.
+const sealedRoom = 1 << 20
+
+// SealedBytes is what a message of so many bytes may grow to when it is sealed.
+// A gateway must take from others what it lets its own users send to them.
+func SealedBytes(message int64) int64 { return mime.Base64Size(message + sealedRoom) }
 
 // setDefaults fills in what was left zero.
 func (c *Core) setDefaults() {

@@ -88,6 +88,8 @@ func Listen(cfg *config.Config, c *Core) (*Gateway, error) {
 			CommandIdle: cfg.Limits.CommandIdle, DataTime: cfg.Limits.DataTime,
 		}
 	}
+	sealedMail := mail(false)
+	sealedMail.MessageBytes = SealedBytes(cfg.Limits.MessageBytes)
 	imap := func(implicit bool) pickup.Options {
 		return pickup.Options{
 			TLS: tlsConfig, Implicit: implicit, Log: c.Log, AppendLimit: cfg.Limits.MessageBytes,
@@ -100,7 +102,7 @@ func Listen(cfg *config.Config, c *Core) (*Gateway, error) {
 	}{
 		{"submission", cfg.Listen.Submission, func() server { return smtp.NewSubmission(Submission{c}, mail(false)) }},
 		{"submissions", cfg.Listen.Submissions, func() server { return smtp.NewSubmission(Submission{c}, mail(true)) }},
-		{"backbone", cfg.Listen.Backbone, func() server { return smtp.NewBackbone(Backbone{c}, mail(false)) }},
+		{"backbone", cfg.Listen.Backbone, func() server { return smtp.NewBackbone(Backbone{c}, sealedMail) }},
 		{"imap", cfg.Listen.IMAP, func() server { return pickup.NewIMAP(backend, imap(false)) }},
 		{"imaps", cfg.Listen.IMAPS, func() server { return pickup.NewIMAP(backend, imap(true)) }},
 	} {

@@ -3,14 +3,17 @@ package interop
 import (
 	"bytes"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"postern/internal/cms"
+	"postern/internal/config"
 	"postern/internal/control"
 	"postern/internal/testnet"
+	"postern/smtp"
 	"postern/store"
 )
 
@@ -232,4 +235,33 @@ func (s *site) looks(t *testing.T, user string) {
 		t.Errorf("the session did not survive: %v", err)
 	}
 	s.alive()
+}
+
+// TestInteropLargest sends a message of the configured limit: it grows by
+// sealing, and the other gateway, of the same configuration, must take it.
+func TestInteropLargest(t *testing.T) {
+	p := newPair(t)
+	const id = "<largest@a.example>"
+	limit := config.Default().Limits.MessageBytes
+	message := record("alice@a.example", "bob@b.example", id, int(limit)-1000)
+	if over := int64(len(message)) - limit; over > 0 || over < -1000 {
+		t.Fatalf("the message has %d octets more than the limit", over)
+	}
+	err := p.a.submit("alice@a.example", "bob@b.example", message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.a.waitTrack(id, boundTime, processed)
+	if got := p.b.inbox("bob@b.example", 1); len(got) != 1 || got[0] != message {
+		t.Errorf("%d messages came", len(got))
+	}
+	sealed := p.a.must(message, "seal", "--from", "alice@a.example", "--to", "bob@b.example")
+	if e := p.b.run(sealed, "open", "--to", "bob@b.example"); e.code != 0 || e.stdout != message {
+		t.Errorf("open: exit code %d\n%s", e.code, e.stderr)
+	}
+	err = p.a.submit("alice@a.example", "bob@b.example", message+strings.Repeat("x", 1000)+"\r\n")
+	var reply *smtp.ReplyError
+	if !errors.As(err, &reply) || reply.Code != 552 {
+		t.Errorf("a message above the limit is answered %v, want 552", err)
+	}
 }
