@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"io"
 	"strings"
 	"testing"
 
@@ -91,4 +92,13 @@ func decrypter(t testing.TB, id *testnet.Identity) crypto.Decrypter {
 		t.Fatalf("%T cannot decrypt", id.Key)
 	}
 	return d
+}
+
+func readAll(t testing.TB, r io.Reader) string {
+	t.Helper()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
