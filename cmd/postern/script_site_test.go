@@ -97,6 +97,7 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	dir := args[0]
 	s := &server{cmd: exec.Command("postern", "--config", filepath.Join(dir, "postern.toml"), "serve"), ended: make(chan struct{})}
 	s.cmd.Dir = ts.Getenv("WORK")
+	s.cmd.Env = append(os.Environ(), "GORACE="+raceOptions)
 	stderr, err := s.cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(s.cmd.Start())
@@ -315,7 +316,7 @@ func scriptRace(ts *testscript.TestScript, neg bool, args []string) {
 		all.Go(func() {
 			cmd := exec.CommandContext(ctx, "postern", words...)
 			cmd.Dir = ts.Getenv("WORK")
-			cmd.Env = append(os.Environ(), "POSTERN_CONFIG="+ts.Getenv("POSTERN_CONFIG"))
+			cmd.Env = append(os.Environ(), "POSTERN_CONFIG="+ts.Getenv("POSTERN_CONFIG"), "GORACE="+raceOptions)
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				failures[i] = fmt.Sprintf("%v: %v: %s", words, err, out)

@@ -18,6 +18,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"postern": scriptedPostern})
 }
 
+// raceOptions keep the race detector from sleeping for a second at the end of
+// every process.
+const raceOptions = "atexit_sleep_ms=0"
+
 // exitLeak is the exit code of a scripted postern that left goroutines behind.
 const exitLeak = 70
 
@@ -44,6 +48,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Values[serversKey{}] = servers{}
+			e.Setenv("GORACE", raceOptions)
 			e.Values[testKey{}] = t
 			return nil
 		},
