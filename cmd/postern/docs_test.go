@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"postern/internal/testnet"
+	"postern/trust/reason"
+)
+
+var update = flag.Bool("update", false, "write the generated tables of docs/reference.md")
+
+const (
+	quickstart = "../../docs/quickstart.md"
+	reference  = "../../docs/reference.md"
+)
+
+// TestScriptQuickstart runs what the quickstart tells its reader to type, with
+// other ports.
+func TestScriptQuickstart(t *testing.T) {
+	for _, program := range []string{"sh", "sed", "openssl", "curl"} {
+		testnet.Require(t, program)
+	}
+	text, err := os.ReadFile(quickstart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := scriptParams(t, "testdata/quickstart")
+	p.Cmds["quickstart"] = func(ts *testscript.TestScript, neg bool, args []string) {
+		commands := shellBlocks(string(text))
+		for _, port := range []string{"10025", "10465", "10587", "10993"} {
+			_, free, _ := strings.Cut(freePort(ts), ":")
+			commands = strings.ReplaceAll(commands, port, free)
+		}
+		// A failure on the way must not leave the server behind.
+		commands = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + commands
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(commands), 0o600))
+	}
+	testscript.Run(t, p)
+}
+
+// shellBlocks joins the blocks of a document that are for the shell.
+func shellBlocks(text string) string {
+	var commands strings.Builder
+	inside := false
+	for line := range strings.Lines(text) {
+		switch strings.TrimSpace(line) {
+		case "```sh":
+			inside = true
+			continue
+		case "```":
+			inside = false
+		}
+		if inside {
+			commands.WriteString(line)
+		}
+	}
+	return commands.String()
+}
+
+// TestReferenceIsTrue compares the tables of the reference with the code.
+// Run it with -update to write them.
+func TestReferenceIsTrue(t *testing.T) {
+	text, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := text
+	for name, table := range map[string]string{"commands": commandTable(), "reasons": reasonTable()} {
+		want, err = replaceTable(want, name, table)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if *update {
+		err = os.WriteFile(reference, want, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(want), string(text)); diff != "" {
+		t.Errorf("docs/reference.md is not what the code says; go test ./cmd/postern -run Reference -update mends it (-code +document):\n%s", diff)
+	}
+}
+
+// replaceTable puts a table between the comments that mark its place.
+func replaceTable(text []byte, name, table string) ([]byte, error) {
+	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->\n"
+	before, rest, ok := bytes.Cut(text, []byte(begin))
+	_, after, ended := bytes.Cut(rest, []byte(end))
+	if !ok || !ended {
+		return nil, fmt.Errorf("%s has no place for %s", reference, name)
+	}
+	return bytes.Join([][]byte{before, []byte(begin), []byte(table), []byte(end), after}, nil), nil
+}
+
+func commandTable() string {
+	var b strings.Builder
+	b.WriteString("| command | arguments | what it does |\n| --- | --- | --- |\n")
+	for _, c := range commands() {
+		usage := ""
+		if c.usage != "" {
+			usage = "`" + strings.ReplaceAll(c.usage, "|", `\|`) + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.name, usage, c.summary)
+	}
+	return b.String()
+}
+
+func reasonTable() string {
+	var b strings.Builder
+	b.WriteString("| reason | what others may be told | SMTP | tried again | what to do |\n| --- | --- | --- | --- | --- |\n")
+	for _, c := range reason.Codes() {
+		o := c.Outcome()
+		again := "no"
+		if o.Retry {
+			again = "yes"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %d %s | %s | %s |\n", c, o.Public, o.Reply, o.Enhanced, again, o.Hint)
+	}
+	return b.String()
+}
