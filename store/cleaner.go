@@ -124,6 +124,9 @@ func (db *DB) cleanSome() bool {
 	if err != nil {
 		return false
 	}
+	if body != 0 {
+		forgetMapping(db.bolt)
+	}
 	if finished {
 		db.clean.done(body)
 	}
