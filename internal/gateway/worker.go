@@ -81,16 +81,28 @@ func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
 	}
 	c.Log.Error("step failed", "kind", job.Kind, "track", job.Track, "attempt", job.Attempts+1, "err", err)
 	job.Reason, job.Detail = reason.Internal.String(), err.Error()
+	full := errors.Is(err, store.ErrFull)
 	putBack := func(tx store.Tx) error {
 		// What went wrong is ours: whether it has failed for good is for the
 		// step to say when it works again, never for us here.
-		return tx.Reschedule(postpone(job, c.Now()))
+		return tx.Reschedule(putOff(job, full, c.Now()))
 	}
 	err = c.Store.Update(context.WithoutCancel(ctx), putBack)
 	if err != nil {
 		c.Log.Error("putting a job back failed", "track", job.Track, "err", err)
 		c.releaseLater(ctx, job.ID)
 	}
+}
+
+// putOff sets the next attempt of a step that failed. A full disk is no
+// attempt: when there is space, nothing should wait for an hour.
+func putOff(job store.Job, full bool, now time.Time) store.Job {
+	if !full {
+		return postpone(job, now)
+	}
+	job.Reason = reason.StorageFull.String()
+	job.Due = now.Add(firstRetry)
+	return job
 }
 
 // releaseLater gives a job back after a pause, for when not even its new date
