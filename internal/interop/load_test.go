@@ -108,6 +108,17 @@ func (l *tally) count() int {
 	return len(l.acked)
 }
 
+// waitAcks waits until so many messages were answered 250.
+func (l *tally) waitAcks(ctx context.Context, want int) {
+	for l.count() < want {
+		select {
+		case <-l.bell:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // press sends what next gives on one session until it breaks or ctx ends.
 func (l *tally) press(ctx context.Context, dial func(context.Context) (client, error), next func() (offer, bool)) {
 	c, err := dial(ctx)

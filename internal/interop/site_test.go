@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"postern/mime"
 	"postern/pickup"
 	"postern/smtp"
+	"postern/store"
 )
 
 // password is that of every account.
@@ -205,6 +207,37 @@ func (s *site) waitTrack(id string, within time.Duration, want func(control.Life
 		case <-tick.C:
 		case <-ctx.Done():
 			s.t.Fatalf("after %v the track of %s is %+v, %v\n%s", within, id, lives, err, tail(s.text()))
+		}
+	}
+}
+
+// waitIdle waits until no job is under way but those that may stay.
+func (s *site) waitIdle(mayStay func(store.Job) bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	defer cancel()
+	admin, err := control.Dial(ctx, s.data())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer admin.Close()
+	tick := time.NewTicker(trackPause)
+	defer tick.Stop()
+	for {
+		jobs, err := admin.Queue(ctx)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if mayStay != nil {
+			jobs = slices.DeleteFunc(jobs, mayStay)
+		}
+		if len(jobs) == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			s.t.Fatalf("%d jobs are left, such as %+v\n%s", len(jobs), jobs[0], tail(s.text()))
 		}
 	}
 }
