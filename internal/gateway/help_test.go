@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,4 +102,9 @@ func readAll(t testing.TB, r io.Reader) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+func sorted(all []string) []string {
+	slices.Sort(all)
+	return all
 }

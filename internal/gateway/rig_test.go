@@ -30,13 +30,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // canary is a text that must never be seen outside of an envelope.
 const canary = "CANARY-Jane-Doe-1970-01-01"
 
-// A clock is a time that tests move.
+// A clock is a time that tests move, or that of a synctest bubble.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	live bool
+	mu   sync.Mutex
+	now  time.Time
 }
 
 func (c *clock) Now() time.Time {
+	if c.live {
+		return time.Now()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
@@ -62,7 +66,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	start := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	return worldAt(t, time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC))
+}
+
+func worldAt(t *testing.T, start time.Time) *world {
+	t.Helper()
 	w := &world{t: t, clock: &clock{now: start}, sites: make(map[mime.Domain]*site)}
 	w.pki = testnet.NewPKI(t, start)
 	w.root = w.pki.Root("root")

@@ -1,0 +1,137 @@
+package gateway
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/smtp"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// relaying is a site with one sealed message for two at b.example, about to be
+// relayed.
+func relaying(t *testing.T) (*world, *site, store.TrackID) {
+	t.Helper()
+	w := newWorld(t)
+	a := w.site("a.example")
+	w.site("b.example")
+	a.accounts("alice@a.example")
+	id := a.submit(message("alice@a.example", "bob@b.example>, <ben@b.example"), "alice@a.example", "bob@b.example", "ben@b.example")
+	a.doStep(t.Context(), a.jobs()[0], a.seal)
+	return w, a, id
+}
+
+func each(d smtp.Delivery, codes map[string]reason.Code) []smtp.Result {
+	var all []smtp.Result
+	for _, to := range d.To {
+		code, ok := codes[to.String()]
+		if ok {
+			all = append(all, smtp.Result{Recipient: to, Code: code, Host: "mx.b.example", Reply: code.Outcome().Reply, Enhanced: code.Outcome().Enhanced.String(), Text: "words"})
+		}
+	}
+	return all
+}
+
+// AS-75: what is taken is taken, what is refused is told, and only what may pass
+// is tried again.
+func TestAS75_RelayOfSeveral(t *testing.T) {
+	w, a, id := relaying(t)
+	codes := map[string]reason.Code{"bob@b.example": reason.OK, "ben@b.example": reason.PeerDeferred}
+	a.answer = func(d smtp.Delivery) []smtp.Result { return each(d, codes) }
+	a.run()
+	equal(t, "states", a.states(id), []string{"bob@b.example relayed", "ben@b.example sealed peer-deferred"})
+	equal(t, "notices", len(a.inbox("alice@a.example")), 0)
+	a.taken()
+	codes["ben@b.example"] = reason.PeerRefused
+	w.clock.advance(firstRetry - time.Second)
+	a.run()
+	sent, _ := a.taken()
+	equal(t, "before its time", len(sent), 0)
+	w.clock.advance(time.Second)
+	a.run()
+	sent, _ = a.taken()
+	equal(t, "second attempt", len(sent), 1)
+	equal(t, "for", sent[0].To, addrs(t, "ben@b.example"))
+	equal(t, "states", a.states(id), []string{"bob@b.example relayed", "ben@b.example failed peer-refused"})
+	notices := a.inbox("alice@a.example")
+	equal(t, "notices", len(notices), 1)
+	n := parseDSN(t, notices[0])
+	equal(t, "diagnostics", diagnostics(n), map[string]string{"ben@b.example": "failed 5.0.0 x-postern; peer-refused"})
+	equal(t, "original", n.OriginalMessageID, "<m1@a.example>")
+	equal(t, "jobs left", len(a.jobs()), 0)
+	if strings.Contains(notices[0], "CANARY") {
+		t.Error("the notice quotes the message")
+	}
+}
+
+func TestAS75_RelayEnds(t *testing.T) {
+	w, a, id := relaying(t)
+	a.answer = func(d smtp.Delivery) []smtp.Result { return said(d, reason.PeerUnreachable) }
+	last := time.Duration(0)
+	for n := 0; len(a.jobs()) > 0; n++ {
+		j := a.jobs()[0]
+		wait := j.Due.Sub(w.clock.Now())
+		if n > 0 && wait > lastRetry || n > 200 {
+			t.Fatalf("attempt %d waits %s", n, wait)
+		}
+		w.clock.advance(max(wait, 0))
+		last += max(wait, 0)
+		a.run()
+	}
+	equal(t, "tried for", last, a.RetryFor)
+	equal(t, "states", a.states(id), []string{"bob@b.example failed queue-expired", "ben@b.example failed queue-expired"})
+	notices := a.inbox("alice@a.example")
+	equal(t, "notices", len(notices), 1)
+	equal(t, "diagnostics", diagnostics(parseDSN(t, notices[0])), map[string]string{
+		"bob@b.example": "failed 5.4.7 x-postern; queue-expired", "ben@b.example": "failed 5.4.7 x-postern; queue-expired"})
+}
+
+// A recipient without a result was not served, whatever the Sender thinks.
+func TestRelayMissesNobody(t *testing.T) {
+	_, a, id := relaying(t)
+	a.answer = func(d smtp.Delivery) []smtp.Result {
+		return each(d, map[string]reason.Code{"bob@b.example": reason.OK})
+	}
+	a.run()
+	equal(t, "states", a.states(id), []string{"bob@b.example relayed", "ben@b.example sealed internal"})
+	equal(t, "recipients left", a.jobs()[0].Recipients, addrs(t, "ben@b.example"))
+}
+
+// Stopping is nobody's failure: not even when the time was over.
+func TestRelayWhileStopping(t *testing.T) {
+	w, a, id := relaying(t)
+	job := a.jobs()[0]
+	w.clock.advance(a.RetryFor + time.Hour)
+	stopping := func(codes map[string]reason.Code) {
+		ctx, stop := context.WithCancel(t.Context())
+		a.answer = func(d smtp.Delivery) []smtp.Result { stop(); return each(d, codes) }
+		a.doStep(ctx, job, a.relay)
+		equal(t, "jobs left", len(a.jobs()), 1)
+		equal(t, "notices", len(a.inbox("alice@a.example")), 0)
+	}
+	stopping(map[string]reason.Code{"bob@b.example": reason.PeerUnreachable, "ben@b.example": reason.PeerUnreachable})
+	equal(t, "attempts", a.jobs()[0].Attempts, 0)
+	stopping(map[string]reason.Code{"bob@b.example": reason.OK, "ben@b.example": reason.PeerUnreachable})
+	equal(t, "state", a.states(id)[0], "bob@b.example relayed")
+	equal(t, "left", a.jobs()[0].Recipients, addrs(t, "ben@b.example"))
+}
+
+func TestPostpone(t *testing.T) {
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	j := store.Job{Created: now, Due: now, Expires: now.Add(24 * time.Hour)}
+	var waits []time.Duration
+	for range 9 {
+		next := postpone(j, now)
+		waits = append(waits, next.Due.Sub(now))
+		j = next
+	}
+	equal(t, "waits", waits, []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute,
+		8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour})
+	j.Expires = now.Add(time.Minute)
+	equal(t, "the last attempt", postpone(j, now).Due, j.Expires)
+	j.Attempts = 1 << 40
+	equal(t, "after the end", postpone(j, now.Add(2*time.Minute)).Due, now.Add(time.Hour+2*time.Minute))
+}
