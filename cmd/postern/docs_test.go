@@ -25,7 +25,7 @@ const (
 // TestScriptQuickstart runs what the quickstart tells its reader to type, with
 // other ports.
 func TestScriptQuickstart(t *testing.T) {
-	for _, program := range []string{"sh", "sed", "openssl", "curl"} {
+	for _, program := range []string{"sh", "sed", "timeout", "openssl", "curl"} {
 		testnet.Require(t, program)
 	}
 	text, err := os.ReadFile(quickstart)
