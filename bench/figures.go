@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// agentFigures are B1 and B2: the agent in process against the least that the
+// same message costs.
+func agentFigures(ctx context.Context) ([]figure, error) {
+	found, err := goBench(ctx, "./sta", "^(BenchmarkB1_OutSmall|BenchmarkB2_InSmall)$")
+	if err != nil {
+		return nil, err
+	}
+	return []figure{
+		ratio("B1", "out, 10 KiB, one recipient, against its floor", "msg/s", found["B1_OutSmall"], "msg/s", "peer-msg/s", 0.90),
+		ratio("B2", "in, 10 KiB with its path, against its floor", "msg/s", found["B2_InSmall"], "msg/s", "peer-msg/s", 0.85),
+	}, nil
+}
+
+// storeFigures are B10: appends to a mailbox against bbolt alone.
+func storeFigures(ctx context.Context) ([]figure, error) {
+	found, err := goBench(ctx, "./store", "^BenchmarkB10_Append$")
+	if err != nil {
+		return nil, err
+	}
+	var all []figure
+	for _, name := range slices.SortedFunc(maps.Keys(found), byNumbers) {
+		what := strings.NewReplacer("B10_Append/", "append ", "size=", "", "writers=", "writers ", "/", ", ").Replace(name)
+		f := ratio("B10", what+", against bbolt alone", "puts/s", found[name], "puts/s", "peer-puts/s", 0.8)
+		if !strings.HasSuffix(name, "=1") && !strings.HasSuffix(name, "=50") {
+			f.Target = "" // for the shape of the curve
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// byNumbers orders names by length first, so that numbers within come in order.
+func byNumbers(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
+
+// smtpFigures are B18: receiving alone against the bare library. There the
+// figure is processor time, and less is better.
+func smtpFigures(ctx context.Context) ([]figure, error) {
+	found, err := goBench(ctx, "./smtp", "^BenchmarkB18")
+	if err != nil {
+		return nil, err
+	}
+	var all []figure
+	for _, name := range slices.SortedFunc(maps.Keys(found), byNumbers) {
+		m := found[name]
+		most := 0.5
+		if strings.Contains(name, "10KiB") {
+			most = 1.0
+		}
+		f := figure{
+			ID: "B18", What: "receive " + name[strings.IndexByte(name, '/')+1:] + ", processor time against bare go-smtp",
+			Ours: m["cpu-us/message"], Peer: m["bare-cpu-us/message"], Unit: "us", Ratio: m["ratio"], Spread: 1,
+			Target: fmt.Sprintf("<= %g", most),
+		}
+		f.Met = f.Ratio <= most
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+func ratio(id, what, unit string, m map[string]float64, ours, peer string, least float64) figure {
+	return figure{
+		ID: id, What: what, Unit: unit, Ours: m[ours], Peer: m[peer], Ratio: m["ratio"], Spread: m["spread"],
+		Target: fmt.Sprintf(">= %g", least), Met: m["ratio"] >= least,
+	}
+}
