@@ -62,6 +62,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 	if err != nil {
 		return "", storeError(err)
 	}
+	b.Log.Info("message", "track", track.ID, "stage", "accept", "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
 	return string(track.ID), nil
 }
 

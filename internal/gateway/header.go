@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -62,6 +63,10 @@ func (s Submission) checkHeader(h *mime.Header, account mime.Address) error {
 		return reason.New(reason.BadHeader, "the header has octets that are not printable ASCII")
 	}
 	_, err := sta.Sender(h)
+	var mismatch *reason.Error
+	if errors.As(err, &mismatch) {
+		return reason.New(reason.BadHeader, "%s", mismatch.Detail)
+	}
 	if err != nil {
 		return reason.New(reason.BadHeader, "%w", err)
 	}

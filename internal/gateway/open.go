@@ -47,7 +47,11 @@ func (c *Core) open(ctx context.Context, job store.Job) error {
 			return err
 		}
 	}
-	return c.Store.Update(ctx, step.commit)
+	err = c.Store.Update(ctx, step.commit)
+	if err == nil {
+		c.tell(job.Track, step.outcomes)
+	}
+	return err
 }
 
 // openAll opens a message for all recipients, once for each set of keys.
@@ -77,6 +81,8 @@ type opening struct {
 	dir   *Directory
 	now   time.Time
 	parts []*part
+
+	outcomes []outcome // of the latest commit
 }
 
 func (o *opening) discard() {
@@ -110,6 +116,7 @@ func (o *opening) commit(tx store.Tx) error {
 	if err != nil {
 		return err
 	}
+	o.outcomes = outcomes
 	if len(refused) == 0 {
 		return tx.Finish(o.job.ID)
 	}

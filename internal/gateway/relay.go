@@ -57,7 +57,7 @@ func (c *Core) relay(ctx context.Context, job store.Job) error {
 		defer notice.Discard()
 	}
 	// What the far side took must be written down even while stopping.
-	return c.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+	err = c.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		err := c.deliverNotice(tx, job, notice)
 		if err != nil {
 			return err
@@ -71,6 +71,10 @@ func (c *Core) relay(ctx context.Context, job store.Job) error {
 		}
 		return tx.Reschedule(retry(job, again, now))
 	})
+	if err == nil {
+		c.tell(job.Track, outcomes)
+	}
+	return err
 }
 
 // complete adds what a Sender left out: without a result nobody took the

@@ -208,18 +208,18 @@ func (s *sealing) commit(routes []Route) error {
 	if notice != nil {
 		defer notice.Discard()
 	}
-	return s.Store.Update(s.ctx, func(tx store.Tx) error {
+	err = s.Store.Update(s.ctx, func(tx store.Tx) error {
+		err := record(tx, s.job.Track, s.now, outcomes)
+		if err != nil {
+			return err
+		}
 		for _, c := range s.copies {
 			err := s.enqueueCopy(tx, c)
 			if err != nil {
 				return err
 			}
 		}
-		err := s.deliverNotice(tx, s.job, notice)
-		if err != nil {
-			return err
-		}
-		err = record(tx, s.job.Track, s.now, outcomes)
+		err = s.deliverNotice(tx, s.job, notice)
 		if err != nil {
 			return err
 		}
@@ -228,6 +228,10 @@ func (s *sealing) commit(routes []Route) error {
 		}
 		return tx.Reschedule(retry(s.job, again, s.now))
 	})
+	if err == nil {
+		s.tell(s.job.Track, outcomes)
+	}
+	return err
 }
 
 // sort tells what becomes of each recipient: sealed, failed or tried again.
@@ -279,7 +283,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy) error {
 		return err
 	}
 	out, err := tx.Track(s.job.Track)
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // a track may be gone before its message
 		return err
 	}
 	in, err := s.newTrack(out.MessageID, s.job.Sender, c.recipients, c.body.Size(), s.now)

@@ -74,6 +74,14 @@ func overtaken(old, state store.TrackState) bool {
 	return old == store.TrackProcessed || old == store.TrackFailed
 }
 
+// tell logs what a step did once it is committed: ids, addresses and reasons,
+// never details, which may quote what others wrote.
+func (c *Core) tell(id store.TrackID, outcomes []outcome) {
+	for _, o := range outcomes {
+		c.Log.Info("message", "track", id, "stage", o.stage, "rcpt", o.recipient, "state", o.state, "reason", o.code)
+	}
+}
+
 // storeError gives an error of the store its reason.
 func storeError(err error) error {
 	if errors.Is(err, store.ErrFull) {
