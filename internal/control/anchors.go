@@ -67,6 +67,9 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo
 	if err != nil {
 		return nil, err
 	}
+	if len(in.Certificates) == 0 {
+		return nil, &Error{Kind: Invalid, Message: "there is no certificate", Hint: "give a file with certificates in PEM, DER or PKCS #7"}
+	}
 	var added []AnchorInfo
 	var records []store.Anchor
 	for _, der := range in.Certificates {

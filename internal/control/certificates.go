@@ -2,10 +2,12 @@ package control
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +86,10 @@ func (s *Service) importCertificate(ctx context.Context, in Import) (Certificate
 		Fingerprint: store.FingerprintOf(leaf.Raw), Owner: owner, Certificate: leaf.Raw,
 		Chain: in.Chain, PKCS8: in.PKCS8, Created: s.Core.Now(),
 	}
+	err = checkKey(key)
+	if err != nil {
+		return CertificateInfo{}, err
+	}
 	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
 		err := requireOurs(tx, domain)
 		if err != nil {
@@ -92,6 +98,20 @@ func (s *Service) importCertificate(ctx context.Context, in Import) (Certificate
 		return tx.PutKey(key)
 	})
 	return certificateInfo(key, leaf), err
+}
+
+// checkKey refuses what the gateway could not load: one such key in the store
+// would stop all mail.
+func checkKey(k store.Key) error {
+	id, err := gateway.ParseIdentity(k)
+	if err != nil {
+		return invalid(err, "give PKCS #12, or PEM with the key and its chain")
+	}
+	public, ok := id.Signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !public.Equal(id.Leaf.PublicKey) {
+		return &Error{Kind: Invalid, Message: "the private key is not that of the certificate"}
+	}
+	return nil
 }
 
 // ownerOf finds whom a certificate is for, and refuses one that does not name
@@ -124,8 +144,14 @@ func ownerOf(asked string, leaf *x509.Certificate) (owner string, domain mime.Do
 	if err != nil {
 		return "", "", err
 	}
-	how, _ := trust.Binds(leaf, a, trust.V13)
-	if how != trust.ByDomain {
+	// It may bind postmaster by an address of its own, so that the domain is
+	// looked for by itself.
+	_, bound := trust.Binds(leaf, a, trust.V13)
+	named := slices.ContainsFunc(leaf.DNSNames, func(name string) bool {
+		d, err := mime.ParseDomain(name)
+		return err == nil && d == domain
+	})
+	if !bound || !named {
 		return "", "", wrongOwner(asked)
 	}
 	return string(domain), domain, nil
@@ -225,16 +251,18 @@ func shownCertificate(k store.Key) (ShownCertificate, error) {
 
 // issueCertificate issues from the local test CA, which is made on first use.
 func (s *Service) issueCertificate(ctx context.Context, in Issue) (Issued, error) {
-	domain, err := domainOf(in.Owner)
+	owner, domain, err := parseOwner(in.Owner)
 	if err != nil {
 		return Issued{}, err
 	}
+	// Two at once on a new store would each make an authority.
+	s.issuing.Lock()
+	defer s.issuing.Unlock()
 	now := s.Core.Now()
 	authority, fresh, err := s.testCA(ctx, now)
 	if err != nil {
 		return Issued{}, err
 	}
-	owner := strings.ToLower(in.Owner)
 	pair, err := testca.Issue(authority, owner, now)
 	if err != nil {
 		return Issued{}, fmt.Errorf("issuing a test certificate: %w", err)
@@ -263,12 +291,14 @@ func (s *Service) issueCertificate(ctx context.Context, in Issue) (Issued, error
 	return Issued{Certificate: certificateInfo(key, pair.Certificate), AnchorPEM: string(anchor)}, nil
 }
 
-func domainOf(owner string) (mime.Domain, error) {
-	if strings.Contains(owner, "@") {
-		a, err := mime.ParseAddress(owner)
-		return a.Domain(), err
+// parseOwner reads an address or a domain as the store names owners of keys.
+func parseOwner(text string) (owner string, domain mime.Domain, err error) {
+	if strings.Contains(text, "@") {
+		a, err := mime.ParseAddress(text)
+		return a.Key(), a.Domain(), err
 	}
-	return mime.ParseDomain(owner)
+	domain, err = mime.ParseDomain(text)
+	return string(domain), domain, err
 }
 
 // testCA returns the local test CA; fresh is the key to store when it was made

@@ -9,6 +9,7 @@ package control
 import (
 	"errors"
 	"net/http"
+	"sync"
 
 	"postern/internal/gateway"
 	"postern/mime"
@@ -19,6 +20,8 @@ import (
 // A Service answers the commands.
 type Service struct {
 	Core *gateway.Core
+
+	issuing sync.Mutex // held while the test CA issues
 }
 
 // A Kind says what sort of refusal an Error is; a command's exit code follows

@@ -25,7 +25,7 @@ func handle[Request, Answer any](mux *http.ServeMux, limit int64, name string, d
 		decoder.DisallowUnknownFields()
 		err := decoder.Decode(&request)
 		if err != nil {
-			writeError(w, invalid(fmt.Errorf("reading the request: %w", err), "use the postern command of the same version as the server"))
+			writeError(w, unreadable(err))
 			return
 		}
 		answer, err := do(r.Context(), request)
@@ -36,6 +36,16 @@ func handle[Request, Answer any](mux *http.ServeMux, limit int64, name string, d
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(answer) // a client that went away needs no answer
 	})
+}
+
+// unreadable is the refusal of a request that cannot be read.
+func unreadable(err error) *Error {
+	err = fmt.Errorf("reading the request: %w", err)
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return &Error{Kind: Negative, Message: err.Error(), Hint: "the limit of messages is limits.message_bytes of the configuration"}
+	}
+	return invalid(err, "use the postern command of the same version as the server")
 }
 
 func writeError(w http.ResponseWriter, e *Error) {

@@ -91,7 +91,7 @@ func (s *Service) lookup(ctx context.Context, in Lookup) (LookupAnswer, error) {
 // only one we have.
 func (s *Service) sendingDomain(ctx context.Context, asked string) (mime.Domain, error) {
 	if asked != "" {
-		name, err := domainOf(asked)
+		_, name, err := parseOwner(asked)
 		if err != nil {
 			return "", err
 		}

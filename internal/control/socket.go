@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,7 @@ const maxPath = 107
 const (
 	headerTime  = 10 * time.Second
 	connectTime = 2 * time.Second
+	drainTime   = 10 * time.Second
 )
 
 // ErrNotServing says that no server answers on the control socket.
@@ -38,7 +40,10 @@ func Listen(dir string) (net.Listener, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replacing the control socket: %w", err)
 	}
-	l, err := net.Listen("unix", path)
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(restrict) // so that there is no moment at which others may connect
+	}}
+	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("making the control socket: %w", err)
 	}
@@ -51,16 +56,41 @@ func Listen(dir string) (net.Listener, error) {
 }
 
 // Serve answers commands on l until ctx is done and the commands under way
-// have ended.
+// have ended. Those that take longer than a while are cut off then: a client that
+// stands still must not keep the gateway from stopping.
 func (s *Service) Serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerTime}
+	commands, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	var underWay sync.RWMutex // held for reading by commands
+	defer underWay.Lock()
+	handler := s.Handler()
+	server := &http.Server{
+		ReadHeaderTimeout: headerTime,
+		BaseContext:       func(net.Listener) context.Context { return commands },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			underWay.RLock()
+			defer underWay.RUnlock()
+			handler.ServeHTTP(w, r)
+		}),
+	}
 	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		stopped <- server.Shutdown(context.WithoutCancel(ctx))
-	})
+	stop := context.AfterFunc(ctx, func() { stopped <- drain(server, cut) })
 	err := server.Serve(l)
 	if !stop() {
 		return <-stopped
+	}
+	cut()
+	return errors.Join(err, server.Close())
+}
+
+// drain lets the commands under way end, and cuts off those that do not.
+func drain(server *http.Server, cut context.CancelFunc) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		cut()
+		return server.Close()
 	}
 	return err
 }

@@ -1,0 +1,94 @@
+package control
+
+import (
+	"strings"
+	"testing"
+
+	"postern/internal/password"
+	"postern/mime"
+)
+
+func TestDomains(t *testing.T) {
+	s := serve(t)
+	ctx := t.Context()
+	must(t, s.AddDomain(ctx, "A.Example."))
+	isRefused(t, "again", s.AddDomain(ctx, "a.example"), Negative)
+	for _, name := range []string{"", "example", "a b.example", "*.example", "ä.example", strings.Repeat("a.", 200) + "example"} {
+		isRefused(t, name, s.AddDomain(ctx, name), Invalid)
+	}
+	all, err := s.Domains(ctx)
+	must(t, err)
+	if len(all) != 1 || all[0].Name != "a.example" || !all[0].Created.Equal(noon()) {
+		t.Errorf("domains %+v", all)
+	}
+	must(t, s.AddAccount(ctx, "alice@a.example", []byte("correct horse battery")))
+	isRefused(t, "removing one with accounts", s.RemoveDomain(ctx, "a.example"), Negative)
+	must(t, s.RemoveAccount(ctx, "alice@a.example"))
+	must(t, s.RemoveDomain(ctx, "a.example"))
+	isRefused(t, "removing again", s.RemoveDomain(ctx, "a.example"), Negative)
+	isRefused(t, "removing nonsense", s.RemoveDomain(ctx, "nonsense"), Invalid)
+	all, err = s.Domains(ctx)
+	must(t, err)
+	equal(t, "domains left", len(all), 0)
+}
+
+func TestAccounts(t *testing.T) {
+	s := ours(t, "a.example")
+	ctx := t.Context()
+	first, second := []byte("correct horse battery"), []byte("staple of another kind")
+	must(t, s.AddAccount(ctx, "Alice@a.example", first))
+	isRefused(t, "again, in other case", s.AddAccount(ctx, "ALICE@A.EXAMPLE", second), Negative)
+	isRefused(t, "of another domain", s.AddAccount(ctx, "x@b.example", first), Negative)
+	isRefused(t, "no address", s.AddAccount(ctx, "alice", first), Invalid)
+	isRefused(t, "no password", s.AddAccount(ctx, "bob@a.example", nil), Invalid)
+	long := strings.Repeat("secret", password.MaxLength)
+	err := s.AddAccount(ctx, "bob@a.example", []byte(long))
+	isRefused(t, "an endless password", err, Invalid)
+	if strings.Contains(err.Error(), "secret") {
+		t.Error("the password is in the error")
+	}
+	lets := func(secret []byte) bool {
+		_, err := s.core.Authenticate(ctx, "alice@a.example", string(secret))
+		return err == nil
+	}
+	equal(t, "the first password", lets(first), true)
+	must(t, s.ChangePassword(ctx, "alice@A.example", second))
+	equal(t, "the first password, changed", lets(first), false)
+	equal(t, "the second", lets(second), true)
+	must(t, s.SetDisabled(ctx, "alice@a.example", true))
+	equal(t, "disabled", lets(second), false)
+	all, err := s.Accounts(ctx)
+	must(t, err)
+	equal(t, "accounts", all, []AccountInfo{{Address: "Alice@a.example", Disabled: true, Created: noon()}})
+	must(t, s.SetDisabled(ctx, "alice@a.example", false))
+	equal(t, "enabled", lets(second), true)
+	for what, err := range map[string]error{
+		"passwd":  s.ChangePassword(ctx, "nobody@a.example", second),
+		"disable": s.SetDisabled(ctx, "nobody@a.example", true),
+		"remove":  s.RemoveAccount(ctx, "nobody@a.example"),
+	} {
+		isRefused(t, what+" of nobody", err, Negative)
+	}
+	isRefused(t, "passwd of nonsense", s.ChangePassword(ctx, "nonsense", second), Invalid)
+	isRefused(t, "disable of nonsense", s.SetDisabled(ctx, "@", true), Invalid)
+	isRefused(t, "remove of nonsense", s.RemoveAccount(ctx, ""), Invalid)
+	must(t, s.RemoveAccount(ctx, "alice@a.example"))
+	equal(t, "removed", lets(second), false)
+	for _, secret := range [][]byte{first, second} {
+		if strings.Contains(s.log.String(), string(secret)) {
+			t.Error("a password is in the log")
+		}
+	}
+}
+
+// What the directory says is what the gateway does, at once.
+func TestChangesReachTheGateway(t *testing.T) {
+	s := ours(t, "a.example")
+	d, err := s.core.Directory(t.Context())
+	must(t, err)
+	equal(t, "before", d.IsOurs("b.example"), false)
+	must(t, s.AddDomain(t.Context(), "b.example"))
+	d, err = s.core.Directory(t.Context())
+	must(t, err)
+	equal(t, "after", d.IsOurs(mime.Domain("b.example")), true)
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package control
+
+// restrict does nothing where files have no modes.
+func restrict(uintptr) {}
