@@ -121,7 +121,11 @@ func (s *Service) open(ctx context.Context, in OpenRequest) (OpenAnswer, error) 
 	if err != nil {
 		return OpenAnswer{}, err
 	}
-	return OpenAnswer{Verdict: openVerdict(opened), Message: inner.Bytes()}, nil
+	answer := OpenAnswer{Verdict: openVerdict(opened)}
+	if answer.Verdict.Verdict == accepted {
+		answer.Message = inner.Bytes()
+	}
+	return answer, nil
 }
 
 // openVerdict is accepted when at least one recipient may have the message, and

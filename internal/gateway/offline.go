@@ -90,7 +90,8 @@ func (c *Core) signOffline(ctx context.Context, message smime.Source, from mime.
 
 // OpenOffline opens a message as if it had come for the recipients and writes
 // the inner message to w if at least one of them may have it. Nothing is
-// delivered, answered or recorded. There is one Opened for each set of keys.
+// delivered, answered or recorded. There is one Opened for each set of keys. What
+// was written counts only if a verdict accepts.
 func (c *Core) OpenOffline(ctx context.Context, w io.Writer, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) ([]*sta.Opened, error) {
 	dir, err := c.Directory(ctx)
 	if err != nil {
@@ -109,6 +110,10 @@ func (c *Core) OpenOffline(ctx context.Context, w io.Writer, message smime.Sourc
 			return nil, err
 		}
 		_, err = io.Copy(w, inner)
+		if unreadable(err) {
+			takeBack(opened, err)
+			continue
+		}
 		return all, err
 	}
 	return all, nil

@@ -69,8 +69,13 @@ func (p *part) prepare(ctx context.Context) error {
 func (p *part) refuse(why error) {
 	p.discard()
 	p.inner = nil
-	for i := range p.opened.Verdicts {
-		v := &p.opened.Verdicts[i]
+	takeBack(p.opened, why)
+}
+
+// takeBack refuses to all what cannot be read.
+func takeBack(o *sta.Opened, why error) {
+	for i := range o.Verdicts {
+		v := &o.Verdicts[i]
 		if v.Accepted() {
 			v.Code, v.Detail = reason.Malformed, why.Error()
 		}
