@@ -18,14 +18,9 @@ func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failur
 	if len(failed) == 0 || job.Automatic || job.Sender.IsZero() {
 		return nil, nil
 	}
-	src, err := c.stored(ctx, job.Body)
+	header, messageID, err := c.original(ctx, job)
 	if err != nil {
 		return nil, err
-	}
-	// The sealed copy of a relay job has the same Message-ID and Date outside.
-	header, err := readHeader(src)
-	if err != nil {
-		return nil, fmt.Errorf("reading the header for a failure notice: %w", err)
 	}
 	postmaster, err := mime.NewAddress("postmaster", job.Sender.Domain())
 	if err != nil {
@@ -33,7 +28,7 @@ func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failur
 	}
 	n := dsn.Notification{
 		From: postmaster, To: job.Sender, Date: c.Now(), MessageID: mime.NewMessageID(c.Hostname, c.Rand),
-		ReportingMTA: c.Hostname, OriginalMessageID: header.MessageID(), Original: header,
+		ReportingMTA: c.Hostname, OriginalMessageID: messageID, Original: header,
 	}
 	for _, f := range failed {
 		n.Recipients = append(n.Recipients, failedRecipient(f))
@@ -52,6 +47,34 @@ func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failur
 		return nil, err
 	}
 	return body, nil
+}
+
+// original returns the header that a notice quotes from, and the Message-ID of
+// the message. The sealed copy of a relay job has the same outside. A message that
+// can no longer be read is known by its track alone.
+func (c *Core) original(ctx context.Context, job store.Job) (*mime.Header, string, error) {
+	src, err := c.stored(ctx, job.Body)
+	if err == nil {
+		var header *mime.Header
+		header, err = readHeader(src)
+		if err == nil {
+			return header, header.MessageID(), nil
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, "", ctx.Err()
+	}
+	c.Log.Error("a failed message cannot be read for its notice", "track", job.Track, "err", err)
+	messageID := ""
+	err = c.Store.View(ctx, func(tx store.Tx) error {
+		t, err := tx.Track(job.Track)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		messageID = t.MessageID
+		return err
+	})
+	return nil, messageID, err
 }
 
 func failedRecipient(f failure) dsn.Recipient {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"time"
@@ -15,7 +14,7 @@ import (
 // message (AS-51, AS-53, AS-57), adds what a client may leave to us (RFC 6409
 // §8) and takes out what must not travel.
 func (s Submission) completeHeader(h *mime.Header, account mime.Address, now time.Time) error {
-	err := s.checkHeader(h, account)
+	err := checkHeader(h, account)
 	if err != nil {
 		return err
 	}
@@ -53,7 +52,7 @@ func singleFields() []string {
 	}
 }
 
-func (s Submission) checkHeader(h *mime.Header, account mime.Address) error {
+func checkHeader(h *mime.Header, account mime.Address) error {
 	for _, name := range singleFields() {
 		if h.Count(name) > 1 {
 			return reason.New(reason.BadHeader, "%s stands more than once", name)
@@ -77,7 +76,7 @@ func (s Submission) checkHeader(h *mime.Header, account mime.Address) error {
 			return reason.New(reason.BadHeader, "reading %s: %w", name, err)
 		}
 		for _, a := range all {
-			err := s.CheckSender(context.Background(), account, a)
+			err := maySendAs(account, a)
 			if err != nil {
 				return err
 			}

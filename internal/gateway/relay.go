@@ -16,19 +16,15 @@ import (
 // side's 250 and our commit sends it again: the far side's own duplicate check
 // is then what keeps it single (RFC 1047).
 func (c *Core) relay(ctx context.Context, job store.Job) error {
-	src, err := c.stored(ctx, job.Body)
+	results, err := c.attempt(ctx, job)
 	if err != nil {
 		return err
 	}
-	results := c.Sender.Send(ctx, smtp.Delivery{
-		From: job.Sender, To: job.Recipients, Destination: job.Destination, Size: src.Size(),
-		Message: func() (io.Reader, error) { return src.Open() },
-	})
 	now := c.Now()
 	var outcomes []outcome
 	var failed, again []failure
 	stopping := ctx.Err() != nil
-	for _, r := range complete(results, job.Recipients) {
+	for _, r := range results {
 		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: "relay", code: r.Code, detail: describeResult(r)}
 		f := failure{recipient: r.Recipient, code: r.Code, detail: o.detail, status: r.Enhanced}
 		switch {
@@ -75,6 +71,23 @@ func (c *Core) relay(ctx context.Context, job store.Job) error {
 		c.tell(job.Track, outcomes)
 	}
 	return err
+}
+
+// attempt sends the message and returns a result for each recipient. One that can
+// no longer be read and whose time is over was sent to nobody.
+func (c *Core) attempt(ctx context.Context, job store.Job) ([]smtp.Result, error) {
+	src, err := c.stored(ctx, job.Body)
+	if err != nil {
+		if ctx.Err() != nil || c.Now().Before(job.Expires) {
+			return nil, err
+		}
+		return complete(nil, job.Recipients), nil
+	}
+	results := c.Sender.Send(ctx, smtp.Delivery{
+		From: job.Sender, To: job.Recipients, Destination: job.Destination, Size: src.Size(),
+		Message: func() (io.Reader, error) { return src.Open() },
+	})
+	return complete(results, job.Recipients), nil
 }
 
 // complete adds what a Sender left out: without a result nobody took the

@@ -28,10 +28,6 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 	if err != nil {
 		return err
 	}
-	src, err := c.stored(ctx, job.Body)
-	if err != nil {
-		return err
-	}
 	release, err := c.holdCrypto(ctx, job.Size)
 	if err != nil {
 		return err
@@ -40,13 +36,16 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 	now := c.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	step := &sealing{Core: c, ctx: ctx, job: job, src: src, now: now}
+	step := &sealing{Core: c, ctx: ctx, job: job, now: now}
 	defer func() { step.discard() }()
 	step.signers = dir.Signers(job.Sender, now)
 	if len(step.signers) == 0 {
 		failAll(routes, reason.NoSigningKey, "neither "+job.Sender.String()+" nor its domain has a signing certificate in use and in date")
 	}
-	err = step.sealAll(routes)
+	step.src, err = c.stored(ctx, job.Body)
+	if err == nil {
+		err = step.sealAll(routes)
+	}
 	if err != nil {
 		why := hopeless(err, job, now)
 		if why == nil || ctx.Err() != nil {

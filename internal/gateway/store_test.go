@@ -132,3 +132,39 @@ func TestStepRunAgainAfterACrash(t *testing.T) {
 	equal(t, "state", a.states(id), []string{"bob@b.example processed"})
 	equal(t, "alice's INBOX", len(a.inbox("alice@a.example")), 1)
 }
+
+// A damaged store has lost what was in its bodies.
+type damaged struct{ store.Store }
+
+func (damaged) OpenBody(context.Context, store.BodyID) (store.Body, error) {
+	return nil, store.ErrCorrupt
+}
+
+// A message that can no longer be read is not forgotten: its sender is told.
+func TestDamagedMessageIsTold(t *testing.T) {
+	for _, kind := range []store.JobKind{store.SealJob, store.RelayJob} {
+		t.Run(string(kind), func(t *testing.T) {
+			w := newWorld(t)
+			a := w.site("a.example")
+			w.site("b.example")
+			a.accounts("alice@a.example")
+			id := a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+			if kind == store.RelayJob {
+				a.doStep(t.Context(), a.jobs()[0], a.seal)
+			}
+			whole := a.Store
+			a.Store = damaged{whole}
+			a.run()
+			equal(t, "it is tried again", a.jobs(kind)[0].Reason, "internal")
+			w.clock.advance(a.RetryFor)
+			a.run()
+			a.Store = whole
+			equal(t, "jobs left", len(a.jobs()), 0)
+			equal(t, "state", a.states(id), []string{"bob@b.example failed queue-expired"})
+			n := parseDSN(t, a.inbox("alice@a.example")[0])
+			equal(t, "original", n.OriginalMessageID, "<m1@a.example>")
+			sent, _ := a.taken()
+			equal(t, "sent", len(sent), 0)
+		})
+	}
+}

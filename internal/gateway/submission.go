@@ -46,6 +46,10 @@ func (c *Core) Authenticate(ctx context.Context, user, secret string) (mime.Addr
 
 // CheckSender lets an account send as itself only (EP-11).
 func (s Submission) CheckSender(_ context.Context, account, from mime.Address) error {
+	return maySendAs(account, from)
+}
+
+func maySendAs(account, from mime.Address) error {
 	if !account.Same(from) {
 		return reason.New(reason.SenderNotAllowed, "%s may not send as %s", account, from)
 	}
