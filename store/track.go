@@ -30,7 +30,9 @@ type Track struct {
 	MessageID  string           `json:"message_id"` // with angle brackets; "" while unknown
 	Outbound   bool             `json:"outbound"`
 	Automatic  bool             `json:"automatic"` // a notification
-	Sender     mime.Address     `json:"sender"`
+	Sender     mime.Address     `json:"sender"`    // of the envelope
+	Author     mime.Address     `json:"author"`    // inbound: whom the believed signature speaks for
+	Digest     string           `json:"digest"`    // inbound: SHA-256 of the message inside, hexadecimal
 	Size       int64            `json:"size"`
 	Received   time.Time        `json:"received"`
 	Recipients []TrackRecipient `json:"recipients"`

@@ -3,6 +3,7 @@ package gateway
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"postern/mime"
 	"postern/mime/mdn"
@@ -104,4 +105,35 @@ func TestCP21_LocalRecipientIsNotTrustedForBeingLocal(t *testing.T) {
 			equal(t, "state within", a.states(track.ID), []string{"bob@b.example refused untrusted-anchor"})
 		}
 	}
+}
+
+// RFC 1047: a sender that lost our 250 sends its message again; it is delivered
+// once and answered again. Another content under the same Message-ID is another
+// message.
+func TestSameMessageComesAgain(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.site("a.example"), w.site("b.example")
+	a.accounts("alice@a.example")
+	b.accounts("bob@b.example")
+	text := message("alice@a.example", "bob@b.example")
+	a.submit(text, "alice@a.example", "bob@b.example")
+	a.run()
+	sent, raw := a.taken()
+	again := func() {
+		b.receive(raw[0], sent[0].From, sent[0].To...)
+		b.run()
+	}
+	again()
+	again()
+	equal(t, "bob's INBOX after the same message again", len(b.inbox("bob@b.example")), 1)
+	answers, _ := b.taken()
+	equal(t, "answers", len(answers), 2)
+
+	a.submit(text+"And one line more.\n", "alice@a.example", "bob@b.example")
+	w.runAll()
+	equal(t, "bob's INBOX after another message of the same name", len(b.inbox("bob@b.example")), 2)
+
+	w.clock.advance(duplicateWindow + time.Hour)
+	again()
+	equal(t, "bob's INBOX after the window", len(b.inbox("bob@b.example")), 3)
 }

@@ -123,8 +123,9 @@ func (o *opening) commit(tx store.Tx) error {
 	return o.keep(tx, refused)
 }
 
-// identify gives the track the Message-ID of the message that was accepted: what
-// stands outside is nobody's word (AS-54).
+// identify gives the track the Message-ID of the message that was accepted and
+// what else makes it known when it comes again: what stands outside is nobody's
+// word (AS-54).
 func (o *opening) identify(tx store.Tx) error {
 	for _, p := range o.parts {
 		if p.inner == nil {
@@ -137,7 +138,7 @@ func (o *opening) identify(tx store.Tx) error {
 		if err != nil {
 			return err
 		}
-		t.MessageID = p.opened.Header.MessageID()
+		t.MessageID, t.Author, t.Digest = p.opened.Header.MessageID(), p.opened.Sender, p.digest
 		return tx.PutTrack(t)
 	}
 	return nil

@@ -2,9 +2,12 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"postern/mime"
 	"postern/sta"
@@ -17,6 +20,7 @@ type part struct {
 	*opening
 	opened *sta.Opened
 	inner  store.BodyWriter // the verified message; nil when nobody accepts it
+	digest string           // of inner: SHA-256 in hexadecimal
 	notice *notice          // what it says, if it is a notification
 	mdns   []ownMDN
 }
@@ -51,7 +55,7 @@ func (p *part) prepare(ctx context.Context) error {
 		return err
 	}
 	if mime.IsNotification(p.opened.Header) {
-		// Nothing automatic is ever answered (AS-86).
+		// A notification is never answered (AS-86).
 		p.notice, err = p.readNotice()
 		return err
 	}
@@ -92,10 +96,12 @@ func (p *part) spoolInner(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(p.inner, message)
+	digest := sha256.New()
+	_, err = io.Copy(io.MultiWriter(p.inner, digest), message)
 	if err != nil {
 		return fmt.Errorf("spooling the opened message: %w", err)
 	}
+	p.digest = hex.EncodeToString(digest.Sum(nil))
 	return nil
 }
 
@@ -145,6 +151,13 @@ func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcom
 	if err != nil {
 		return outcome{}, err
 	}
+	before, err := p.deliveredBefore(tx, to)
+	if err != nil {
+		return outcome{}, err
+	}
+	if before != "" {
+		return outcome{to, store.TrackDelivered, "deliver", reason.OK, "came before as " + string(before)}, nil
+	}
 	if *body == 0 {
 		*body, err = tx.PutBody(p.inner)
 		if err != nil {
@@ -158,4 +171,34 @@ func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcom
 		return outcome{}, err
 	}
 	return outcome{to, store.TrackDelivered, "deliver", reason.OK, fmt.Sprintf("INBOX, UID %d", m.UID)}, nil
+}
+
+// duplicateWindow is how long the same message is known when it comes again.
+const duplicateWindow = 7 * 24 * time.Hour
+
+// deliveredBefore returns the track of the same message if it was delivered to
+// the recipient already, and "" otherwise. A sender that lost our 250 sends its
+// message again (RFC 1047); it is delivered once and answered again. The same
+// is a message of the same sender, Message-ID and content, octet by octet.
+func (p *part) deliveredBefore(tx store.Tx, to mime.Address) (store.TrackID, error) {
+	id := p.opened.Header.MessageID()
+	if id == "" {
+		return "", nil
+	}
+	tracks, err := tx.TracksByMessageID(id)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range tracks {
+		if t.ID == p.job.Track || t.Outbound || t.Digest != p.digest || t.Author != p.opened.Sender ||
+			p.now.Sub(t.Received) > duplicateWindow {
+			continue
+		}
+		for _, r := range t.Recipients {
+			if r.Address.Same(to) && r.State == store.TrackDelivered {
+				return t.ID, nil
+			}
+		}
+	}
+	return "", nil
 }
