@@ -3,6 +3,7 @@ package trust_test
 import (
 	"crypto/elliptic"
 	"crypto/x509"
+	"encoding/asn1"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,45 @@ func TestAS20_EmptyKeyUsageForbidsAll(t *testing.T) {
 	leaf := root.Leaf("b.example", testnet.Usage(0),
 		testnet.Extension([]int{2, 5, 29, 15}, true, []byte{0x03, 0x02, 0x07, 0x00}))
 	wantCode(t, trust.Judge(ask(t, leaf, root)), reason.WrongUsage)
+}
+
+// RFC 8550 §4.4.4: an extendedKeyUsage that is there must allow mail.
+func TestExtendedKeyUsageMustAllowMail(t *testing.T) {
+	pki := testnet.NewPKI(t, now)
+	root := pki.Root("root")
+	mail, web := x509.ExtKeyUsageEmailProtection, x509.ExtKeyUsageServerAuth
+	extended := func(u ...x509.ExtKeyUsage) testnet.Option {
+		return testnet.Template(func(c *x509.Certificate) { c.ExtKeyUsage = u })
+	}
+	private := testnet.Template(func(c *x509.Certificate) {
+		c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, []asn1.ObjectIdentifier{{1, 2, 3, 4}}
+	})
+	for _, c := range []struct {
+		name            string
+		authority, leaf testnet.Option
+		want            reason.Code
+	}{
+		{"absent", extended(), extended(), reason.OK},
+		{"mail", extended(), extended(mail), reason.OK},
+		{"mail among others", extended(), extended(web, mail), reason.OK},
+		{"any", extended(), extended(x509.ExtKeyUsageAny), reason.OK},
+		{"web servers alone", extended(), extended(web), reason.WrongUsage},
+		{"one that nobody knows", extended(), private, reason.WrongUsage},
+		{"authority for mail", extended(mail), extended(), reason.OK},
+		{"authority for anything", extended(x509.ExtKeyUsageAny), extended(mail), reason.OK},
+		{"authority for web servers", extended(web), extended(mail), reason.BadPath},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ca := root.Intermediate("ca", c.authority)
+			leaf := ca.Leaf("b.example", testnet.EC(elliptic.P256()), c.leaf, testnet.Usage(0))
+			p := ask(t, leaf, root)
+			p.Intermediates = testnet.Certs(ca)
+			wantCode(t, trust.Judge(p), c.want)
+			if may := trust.MayUse(leaf.Cert, trust.Sign); may != (c.want != reason.WrongUsage) {
+				t.Errorf("MayUse says %v", may)
+			}
+		})
+	}
 }
 
 func TestAS22_AuthorityIsNoEndEntity(t *testing.T) {

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"time"
@@ -30,7 +31,8 @@ func checkPath(p Params, v *Verdict) (reason.Code, string) {
 	return choose(paths, v)
 }
 
-// choose takes the first path that has no weak key and is not too long.
+// choose takes the first path that has no weak key, is not too long and
+// constrains the name that the certificate is believed for.
 func choose(paths [][]*x509.Certificate, v *Verdict) (reason.Code, string) {
 	var code reason.Code
 	var detail string
@@ -39,12 +41,30 @@ func choose(paths [][]*x509.Certificate, v *Verdict) (reason.Code, string) {
 		if len(path) > MaxPath {
 			code, detail = reason.BadPath, fmt.Sprintf("the path has more than %d certificates", MaxPath)
 		}
+		if v.Binding == BySubject && anyConstrains(path[1:]) {
+			code, detail = reason.BadPath, "name constraints do not hold for a certificate bound by its subject's emailAddress"
+		}
 		if code.IsOK() {
 			v.Path, v.Anchor = path, path[len(path)-1]
 			return reason.OK, ""
 		}
 	}
 	return code, detail
+}
+
+var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+
+// anyConstrains reports whether an authority may issue for some names only.
+// crypto/x509 holds the subjectAltName to that, yet not the emailAddress of a
+// subject without one, as RFC 5280 §4.2.1.10 asks: what binds by that address
+// is then refused whole.
+func anyConstrains(authorities []*x509.Certificate) bool {
+	for _, c := range authorities {
+		if hasExtension(c, oidNameConstraints) {
+			return true
+		}
+	}
+	return false
 }
 
 // usable returns the intermediates worth a look: not those whose signatures
@@ -75,7 +95,9 @@ func build(p Params, others []*x509.Certificate) ([][]*x509.Certificate, error) 
 		Roots:         p.Anchors.pool, // never nil, which would mean the system's roots (AS-60)
 		Intermediates: pool,
 		CurrentTime:   p.At,
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		// RFC 8550 §4.4.4: an authority whose extendedKeyUsage leaves mail out
+		// issues no certificates for mail. One without the extension may.
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
 	}
 	paths, err := p.Certificate.Verify(o)
 	if err != nil && (begins(p.Certificate, p.At) || anyBegins(others, p.At)) {

@@ -144,6 +144,52 @@ func TestAS68_DefectsOfThePath(t *testing.T) {
 	}
 }
 
+// An authority that may issue for some names only says nothing that binds by
+// the subject, whose emailAddress is not held to it.
+func TestAS15_AS68_SubjectBindingIsRefusedUnderNameConstraints(t *testing.T) {
+	pki := testnet.NewPKI(t, now)
+	root := pki.Root("root")
+	bound := []testnet.Option{testnet.EC(elliptic.P256()), testnet.SAN(nil, nil), testnet.SubjectEmail("alice@b.example")}
+	permit := func(change func(*x509.Certificate)) testnet.Option { return testnet.Template(change) }
+	for _, c := range []struct {
+		name string
+		ca   *testnet.Identity
+		want reason.Code
+	}{
+		{"none", root.Intermediate("free"), reason.OK},
+		{"another domain's addresses", root.Intermediate("email", permit(func(c *x509.Certificate) {
+			c.PermittedEmailAddresses = []string{"c.example"}
+		})), reason.BadPath},
+		{"the domain's own addresses", root.Intermediate("own", permit(func(c *x509.Certificate) {
+			c.PermittedEmailAddresses = []string{"b.example"}
+		})), reason.BadPath},
+		{"excluded", root.Intermediate("excluded", permit(func(c *x509.Certificate) {
+			c.ExcludedEmailAddresses = []string{"b.example"}
+		})), reason.BadPath},
+		{"other kinds of names", root.Intermediate("dns", permit(func(c *x509.Certificate) {
+			c.PermittedDNSDomains = []string{"b.example"}
+		})), reason.BadPath},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			leaf := c.ca.Leaf("b.example", bound...)
+			p := ask(t, leaf, root)
+			p.Profile, p.Intermediates = trust.V12, testnet.Certs(c.ca)
+			v := trust.Judge(p)
+			wantCode(t, v, c.want)
+			if v.Binding != trust.BySubject {
+				t.Errorf("bound by %q", v.Binding)
+			}
+			wantCode(t, trust.Judge(with(p, leaf)), reason.OK)
+		})
+	}
+}
+
+// with returns p with the certificate itself as its only anchor.
+func with(p trust.Params, leaf *testnet.Identity) trust.Params {
+	p.Anchors = anchorsOf(leaf)
+	return p
+}
+
 func TestAS68_SHA1SignedCertificateIsRefused(t *testing.T) {
 	root, leaf := sha1Chain(t)
 	p := trust.Params{Certificate: leaf, Purpose: trust.Encrypt, Address: address(t, "alice@b.example"),

@@ -40,10 +40,36 @@ const (
 	MaxRSABits = 8192
 )
 
-var oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
+var (
+	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidExtendedKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 37}
+)
 
-// usageProblem checks keyUsage against the purpose, or returns "" (AS-20).
+// usageProblem checks keyUsage (AS-20) and extendedKeyUsage against the
+// purpose, or returns "".
 func usageProblem(cert *x509.Certificate, p Purpose) string {
+	problem := keyUsageProblem(cert, p)
+	if problem != "" {
+		return problem
+	}
+	return extendedUsageProblem(cert)
+}
+
+// extendedUsageProblem demands that a certificate whose extendedKeyUsage says
+// what it is for is for mail, or for anything (RFC 8550 §4.4.4).
+func extendedUsageProblem(cert *x509.Certificate) string {
+	if !hasExtension(cert, oidExtendedKeyUsage) {
+		return ""
+	}
+	for _, u := range cert.ExtKeyUsage {
+		if u == x509.ExtKeyUsageEmailProtection || u == x509.ExtKeyUsageAny {
+			return ""
+		}
+	}
+	return "extendedKeyUsage is there and has neither emailProtection nor anyExtendedKeyUsage"
+}
+
+func keyUsageProblem(cert *x509.Certificate, p Purpose) string {
 	if !hasExtension(cert, oidKeyUsage) {
 		return "" // RFC 5280 §4.2.1.3: without the extension the key is not restricted
 	}
