@@ -14,6 +14,9 @@ var (
 	// ErrAuthFailed says that the user name and password are not a pair. It
 	// never says which of the two is wrong.
 	ErrAuthFailed = errors.New("authentication failed")
+	// ErrRevoked says that the account is closed, or has another password than
+	// the one it logged in with.
+	ErrRevoked = errors.New("the login is no longer good")
 	// ErrNoMailbox says that a mailbox does not exist, or no longer.
 	ErrNoMailbox = errors.New("no such mailbox")
 	// ErrNoMessage says that a message does not exist, or no longer.
@@ -46,6 +49,10 @@ type Backend interface {
 // when it returns nil it is durable, when it returns an error it left nothing.
 // INBOX exists always. Levels of names are separated by "/".
 type User interface {
+	// Check says whether the login is still good; it is asked before every
+	// command that touches the account, and while idling. ErrRevoked ends the
+	// session.
+	Check(ctx context.Context) error
 	Mailboxes(ctx context.Context) ([]MailboxInfo, error) // by name, INBOX first
 	// Create makes a mailbox and the missing ones above it. ErrExists.
 	Create(ctx context.Context, name string) error

@@ -113,11 +113,12 @@ func (s *syncBuffer) reset() {
 	s.b.Reset()
 }
 
-func auth(_ context.Context, user, password string, _ netip.Addr) (mime.Address, error) {
+func auth(_ context.Context, user, password string, _ netip.Addr) (store.Account, error) {
 	if !strings.EqualFold(user, testUser) || password != testPassword {
-		return mime.Address{}, pickup.ErrAuthFailed
+		return store.Account{}, pickup.ErrAuthFailed
 	}
-	return mime.ParseAddress(testUser)
+	account, err := mime.ParseAddress(testUser)
+	return store.Account{Address: account}, err
 }
 
 func openStore(t testing.TB) (store.Store, mime.Address) {

@@ -16,12 +16,16 @@ const (
 	maxNameLevels = 16
 )
 
-// whom returns the user of the session.
+// whom returns the user of the session, who still may be.
 func (s *session) whom() (User, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.user == nil {
 		return nil, bad("Not logged in")
+	}
+	err := s.check()
+	if err != nil {
+		return nil, err
 	}
 	return s.user, nil
 }

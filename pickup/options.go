@@ -26,6 +26,9 @@ type Options struct {
 	Handshake time.Duration
 	// Search bounds the time of one SEARCH; default 30s.
 	Search time.Duration
+	// Recheck is how often it is asked, while a client idles, whether its login is
+	// still good; default 30s.
+	Recheck time.Duration
 }
 
 const maxAppendLimit = 1<<32 - 1 // RFC 7889 §3: a 32-bit number
@@ -41,6 +44,7 @@ func (o Options) withDefaults() Options {
 	o.Mailboxes = orDefault(o.Mailboxes, 1000)
 	o.Handshake = orDefault(o.Handshake, 10*time.Second)
 	o.Search = orDefault(o.Search, 30*time.Second)
+	o.Recheck = orDefault(o.Recheck, 30*time.Second)
 	return o
 }
 

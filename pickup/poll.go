@@ -13,7 +13,14 @@ import (
 func (s *session) Poll(w *imapserver.UpdateWriter, allowExpunge bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.update(w, allowExpunge)
+	if s.view == nil {
+		return nil
+	}
+	err := s.check()
+	if err != nil {
+		return err
+	}
+	err = s.update(w, allowExpunge)
 	if err != nil {
 		s.bye("The selected mailbox cannot be read any more")
 		return err
@@ -82,7 +89,7 @@ func (s *session) idle(ctx context.Context, w updateWriter) error {
 			<-ctx.Done()
 			return nil
 		}
-		err = box.Wait(ctx, since)
+		err = s.wait(ctx, box, since)
 		if err != nil {
 			return err
 		}
@@ -92,6 +99,18 @@ func (s *session) idle(ctx context.Context, w updateWriter) error {
 	}
 }
 
+// wait waits for a change, but not longer than until the login is to be looked
+// at again: closing an account changes no mailbox.
+func (s *session) wait(ctx context.Context, box Mailbox, since uint64) error {
+	limited, cancel := context.WithTimeout(ctx, s.server.options.Recheck)
+	defer cancel()
+	err := box.Wait(limited, since)
+	if limited.Err() != nil && errors.Is(err, limited.Err()) {
+		return ctx.Err()
+	}
+	return err
+}
+
 // tellIdle tells what there is, and returns what to wait for.
 func (s *session) tellIdle(w updateWriter) (Mailbox, uint64, error) {
 	s.mu.Lock()
@@ -99,7 +118,11 @@ func (s *session) tellIdle(w updateWriter) (Mailbox, uint64, error) {
 	if s.closed || s.view == nil {
 		return nil, 0, nil
 	}
-	err := s.update(w, true)
+	err := s.check()
+	if err != nil {
+		return nil, 0, err
+	}
+	err = s.update(w, true)
 	if err != nil {
 		return nil, 0, err
 	}

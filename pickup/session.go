@@ -97,8 +97,28 @@ func (s *session) Namespace() (*imap.NamespaceData, error) {
 	return &imap.NamespaceData{Personal: []imap.NamespaceDescriptor{{Delim: delimiter}}}, nil
 }
 
+// check ends the session of a user whose login is no longer good: an account
+// that was closed, or given another password, is closed here too. mu is held.
+func (s *session) check() error {
+	err := s.user.Check(s.ctx)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, ErrRevoked) {
+		return s.reply("check", err)
+	}
+	s.view = nil
+	s.log.Info("imap session ended", "reason", "the login is no longer good")
+	s.bye("The login is no longer good")
+	return no(imap.ResponseCodeAuthorizationFailed, "The login is no longer good")
+}
+
 // selected returns the view of the selected mailbox. mu is held.
 func (s *session) selected() (*view, error) {
+	err := s.check()
+	if err != nil {
+		return nil, err
+	}
 	if s.view == nil {
 		return nil, no(imap.ResponseCodeNonExistent, "The mailbox is gone")
 	}

@@ -14,9 +14,19 @@ type Envelope struct {
 	Helo    string         // what it called itself, printable ASCII, at most 255 octets
 	TLS     bool
 	Account mime.Address   // who authenticated; zero on the backbone
+	Proof   string         // that of the Login; "" on the backbone
 	From    mime.Address   // the reverse-path; zero: <>
 	To      []mime.Address // no two of them the same
 	Size    int64          // octets declared by SIZE= (RFC 1870), or 0
+}
+
+// A Login is an account that has authenticated.
+type Login struct {
+	Account mime.Address
+	// Proof is the backend's own mark of what was proved. It comes back with
+	// every question, so that an account which is closed, or has another password
+	// by then, is told from the one that logged in.
+	Proof string
 }
 
 // A SubmissionBackend decides about the messages of our accounts. Its methods
@@ -25,14 +35,16 @@ type Envelope struct {
 type SubmissionBackend interface {
 	// Authenticate returns the account of a user, or an error with AuthFailed,
 	// Busy or Internal. AuthFailed is answered late and is counted.
-	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (mime.Address, error)
-	// CheckSender says whether account may send as from (EP-11).
-	CheckSender(ctx context.Context, account, from mime.Address) error
+	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (Login, error)
+	// CheckSender says whether a login may send as from (EP-11), and with
+	// AuthRequired that it is no longer good for anything: the session ends.
+	CheckSender(ctx context.Context, login Login, from mime.Address) error
 	// CheckRecipient says whether account may send to an address.
 	CheckRecipient(ctx context.Context, account, to mime.Address) error
 	// Accept reads message to its end and returns our id of it, with a nil error
 	// only once the message is durable. When reading fails the message must be
-	// forgotten; the error of the reader decides the reply.
+	// forgotten; the error of the reader decides the reply. A login that is no
+	// longer good at that moment is refused with AuthRequired.
 	Accept(ctx context.Context, e Envelope, message io.Reader) (id string, err error)
 }
 

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,6 +63,7 @@ type message struct {
 // A house is a backend of both kinds: account alice@near.test with password
 // "secret"; addresses near.test are ours, and only bob and alice are known.
 type house struct {
+	closed   atomic.Bool // the account was closed
 	mu       sync.Mutex
 	messages []message
 	accept   func(ctx context.Context, e Envelope, r io.Reader) (string, error) // instead of keeping it
@@ -77,19 +79,23 @@ func mustAddress(s string) mime.Address {
 	return a
 }
 
-func (h *house) Authenticate(_ context.Context, user, password string, _ netip.Addr) (mime.Address, error) {
+func (h *house) Authenticate(_ context.Context, user, password string, _ netip.Addr) (Login, error) {
 	switch {
 	case user == "busy":
-		return mime.Address{}, reason.New(reason.Busy, "too many at once")
+		return Login{}, reason.New(reason.Busy, "too many at once")
 	case user == "panic":
 		panic("the password is " + password)
 	case user != "alice@near.test" || password != "secret":
-		return mime.Address{}, reason.New(reason.AuthFailed, "wrong password")
+		return Login{}, reason.New(reason.AuthFailed, "wrong password")
 	}
-	return alice, nil
+	return Login{Account: alice, Proof: "secret"}, nil
 }
 
-func (h *house) CheckSender(_ context.Context, account, from mime.Address) error {
+func (h *house) CheckSender(_ context.Context, login Login, from mime.Address) error {
+	account := login.Account
+	if h.closed.Load() {
+		return reason.New(reason.AuthRequired, "closed")
+	}
 	if !account.Same(from) {
 		return reason.New(reason.SenderNotAllowed, "%s as %s", account, from)
 	}

@@ -25,7 +25,7 @@ const maxRefusals = 50
 
 // A policy is what submission and backbone do differently.
 type policy interface {
-	account() mime.Address
+	login() Login // the zero one when nobody has authenticated
 	sender(ctx context.Context, from mime.Address) error
 	recipient(ctx context.Context, to mime.Address) error
 	accept(ctx context.Context, e Envelope, message io.Reader) (string, error)
@@ -98,11 +98,12 @@ func (s *session) Mail(from string, opts *gosmtp.MailOptions) (reply error) {
 	if opts.Size > s.opts.MessageBytes { // RFC 1870 §6.1
 		return s.refuse("MAIL", reason.New(reason.TooLarge, "SIZE=%d", opts.Size))
 	}
+	login := s.policy.login()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.envelope = Envelope{
 		Remote: s.wire.remote, Helo: printable(s.conn.Hostname(), mime.MaxDomain), TLS: s.tls,
-		Account: s.policy.account(), From: address, Size: opts.Size,
+		Account: login.Account, Proof: login.Proof, From: address, Size: opts.Size,
 	}
 	return nil
 }

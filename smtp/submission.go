@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/emersion/go-sasl"
+	gosmtp "github.com/emersion/go-smtp"
 
 	"postern/mime"
 	"postern/trust/reason"
@@ -18,25 +19,25 @@ const maxAuthFailures = 3
 // submission is the policy towards the accounts.
 type submission struct {
 	backend SubmissionBackend
-	user    mime.Address // the account, after AUTH
+	proven  Login // after AUTH
 }
 
-func (p *submission) account() mime.Address { return p.user }
+func (p *submission) login() Login { return p.proven }
 
 // sender wants AUTH first (RFC 6409 §4.3). The null sender is for notices, which
 // an account does not send.
 func (p *submission) sender(ctx context.Context, from mime.Address) error {
-	if p.user.IsZero() {
+	if p.proven.Account.IsZero() {
 		return reason.New(reason.AuthRequired, "MAIL before AUTH")
 	}
 	if from.IsZero() {
 		return reason.New(reason.SenderNotAllowed, "null sender")
 	}
-	return p.backend.CheckSender(ctx, p.user, from)
+	return p.backend.CheckSender(ctx, p.proven, from)
 }
 
 func (p *submission) recipient(ctx context.Context, to mime.Address) error {
-	return p.backend.CheckRecipient(ctx, p.user, to)
+	return p.backend.CheckRecipient(ctx, p.proven.Account, to)
 }
 
 func (p *submission) accept(ctx context.Context, e Envelope, message io.Reader) (string, error) {
@@ -85,16 +86,28 @@ func (s *submissionSession) plain(identity, user, password string) error {
 	return s.authenticate(user, password)
 }
 
+// Mail implements gosmtp.Session. A login that is over cannot be renewed on the
+// same connection (RFC 4954 §4), which therefore ends.
+func (s *submissionSession) Mail(from string, opts *gosmtp.MailOptions) error {
+	known := !s.submission.proven.Account.IsZero()
+	err := s.session.Mail(from, opts)
+	reply, ok := err.(*gosmtp.SMTPError)
+	if known && ok && reply.Code == reason.AuthRequired.Outcome().Reply {
+		s.leave()
+	}
+	return err
+}
+
 func (s *submissionSession) authenticate(user, password string) (reply error) {
 	defer s.catch(&reply)
-	account, err := s.submission.backend.Authenticate(s.ctx, user, password, s.wire.remote.Addr())
-	if err == nil && account.IsZero() {
+	login, err := s.submission.backend.Authenticate(s.ctx, user, password, s.wire.remote.Addr())
+	if err == nil && login.Account.IsZero() {
 		err = errors.New("authenticated as no account")
 	}
 	if err != nil {
 		return s.failed(err)
 	}
-	s.submission.user = account
+	s.submission.proven = login
 	return nil
 }
 

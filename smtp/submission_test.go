@@ -138,3 +138,22 @@ func TestImplicitTLS(t *testing.T) {
 		< 235
 	`)
 }
+
+// A login that the backend no longer knows ends its session at the next message.
+func TestEP11_ClosedAccountEndsItsSession(t *testing.T) {
+	h, addr := startSubmission(t)
+	d := dial(t, addr).play(underTLS + `
+		> AUTH PLAIN ` + b64("\x00alice@near.test\x00secret") + `
+		< 235
+		> MAIL FROM:<alice@near.test>
+		< 250
+		> RSET
+		< 250
+	`)
+	h.closed.Store(true)
+	d.play(`
+		> MAIL FROM:<alice@near.test>
+		< 530 5.7.0
+		eof
+	`)
+}

@@ -199,7 +199,7 @@ func (r mxResolver) LookupMX(ctx context.Context, domain mime.Domain) ([]smtp.MX
 }
 
 // authenticateFrom proves an account to the mailboxes' side, in its terms.
-func (c *Core) authenticateFrom(ctx context.Context, user, secret string, _ netip.Addr) (mime.Address, error) {
+func (c *Core) authenticateFrom(ctx context.Context, user, secret string, _ netip.Addr) (store.Account, error) {
 	account, err := c.Authenticate(ctx, user, secret)
 	switch reason.Of(err) {
 	case reason.AuthFailed:

@@ -367,9 +367,20 @@ func crlf(s string) []byte {
 func (s *site) try(text, from string, to ...string) (store.TrackID, error) {
 	s.t.Helper()
 	a := addr(s.t, from)
-	e := smtp.Envelope{Account: a, From: a, To: addrs(s.t, to...)}
+	e := smtp.Envelope{Account: a, Proof: s.proof(a), From: a, To: addrs(s.t, to...)}
 	id, err := Submission{s.Core}.Accept(s.t.Context(), e, bytes.NewReader(crlf(text)))
 	return store.TrackID(id), err
+}
+
+// proof is what an account that logs in now has proved.
+func (s *site) proof(a mime.Address) string {
+	s.t.Helper()
+	dir, err := s.Directory(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	account, _ := dir.Account(a)
+	return proofOf(account)
 }
 
 func (s *site) submit(text, from string, to ...string) store.TrackID {

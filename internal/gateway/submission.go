@@ -3,6 +3,10 @@ package gateway
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -18,16 +22,36 @@ import (
 type Submission struct{ *Core }
 
 // Authenticate proves an account by its address and password.
-func (s Submission) Authenticate(ctx context.Context, user, password string, _ netip.Addr) (mime.Address, error) {
-	return s.Core.Authenticate(ctx, user, password)
+func (s Submission) Authenticate(ctx context.Context, user, password string, _ netip.Addr) (smtp.Login, error) {
+	account, err := s.Core.Authenticate(ctx, user, password)
+	if err != nil {
+		return smtp.Login{}, err
+	}
+	return smtp.Login{Account: account.Address, Proof: proofOf(account)}, nil
+}
+
+// proofOf marks an account with the password it has: another password, and the
+// same one set anew, has another mark.
+func proofOf(a store.Account) string {
+	sum := sha256.Sum256([]byte(a.Password))
+	return hex.EncodeToString(sum[:])
+}
+
+// checkLogin refuses a login whose account was closed, or given another password
+// since: known is false when there is none any more.
+func checkLogin(account store.Account, known bool, proof string) error {
+	if !known || account.Disabled || subtle.ConstantTimeCompare([]byte(proofOf(account)), []byte(proof)) != 1 {
+		return reason.New(reason.AuthRequired, "the account was closed or has another password since it logged in")
+	}
+	return nil
 }
 
 // Authenticate proves an account by its address and password. Every failure
 // takes the time of a real check and says the same.
-func (c *Core) Authenticate(ctx context.Context, user, secret string) (mime.Address, error) {
+func (c *Core) Authenticate(ctx context.Context, user, secret string) (store.Account, error) {
 	dir, err := c.Directory(ctx)
 	if err != nil {
-		return mime.Address{}, reason.New(reason.Internal, "%w", err)
+		return store.Account{}, reason.New(reason.Internal, "%w", err)
 	}
 	account := store.Account{}
 	a, err := mime.ParseAddress(user)
@@ -36,17 +60,27 @@ func (c *Core) Authenticate(ctx context.Context, user, secret string) (mime.Addr
 	}
 	ok, err := c.Hasher.VerifyOrBurn(ctx, account.Password, []byte(secret))
 	if err != nil {
-		return mime.Address{}, reason.New(reason.Busy, "checking a password: %w", err)
+		return store.Account{}, reason.New(reason.Busy, "checking a password: %w", err)
 	}
 	if !ok || account.Disabled {
-		return mime.Address{}, reason.New(reason.AuthFailed, "wrong name or password, or account disabled")
+		return store.Account{}, reason.New(reason.AuthFailed, "wrong name or password, or account disabled")
 	}
-	return account.Address, nil
+	return account, nil
 }
 
-// CheckSender lets an account send as itself only (EP-11).
-func (s Submission) CheckSender(_ context.Context, account, from mime.Address) error {
-	return maySendAs(account, from)
+// CheckSender lets an account send as itself only (EP-11), and only while it is
+// the one that logged in.
+func (s Submission) CheckSender(ctx context.Context, login smtp.Login, from mime.Address) error {
+	dir, err := s.Directory(ctx)
+	if err != nil {
+		return reason.New(reason.Internal, "%w", err)
+	}
+	account, known := dir.Account(login.Account)
+	err = checkLogin(account, known, login.Proof)
+	if err != nil {
+		return err
+	}
+	return maySendAs(login.Account, from)
 }
 
 func maySendAs(account, from mime.Address) error {
@@ -108,6 +142,10 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	}
 	track.Outbound, track.Automatic = true, mime.IsNotification(header)
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		err := stillMaySend(tx, e)
+		if err != nil {
+			return err
+		}
 		id, err := tx.PutBody(body)
 		if err != nil {
 			return err
@@ -129,6 +167,16 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	}
 	s.Log.Info("message", "track", track.ID, "stage", "accept", "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
 	return string(track.ID), nil
+}
+
+// stillMaySend looks at the account in the transaction that takes its message:
+// a transfer takes its time, and the account may be closed meanwhile.
+func stillMaySend(tx store.Tx, e smtp.Envelope) error {
+	account, err := tx.Account(e.Account)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return checkLogin(account, err == nil, e.Proof)
 }
 
 // spool writes header and rest to a new body.

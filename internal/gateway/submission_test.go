@@ -8,6 +8,7 @@ import (
 
 	"postern/internal/password"
 	"postern/mime"
+	"postern/smtp"
 	"postern/store"
 	"postern/trust/reason"
 )
@@ -169,8 +170,10 @@ func TestSubmissionChecksRecipients(t *testing.T) {
 		equal(t, to, reasonOf(err), want)
 	}
 	equal(t, "reply", reason.UnknownRecipient.Outcome().Reply, 550)
-	equal(t, "own MAIL FROM", reasonOf(Submission{a.Core}.CheckSender(t.Context(), addr(t, "alice@a.example"), addr(t, "ALICE@A.example"))), "ok")
-	equal(t, "null MAIL FROM", reasonOf(Submission{a.Core}.CheckSender(t.Context(), addr(t, "alice@a.example"), mime.Address{})), "sender-not-allowed")
+	alice := addr(t, "alice@a.example")
+	login := smtp.Login{Account: alice, Proof: a.proof(alice)}
+	equal(t, "own MAIL FROM", reasonOf(Submission{a.Core}.CheckSender(t.Context(), login, addr(t, "ALICE@A.example"))), "ok")
+	equal(t, "null MAIL FROM", reasonOf(Submission{a.Core}.CheckSender(t.Context(), login, mime.Address{})), "sender-not-allowed")
 }
 
 // EP-11: every failure to prove an account says the same and costs the same.
@@ -188,7 +191,8 @@ func TestAuthenticate(t *testing.T) {
 	}
 	a.accounts("none@a.example") // without a password
 	try := func(user, secret string) (mime.Address, error) {
-		return Submission{a.Core}.Authenticate(t.Context(), user, secret, netip.Addr{})
+		login, err := Submission{a.Core}.Authenticate(t.Context(), user, secret, netip.Addr{})
+		return login.Account, err
 	}
 	got, err := try("Alice@A.example", "correct horse")
 	if err != nil || !got.Same(addr(t, "alice@a.example")) {

@@ -7,15 +7,15 @@ import (
 	"errors"
 	"net/netip"
 
-	"postern/mime"
 	"postern/pickup"
 	"postern/store"
 )
 
-// An Auth checks a password and returns the account it belongs to. An error
+// An Auth checks a password and returns the account it belongs to,
+// as it was when the password was right. An error
 // that wraps pickup.ErrAuthFailed says that user and password are no pair; any
 // other is trouble of the server.
-type Auth func(ctx context.Context, user, password string, remote netip.Addr) (mime.Address, error)
+type Auth func(ctx context.Context, user, password string, remote netip.Addr) (store.Account, error)
 
 // New returns a backend that lets in whom auth lets in, to the mailboxes of s.
 func New(s store.Store, auth Auth) pickup.Backend { return &backend{store: s, auth: auth} }
@@ -30,10 +30,10 @@ func (b *backend) Login(ctx context.Context, name, password string, remote netip
 	if err != nil {
 		return nil, err
 	}
-	if account.IsZero() {
+	if account.Address.IsZero() {
 		return nil, pickup.ErrAuthFailed
 	}
-	return &user{store: b.store, account: account}, nil
+	return &user{store: b.store, account: account.Address, password: account.Password}, nil
 }
 
 // translate gives the store's errors the names pickup knows. The mapped ones

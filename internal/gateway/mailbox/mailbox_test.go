@@ -36,7 +36,9 @@ func login(t *testing.T) (pickup.User, store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	auth := func(context.Context, string, string, netip.Addr) (mime.Address, error) { return account, nil }
+	auth := func(context.Context, string, string, netip.Addr) (store.Account, error) {
+		return store.Account{Address: account}, nil
+	}
 	u, err := mailbox.New(db, auth).Login(t.Context(), "", "", netip.Addr{})
 	if err != nil {
 		t.Fatal(err)

@@ -13,8 +13,29 @@ import (
 )
 
 type user struct {
-	store   store.Store
-	account mime.Address
+	store    store.Store
+	account  mime.Address
+	password string // the hash of the one that was given
+}
+
+// Check looks whether the account is still the one that logged in.
+func (u *user) Check(ctx context.Context) error {
+	var a store.Account
+	err := u.store.View(ctx, func(tx store.Tx) error {
+		var err error
+		a, err = tx.Account(u.account)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return pickup.ErrRevoked
+	}
+	if err != nil {
+		return translate(err)
+	}
+	if a.Disabled || a.Password != u.password {
+		return pickup.ErrRevoked
+	}
+	return nil
 }
 
 func info(m store.Mailbox) pickup.MailboxInfo {
