@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -42,6 +43,8 @@ type Core struct {
 	Finder   Finder
 	Sender   Sender
 	Profile  trust.Profile
+	// AcceptUnwrapped is trust.accept_unwrapped of the configuration.
+	AcceptUnwrapped bool
 	// MessageBytes bounds a message before it is sealed, in bytes.
 	MessageBytes int64
 	// CryptoMemory bounds the messages that are sealed or opened at once, in
@@ -58,6 +61,7 @@ type Core struct {
 
 	directories directories
 	crypto      *semaphore.Weighted
+	unwritten   atomic.Int32 // jobs in a row that could not be put back
 }
 
 // Directory returns who we are and whom we believe at this moment.

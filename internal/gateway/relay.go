@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"postern/mime"
 	"postern/smtp"
@@ -12,65 +13,102 @@ import (
 	"postern/trust/reason"
 )
 
-// relay hands a sealed message to its destination. A crash between the far
-// side's 250 and our commit sends it again: the far side's own duplicate check
-// is then what keeps it single (RFC 1047).
+// relay hands a sealed message to its destination. What the far side said is
+// known here alone until it is committed, so that the commit is tried again and
+// never the sending. A crash between the far side's 250 and our commit sends it
+// again: the far side's own duplicate check is then what keeps it single
+// (RFC 1047).
 func (c *Core) relay(ctx context.Context, job store.Job) error {
+	err := c.checkWritable(ctx, job)
+	if err != nil {
+		return err
+	}
 	results, err := c.attempt(ctx, job)
 	if err != nil {
 		return err
 	}
-	now := c.Now()
-	var outcomes []outcome
-	var failed, again []failure
 	stopping := ctx.Err() != nil
+	e := c.relayEnd(job, results, stopping)
+	if stopping && len(e.again) == len(job.Recipients) {
+		// Stopping is not the far side's failure: the attempt does not count.
+		return ctx.Err()
+	}
+	err = c.insist(ctx, job, func() error {
+		// What the far side took must be written down even while stopping.
+		return e.commit(context.WithoutCancel(ctx))
+	})
+	if err == nil {
+		c.tell(job.Track, e.outcomes)
+	}
+	return err
+}
+
+// checkWritable writes the track of a job as it is. While nothing can be
+// written, nothing may be sent: that it was sent would not be known.
+func (c *Core) checkWritable(ctx context.Context, job store.Job) error {
+	err := c.Store.Update(ctx, func(tx store.Tx) error { return record(tx, job.Track, c.Now(), nil) })
+	if err != nil {
+		return fmt.Errorf("checking the store before sending: %w", err)
+	}
+	return nil
+}
+
+// A relayEnd is what becomes of a relay job after an attempt.
+type relayEnd struct {
+	*Core
+	job      store.Job
+	now      time.Time
+	outcomes []outcome
+	failed   []failure
+	again    []failure
+}
+
+func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *relayEnd {
+	e := &relayEnd{Core: c, job: job, now: c.Now()}
 	for _, r := range results {
 		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: "relay", code: r.Code, detail: describeResult(r)}
 		f := failure{recipient: r.Recipient, code: r.Code, detail: o.detail, status: r.Enhanced}
 		switch {
 		case r.Code.IsOK():
-		case r.Code.Outcome().Retry && (stopping || now.Before(job.Expires)):
+		case r.Code.Outcome().Retry && (stopping || e.now.Before(job.Expires)):
 			o.state = store.TrackSealed
-			again = append(again, f)
+			e.again = append(e.again, f)
 		default:
 			if r.Code.Outcome().Retry {
 				f.code, f.status = reason.QueueExpired, ""
 			}
 			o.state, o.code = store.TrackFailed, f.code
-			failed = append(failed, f)
+			e.failed = append(e.failed, f)
 		}
-		outcomes = append(outcomes, o)
+		e.outcomes = append(e.outcomes, o)
 	}
-	if stopping && len(again) == len(job.Recipients) {
-		// Stopping is not the far side's failure: the attempt does not count.
-		return ctx.Err()
-	}
-	notice, err := c.failureNotice(ctx, job, failed)
+	return e
+}
+
+// commit ends the attempt in one transaction. It may be called again after it
+// failed.
+func (e *relayEnd) commit(ctx context.Context) error {
+	notice, err := e.failureNotice(ctx, e.job, e.failed)
 	if err != nil {
 		return err
 	}
 	if notice != nil {
 		defer notice.Discard()
 	}
-	// What the far side took must be written down even while stopping.
-	err = c.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
-		err := c.deliverNotice(tx, job, notice)
+	return e.Store.Update(ctx, func(tx store.Tx) error {
+		err := e.deliverNotice(tx, e.job, notice)
 		if err != nil {
 			return err
 		}
-		err = record(tx, job.Track, now, outcomes)
+		err = record(tx, e.job.Track, e.now, e.outcomes)
 		if err != nil {
 			return err
 		}
-		if len(again) == 0 {
-			return tx.Finish(job.ID)
+		if len(e.again) == 0 {
+			return tx.Finish(e.job.ID)
 		}
-		return tx.Reschedule(retry(job, again, now))
+		return tx.Reschedule(retry(e.job, e.again, e.now))
 	})
-	if err == nil {
-		c.tell(job.Track, outcomes)
-	}
-	return err
 }
 
 // attempt sends the message and returns a result for each recipient. One that can

@@ -3,7 +3,9 @@ package gateway
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postern/smtp"
@@ -134,4 +136,82 @@ func TestPostpone(t *testing.T) {
 	equal(t, "the last attempt", postpone(j, now).Due, j.Expires)
 	j.Attempts = 1 << 40
 	equal(t, "after the end", postpone(j, now.Add(2*time.Minute)).Due, now.Add(time.Hour+2*time.Minute))
+}
+
+// A refusing store fails so many commits as a full disk does.
+type refusing struct {
+	store.Store
+	left *atomic.Int32
+}
+
+func (r refusing) Update(ctx context.Context, fn func(store.Tx) error) error {
+	if r.left.Add(-1) >= 0 {
+		return store.ErrFull
+	}
+	return r.Store.Update(ctx, fn)
+}
+
+// What the far side took is sent once, however long it cannot be written down.
+func TestRelayCommitsLateAndSendsOnce(t *testing.T) {
+	for name, answer := range map[string]map[string]reason.Code{
+		"taken":            {"bob@b.example": reason.OK, "ben@b.example": reason.OK},
+		"taken or refused": {"bob@b.example": reason.OK, "ben@b.example": reason.PeerRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := live(t)
+				a := w.site("a.example")
+				w.site("b.example")
+				a.accounts("alice@a.example")
+				id := a.submit(message("alice@a.example", "bob@b.example>, <ben@b.example"), "alice@a.example", "bob@b.example", "ben@b.example")
+				a.doStep(t.Context(), a.jobs()[0], a.seal)
+				var left atomic.Int32
+				whole := a.Store
+				a.Store = refusing{whole, &left}
+				a.answer = func(d smtp.Delivery) []smtp.Result { left.Store(9); return each(d, answer) }
+				began := time.Now()
+				a.doStep(t.Context(), a.jobs()[0], a.relay)
+				a.Store = whole
+				sent, _ := a.taken()
+				equal(t, "sent", len(sent), 1)
+				equal(t, "jobs left", len(a.jobs()), 0)
+				equal(t, "state", a.states(id)[0], "bob@b.example relayed")
+				equal(t, "it took", time.Since(began), (1+2+4+8+16+4*30)*time.Second)
+				closeStores(w)
+			})
+		})
+	}
+}
+
+// While nothing can be written nothing is sent, and the attempt does not count.
+func TestRelaySendsNothingThatCannotBeWrittenDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := live(t)
+		a := w.site("a.example")
+		w.site("b.example")
+		a.accounts("alice@a.example")
+		a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+		a.doStep(t.Context(), a.jobs()[0], a.seal)
+		var left atomic.Int32
+		left.Store(1 << 20)
+		whole := a.Store
+		a.Store = refusing{whole, &left}
+		stop := a.work()
+		time.Sleep(time.Hour)
+		stop()
+		sent, _ := a.taken()
+		equal(t, "sent", len(sent), 0)
+		equal(t, "attempts", a.jobs()[0].Attempts, 0)
+		if tries := 1<<20 - left.Load(); tries > 300 {
+			t.Errorf("%d writes were tried in an hour", tries)
+		}
+		left.Store(0)
+		stop = a.work()
+		time.Sleep(time.Minute)
+		stop()
+		sent, _ = a.taken()
+		equal(t, "sent", len(sent), 1)
+		equal(t, "jobs left", len(a.jobs()), 0)
+		closeStores(w)
+	})
 }

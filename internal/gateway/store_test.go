@@ -43,9 +43,20 @@ func (r repeating) Update(ctx context.Context, fn func(store.Tx) error) error {
 }
 
 // A crashing store loses its transactions, as if the power went before the commit.
-type crashing struct{ store.Store }
+type crashing struct {
+	store.Store
+	spare int    // commits that are still made
+	died  func() // unless nil, called when a transaction is lost
+}
 
-func (c crashing) Update(ctx context.Context, fn func(store.Tx) error) error {
+func (c *crashing) Update(ctx context.Context, fn func(store.Tx) error) error {
+	if c.spare > 0 {
+		c.spare--
+		return c.Store.Update(ctx, fn)
+	}
+	if c.died != nil {
+		defer c.died()
+	}
 	err := c.Store.Update(ctx, func(tx store.Tx) error {
 		err := fn(tx)
 		if err != nil {
@@ -104,8 +115,13 @@ func TestStepRunAgainAfterACrash(t *testing.T) {
 		t.Helper()
 		j := s.jobs(kind)[0]
 		whole := s.Store
-		s.Store = crashing{whole}
-		err := s.stepOf(kind)(t.Context(), j)
+		ctx, die := context.WithCancel(t.Context())
+		crash := &crashing{Store: whole, died: die}
+		if kind == store.RelayJob {
+			crash.spare = 1 // the write before sending
+		}
+		s.Store = crash
+		err := s.stepOf(kind)(ctx, j)
 		if !errors.Is(err, errAgain) {
 			t.Fatalf("the %s step: %v", kind, err)
 		}

@@ -47,8 +47,11 @@ func (c *Core) Work(ctx context.Context) {
 	all.Wait()
 }
 
-// claimPause is the wait after the store could not be asked for work.
-const claimPause = time.Second
+// Waits after the store could not be read or written.
+const (
+	storePause        = time.Second
+	longestStorePause = 30 * time.Second
+)
 
 func (c *Core) workOn(ctx context.Context, kind store.JobKind, do step) {
 	for {
@@ -58,10 +61,8 @@ func (c *Core) workOn(ctx context.Context, kind store.JobKind, do step) {
 				return
 			}
 			c.Log.Error("asking for work failed", "kind", kind, "err", err)
-			select {
-			case <-ctx.Done():
+			if !pause(ctx, storePause) {
 				return
-			case <-time.After(claimPause):
 			}
 			continue
 		}
@@ -91,7 +92,9 @@ func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
 	if err != nil {
 		c.Log.Error("putting a job back failed", "track", job.Track, "err", err)
 		c.releaseLater(ctx, job.ID)
+		return
 	}
+	c.unwritten.Store(0)
 }
 
 // putOff sets the next attempt of a step that failed. A full disk is no
@@ -106,13 +109,44 @@ func putOff(job store.Job, full bool, now time.Time) store.Job {
 }
 
 // releaseLater gives a job back after a pause, for when not even its new date
-// could be written.
+// could be written. The pause grows while that goes on.
 func (c *Core) releaseLater(ctx context.Context, id store.JobID) {
+	pause(ctx, growing(int(c.unwritten.Add(1)-1)))
+	c.Store.Release(id)
+}
+
+// insist repeats a commit until it succeeds: what it writes down has happened
+// and must not happen again. It gives up when ctx is done, the store is closed
+// or the job is gone.
+func (c *Core) insist(ctx context.Context, job store.Job, commit func() error) error {
+	for n := 0; ; n++ {
+		err := commit()
+		if err == nil || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		c.Log.Error("what was done cannot be written down; trying again", "kind", job.Kind, "track", job.Track, "err", err)
+		if !pause(ctx, growing(n)) {
+			return err
+		}
+	}
+}
+
+// growing is the wait after a store could not be written n times before.
+func growing(n int) time.Duration {
+	if n > 4 { // a second doubled five times is past the longest
+		return longestStorePause
+	}
+	return storePause << n
+}
+
+// pause waits and reports whether ctx went on meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
-	case <-time.After(claimPause):
+		return false
+	case <-time.After(d):
+		return true
 	}
-	c.Store.Release(id)
 }
 
 // guarded is the last net under a step: a panic is an error of this job alone.

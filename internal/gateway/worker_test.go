@@ -147,7 +147,7 @@ func TestJobThatCannotBePutBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.Store = crashing{whole}
+		a.Store = &crashing{Store: whole}
 		a.doStep(t.Context(), j, func(context.Context, store.Job) error { return errAgain })
 		again, err := whole.Claim(t.Context(), store.SealJob)
 		if err != nil || again.ID != j.ID || again.Attempts != 0 {
