@@ -271,6 +271,8 @@ func TestAS93_WhoseWordCounts(t *testing.T) {
 		"to another of ours":        {change(func(w *word) { w.to = "carol@a.example" }), "relayed"},
 		"about another message":     {change(func(w *word) { w.about = "<m2@a.example>" }), "relayed"},
 		"about another recipient":   {change(func(w *word) { w.final = "ben@b.example" }), "relayed"},
+		"a neighbour":               {change(func(w *word) { w.signer, w.from = "ben@b.example", "ben@b.example" }), "relayed"},
+		"the recipient itself":      {change(func(w *word) { w.signer = "bob@b.example" }), "processed"},
 		"a child domain":            {change(func(w *word) { w.signer, w.from = "x.b.example", "bob@x.b.example" }), "relayed"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,10 @@ func (s Submission) completeHeader(h *mime.Header, account mime.Address, now tim
 	if err != nil {
 		return err
 	}
+	err = plainDate(h)
+	if err != nil {
+		return err
+	}
 	// The envelope says who gets a blind copy (AS-56).
 	h.Del("Bcc")
 	h.Del("Resent-Bcc")
@@ -39,6 +43,28 @@ func (s Submission) completeHeader(h *mime.Header, account mime.Address, now tim
 		if err != nil {
 			return reason.New(reason.BadHeader, "adding %s: %w", a.name, err)
 		}
+	}
+	return nil
+}
+
+// plainDate leaves a Date that says nothing but the date. It is the one field of
+// the client that also stands outside of the envelope (AS-52), where a comment in
+// it would be read by everybody on the way.
+func plainDate(h *mime.Header) error {
+	value := h.Get("Date")
+	if value == "" {
+		return nil // to be added
+	}
+	plain, err := mime.PlainDate(value)
+	if err != nil {
+		return reason.New(reason.BadHeader, "reading Date: %w", err)
+	}
+	if plain == value {
+		return nil
+	}
+	err = h.Set("Date", plain)
+	if err != nil {
+		return reason.New(reason.BadHeader, "writing Date: %w", err)
 	}
 	return nil
 }
@@ -69,8 +95,8 @@ func checkHeader(h *mime.Header, account mime.Address) error {
 	if err != nil {
 		return reason.New(reason.BadHeader, "%w", err)
 	}
-	// Whoever From and Sender name will be believed to have written this.
-	for _, name := range []string{"From", "Sender"} {
+	// Whoever these name will be believed to have written this, or sent it on.
+	for _, name := range []string{"From", "Sender", "Resent-From", "Resent-Sender"} {
 		all, err := h.Addresses(name)
 		if err != nil {
 			return reason.New(reason.BadHeader, "reading %s: %w", name, err)

@@ -6,7 +6,9 @@ import (
 	"postern/mime"
 	"postern/mime/dsn"
 	"postern/mime/mdn"
+	"postern/sta"
 	"postern/store"
+	"postern/trust"
 	"postern/trust/reason"
 )
 
@@ -24,8 +26,8 @@ type noticeEntry struct {
 }
 
 // applyNotice moves the tracks of the original message on. A notification only
-// speaks for recipients of the domain that signed it (AS-93), and only about
-// messages that the one it is addressed to has sent.
+// speaks for whom its signer stands for (AS-93), and only about messages that the
+// one it is addressed to has sent.
 func (p *part) applyNotice(tx store.Tx) error {
 	if p.notice == nil || p.notice.originalID == "" {
 		return nil
@@ -35,12 +37,16 @@ func (p *part) applyNotice(tx store.Tx) error {
 		return err
 	}
 	for _, t := range tracks {
-		if !t.Outbound || !p.addressedTo(t.Sender) {
+		if !t.Outbound {
+			continue
+		}
+		v, ok := p.verdictFor(t.Sender)
+		if !ok {
 			continue
 		}
 		var outcomes []outcome
 		for _, e := range p.notice.entries {
-			if e.recipient.Domain() != p.opened.Sender.Domain() || settled(t, e.recipient) {
+			if !speaksFor(v.Trust.Binding, p.opened.Sender, e.recipient) || settled(t, e.recipient) {
 				continue
 			}
 			outcomes = append(outcomes, outcome{e.recipient, e.state, "notify", e.code, e.detail})
@@ -53,14 +59,24 @@ func (p *part) applyNotice(tx store.Tx) error {
 	return nil
 }
 
-// addressedTo reports whether the notification was accepted for a.
-func (p *part) addressedTo(a mime.Address) bool {
+// speaksFor reports whether a signer may say what became of a recipient: with a
+// certificate of the domain for all of it, with one of an address for itself
+// alone. A neighbour's word is not the recipient's.
+func speaksFor(by trust.Binding, signer, recipient mime.Address) bool {
+	if by == trust.ByDomain {
+		return recipient.Domain() == signer.Domain()
+	}
+	return recipient.Same(signer)
+}
+
+// verdictFor returns the verdict by which the notification was accepted for a.
+func (p *part) verdictFor(a mime.Address) (sta.Verdict, bool) {
 	for _, v := range p.opened.Verdicts {
 		if v.Accepted() && v.Recipient.Same(a) {
-			return true
+			return v, true
 		}
 	}
-	return false
+	return sta.Verdict{}, false
 }
 
 // settled reports whether the recipient is unknown to the track or had its

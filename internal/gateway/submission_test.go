@@ -36,11 +36,12 @@ func TestAS53_HeaderIsCompleted(t *testing.T) {
 		"nothing but From": {"From: alice@a.example\n", func(h *mime.Header) bool {
 			return h.Get("Date") == "Mon, 01 Jun 2026 12:00:00 +0000" && h.Get("MIME-Version") == "1.0" && h.Has("Subject") && h.Has("To")
 		}},
-		"empty Date":       {"From: alice@a.example\nDate:\nTo: bob@b.example\n", func(h *mime.Header) bool { return h.Count("Date") == 1 && h.Get("Date") != "" }},
-		"empty Message-ID": {"From: alice@a.example\nMessage-ID:\n", func(h *mime.Header) bool { return h.Count("Message-ID") == 1 }},
-		"bare Message-ID":  {"From: alice@a.example\nMessage-ID: 1@a.example\n", func(h *mime.Header) bool { return true }},
-		"UUID alone":       {"From: alice@a.example\nMessage-ID: <0-0-0>\n", func(h *mime.Header) bool { return true }},
-		"good Message-ID":  {"From: alice@a.example\nMessage-ID: <x@y>\n", func(h *mime.Header) bool { return h.Get("Message-ID") == "<x@y>" }},
+		"empty Date":          {"From: alice@a.example\nDate:\nTo: bob@b.example\n", func(h *mime.Header) bool { return h.Count("Date") == 1 && h.Get("Date") != "" }},
+		"empty Message-ID":    {"From: alice@a.example\nMessage-ID:\n", func(h *mime.Header) bool { return h.Count("Message-ID") == 1 }},
+		"bare Message-ID":     {"From: alice@a.example\nMessage-ID: 1@a.example\n", func(h *mime.Header) bool { return true }},
+		"UUID alone":          {"From: alice@a.example\nMessage-ID: <0-0-0>\n", func(h *mime.Header) bool { return true }},
+		"Date with a comment": {"From: alice@a.example\nDate: Mon, 1 Jun 2026 13:00:00 +0100 (" + canary + ")\n", func(h *mime.Header) bool { return h.Get("Date") == "Mon, 01 Jun 2026 13:00:00 +0100" }},
+		"good Message-ID":     {"From: alice@a.example\nMessage-ID: <x@y>\n", func(h *mime.Header) bool { return h.Get("Message-ID") == "<x@y>" }},
 		"kept as it is": {"From: \"A\" <alice@a.example>\nDate: Tue, 02 Jun 2026 01:02:03 -0500\nTo: b@b.example\nX-Odd:  x\n", func(h *mime.Header) bool {
 			return h.Get("Date") == "Tue, 02 Jun 2026 01:02:03 -0500" && h.Get("From") == `"A" <alice@a.example>` && string(h.Fields()[3].Raw) == "X-Odd:  x\r\n"
 		}},
@@ -74,6 +75,12 @@ func TestAS51_EP11_HeaderIsRefused(t *testing.T) {
 		"From of another domain":   {"From: alice@m.example\n" + to, "sender-not-allowed"},
 		"Sender of another":        {"From: alice@a.example\nSender: carol@a.example\n" + to, "sender-not-allowed"},
 		"another author":           {"From: carol@a.example, alice@a.example\nSender: alice@a.example\n" + to, "sender-not-allowed"},
+		"Resent-From of another":   {"From: alice@a.example\nResent-From: carol@a.example\n" + to, "sender-not-allowed"},
+		"Resent-Sender of another": {"From: alice@a.example\nResent-Sender: x@m.example\n" + to, "sender-not-allowed"},
+		"Date that is none":        {"From: alice@a.example\nDate: Jane Doe\n" + to, "bad-header"},
+		"too many fields":          {"From: alice@a.example\n" + to + strings.Repeat("X: x\n", 2000), "bad-header"},
+		"too long a header":        {"From: alice@a.example\n" + to + strings.Repeat("X: "+strings.Repeat("x", 900)+"\n", 400), "bad-header"},
+		"second Resent-From":       {"From: alice@a.example\nResent-From: alice@a.example\nResent-From: x@m.example\n" + to, "sender-not-allowed"},
 		"two authors":              {"From: alice@a.example, carol@a.example\n" + to, "bad-header"},
 		"two From":                 {"From: alice@a.example\nFrom: alice@a.example\n" + to, "bad-header"},
 		"two From, odd case":       {"From: alice@a.example\nfROM : alice@a.example\n" + to, "bad-header"},

@@ -101,6 +101,7 @@ func codeOf(err error) reason.Code {
 		code reason.Code
 	}{
 		{mime.ErrHeader, reason.BadHeader},
+		{mime.ErrLimit, reason.BadHeader}, // of fields or octets: sending it again is in vain
 		{mime.ErrBareCR, reason.BadLineEnding},
 		{mime.ErrBareLF, reason.BadLineEnding},
 		{mime.ErrLineLength, reason.LineTooLong},
