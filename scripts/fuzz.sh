@@ -1,10 +1,23 @@
 #!/bin/sh
 # Runs every fuzz target of the module, one after the other, for the time given.
+# A failure does not hold up the others: those that failed are named at the end,
+# and then the script fails.
 set -eu
 time=${1:-10s}
-go list ./... | while read -r pkg; do
-	go test -list '^Fuzz' "$pkg" | { grep '^Fuzz' || true; } | while read -r target; do
+failed=
+packages=$(go list ./...)
+for pkg in $packages; do
+	list=$(go test -list '^Fuzz' "$pkg")
+	for target in $(echo "$list" | grep '^Fuzz' || true); do
 		echo "== $pkg $target ($time)"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$pkg" </dev/null
+		# A finding is reported as it was met: a long search for a smaller one
+		# would take the time of the others.
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 1x "$pkg" </dev/null ||
+			failed="$failed $pkg:$target"
 	done
 done
+if [ -n "$failed" ]; then
+	echo "failed:" >&2
+	printf '  %s\n' $failed >&2
+	exit 1
+fi

@@ -11,13 +11,16 @@ import (
 type bodyRecord struct {
 	keyID     uint32
 	salt      [saltSize]byte
-	chunkSize uint32 // of plain bytes in every chunk but the last
+	chunkSize uint32 // of plain bytes in every chunk but the last; 1 to maxChunkSize
 	size      int64
 	tag       [tagSize]byte
 	refs      uint32
 }
 
 const bodyRecordSize = 1 + 4 + saltSize + 4 + 8 + tagSize + 4
+
+// maxChunkSize bounds what a record can have a reader allocate for one chunk.
+const maxChunkSize = 16 << 20
 
 func (r *bodyRecord) encode() []byte {
 	b := make([]byte, 0, bodyRecordSize)
@@ -49,7 +52,8 @@ func decodeBodyRecord(b []byte) (bodyRecord, error) {
 	b = b[12:]
 	b = b[copy(r.tag[:], b):]
 	r.refs = binary.BigEndian.Uint32(b)
-	if r.size < 0 || r.chunkSize == 0 || r.size/int64(r.chunkSize) >= math.MaxUint32 {
+	// What follows counts chunks in 32 bits and octets in 63.
+	if r.size < 0 || r.chunkSize == 0 || r.chunkSize > maxChunkSize || r.size/int64(r.chunkSize) >= math.MaxUint32 {
 		return r, fmt.Errorf("%w: the record of a body", ErrCorrupt)
 	}
 	return r, nil
@@ -60,7 +64,7 @@ func (r *bodyRecord) chunks() uint32 {
 	if r.size == 0 {
 		return 1
 	}
-	return uint32((r.size + int64(r.chunkSize) - 1) / int64(r.chunkSize))
+	return uint32((r.size-1)/int64(r.chunkSize)) + 1
 }
 
 // chunkLen is the number of plain bytes in a chunk.
