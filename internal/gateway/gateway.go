@@ -43,6 +43,10 @@ type server interface {
 	Shutdown(ctx context.Context) error
 }
 
+// relayTimeouts are shorter than those of RFC 5321 §4.5.3.2 where only a dead
+// peer takes so long: the queue tries again, and others wait behind it.
+var relayTimeouts = smtp.Timeouts{Connect: 30 * time.Second, Command: time.Minute, Total: 20 * time.Minute}
+
 // NewCore makes the Core that a configuration describes, over an open store.
 func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error) {
 	profile, err := trust.ParseProfile(cfg.Trust.Profile)
@@ -60,7 +64,7 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		Finder:       &discovery.Resolver{DNS: dns, Network: guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}},
 		Sender: &smtp.Relay{
 			Hostname: string(cfg.Hostname), Resolver: mxResolver{dns},
-			Routes: cfg.Relay.Routes, Port: cfg.Relay.Port,
+			Routes: cfg.Relay.Routes, Port: cfg.Relay.Port, Timeouts: relayTimeouts,
 		},
 	}
 	c.setDefaults()

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"postern/mime"
 	"postern/store"
 	"postern/trust/reason"
 )
@@ -17,34 +18,46 @@ import (
 // be tried again.
 type step func(context.Context, store.Job) error
 
-// Workers for each kind of step. Sealing and relaying mostly wait for others;
-// opening is work of our own.
+// Workers for each kind of step. Sealing and relaying mostly wait for others, so
+// that these must be many times laneWidth; opening is work of our own.
 const (
-	sealWorkers  = 16
-	relayWorkers = 32
+	sealWorkers  = 128
+	relayWorkers = 128
 	keptWorkers  = 1
 )
 
 // Work runs the steps of both ways until ctx is done, and then returns when
 // the steps under way have ended.
 func (c *Core) Work(ctx context.Context) {
-	pools := []struct {
-		kind    store.JobKind
-		workers int
-		do      step
-	}{
-		{store.SealJob, sealWorkers, c.seal},
-		{store.RelayJob, relayWorkers, c.relay},
-		{store.OpenJob, 2 * runtime.GOMAXPROCS(0), c.open},
-		{keptJob, keptWorkers, c.drop},
+	pools := []pool{
+		{store.SealJob, sealWorkers, c.seal, c.sealLanes},
+		{store.RelayJob, relayWorkers, c.relay, c.relayLanes},
+		{store.OpenJob, 2 * runtime.GOMAXPROCS(0), c.open, noLanes},
+		{keptJob, keptWorkers, c.drop, noLanes},
 	}
 	var all sync.WaitGroup
 	for _, p := range pools {
-		for range p.workers {
-			all.Go(func() { c.workOn(ctx, p.kind, p.do) })
-		}
+		all.Go(func() { c.workAll(ctx, p) })
 	}
 	all.Wait()
+}
+
+// A pool is who works on one kind of job.
+type pool struct {
+	kind    store.JobKind
+	workers int
+	do      step
+	domains func(context.Context, store.Job) []mime.Domain // whose lanes it needs
+}
+
+func (c *Core) workAll(ctx context.Context, p pool) {
+	var l lanes
+	var all sync.WaitGroup
+	for range p.workers {
+		all.Go(func() { c.workOn(ctx, p, &l) })
+	}
+	all.Wait()
+	c.releaseAll(l.clear())
 }
 
 // Waits after the store could not be read or written.
@@ -53,20 +66,20 @@ const (
 	longestStorePause = 30 * time.Second
 )
 
-func (c *Core) workOn(ctx context.Context, kind store.JobKind, do step) {
+func (c *Core) workOn(ctx context.Context, p pool, l *lanes) {
 	for {
-		job, err := c.Store.Claim(ctx, kind)
+		job, err := c.Store.Claim(ctx, p.kind)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 				return
 			}
-			c.Log.Error("asking for work failed", "kind", kind, "err", err)
+			c.Log.Error("asking for work failed", "kind", p.kind, "err", err)
 			if !pause(ctx, storePause) {
 				return
 			}
 			continue
 		}
-		c.doStep(ctx, job, do)
+		c.inLane(ctx, l, job, p.domains(ctx, job), p.do)
 	}
 }
 
@@ -82,13 +95,14 @@ func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
 	}
 	c.Log.Error("step failed", "kind", job.Kind, "track", job.Track, "attempt", job.Attempts+1, "err", err)
 	job.Reason, job.Detail = reason.Internal.String(), err.Error()
-	full := errors.Is(err, store.ErrFull)
-	putBack := func(tx store.Tx) error {
-		// What went wrong is ours: whether it has failed for good is for the
-		// step to say when it works again, never for us here.
-		return tx.Reschedule(putOff(job, full, c.Now()))
-	}
-	err = c.Store.Update(context.WithoutCancel(ctx), putBack)
+	// What went wrong is ours: whether it has failed for good is for the step
+	// to say when it works again, never for us here.
+	c.putBack(ctx, putOff(job, errors.Is(err, store.ErrFull), c.Now()))
+}
+
+// putBack stores a job that is to be done later.
+func (c *Core) putBack(ctx context.Context, job store.Job) {
+	err := c.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return tx.Reschedule(job) })
 	if err != nil {
 		c.Log.Error("putting a job back failed", "track", job.Track, "err", err)
 		c.releaseLater(ctx, job.ID)

@@ -1,0 +1,143 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/mime"
+	"postern/smtp"
+	"postern/store"
+	"postern/trust/discovery"
+	"postern/trust/reason"
+)
+
+// hanging sends to a domain that never answers, and to all others at once.
+type hanging struct {
+	Sender
+	domain mime.Domain
+}
+
+func (h hanging) Send(ctx context.Context, d smtp.Delivery) []smtp.Result {
+	if d.Destination != h.domain {
+		return h.Sender.Send(ctx, d)
+	}
+	wait(ctx)
+	return said(d, reason.PeerUnreachable)
+}
+
+func wait(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
+	defer cancel()
+	<-ctx.Done()
+}
+
+// hangingFinder is a resolver that is silent about a domain.
+type hangingFinder struct {
+	Finder
+	domain mime.Domain
+}
+
+func (h hangingFinder) Find(ctx context.Context, a mime.Address) discovery.Result {
+	if a.Domain() != h.domain {
+		return h.Finder.Find(ctx, a)
+	}
+	wait(ctx)
+	return discovery.Result{Err: reason.New(reason.DiscoveryTimeout, "silence")}
+}
+
+// A peer or a resolver that hangs holds up its own mail alone.
+func TestHangingDomainHoldsUpNobodyElse(t *testing.T) {
+	for name, hang := range map[string]func(*site){
+		"peer":     func(a *site) { a.Sender = hanging{a.Sender, "b.example"} },
+		"resolver": func(a *site) { a.Finder = hangingFinder{a.Finder, "b.example"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := live(t)
+				a := w.site("a.example")
+				w.site("b.example")
+				w.site("c.example")
+				a.accounts("alice@a.example", "local@a.example")
+				hang(a)
+				for range 200 {
+					a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+				}
+				stop := a.work()
+				synctest.Wait()
+				away := a.submit(message("alice@a.example", "carol@c.example"), "alice@a.example", "carol@c.example")
+				home := a.submit(message("alice@a.example", "local@a.example"), "alice@a.example", "local@a.example")
+				synctest.Wait()
+				equal(t, "another domain's", a.states(away), []string{"carol@c.example relayed"})
+				equal(t, "our own", a.states(home)[0][:24], "local@a.example processe")
+				stop()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				left := len(a.jobs())
+				for range left {
+					_, err := a.Store.Claim(ctx, store.SealJob, store.RelayJob)
+					if err != nil {
+						t.Fatalf("a job stayed claimed: %v", err)
+					}
+				}
+				equal(t, "waiting", left, 200)
+				closeStores(w)
+			})
+		})
+	}
+}
+
+// More mail for one domain than has room at once all goes out.
+func TestLanesLetEverythingThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := live(t)
+		a := w.site("a.example")
+		w.site("b.example")
+		w.site("c.example")
+		a.accounts("alice@a.example")
+		const n = 60
+		for i := range n {
+			to := [][]string{{"bob@b.example"}, {"carol@c.example"}, {"bob@b.example", "carol@c.example"}, {"carol@c.example", "bob@b.example"}}[i%4]
+			head := to[0]
+			if len(to) > 1 {
+				head += ">, <" + to[1]
+			}
+			a.submit(message("alice@a.example", head), "alice@a.example", to...)
+		}
+		stop := a.work()
+		synctest.Wait()
+		sent, _ := a.taken()
+		equal(t, "sent", len(sent), n/4*6)
+		equal(t, "jobs left", len(a.jobs()), 0)
+		stop()
+		closeStores(w)
+	})
+}
+
+func TestLanes(t *testing.T) {
+	var l lanes
+	b := []mime.Domain{"b.example"}
+	both := []mime.Domain{"b.example", "c.example"}
+	for id := range store.JobID(laneWidth) {
+		p, _ := l.enter(id, b)
+		equal(t, fmt.Sprint(id), p, placeInside)
+	}
+	for id, want := range map[store.JobID]place{100: placeWaiting, 1: placeWaiting} { // 1 is inside already
+		p, _ := l.enter(id, b)
+		equal(t, fmt.Sprint(id), p, want)
+	}
+	p, _ := l.enter(200, both)
+	equal(t, "both", p, placeWaiting)
+	p, _ = l.enter(300, both[1:])
+	equal(t, "another", p, placeInside)
+	equal(t, "room for one", len(l.leave(0, b)), 1)
+	equal(t, "room for two", len(l.leave(1, b)), 2)
+	for range laneQueue {
+		l.enter(2, b)
+	}
+	p, _ = l.enter(2, b)
+	equal(t, "beyond the bound", p, placeNone)
+	equal(t, "all that wait", len(l.clear()), laneQueue)
+}
