@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -138,8 +139,11 @@ func openFile(path string, o Options) (*bolt.DB, error) {
 func guarded[T any](fn func() (T, error)) (result T, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		p := recover()
-		if p != nil {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error: // whose words tell of the program, not of the file
+			err = fmt.Errorf("%w: its pages lead nowhere", ErrCorrupt)
+		default:
 			err = fmt.Errorf("%w: %v", ErrCorrupt, p)
 		}
 	}()

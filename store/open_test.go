@@ -141,8 +141,20 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 			for range 2 { // the first failure leaves no lock
 				_, err = Open(s.path, s.options)
 				wantError(t, err, ErrCorrupt)
+				if strings.Contains(err.Error(), "runtime error") {
+					t.Errorf("the words of a panic are shown: %v", err)
+				}
 			}
 		})
+	}
+}
+
+func TestAFaultIsToldInWords(t *testing.T) {
+	var page []byte
+	_, err := guarded(func() (byte, error) { return page[7], nil })
+	wantError(t, err, ErrCorrupt)
+	if !strings.HasSuffix(err.Error(), "its pages lead nowhere") {
+		t.Errorf("got %v", err)
 	}
 }
 
