@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,8 +15,9 @@ func fullStore(t *testing.T) *testStore {
 	s := newTestStore(t, Options{chunkSize: 4 << 10})
 	id := s.add(t, text(10<<10))
 	err := s.Update(context.Background(), func(tx Tx) error {
-		anchor := Anchor{Source: ManualSource, Certificate: []byte("c"), Fingerprint: FingerprintOf([]byte("c")), Direction: In}
-		key := Key{Owner: "b.example", Certificate: []byte("c"), Fingerprint: FingerprintOf([]byte("c")), PKCS8: testPKCS8(t)}
+		der := testCertificate(t, "c")
+		anchor := Anchor{Source: ManualSource, Certificate: der, Fingerprint: FingerprintOf(der), Direction: In}
+		key := Key{Owner: "b.example", Certificate: der, Fingerprint: FingerprintOf(der), PKCS8: testPKCS8(t)}
 		a := address(t, "a@b.example")
 		k := TrackID("01ARZ3NDEKTSV4RRFFQ69G5FAV")
 		for _, err := range []error{
@@ -138,6 +140,36 @@ func harmless(what string) bool {
 		return true // nothing refers to them
 	}
 	return false
+}
+
+// What was stored well and cannot be read all the same is left out by the
+// gateway: Check tells of it.
+func TestCheckTellsOfCertificatesThatCannotBeRead(t *testing.T) {
+	good, bad := testCertificate(t, "c"), []byte("no certificate")
+	for name, put := range map[string]func(Tx) error{
+		"an anchor": func(tx Tx) error {
+			return tx.PutAnchor(Anchor{Source: ManualSource, Certificate: bad, Fingerprint: FingerprintOf(bad), Direction: In})
+		},
+		"a key's": func(tx Tx) error {
+			return tx.PutKey(Key{Owner: "b.example", Certificate: bad, Fingerprint: FingerprintOf(bad), PKCS8: testPKCS8(t)})
+		},
+		"one of a chain": func(tx Tx) error {
+			return tx.PutKey(Key{Owner: "b.example", Certificate: good, Fingerprint: FingerprintOf(good),
+				Chain: [][]byte{good, bad}, PKCS8: testPKCS8(t)})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newTestStore(t, Options{})
+			err := s.Update(context.Background(), put)
+			if err != nil {
+				t.Fatal(err)
+			}
+			problems := s.problems(t)
+			if len(problems) != 1 || !strings.Contains(problems[0], "cannot be read") {
+				t.Errorf("problems %q", problems)
+			}
+		})
+	}
 }
 
 func TestCheckEndsWithItsContext(t *testing.T) {

@@ -40,6 +40,12 @@ func (c *checker) checkKeys() error {
 			c.problem("%v", err)
 			return
 		}
+		for _, der := range append([][]byte{key.Certificate}, key.Chain...) {
+			_, err := x509.ParseCertificate(der)
+			if err != nil {
+				c.problem("key %s: a certificate cannot be read, so that the key is not used: %v", r.Fingerprint, err)
+			}
+		}
 		_, err = x509.ParsePKCS8PrivateKey(key.PKCS8)
 		if err != nil {
 			// The parser's words could tell of the key.
@@ -71,6 +77,10 @@ func (c *checker) checkAnchors() error {
 		}
 		if FingerprintOf(a.Certificate) != a.Fingerprint {
 			c.problem("anchor %s does not have the fingerprint of its certificate", a.Fingerprint)
+		}
+		_, err := x509.ParseCertificate(a.Certificate)
+		if err != nil {
+			c.problem("anchor %s cannot be read, so that nothing is trusted for it: %v", a.Fingerprint, err)
 		}
 	})
 }

@@ -85,6 +85,44 @@ func (t *tx) RemoveDomain(name mime.Domain) error {
 	if err != nil {
 		return fmt.Errorf("domain %s: %w", name, err)
 	}
+	err = t.removeKeys(func(owner string) bool {
+		return owner == string(name) || strings.HasSuffix(owner, "@"+string(name))
+	})
+	if err != nil {
+		return err
+	}
+	anchors, err := t.Anchors()
+	if err != nil {
+		return err
+	}
+	for _, a := range anchors {
+		if a.Domain != name {
+			continue
+		}
+		err := t.RemoveAnchor(a.Source, a.Domain, a.Fingerprint)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeKeys removes the keys of owners. It opens none, so that one whose seal
+// is damaged can be removed too.
+func (t *tx) removeKeys(of func(owner string) bool) error {
+	records, err := listRecords[keyRecord](t, bucketKeys, nil)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if !of(r.Owner) {
+			continue
+		}
+		err := t.RemoveKey(r.Fingerprint)
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -122,6 +160,10 @@ func (t *tx) RemoveAccount(a mime.Address) error {
 	err := t.removeDirectory(bucketAccounts, []byte(a.Key()))
 	if err != nil {
 		return fmt.Errorf("account %s: %w", a, err)
+	}
+	err = t.removeKeys(func(owner string) bool { return owner == a.Key() })
+	if err != nil {
+		return err
 	}
 	boxes, err := t.Mailboxes(a)
 	if err != nil {

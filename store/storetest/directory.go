@@ -1,6 +1,13 @@
 package storetest
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"slices"
+
 	"postern/mime"
 	"postern/store"
 )
@@ -11,21 +18,35 @@ func directoryTests() map[string]func(*suite) {
 		"AccountsAreFoundWithoutRegardToCase":    accounts,
 		"PutAccountCreatesItsInbox":              accountInbox,
 		"RemoveAccountTakesItsMailboxesAlong":    accountRemoved,
+		"RemoveDomainTakesKeysAndAnchorsAlong":   domainRemoved,
+		"RemoveAccountTakesItsKeysAlong":         accountKeysRemoved,
 		"KeysAreFoundByOwner":                    keys,
 		"AnchorsAreKeptApartBySourceAndDomain":   anchors,
 		"TheGenerationGrowsWithTheDirectoryOnly": generation,
 	}
 }
 
+// certificate returns the certificate of a name, always the same one.
+func certificate(name string) []byte {
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err) // of a template that never changes
+	}
+	return der
+}
+
 func newKey(owner string) store.Key {
-	der := []byte("certificate of " + owner)
+	der := certificate(owner)
 	return store.Key{Fingerprint: store.FingerprintOf(der), Owner: owner, Certificate: der,
 		Chain: [][]byte{[]byte("issuer")}, PKCS8: []byte("private key of " + owner), Test: true, Created: noon()}
 }
 
 func newAnchor(source string, domain mime.Domain, text string) store.Anchor {
-	return store.Anchor{Source: source, Domain: domain, Fingerprint: store.FingerprintOf([]byte(text)),
-		Direction: store.Both, Certificate: []byte(text), Created: noon()}
+	der := certificate(text)
+	return store.Anchor{Source: source, Domain: domain, Fingerprint: store.FingerprintOf(der),
+		Direction: store.Both, Certificate: der, Created: noon()}
 }
 
 func domains(s *suite) {
@@ -39,6 +60,61 @@ func domains(s *suite) {
 	})
 	s.update(func(tx store.Tx) error { return tx.RemoveDomain("a.example") })
 	s.is(s.Update(s.ctx, func(tx store.Tx) error { return tx.RemoveDomain("a.example") }), store.ErrNotFound)
+}
+
+// keep is the owners of the keys and the domains of the anchors that are there.
+func (s *suite) keep(owners []string, anchors []mime.Domain) {
+	s.Helper()
+	s.view(func(tx store.Tx) error {
+		keys, err := tx.Keys()
+		s.must(err)
+		var got []string
+		for _, k := range keys {
+			got = append(got, k.Owner)
+			of, err := tx.KeysOf(k.Owner)
+			s.must(err)
+			s.equal(len(of), 1)
+		}
+		slices.Sort(got)
+		s.equal(got, owners)
+		all, err := tx.Anchors()
+		var domains []mime.Domain
+		for _, a := range all {
+			domains = append(domains, a.Domain)
+		}
+		s.equal(domains, anchors)
+		return err
+	})
+}
+
+func domainRemoved(s *suite) {
+	s.update(putDomain("a.example"))
+	s.update(func(tx store.Tx) error {
+		for _, owner := range []string{"a.example", "x@a.example", "b.a.example", "x@b.a.example", "test-ca"} {
+			s.must(tx.PutKey(newKey(owner)))
+		}
+		s.must(tx.PutAnchor(newAnchor("bundle", "a.example", "x")))
+		s.must(tx.PutAnchor(newAnchor("bundle", "", "x")))
+		s.must(tx.PutAnchor(newAnchor("manual", "a.example", "x")))
+		s.must(tx.PutAnchor(newAnchor("manual", "a.example", "y")))
+		return tx.PutAnchor(newAnchor("manual", "b.a.example", "x"))
+	})
+	s.update(func(tx store.Tx) error { return tx.RemoveDomain("a.example") })
+	s.keep([]string{"b.a.example", "test-ca", "x@b.a.example"}, []mime.Domain{"", "b.a.example"})
+	s.update(putDomain("a.example"))
+	s.keep([]string{"b.a.example", "test-ca", "x@b.a.example"}, []mime.Domain{"", "b.a.example"})
+}
+
+func accountKeysRemoved(s *suite) {
+	a := store.Account{Address: s.address("Doctor@b.example")}
+	s.update(func(tx store.Tx) error {
+		s.must(tx.PutAccount(a))
+		s.must(tx.PutKey(newKey("doctor@b.example")))
+		s.must(tx.PutKey(newKey("b.example")))
+		return tx.PutKey(newKey("doctor2@b.example"))
+	})
+	s.update(func(tx store.Tx) error { return tx.RemoveAccount(a.Address) })
+	s.keep([]string{"b.example", "doctor2@b.example"}, nil)
 }
 
 func accounts(s *suite) {
