@@ -35,7 +35,8 @@ const (
 )
 
 // New makes an authority: a key and a certificate that it signs itself, good
-// for five years from now and for end certificates alone.
+// for five years from now and for end certificates alone. Its name ends in 8
+// hexadecimal digits of the SHA-256 of its key.
 func New(now time.Time) (*keyfile.Pair, error) {
 	pair, err := issue(nil, &x509.Certificate{
 		Subject:        name(mark + " Postern CA"),
@@ -144,6 +145,7 @@ func issue(authority *keyfile.Pair, template *x509.Certificate) (*keyfile.Pair, 
 	digest := sha256.Sum256(x509.MarshalPKCS1PublicKey(&key.PublicKey))
 	template.SubjectKeyId = digest[:20] // RFC 7093 §2, method 1
 	if authority == nil {
+		template.Subject.CommonName += fmt.Sprintf(" %x", digest[:4]) // tells it from others of its name
 		authority = &keyfile.Pair{Certificate: template, Key: key}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, authority.Certificate, &key.PublicKey, authority.Key)

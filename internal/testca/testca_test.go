@@ -3,6 +3,7 @@ package testca_test
 import (
 	"crypto/rsa"
 	"crypto/x509"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,9 @@ func TestAuthority(t *testing.T) {
 	}
 	if !strings.Contains(c.Subject.String(), "TEST ONLY") {
 		t.Errorf("subject is %s", c.Subject)
+	}
+	if want := fmt.Sprintf("TEST ONLY Postern CA %x", c.SubjectKeyId[:4]); c.Subject.CommonName != want {
+		t.Errorf("common name is %q, want %q", c.Subject.CommonName, want)
 	}
 	if want := now.AddDate(5, 0, 0); !c.NotAfter.Equal(want) {
 		t.Errorf("valid until %v, want %v", c.NotAfter, want)
