@@ -60,6 +60,7 @@ type Core struct {
 	Log         *slog.Logger
 
 	directories directories
+	wrong       throttle // passwords
 	crypto      *semaphore.Weighted
 	unwritten   atomic.Int32 // jobs in a row that could not be put back
 }
@@ -111,7 +112,7 @@ func (c *Core) setDefaults() {
 	if c.Hasher == nil {
 		c.Hasher = &password.Hasher{}
 	}
-	c.directories.store = c.Store
+	c.directories.store, c.directories.log = c.Store, c.Log
 	c.crypto = semaphore.NewWeighted(c.CryptoMemory)
 }
 

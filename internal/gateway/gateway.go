@@ -203,8 +203,8 @@ func (r mxResolver) LookupMX(ctx context.Context, domain mime.Domain) ([]smtp.MX
 }
 
 // authenticateFrom proves an account to the mailboxes' side, in its terms.
-func (c *Core) authenticateFrom(ctx context.Context, user, secret string, _ netip.Addr) (store.Account, error) {
-	account, err := c.Authenticate(ctx, user, secret)
+func (c *Core) authenticateFrom(ctx context.Context, user, secret string, remote netip.Addr) (store.Account, error) {
+	account, err := c.Login(ctx, user, secret, remote)
 	switch reason.Of(err) {
 	case reason.AuthFailed:
 		return account, fmt.Errorf("%w: %w", pickup.ErrAuthFailed, err)

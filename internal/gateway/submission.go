@@ -22,8 +22,8 @@ import (
 type Submission struct{ *Core }
 
 // Authenticate proves an account by its address and password.
-func (s Submission) Authenticate(ctx context.Context, user, password string, _ netip.Addr) (smtp.Login, error) {
-	account, err := s.Core.Authenticate(ctx, user, password)
+func (s Submission) Authenticate(ctx context.Context, user, password string, remote netip.Addr) (smtp.Login, error) {
+	account, err := s.Login(ctx, user, password, remote)
 	if err != nil {
 		return smtp.Login{}, err
 	}
