@@ -112,7 +112,7 @@ func (c *Core) setDefaults() {
 	if c.Hasher == nil {
 		c.Hasher = &password.Hasher{}
 	}
-	c.directories.store = c.Store
+	c.directories.store, c.directories.log = c.Store, c.Log
 	c.crypto = semaphore.NewWeighted(c.CryptoMemory)
 }
 

@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -55,21 +58,35 @@ func (d *Directory) Identities(a mime.Address) []Identity {
 	return slices.Concat(d.keys[a.Key()], d.keys[string(a.Domain())])
 }
 
-// Signers returns what signs for the address at a time: its own signing
-// certificates that are in use and in date, or else those of its domain.
+// Signers returns what signs for the address at a time: of its own signing
+// certificates that are in use and in date, or else of those of its domain,
+// the newest. A message has one signature, also while an old certificate and
+// its renewal are both in date. It is empty if nothing may sign.
 func (d *Directory) Signers(a mime.Address, at time.Time) []cms.Signer {
 	for _, owner := range []string{a.Key(), string(a.Domain())} {
-		var signers []cms.Signer
+		var fit []Identity
 		for _, id := range d.keys[owner] {
 			if id.Retired.IsZero() && trust.MayUse(id.Leaf, trust.Sign) && inDate(id.Leaf, at) {
-				signers = append(signers, cms.Signer{Certificate: id.Leaf, Chain: id.Chain, Key: id.Signer})
+				fit = append(fit, id)
 			}
 		}
-		if len(signers) > 0 {
-			return signers
+		if len(fit) > 0 {
+			id := slices.MaxFunc(fit, byAge)
+			return []cms.Signer{{Certificate: id.Leaf, Chain: id.Chain, Key: id.Signer}}
 		}
 	}
 	return nil
+}
+
+// byAge orders the older before the newer.
+func byAge(a, b Identity) int {
+	return cmp.Or(a.Leaf.NotBefore.Compare(b.Leaf.NotBefore), a.Created.Compare(b.Created))
+}
+
+// MayEncryptTo reports whether others may encrypt to a certificate of ours: it
+// allows that and has an RSA key, for only those decrypt here.
+func MayEncryptTo(leaf *x509.Certificate) bool {
+	return leaf.PublicKeyAlgorithm == x509.RSA && trust.MayUse(leaf, trust.Encrypt)
 }
 
 // Certificates returns the certificates that encrypt to one of our own
@@ -79,7 +96,7 @@ func (d *Directory) Certificates(a mime.Address) []*x509.Certificate {
 	for _, owner := range []string{a.Key(), string(a.Domain())} {
 		var found []*x509.Certificate
 		for _, id := range d.keys[owner] {
-			if id.Retired.IsZero() && trust.MayUse(id.Leaf, trust.Encrypt) {
+			if id.Retired.IsZero() && MayEncryptTo(id.Leaf) {
 				found = append(found, id.Leaf)
 			}
 		}
@@ -142,6 +159,7 @@ func inDate(c *x509.Certificate, at time.Time) bool {
 // generation has moved.
 type directories struct {
 	store store.Store
+	log   *slog.Logger
 
 	mu     sync.Mutex
 	latest *Directory
@@ -160,7 +178,7 @@ func (c *directories) current(ctx context.Context) (*Directory, error) {
 		if c.latest != nil && c.latest.generation == generation {
 			return nil
 		}
-		fresh, err = readDirectory(tx, generation, c.latest)
+		fresh, err = c.read(tx, generation)
 		return err
 	})
 	if err != nil {
@@ -172,7 +190,7 @@ func (c *directories) current(ctx context.Context) (*Directory, error) {
 	return c.latest, nil
 }
 
-func readDirectory(tx store.Tx, generation uint64, old *Directory) (*Directory, error) {
+func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 	d := &Directory{
 		generation: generation,
 		domains:    make(map[mime.Domain]bool),
@@ -193,16 +211,17 @@ func readDirectory(tx store.Tx, generation uint64, old *Directory) (*Directory, 
 	for _, a := range accounts {
 		d.accounts[a.Address.Key()] = a
 	}
-	err = d.readKeys(tx, old)
+	err = d.readKeys(tx, c.latest, c.log)
 	if err != nil {
 		return nil, err
 	}
-	return d, d.readAnchors(tx)
+	return d, d.readAnchors(tx, c.log)
 }
 
 // readKeys parses the private keys. Preparing one takes milliseconds, so those
-// that the old Directory knows are taken over.
-func (d *Directory) readKeys(tx store.Tx, old *Directory) error {
+// that the old Directory knows are taken over. One that cannot be read is left
+// out: it must not stop the mail of all others.
+func (d *Directory) readKeys(tx store.Tx, old *Directory, log *slog.Logger) error {
 	known := make(map[store.Fingerprint]Identity)
 	if old != nil {
 		for _, ids := range old.keys {
@@ -220,7 +239,8 @@ func (d *Directory) readKeys(tx store.Tx, old *Directory) error {
 		if !ok {
 			id, err = ParseIdentity(k)
 			if err != nil {
-				return fmt.Errorf("key %s of %s: %w", k.Fingerprint, k.Owner, err)
+				log.Error("a key cannot be read and is not used", "certificate", k.Fingerprint, "owner", k.Owner, "err", err)
+				continue
 			}
 		}
 		k.PKCS8 = nil
@@ -246,7 +266,7 @@ func ParseIdentity(k store.Key) (Identity, error) {
 	}
 	private, err := x509.ParsePKCS8PrivateKey(k.PKCS8)
 	if err != nil {
-		return Identity{}, fmt.Errorf("private key: %w", err)
+		return Identity{}, errors.New("the private key cannot be read") // the parser's words could tell of it
 	}
 	signer, ok := private.(crypto.Signer)
 	if !ok {
@@ -256,7 +276,9 @@ func ParseIdentity(k store.Key) (Identity, error) {
 	return id, nil
 }
 
-func (d *Directory) readAnchors(tx store.Tx) error {
+// readAnchors pools the anchors. One that cannot be read is left out, so that
+// nothing is trusted for it.
+func (d *Directory) readAnchors(tx store.Tx, log *slog.Logger) error {
 	stored, err := tx.Anchors()
 	if err != nil {
 		return err
@@ -265,7 +287,8 @@ func (d *Directory) readAnchors(tx store.Tx) error {
 	for _, a := range stored {
 		c, err := x509.ParseCertificate(a.Certificate)
 		if err != nil {
-			return fmt.Errorf("anchor %s: %w", a.Fingerprint, err)
+			log.Error("an anchor cannot be read and is not used", "anchor", a.Fingerprint, "domain", a.Domain, "err", err)
+			continue
 		}
 		for _, way := range []store.Direction{store.In, store.Out} {
 			if a.Direction.Covers(way) {

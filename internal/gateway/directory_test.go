@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/elliptic"
 	"crypto/x509"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -67,7 +68,11 @@ func TestAS21_ChoiceOfKeys(t *testing.T) {
 		"expired address":    {[]key{named("a.example", "d"), named("alice@a.example", "a", expired)}, []string{"d"}, []string{"a"}},
 		"single use":         {[]key{named("a.example", "s", sign), named("a.example", "e", encrypt)}, []string{"s"}, []string{"e"}},
 		"address signs only": {[]key{named("a.example", "d"), named("alice@a.example", "s", sign)}, []string{"s"}, []string{"d"}},
-		"not yet in date":    {[]key{named("a.example", "d", testnet.Valid(time.Hour, 2*time.Hour))}, nil, []string{"d"}},
+		"renewed": {[]key{named("a.example", "new", testnet.Valid(-time.Hour, time.Hour)),
+			named("a.example", "old", testnet.Valid(-2*time.Hour, time.Hour))}, []string{"new"}, []string{"new", "old"}},
+		"renewed to begin later": {[]key{named("a.example", "new", testnet.Valid(time.Hour, 2*time.Hour)),
+			named("a.example", "old")}, []string{"old"}, []string{"new", "old"}},
+		"not yet in date": {[]key{named("a.example", "d", testnet.Valid(time.Hour, 2*time.Hour))}, nil, []string{"d"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -81,7 +86,7 @@ func TestAS21_ChoiceOfKeys(t *testing.T) {
 				})
 			}
 			equal(t, "signers", signersOf(s, "Alice@a.example"), tt.signers)
-			equal(t, "encrypted to", encryptedTo(s, "ALICE@a.example"), tt.encrypts)
+			equal(t, "encrypted to", sorted(encryptedTo(s, "ALICE@a.example")), tt.encrypts)
 		})
 	}
 }
@@ -195,13 +200,57 @@ func TestDirectoryIsKept(t *testing.T) {
 	}
 }
 
-// An EC key signs; it is no key to decrypt with.
+// Of two that begin at once the one that was stored later signs.
+func TestTheNewestKeySigns(t *testing.T) {
+	w := newWorld(t)
+	s := w.bare("a.example")
+	for i, name := range []string{"2", "3", "1"} {
+		change := testnet.Template(func(c *x509.Certificate) { c.Subject.CommonName = name })
+		age := []time.Duration{2, 1, 3}[i] * time.Hour
+		s.addKey("a.example", w.root.Leaf("a.example", change), func(k *store.Key) { k.Created = s.Now().Add(-age) })
+	}
+	equal(t, "signers", signersOf(s, "alice@a.example"), []string{"3"})
+}
+
+// A certificate that cannot be read is left out and told of once; all else goes
+// on.
+func TestWhatCannotBeReadStopsNothing(t *testing.T) {
+	w := newWorld(t)
+	s := w.site("a.example")
+	bad := []byte("no certificate")
+	good := w.root.Leaf("bob@a.example")
+	s.addKey("bob@a.example", good, func(k *store.Key) { k.PKCS8 = []byte("SECRET") })
+	s.update(func(tx store.Tx) error {
+		err := tx.PutAnchor(store.Anchor{Source: store.ManualSource, Domain: "a.example", Fingerprint: store.FingerprintOf(bad),
+			Direction: store.Both, Certificate: bad})
+		if err != nil {
+			return err
+		}
+		return tx.PutKey(store.Key{Owner: "alice@a.example", Fingerprint: store.FingerprintOf(bad), Certificate: bad})
+	})
+	for range 3 {
+		for _, who := range []string{"alice@a.example", "bob@a.example"} {
+			equal(t, "signers of "+who, signersOf(s, who), []string{"a.example"})
+		}
+		equal(t, "anchors", s.directory().Anchors("a.example", store.In).Len(), 1)
+	}
+	equal(t, "keys told of", strings.Count(s.log.String(), "a key cannot be read"), 2)
+	equal(t, "anchors told of", strings.Count(s.log.String(), "an anchor cannot be read"), 1)
+	if strings.Contains(s.log.String(), "SECRET") {
+		t.Error("the log shows a key")
+	}
+	s.log.Reset()
+}
+
+// An EC key signs; it is no key to decrypt with, so that nobody is to encrypt to
+// it.
 func TestECKeySigns(t *testing.T) {
 	w := newWorld(t)
 	s := w.bare("a.example")
 	id := w.root.Leaf("a.example", testnet.EC(elliptic.P256()))
 	s.addKey("a.example", id)
 	equal(t, "signers", signersOf(s, "alice@a.example"), []string{"a.example"})
+	equal(t, "encrypted to", len(encryptedTo(s, "alice@a.example")), 0)
 	groups := s.directory().keyGroups(addrs(t, "alice@a.example", "bob@a.example"))
 	equal(t, "groups", len(groups), 1)
 	equal(t, "keys", len(groups[0].keys), 0)
