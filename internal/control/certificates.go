@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"postern/mime"
 	"postern/store"
 	"postern/trust"
+	"postern/trust/reason"
 )
 
 // An Import is a certificate with its private key on the way into the store.
@@ -82,6 +84,10 @@ func (s *Service) importCertificate(ctx context.Context, in Import) (Certificate
 	if err != nil {
 		return CertificateInfo{}, err
 	}
+	err = checkUsable(leaf, owner, s.Core.Now())
+	if err != nil {
+		return CertificateInfo{}, err
+	}
 	key := store.Key{
 		Fingerprint: store.FingerprintOf(leaf.Raw), Owner: owner, Certificate: leaf.Raw,
 		Chain: in.Chain, PKCS8: in.PKCS8, Created: s.Core.Now(),
@@ -100,8 +106,7 @@ func (s *Service) importCertificate(ctx context.Context, in Import) (Certificate
 	return certificateInfo(key, leaf), err
 }
 
-// checkKey refuses what the gateway could not load: one such key in the store
-// would stop all mail.
+// checkKey refuses what the gateway could not load.
 func checkKey(k store.Key) error {
 	id, err := gateway.ParseIdentity(k)
 	if err != nil {
@@ -112,6 +117,35 @@ func checkKey(k store.Key) error {
 		return &Error{Kind: Invalid, Message: "the private key is not that of the certificate"}
 	}
 	return nil
+}
+
+// checkUsable refuses a certificate that every peer would refuse: one that is an
+// authority's, out of date, or with a key or a usage that is not allowed. Whether
+// peers trust its issuer is theirs to say, so that it is judged as its own anchor.
+func checkUsable(leaf *x509.Certificate, owner string, now time.Time) error {
+	if leaf.IsCA {
+		return invalid(errors.New("the certificate is an authority's, not an end entity's"), reason.WrongUsage.Outcome().Hint)
+	}
+	if !strings.Contains(owner, "@") {
+		owner = "postmaster@" + owner // any address of the domain
+	}
+	address, err := mime.ParseAddress(owner)
+	if err != nil {
+		return err
+	}
+	verdict := func(p trust.Purpose) trust.Verdict {
+		return trust.Judge(trust.Params{Certificate: leaf, Purpose: p, Address: address, At: now,
+			Anchors: trust.NewAnchors([]*x509.Certificate{leaf}), Profile: trust.V13})
+	}
+	v := verdict(trust.Sign)
+	if v.Code == reason.WrongUsage && gateway.MayEncryptTo(leaf) {
+		v = verdict(trust.Encrypt) // one of a pair, the other of which signs
+	}
+	if v.Code.IsOK() {
+		return nil
+	}
+	o := v.Code.Outcome()
+	return &Error{Kind: Invalid, Message: o.Public + ": " + v.Detail, Hint: o.Hint}
 }
 
 // ownerOf finds whom a certificate is for, and refuses one that does not name
@@ -191,7 +225,7 @@ func certificateInfo(k store.Key, leaf *x509.Certificate) CertificateInfo {
 	if trust.MayUse(leaf, trust.Sign) {
 		uses = append(uses, "sign")
 	}
-	if trust.MayUse(leaf, trust.Encrypt) {
+	if gateway.MayEncryptTo(leaf) {
 		uses = append(uses, "encrypt")
 	}
 	info.Use = strings.Join(uses, "+")

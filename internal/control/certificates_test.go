@@ -3,10 +3,12 @@ package control
 import (
 	"crypto/elliptic"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"postern/internal/testnet"
 	"postern/mime"
@@ -70,7 +72,51 @@ func TestAS11_ImportedCertificateNamesItsOwner(t *testing.T) {
 	}
 }
 
-// What the gateway could not load would stop all mail: it is refused, and the
+// A certificate that peers would refuse is refused, in the words of its fault.
+// Whether they trust its issuer is not known here.
+func TestImportRefusesWhatPeersWouldRefuse(t *testing.T) {
+	pki := testnet.NewPKI(t, noon())
+	root := pki.Root("root")
+	for name, tt := range map[string]struct {
+		id    *testnet.Identity
+		words string // of the refusal, "" when it is taken
+		use   string
+	}{
+		"good":            {root.Leaf("a.example"), "", "sign+encrypt"},
+		"of itself":       {pki.SelfSigned("a.example"), "", "sign+encrypt"},
+		"signs only":      {root.Leaf("a.example", testnet.Usage(x509.KeyUsageDigitalSignature)), "", "sign"},
+		"encrypts only":   {root.Leaf("a.example", testnet.Usage(x509.KeyUsageKeyEncipherment)), "", "encrypt"},
+		"EC":              {root.Leaf("a.example", testnet.EC(elliptic.P256())), "", "sign"},
+		"an authority's":  {root.Leaf("a.example", testnet.Template(func(c *x509.Certificate) { c.IsCA = true })), "authority", ""},
+		"expired":         {root.Leaf("a.example", testnet.Valid(-2*time.Hour, -time.Second)), "expired", ""},
+		"not yet valid":   {root.Leaf("a.example", testnet.Valid(time.Hour, 2*time.Hour)), "not valid yet", ""},
+		"for no purpose":  {root.Leaf("a.example", testnet.Usage(x509.KeyUsageDataEncipherment)), "digitalSignature", ""},
+		"EC to agree":     {root.Leaf("a.example", testnet.EC(elliptic.P256()), testnet.Usage(x509.KeyUsageKeyAgreement)), "digitalSignature", ""},
+		"weak":            {root.Leaf("a.example", testnet.RSA(1024)), "1024 bits", ""},
+		"an odd curve":    {root.Leaf("a.example", testnet.EC(elliptic.P224())), "P-224", ""},
+		"without subject": {root.Leaf("a.example", testnet.Template(func(c *x509.Certificate) { c.Subject = pkix.Name{} })), "no subject", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := ours(t, "a.example")
+			info, err := s.ImportCertificate(t.Context(), importOf(t, "a.example", tt.id))
+			if tt.words == "" {
+				must(t, err)
+				equal(t, "use", info.Use, tt.use)
+				equal(t, "is published", info.Record != "", strings.Contains(tt.use, "encrypt"))
+				return
+			}
+			isRefused(t, name, err, Invalid)
+			if err == nil || !strings.Contains(err.Error(), tt.words) {
+				t.Errorf("the refusal %v does not say %q", err, tt.words)
+			}
+			all, err := s.Certificates(t.Context())
+			must(t, err)
+			equal(t, "stored", len(all), 0)
+		})
+	}
+}
+
+// What the gateway could not load would not be used: it is refused, and the
 // refusal shows nothing of the key.
 func TestImportRefusesWhatCannotBeLoaded(t *testing.T) {
 	pki := testnet.NewPKI(t, noon())

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"postern/internal/gateway"
 	"postern/mime"
-	"postern/trust"
 	"postern/trust/discovery"
 )
 
@@ -47,7 +47,7 @@ func keyKind(c *x509.Certificate) string {
 // (CD-1, CD-2; RFC 4398 §2.2). It is "" for one that nobody may encrypt to, and
 // for an address that has no name in DNS.
 func certRecord(owner string, leaf *x509.Certificate) string {
-	if !trust.MayUse(leaf, trust.Encrypt) {
+	if !gateway.MayEncryptTo(leaf) {
 		return ""
 	}
 	name := owner

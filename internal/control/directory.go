@@ -54,7 +54,7 @@ func (s *Service) addDomain(ctx context.Context, in DomainName) (None, error) {
 	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
 		_, err := tx.Domain(name)
 		if err == nil {
-			return &Error{Kind: Negative, Message: fmt.Sprintf("the domain %s is there already", name)}
+			return &Error{Kind: Negative, Message: fmt.Sprintf("the domain %s is there already", name), Hint: "postern domain list shows ours"}
 		}
 		if !errors.Is(err, store.ErrNotFound) {
 			return err
@@ -72,7 +72,7 @@ func (s *Service) listDomains(ctx context.Context, _ None) (all []store.Domain, 
 }
 
 // removeDomain refuses while the domain has accounts, so that no mailbox is
-// lost by a slip.
+// lost by a slip. The domain's keys and anchors go with it.
 func (s *Service) removeDomain(ctx context.Context, in DomainName) (None, error) {
 	name, err := mime.ParseDomain(in.Name)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"postern/internal/password"
+	"postern/internal/testnet"
 	"postern/mime"
 )
 
@@ -79,6 +80,36 @@ func TestAccounts(t *testing.T) {
 			t.Error("a password is in the log")
 		}
 	}
+}
+
+// The keys and anchors of what is removed do not come back with its name.
+func TestRemovedNamesLeaveNothing(t *testing.T) {
+	s := ours(t, "a.example")
+	ctx := t.Context()
+	root := testnet.NewPKI(t, noon()).Root("root")
+	must(t, s.AddAccount(ctx, "alice@a.example", []byte("correct horse battery")))
+	for _, owner := range []string{"alice@a.example", "bob@a.example", "a.example"} {
+		_, err := s.ImportCertificate(ctx, importOf(t, owner, root.Leaf(owner)))
+		must(t, err)
+	}
+	_, err := s.AddAnchors(ctx, AnchorsToAdd{Domain: "a.example", Direction: "both", Certificates: [][]byte{root.Cert.Raw}})
+	must(t, err)
+	left := func() (certificates, anchors int) {
+		c, err := s.Certificates(ctx)
+		must(t, err)
+		a, err := s.Anchors(ctx)
+		must(t, err)
+		return len(c), len(a)
+	}
+	must(t, s.RemoveAccount(ctx, "alice@a.example"))
+	c, a := left()
+	equal(t, "certificates without the account", c, 2)
+	equal(t, "anchors without the account", a, 1)
+	must(t, s.RemoveDomain(ctx, "a.example"))
+	must(t, s.AddDomain(ctx, "a.example"))
+	c, a = left()
+	equal(t, "certificates of the domain that came again", c, 0)
+	equal(t, "anchors of it", a, 0)
 }
 
 // What the directory says is what the gateway does, at once.
