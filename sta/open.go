@@ -37,7 +37,10 @@ type Incoming struct {
 	Keys       []cms.RecipientKey
 	At         time.Time
 	Profile    trust.Profile
-	Limits     smime.Limits
+	// AcceptUnwrapped takes unwrapped messages under V13 as well; V12 takes them
+	// always (AS-43).
+	AcceptUnwrapped bool
+	Limits          smime.Limits
 }
 
 // An Opened is the outcome of Open.
@@ -52,8 +55,8 @@ type Opened struct {
 	// Wrapped tells whether the signed part was a message/rfc822.
 	Wrapped bool
 
-	smime   *smime.Opened
-	authors []mime.Address // of From; Sender alone, unless there are several
+	smime  *smime.Opened
+	spoken []mime.Address // all for whom the signer must speak
 }
 
 // Open decrypts and verifies a message and judges its signers for every
@@ -97,7 +100,7 @@ func (o *Opened) read(in Incoming) error {
 	if err != nil {
 		return err
 	}
-	o.authors, err = authors(o.Header)
+	o.spoken, err = spokenFor(o.Header)
 	if err != nil {
 		return err
 	}
@@ -156,6 +159,11 @@ func (o *Opened) readHeader(in Incoming) error {
 	}
 	o.Wrapped = wrapped
 	if !wrapped {
+		if in.Profile != trust.V12 && !in.AcceptUnwrapped {
+			// AS-42: v1.3 demands wrapping of all senders, for the header of an
+			// unwrapped message is whatever its last sender wrote.
+			return reason.New(reason.NotWrapped, "the signed part is no message/rfc822")
+		}
 		o.Header = unwrappedHeader(o.smime.Header, entity)
 		return nil
 	}
@@ -173,28 +181,6 @@ func headerError(err error) error {
 		return reason.New(code, "%w", err)
 	}
 	return err
-}
-
-// unwrappedHeader joins the routing fields of the outer message and the
-// content fields of the signed entity.
-func unwrappedHeader(outer, entity *mime.Header) *mime.Header {
-	h := &mime.Header{}
-	for _, f := range outer.Fields() {
-		if !isContentField(f.Name) {
-			h.AddField(f)
-		}
-	}
-	for _, f := range entity.Fields() {
-		if isContentField(f.Name) {
-			h.AddField(f)
-		}
-	}
-	return h
-}
-
-func isContentField(name string) bool {
-	const prefix = "content-"
-	return len(name) >= len(prefix) && bytes.EqualFold([]byte(name[:len(prefix)]), []byte(prefix))
 }
 
 // Message returns the inner message as it is to be delivered. For a wrapped
@@ -258,9 +244,21 @@ func (o *Opened) judge(in Incoming) {
 	}
 }
 
+// maxJudged bounds the certificates that one message may have us build paths
+// for. Honest messages have one signer or two.
+const maxJudged = 4
+
 func (o *Opened) judgeSigners(anchors *trust.Anchors, in Incoming) Verdict {
 	best := Verdict{Code: reason.NotSigned, Detail: "there is no signature"}
+	judged := make(map[trust.Fingerprint]bool)
 	for i, s := range o.smime.Signatures {
+		if s.Err == nil {
+			f := trust.FingerprintOf(s.Certificate)
+			if judged[f] || len(judged) == maxJudged {
+				continue
+			}
+			judged[f] = true
+		}
 		v := o.judgeSigner(s, anchors, in)
 		if v.Accepted() {
 			return v
@@ -297,12 +295,10 @@ func (o *Opened) judgeSigner(s cms.SignerResult, anchors *trust.Anchors, in Inco
 	if !v.Accepted() {
 		return v
 	}
-	for _, a := range o.authors {
-		// Readers are shown From, whoever Sender is: nobody may be named there
-		// whom the signer cannot speak for.
+	for _, a := range o.spoken {
 		_, bound := trust.Binds(s.Certificate, a, in.Profile)
 		if !bound {
-			v.Code, v.Detail = reason.SenderMismatch, "the signer is not the author "+a.String()
+			v.Code, v.Detail = reason.SenderMismatch, "the signer does not speak for "+a.String()
 			return v
 		}
 	}

@@ -3,13 +3,16 @@ package sta
 import (
 	"context"
 	"crypto"
+	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +107,20 @@ func TestAS63_AS65_SignerBinding(t *testing.T) {
 		"two authors of one domain":     {"a.example", plain("From: alice@a.example, carol@a.example", "Sender: carol@a.example", "To: bob@b.example"), "ok"},
 		"an author of another domain":   {"a.example", plain("From: alice@a.example, doctor@good.example", "Sender: alice@a.example", "To: bob@b.example"), "sender-mismatch"},
 		"Sender is none of the authors": {"m.example", plain("From: doctor@good.example, nurse@good.example", "Sender: mallory@m.example", "To: bob@b.example"), "sender-mismatch"},
+		"Sender of the domain":          {"a.example", plain("From: alice@a.example", "Sender: carol@a.example", "To: bob@b.example"), "ok"},
+		"Sender is From":                {"alice@a.example", plain("From: alice@a.example", "Sender: Alice <ALICE@a.example>", "To: bob@b.example"), "ok"},
+		"empty Sender":                  {"alice@a.example", plain("From: alice@a.example", "Sender:", "To: bob@b.example"), "ok"},
+		"Sender is a colleague":         {"alice@a.example", plain("From: alice@a.example", "Sender: carol@a.example", "To: bob@b.example"), "sender-mismatch"},
+		"Sender of another domain":      {"a.example", plain("From: alice@a.example", "Sender: chief@good.example", "To: bob@b.example"), "sender-mismatch"},
+		"Sender that cannot be read":    {"a.example", plain("From: alice@a.example", "Sender: chief <", "To: bob@b.example"), "sender-mismatch"},
+		"resent within the domain":      {"a.example", plain("Resent-From: carol@a.example", "From: alice@a.example", "To: bob@b.example"), "ok"},
+		"resent by another domain":      {"a.example", plain("Resent-From: chief@good.example", "From: alice@a.example", "To: bob@b.example"), "sender-mismatch"},
+		"resent for another domain":     {"a.example", plain("Resent-Sender: chief@good.example", "Resent-From: carol@a.example", "From: alice@a.example", "To: bob@b.example"), "sender-mismatch"},
+		"resent twice":                  {"a.example", plain("Resent-From: carol@a.example", "Resent-From: chief@good.example", "From: alice@a.example", "To: bob@b.example"), "sender-mismatch"},
+		"address within an address":     {"a.example", plain(`From: "chief@hospital.example"@a.example`, "To: bob@b.example"), "sender-mismatch"},
+		"address within Sender":         {"a.example", plain("From: alice@a.example", `Sender: "chief@hospital.example"@a.example`, "To: bob@b.example"), "sender-mismatch"},
+		"quoted local part":             {"a.example", plain(`From: "alice smith"@a.example`, "To: bob@b.example"), "ok"},
+		"more authors than anybody has": {"a.example", plain("From: "+strings.Repeat("alice@a.example, ", maxSpoken)+"alice@a.example", "Sender: alice@a.example", "To: bob@b.example"), "sender-mismatch"},
 		"an author besides the address": {"alice@a.example", plain("From: alice@a.example, carol@a.example", "Sender: alice@a.example", "To: bob@b.example"), "sender-mismatch"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,6 +157,29 @@ func TestAS64_OneGoodSignatureOfSeveral(t *testing.T) {
 			r.signers = tt.signers(r, r.pki.Root("other"))
 			equal(t, "verdict", codes(r.open(r.wrapped(usual()))), []string{tt.want})
 		})
+	}
+}
+
+// Every certificate is judged once, and no more than maxJudged of them: each
+// path costs a hundred signatures if its sender wants it to.
+func TestAS64_AS70_FewSignersAreJudged(t *testing.T) {
+	r := newRig(t)
+	other := r.pki.Root("other")
+	stranger := other.Leaf("a.example")
+	r.signers = append(slices.Repeat([]*testnet.Identity{stranger}, 15), r.alice)
+	equal(t, "one stranger often", codes(r.open(r.wrapped(usual()))), []string{"ok"})
+
+	// Smaller signatures come first in the set of them, as its encoding wants.
+	r.signers = []*testnet.Identity{r.alice}
+	for n := range maxJudged + 1 {
+		o := r.open(r.wrapped(usual()))
+		equal(t, "alice is last", o.Signatures()[n].Certificate.Equal(r.alice.Cert), true)
+		want := "ok"
+		if n == maxJudged {
+			want = "untrusted-anchor"
+		}
+		equal(t, fmt.Sprintf("after %d strangers", n), codes(o), []string{want})
+		r.signers = append(r.signers, other.Leaf("a.example", testnet.EC(elliptic.P256())))
 	}
 }
 
@@ -182,26 +222,6 @@ func TestAS62_CertificateOfTheSigner(t *testing.T) {
 			equal(t, "verdict", codes(r.open(r.wrapped(usual()))), []string{string(tt.want)})
 		})
 	}
-}
-
-// AS-43: an unwrapped message has the outer routing fields and the signed
-// content fields.
-func TestAS43_Unwrapped(t *testing.T) {
-	r := newRig(t)
-	out := "From: alice@a.example\nTo: bob@b.example\nSubject: s\nMessage-ID: <2@a.example>\nMIME-Version: 1.0\n"
-	content := "Content-Type: text/plain; charset=us-ascii\nContent-Transfer-Encoding: 7bit\nX-Inside: x\n\nbody\n"
-	o := r.open(r.entity(out, content))
-	equal(t, "verdict", codes(o), []string{"ok"})
-	if o.Wrapped {
-		t.Error("it is not wrapped")
-	}
-	want := "From: alice@a.example\nTo: bob@b.example\nSubject: s\nMessage-ID: <2@a.example>\nMIME-Version: 1.0\n" +
-		"Content-Type: text/plain; charset=us-ascii\nContent-Transfer-Encoding: 7bit\n\nbody\n"
-	equal(t, "message", read(t, o), crlf(want))
-
-	// The outer From is unsigned, so that it must be one the signer speaks for.
-	o = r.open(r.entity(strings.Replace(out, "alice@a.example", "doctor@good.example", 1), content))
-	equal(t, "forged From", codes(o), []string{"sender-mismatch"})
 }
 
 func TestAS63_NotSignedOrNotEncrypted(t *testing.T) {

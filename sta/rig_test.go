@@ -33,6 +33,7 @@ type rig struct {
 	anchors  *trust.Anchors
 	signers  []*testnet.Identity // alice, unless a test says otherwise
 	profile  trust.Profile
+	bare     bool // take unwrapped messages
 	envelope *Envelope
 	to       []Recipient
 }
@@ -119,7 +120,7 @@ func (r *rig) incoming(sealed string) Incoming {
 	return Incoming{
 		Message: source(sealed), Envelope: r.envelope, Recipients: r.to,
 		Keys: []cms.RecipientKey{{Certificate: r.bob.Cert, Decrypter: r.bob.Key.(crypto.Decrypter)}},
-		At:   r.at, Profile: r.profile,
+		At:   r.at, Profile: r.profile, AcceptUnwrapped: r.bare,
 	}
 }
 

@@ -6,15 +6,16 @@ import (
 	"postern/trust/reason"
 )
 
-// checkRouting compares the SMTP envelope with the signed header (AS-55,
-// AS-56). The Applicability Statement asks for it from v1.3 on, and of wrapped
-// messages: an unwrapped one has no signed routing fields.
+// checkRouting compares the SMTP envelope with the inner header (AS-55, AS-56).
+// The Applicability Statement asks for it from v1.3 on. To and Cc of an
+// unwrapped message are not signed, and prove nothing; its From is at least one
+// the signer speaks for, so that MAIL FROM is held to it.
 func checkRouting(in Incoming, inner *mime.Header, wrapped bool) error {
-	if in.Envelope == nil || in.Profile != trust.V13 || !wrapped {
+	if in.Envelope == nil || in.Profile != trust.V13 {
 		return nil
 	}
 	err := checkMailFrom(in.Envelope.MailFrom, inner)
-	if err != nil {
+	if err != nil || !wrapped {
 		return err
 	}
 	named, err := named(inner)

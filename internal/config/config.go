@@ -63,7 +63,8 @@ type Network struct {
 
 // Trust says by which rules certificates are judged.
 type Trust struct {
-	Profile string `toml:"profile" default:"1.3" oneof:"1.2 1.3" doc:"The version of the Applicability Statement for Secure Health Transport whose rules hold."`
+	Profile         string `toml:"profile" default:"1.3" oneof:"1.2 1.3" doc:"The version of the Applicability Statement for Secure Health Transport whose rules hold. Version 1.2 takes unwrapped messages and does not compare MAIL FROM and RCPT TO with the signed message, so that whoever received a message can seal it anew, signature and all, and send it to someone it was not meant for."`
+	AcceptUnwrapped bool   `toml:"accept_unwrapped" default:"false" doc:"Whether profile 1.3 takes messages whose sender signed the content without wrapping the whole message; profile 1.2 always does. Nothing vouches for the header of such a message but that the signer may speak for its From: whoever received it once can send it again with another Subject, Date, recipient and colleague's name. Leave it false unless a partner cannot wrap."`
 }
 
 // Limits bounds what peers can ask for. Sizes are in bytes.

@@ -59,7 +59,8 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 	}
 	c := &Core{
 		Hostname: string(cfg.Hostname), Store: s, Profile: profile, Log: log,
-		MessageBytes: cfg.Limits.MessageBytes, RetryFor: cfg.Relay.RetryFor,
+		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
+		MessageBytes:    cfg.Limits.MessageBytes, RetryFor: cfg.Relay.RetryFor,
 		CryptoMemory: cfg.Limits.CryptoMemory,
 		Finder:       &discovery.Resolver{DNS: dns, Network: guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}},
 		Sender: &smtp.Relay{

@@ -59,7 +59,10 @@ func (c *Core) openAll(ctx context.Context, dir *Directory, message smime.Source
 	var all []*sta.Opened
 	for _, g := range dir.keyGroups(to) {
 		in := sta.Incoming{
-			Message: message, Envelope: envelope, Keys: g.keys, At: at, Profile: c.Profile,
+			Message: message, Envelope: envelope, Keys: g.keys, At: at,
+			Profile: c.Profile, AcceptUnwrapped: c.AcceptUnwrapped,
+			// What the backbone takes must not be too large to be opened.
+			Limits: smime.Limits{Size: SealedBytes(c.MessageBytes)},
 		}
 		for _, a := range g.recipients {
 			in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Anchors: dir.Anchors(a.Domain(), store.In)})

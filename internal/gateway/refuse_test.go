@@ -105,6 +105,7 @@ func TestAS62_OpenedWithTheRecipientsOwnKeys(t *testing.T) {
 	b := w.site("b.example", "c.example")
 	b.accounts("bob@b.example", "mallory@c.example")
 	alice := peer{t: t, at: w.clock, id: w.root.Leaf("a.example")}
+	b.AcceptUnwrapped = true
 	outer := "From: alice@a.example\nTo: bob@b.example\nMessage-ID: <m1@a.example>\nMIME-Version: 1.0\n"
 	raw := alice.entity(outer, "Content-Type: text/plain\n\n"+canary+"\n", b, "bob@b.example")
 	id := b.receive(raw, addr(t, "alice@a.example"), addrs(t, "bob@b.example", "mallory@c.example")...)

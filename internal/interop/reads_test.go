@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -159,15 +160,25 @@ func TestInteropReadsOpenSSL(t *testing.T) {
 }
 
 // TestInteropReadsUnwrapped opens messages whose outer header is the header
-// (AS-43).
+// (AS-43), once the configuration lets it (AS-42).
 func TestInteropReadsUnwrapped(t *testing.T) {
 	testnet.Require(t, "openssl")
 	r := newReader(t)
+	text, err := os.ReadFile(r.config())
+	if err != nil {
+		t.Fatal(err)
+	}
 	body := "A record that travels without a wrapping.\r\n"
 	entity := "Content-Type: text/plain; charset=us-ascii\r\n\r\n" + body
 	for name, options := range map[string][]string{"detached": nil, "opaque": {"-nodetach"}} {
 		t.Run(name, func(t *testing.T) {
 			sealed := encrypt(t, r.alice.sign(t, entity, "cms", options...), "cms", []string{"-aes-256-cbc", "-subject", "Summary of care"}, []string{r.bob.cert})
+			r.write("postern.toml", string(text))
+			v, _ := r.open(t, crlf(sealed))
+			if v.Verdict != "refused" || v.Reason != "not-wrapped" {
+				t.Errorf("without the key: %s, %s", v.Verdict, v.Reason)
+			}
+			r.write("postern.toml", string(text)+"[trust]\naccept_unwrapped = true\n")
 			v, e := r.open(t, crlf(sealed))
 			if e.code != 0 || v.Verdict != "accepted" {
 				t.Fatalf("exit code %d\n%s", e.code, e.stderr)

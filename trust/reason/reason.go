@@ -46,6 +46,7 @@ const (
 	WeakAlgorithm   Code = "weak-algorithm"
 	SenderMismatch  Code = "sender-mismatch"
 	TamperedRouting Code = "tampered-routing"
+	NotWrapped      Code = "not-wrapped"
 	Malformed       Code = "malformed"
 
 	// Sending.

@@ -26,7 +26,7 @@ func TestEveryCodeHasAConsistentOutcome(t *testing.T) {
 // AS-66: an inbound message that is not believed is met with silence.
 func TestAS66_InboundRefusalsHaveNoDisposition(t *testing.T) {
 	for _, c := range []Code{NotEncrypted, Undecryptable, NotSigned, BadSignature, WeakAlgorithm, Unsupported,
-		SenderMismatch, TamperedRouting, Malformed} {
+		SenderMismatch, TamperedRouting, NotWrapped, Malformed} {
 		if d := c.Outcome().Disposition; d != "" {
 			t.Errorf("%s: disposition %q, want none", c, d)
 		}

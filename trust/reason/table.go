@@ -30,7 +30,7 @@ var table = map[Code]Outcome{
 	WrongAddress: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate does not name this address or its domain",
 		"the certificate's subjectAltName must hold the address or exactly its domain"},
 	WrongUsage: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate may not be used for this",
-		"the certificate's keyUsage must allow encryption for recipients, signing for senders"},
+		"keyUsage must allow encryption for recipients, signing for senders; extendedKeyUsage, if there, mail"},
 	WeakKey: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate's key is too weak",
 		"the owner needs a key of at least RSA 2048"},
 	Unsupported: {550, Enhanced{5, 7, 5}, "", false, "an algorithm is not supported",
@@ -52,6 +52,8 @@ var table = map[Code]Outcome{
 		"the signing certificate must name the From address or its domain"},
 	TamperedRouting: {550, Enhanced{5, 7, 7}, "", false, "the envelope and the signed message disagree",
 		"MAIL FROM and RCPT TO must stand in the signed From, To and Cc"},
+	NotWrapped: {550, Enhanced{5, 7, 7}, "", false, "the message is not wrapped",
+		"the sender's agent must sign the whole message as message/rfc822; trust.accept_unwrapped takes others, whose header anyone could have changed"},
 	Malformed: {550, Enhanced{5, 6, 0}, "", false, "the message is malformed",
 		"the sender's software made a message that cannot be read"},
 
