@@ -107,6 +107,9 @@ func keyProblem(cert *x509.Certificate) string {
 		if bits > MaxRSABits {
 			return fmt.Sprintf("the RSA key has %d bits, more than %d", bits, MaxRSABits)
 		}
+		if key.N.Bit(0) == 0 || key.E < 3 || key.E&1 == 0 { // RFC 8017 §3.1
+			return "the modulus or the exponent is none that an RSA key can have"
+		}
 		return ""
 	case *ecdsa.PublicKey:
 		if slices.Contains([]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}, key.Curve) {

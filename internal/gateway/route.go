@@ -99,7 +99,14 @@ func (c *Core) routes(ctx context.Context, dir *Directory, job store.Job) ([]Rou
 	g.SetLimit(lookups)
 	for i, to := range job.Recipients {
 		g.Go(func() error {
-			all[i] = c.Route(ctx, dir, job.Sender.Domain(), to, c.Now())
+			err := contained(func() error {
+				all[i] = c.Route(ctx, dir, job.Sender.Domain(), to, c.Now())
+				return nil
+			})
+			if err != nil { // a panic over what one recipient's domain publishes
+				c.Log.Error("a look-up failed", "track", job.Track, "rcpt", to, "err", err)
+				all[i] = Route{Recipient: to, Code: reason.Internal, Detail: err.Error()}
+			}
 			return nil
 		})
 	}

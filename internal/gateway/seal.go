@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -114,8 +115,9 @@ func (s *sealing) sealAll(routes []Route) error {
 		blind[a.Key()] = true
 	}
 	var open []mime.Domain // destinations in the order of the recipients
-	groups := make(map[mime.Domain][]Route)
-	for _, r := range routes {
+	groups := make(map[mime.Domain][]*Route)
+	for i := range routes {
+		r := &routes[i]
 		switch {
 		case !r.Code.IsOK():
 		case blind[r.Recipient.Key()]:
@@ -139,7 +141,7 @@ func (s *sealing) sealAll(routes []Route) error {
 		return err
 	}
 	for _, d := range open {
-		err := s.sealCopy(signed, groups[d])
+		err := s.sealGroup(signed, groups[d])
 		if err != nil {
 			return err
 		}
@@ -162,7 +164,7 @@ func (s *sealing) sign(src smime.Source) (*sta.Signed, error) {
 // sealBlind seals the copy of a blind recipient. Agents refuse a message whose
 // RCPT TO stands in neither To nor Cc (AS-56), so this one copy, which nobody
 // else ever sees, names the recipient in Cc.
-func (s *sealing) sealBlind(r Route) error {
+func (s *sealing) sealBlind(r *Route) error {
 	src, err := withCc(s.src, r.Recipient)
 	if err != nil {
 		return err
@@ -171,10 +173,52 @@ func (s *sealing) sealBlind(r Route) error {
 	if err != nil {
 		return err
 	}
-	return s.sealCopy(signed, []Route{r})
+	return s.sealGroup(signed, []*Route{r})
 }
 
-func (s *sealing) sealCopy(signed *sta.Signed, routes []Route) error {
+// sealGroup seals a copy. What an odd certificate does to it is the matter of
+// its recipients alone; a store that fails is everybody's.
+func (s *sealing) sealGroup(signed *sta.Signed, routes []*Route) error {
+	before := len(s.copies)
+	err := contained(func() error { return s.sealCopy(signed, routes) })
+	if err == nil || s.ctx.Err() != nil || isStoreError(err) {
+		return err
+	}
+	for _, c := range s.copies[before:] {
+		c.body.Discard()
+	}
+	s.copies = s.copies[:before]
+	s.Log.Error("encrypting for a recipient failed", "track", s.job.Track, "rcpt", routes[0].Recipient, "err", err)
+	for _, r := range routes {
+		r.Code, r.Detail, r.Certificates = encryptionCode(err), err.Error(), nil
+	}
+	return nil
+}
+
+// encryptionCode is the reason for a copy that could not be encrypted.
+func encryptionCode(err error) reason.Code {
+	for _, known := range []error{cms.ErrUnsupported, cms.ErrWeakAlgorithm, cms.ErrLimit, rsa.ErrMessageTooLong} {
+		if errors.Is(err, known) {
+			return reason.Unsupported
+		}
+	}
+	if unreadable(err) {
+		return reason.Malformed
+	}
+	return reason.Of(err)
+}
+
+// isStoreError tells whether the store is what failed.
+func isStoreError(err error) bool {
+	for _, known := range []error{store.ErrFull, store.ErrCorrupt, store.ErrNotFound, store.ErrClosed} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *sealing) sealCopy(signed *sta.Signed, routes []*Route) error {
 	body, err := s.Store.NewBody(s.ctx)
 	if err != nil {
 		return err

@@ -2,8 +2,12 @@ package gateway
 
 import (
 	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
 	"errors"
 	"io"
+	"math/big"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -324,4 +328,86 @@ type brokenSigner struct{ crypto.Signer }
 
 func (brokenSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 	return nil, errors.New("the token does not answer")
+}
+
+// One recipient's odd certificate is that recipient's matter: a key that cannot
+// be encrypted to, or a look-up that panics.
+func TestOddRecipientHoldsUpNobodyElse(t *testing.T) {
+	for name, tt := range map[string]struct {
+		find func(w *world) discovery.Result
+		want string
+	}{
+		"key": {func(w *world) discovery.Result {
+			id := *w.root.Leaf("odd.example")
+			cert := *id.Cert
+			key := *cert.PublicKey.(*rsa.PublicKey)
+			key.N = new(big.Int).Lsh(key.N, 4096) // beyond what the judge has seen
+			key.E = 1
+			cert.PublicKey = &key
+			id.Cert = &cert
+			return published(&id)
+		}, "ozzy@odd.example failed weak-key"},
+		"panic": {func(*world) discovery.Result { panic(canary) }, "ozzy@odd.example queued internal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.site("a.example")
+			w.site("b.example")
+			w.find = func(to mime.Address) (discovery.Result, bool) {
+				if to.Domain() != "odd.example" {
+					return discovery.Result{}, false
+				}
+				return tt.find(w), true
+			}
+			a.accounts("alice@a.example")
+			id := a.submit(message("alice@a.example", "bob@b.example>, <ozzy@odd.example"), "alice@a.example", "bob@b.example", "ozzy@odd.example")
+			a.run()
+			equal(t, "states", a.states(id), []string{"bob@b.example relayed", tt.want})
+		})
+	}
+}
+
+// A copy that cannot be encrypted fails its recipients, and no other copy.
+func TestSealGroupFailsAlone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		key  crypto.PublicKey
+		want reason.Code
+	}{
+		"not RSA":      {ed25519.PublicKey(make([]byte, 32)), reason.Unsupported},
+		"even modulus": {&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 65537}, reason.Internal},
+		"no modulus":   {&rsa.PublicKey{E: 65537}, reason.Internal}, // it panics
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.site("a.example")
+			a.accounts("alice@a.example")
+			a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example", "ozzy@odd.example", "oz@odd.example")
+			dir, err := a.Directory(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			job := a.jobs()[0]
+			good := w.root.Leaf("b.example").Cert
+			odd := *good
+			odd.PublicKey = tt.key
+			routes := []Route{
+				{Recipient: addr(t, "oz@odd.example"), Certificates: []*x509.Certificate{&odd}}, // blind
+				{Recipient: addr(t, "bob@b.example"), Certificates: []*x509.Certificate{good}},
+				{Recipient: addr(t, "ozzy@odd.example"), Certificates: []*x509.Certificate{&odd}},
+			}
+			job.Blind = addrs(t, "oz@odd.example")
+			step := &sealing{Core: a.Core, ctx: t.Context(), job: job, now: a.Now(), signers: dir.Signers(job.Sender, a.Now())}
+			defer step.discard()
+			step.src, err = a.stored(t.Context(), job.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = step.sealAll(routes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "copies", len(step.copies), 1)
+			equal(t, "codes", []reason.Code{routes[0].Code, routes[1].Code, routes[2].Code}, []reason.Code{tt.want, "", tt.want})
+		})
+	}
 }

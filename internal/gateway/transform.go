@@ -42,8 +42,10 @@ func sevenBit(ctx context.Context, src smime.Source) (smime.Source, error) {
 		// A reader that is left before its end must not hold the writer.
 		context.AfterFunc(ctx, func() { r.CloseWithError(ctx.Err()) })
 		go func() {
-			_, err := mime.SevenBit(w, src.Open, mime.Limits{})
-			w.CloseWithError(err)
+			w.CloseWithError(contained(func() error {
+				_, err := mime.SevenBit(w, src.Open, mime.Limits{})
+				return err
+			}))
 		}()
 		return r, nil
 	}}, nil

@@ -164,20 +164,38 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // guarded is the last net under a step: a panic is an error of this job alone.
-// Its value may hold whatever was worked on, so that only the runtime's own are
-// repeated.
-func (c *Core) guarded(ctx context.Context, job store.Job, do step) (err error) {
+func (c *Core) guarded(ctx context.Context, job store.Job, do step) error {
+	err := contained(func() error { return do(ctx, job) })
+	var p *panicError
+	if errors.As(err, &p) {
+		c.Log.Error("a step panicked", "track", job.Track, "err", p, "stack", p.stack)
+	}
+	return err
+}
+
+// A panicError is a panic that was caught. The value of a panic may hold
+// whatever was worked on, so that only the runtime's own are repeated.
+type panicError struct {
+	value any
+	stack string
+}
+
+func (p *panicError) Error() string {
+	known, ok := p.value.(runtime.Error)
+	if ok {
+		return "panic: " + known.Error()
+	}
+	return fmt.Sprintf("panic of type %T", p.value)
+}
+
+// contained calls fn; a panic in it is an error. Every goroutine that a step
+// starts needs it, for a panic there would end the process.
+func contained(fn func() error) (err error) {
 	defer func() {
 		v := recover()
-		if v == nil {
-			return
+		if v != nil {
+			err = &panicError{value: v, stack: string(debug.Stack())}
 		}
-		err = fmt.Errorf("panic of type %T", v)
-		known, ok := v.(runtime.Error)
-		if ok {
-			err = fmt.Errorf("panic: %w", known)
-		}
-		c.Log.Error("a step panicked", "track", job.Track, "err", err, "stack", string(debug.Stack()))
 	}()
-	return do(ctx, job)
+	return fn()
 }
