@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 
 	"postern/store"
@@ -103,12 +104,26 @@ func (c *Client) Lookup(ctx context.Context, in Lookup) (LookupAnswer, error) {
 
 // Seal seals a message without sending it.
 func (c *Client) Seal(ctx context.Context, in SealRequest) (SealAnswer, error) {
-	return call[SealRequest, SealAnswer](ctx, c, "seal", in)
+	var sealed bytes.Buffer
+	_, err := callMessage[SealRequest, None](ctx, c, "seal", &sealed, in, in.Message)
+	if err != nil {
+		return SealAnswer{}, err
+	}
+	return SealAnswer{Message: sealed.Bytes()}, nil
 }
 
 // Open opens a message without delivering it.
 func (c *Client) Open(ctx context.Context, in OpenRequest) (OpenAnswer, error) {
-	return call[OpenRequest, OpenAnswer](ctx, c, "open", in)
+	var inner bytes.Buffer
+	verdict, err := callMessage[OpenRequest, OpenVerdict](ctx, c, "open", &inner, in, in.Message)
+	if err != nil {
+		return OpenAnswer{}, err
+	}
+	answer := OpenAnswer{Verdict: verdict}
+	if verdict.Verdict == accepted {
+		answer.Message = inner.Bytes()
+	}
+	return answer, nil
 }
 
 // Queue lists the jobs that wait or run.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 )
@@ -61,7 +62,7 @@ func call[Request, Answer any](ctx context.Context, c *Client, name string, requ
 	if err != nil {
 		return answer, err
 	}
-	response, err := c.send(ctx, name, bytes.NewReader(text))
+	response, err := c.send(ctx, name, bytes.NewReader(text), nil)
 	if err != nil {
 		return answer, err
 	}
@@ -74,11 +75,12 @@ func call[Request, Answer any](ctx context.Context, c *Client, name string, requ
 }
 
 // send posts a command and returns the answer to it, or the *Error it got.
-func (c *Client) send(ctx context.Context, name string, body io.Reader) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, name string, body io.Reader, header http.Header) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://postern/"+name, body)
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(request.Header, header)
 	response, err := c.http.Do(request)
 	if err != nil {
 		var sending *url.Error // repeats the command, which needs no telling

@@ -1,10 +1,10 @@
 package control
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -12,7 +12,6 @@ import (
 	"postern/internal/gateway"
 	"postern/mime"
 	"postern/sta"
-	"postern/trust/reason"
 )
 
 // A SealRequest is a message to be sealed without being sent.
@@ -21,12 +20,12 @@ type SealRequest struct {
 	To           []string  `json:"to"`
 	Certificates [][]byte  `json:"certificates"` // DER, to judge instead of what discovery finds
 	At           time.Time `json:"at"`           // zero: now
-	Message      []byte    `json:"message"`
+	Message      []byte    `json:"-"`            // travels as it is
 }
 
 // A SealAnswer is the sealed message.
 type SealAnswer struct {
-	Message []byte `json:"message"`
+	Message []byte
 }
 
 // An OpenRequest is a sealed message to be opened without being delivered.
@@ -34,13 +33,13 @@ type OpenRequest struct {
 	To       []string  `json:"to"`
 	MailFrom string    `json:"mail_from"` // "": not known
 	At       time.Time `json:"at"`        // zero: now
-	Message  []byte    `json:"message"`
+	Message  []byte    `json:"-"`         // travels as it is
 }
 
 // An OpenAnswer is the verdict and, if it accepts, the inner message.
 type OpenAnswer struct {
-	Verdict OpenVerdict `json:"verdict"`
-	Message []byte      `json:"message"`
+	Verdict OpenVerdict
+	Message []byte
 }
 
 // An OpenVerdict is what postern open tells on standard error.
@@ -64,68 +63,48 @@ type RecipientVerdict struct {
 }
 
 func (s *Service) handleOffline(mux *http.ServeMux) {
-	handle(mux, s.requestBytes(), "seal", s.seal)
-	handle(mux, s.requestBytes(), "open", s.open)
+	handleMessage(mux, "seal", s.Core.MessageBytes, s.seal)
+	handleMessage(mux, "open", gateway.SealedBytes(s.Core.MessageBytes), s.open)
 }
 
-// requestBytes bounds a command that carries a message, in JSON's base64.
-func (s *Service) requestBytes() int64 {
-	return commandBytes + gateway.SealedBytes(s.Core.MessageBytes)/2*3
-}
-
-func (s *Service) seal(ctx context.Context, in SealRequest) (SealAnswer, error) {
+func (s *Service) seal(ctx context.Context, w io.Writer, in SealRequest, message smime.Source) (None, error) {
 	from, err := mime.ParseAddress(in.From)
 	if err != nil {
-		return SealAnswer{}, fmt.Errorf("sender: %w", err)
+		return None{}, fmt.Errorf("sender: %w", err)
 	}
 	to, err := parseAddresses(in.To)
 	if err != nil {
-		return SealAnswer{}, err
+		return None{}, err
 	}
 	var given []*x509.Certificate
 	for _, der := range in.Certificates {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
-			return SealAnswer{}, invalid(fmt.Errorf("reading a certificate: %w", err), "")
+			return None{}, invalid(fmt.Errorf("reading a certificate: %w", err), "")
 		}
 		given = append(given, c)
 	}
-	message, err := messageSource(in.Message, s.Core.MessageBytes)
-	if err != nil {
-		return SealAnswer{}, err
-	}
-	var sealed bytes.Buffer
-	err = s.Core.SealOffline(ctx, &sealed, message, from, to, given, s.moment(in.At))
-	return SealAnswer{Message: sealed.Bytes()}, err
+	return None{}, s.Core.SealOffline(ctx, w, message, from, to, given, s.moment(in.At))
 }
 
-func (s *Service) open(ctx context.Context, in OpenRequest) (OpenAnswer, error) {
+func (s *Service) open(ctx context.Context, w io.Writer, in OpenRequest, message smime.Source) (OpenVerdict, error) {
 	to, err := parseAddresses(in.To)
 	if err != nil {
-		return OpenAnswer{}, err
+		return OpenVerdict{}, err
 	}
 	var envelope *sta.Envelope
 	if in.MailFrom != "" {
 		from, err := mime.ParseAddress(in.MailFrom)
 		if err != nil {
-			return OpenAnswer{}, fmt.Errorf("envelope sender: %w", err)
+			return OpenVerdict{}, fmt.Errorf("envelope sender: %w", err)
 		}
 		envelope = &sta.Envelope{MailFrom: from, RcptTo: to}
 	}
-	message, err := messageSource(in.Message, gateway.SealedBytes(s.Core.MessageBytes))
+	opened, err := s.Core.OpenOffline(ctx, w, message, envelope, to, s.moment(in.At))
 	if err != nil {
-		return OpenAnswer{}, err
+		return OpenVerdict{}, err
 	}
-	var inner bytes.Buffer
-	opened, err := s.Core.OpenOffline(ctx, &inner, message, envelope, to, s.moment(in.At))
-	if err != nil {
-		return OpenAnswer{}, err
-	}
-	answer := OpenAnswer{Verdict: openVerdict(opened)}
-	if answer.Verdict.Verdict == accepted {
-		answer.Message = inner.Bytes()
-	}
-	return answer, nil
+	return openVerdict(opened), nil
 }
 
 // openVerdict is accepted when at least one recipient may have the message, and
@@ -170,13 +149,6 @@ func (v *OpenVerdict) tell(o *sta.Opened, r sta.Verdict, one RecipientVerdict) {
 	if r.Signer != nil {
 		v.Signer = r.Signer.Subject.String()
 	}
-}
-
-func messageSource(data []byte, limit int64) (smime.Source, error) {
-	if int64(len(data)) > limit {
-		return nil, reason.New(reason.TooLarge, "the message is longer than %d bytes", limit)
-	}
-	return smime.SectionSource(bytes.NewReader(data), int64(len(data))), nil
 }
 
 func (s *Service) moment(asked time.Time) time.Time {

@@ -34,7 +34,7 @@ func (s *Service) backup(w http.ResponseWriter, r *http.Request) {
 // Backup writes a copy of the store to w and returns its size in bytes. An
 // error says that the copy is not whole.
 func (c *Client) Backup(ctx context.Context, w io.Writer) (int64, error) {
-	response, err := c.send(ctx, "store/backup", http.NoBody)
+	response, err := c.send(ctx, "store/backup", http.NoBody, nil)
 	if err != nil {
 		return 0, err
 	}

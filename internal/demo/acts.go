@@ -83,7 +83,30 @@ func (s *show) strange(ctx context.Context) error {
 	if len(inbox) != 1 {
 		return fmt.Errorf("%s has %d messages after the stranger wrote", s.app.user, len(inbox))
 	}
-	s.step("IMAP: %s still has the one record; the stranger hears nothing", s.app.user)
+	s.step("IMAP: %s still has the one record", s.app.user)
+	return s.silence(ctx)
+}
+
+// silence proves that the stranger is told nothing: an answer would have been
+// queued with the refusal, or be in the stranger's INBOX by now.
+func (s *show) silence(ctx context.Context) error {
+	jobs, err := s.app.control.Queue(ctx)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if j.Automatic {
+			return fmt.Errorf("%s is about to answer the stranger", s.app.domain)
+		}
+	}
+	heard, err := fetch(ctx, s.stranger, 0)
+	if err != nil {
+		return err
+	}
+	if len(heard) != 0 {
+		return fmt.Errorf("the stranger has heard %d times", len(heard))
+	}
+	s.step("IMAP: %s hears nothing, and nothing is queued to be told", s.stranger.user)
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"postern/mime"
+	"postern/store"
 	"postern/trust/discovery/zone"
 )
 
@@ -142,6 +143,17 @@ func (s *show) furnish(ctx context.Context) error {
 			return fmt.Errorf("%s trusting %s: %w", t.who.domain, t.whom.domain, err)
 		}
 		s.step("%s holds the anchor of %s", t.who.domain, t.whom.domain)
+	}
+	for _, one := range []*site{s.hospital, s.app} {
+		held, err := one.control.Anchors(ctx)
+		if err != nil {
+			return err
+		}
+		for _, a := range held {
+			if a.SHA256 == store.FingerprintOf(s.stranger.anchor).String() {
+				return fmt.Errorf("%s holds the anchor of %s", one.domain, s.stranger.domain)
+			}
+		}
 	}
 	s.step("nobody holds the anchor of %s", s.stranger.domain)
 	return nil

@@ -22,6 +22,11 @@ import (
 // refuses the whole: nothing is written. Certificates that are given take the
 // place of discovery; they are judged like found ones.
 func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Source, from mime.Address, to []mime.Address, given []*x509.Certificate, at time.Time) error {
+	release, err := c.holdCrypto(ctx, message.Size())
+	if err != nil {
+		return err
+	}
+	defer release()
 	dir, err := c.Directory(ctx)
 	if err != nil {
 		return err
@@ -90,9 +95,13 @@ func (c *Core) signOffline(ctx context.Context, message smime.Source, from mime.
 
 // OpenOffline opens a message as if it had come for the recipients and writes
 // the inner message to w if at least one of them may have it. Nothing is
-// delivered, answered or recorded. There is one Opened for each set of keys. What
-// was written counts only if a verdict accepts.
+// delivered, answered or recorded. There is one Opened for each set of keys.
 func (c *Core) OpenOffline(ctx context.Context, w io.Writer, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) ([]*sta.Opened, error) {
+	release, err := c.holdCrypto(ctx, message.Size())
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	dir, err := c.Directory(ctx)
 	if err != nil {
 		return nil, err
@@ -105,16 +114,26 @@ func (c *Core) OpenOffline(ctx context.Context, w io.Writer, message smime.Sourc
 		if !slices.ContainsFunc(opened.Verdicts, sta.Verdict.Accepted) {
 			continue
 		}
-		inner, err := opened.Message(mime.Limits{})
-		if err != nil {
-			return nil, err
-		}
-		_, err = io.Copy(w, inner)
+		// Read once in vain: what cannot be read to its end is refused, and
+		// nothing of it comes out.
+		err := copyInner(io.Discard, opened)
 		if unreadable(err) {
 			takeBack(opened, err)
 			continue
 		}
-		return all, err
+		if err != nil {
+			return nil, err
+		}
+		return all, copyInner(w, opened)
 	}
 	return all, nil
+}
+
+func copyInner(w io.Writer, opened *sta.Opened) error {
+	inner, err := opened.Message(mime.Limits{})
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, inner)
+	return err
 }
