@@ -56,12 +56,16 @@ type Event struct {
 	Detail    string       `json:"detail"`
 }
 
+// MaxTracks is how many tracks of one Message-ID are found.
+const MaxTracks = 1000
+
 // TrackTx holds tracks and their events.
 type TrackTx interface {
 	// PutTrack creates or replaces a track; its events stay.
 	PutTrack(Track) error
 	Track(id TrackID) (Track, error)
-	// TracksByMessageID returns the tracks of a Message-ID, oldest first.
+	// TracksByMessageID returns the tracks of a Message-ID, oldest first, and no
+	// more than the first MaxTracks: a stranger may use one for all his messages.
 	TracksByMessageID(messageID string) ([]Track, error)
 	AddEvent(id TrackID, e Event) error
 	Events(id TrackID) ([]Event, error) // in the order they were added

@@ -61,7 +61,7 @@ func (t *tx) TracksByMessageID(messageID string) ([]Track, error) {
 	err := t.each(bucketMessageIDs, prefix, nil, func(k, _ []byte) (bool, error) {
 		track, err := t.Track(TrackID(k[len(prefix):]))
 		all = append(all, track)
-		return true, err
+		return len(all) < MaxTracks, err
 	})
 	return all, err
 }

@@ -61,7 +61,7 @@ func (s *Service) handleAnchors(mux *http.ServeMux) {
 func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo, error) {
 	direction, err := store.ParseDirection(in.Direction)
 	if err != nil {
-		return nil, invalid(err, "")
+		return nil, invalid(err, "--direction in judges senders, out recipients; both is the default")
 	}
 	domain, err := optionalDomain(in.Domain)
 	if err != nil {
@@ -90,14 +90,34 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo
 				return err
 			}
 		}
-		for _, a := range records {
-			err := tx.PutAnchor(a)
+		for i, a := range records {
+			a, err := widened(tx, a)
 			if err != nil {
 				return err
 			}
+			err = tx.PutAnchor(a)
+			if err != nil {
+				return err
+			}
+			added[i].Direction = string(a.Direction)
 		}
 		return nil
 	})
+}
+
+// widened returns an anchor to add in the direction that it and the one already
+// there cover together: adding takes no trust away.
+func widened(tx store.Tx, a store.Anchor) (store.Anchor, error) {
+	all, err := tx.Anchors()
+	if err != nil {
+		return store.Anchor{}, err
+	}
+	for _, old := range all {
+		if old.Source == a.Source && old.Domain == a.Domain && old.Fingerprint == a.Fingerprint && old.Direction != a.Direction {
+			a.Direction = store.Both
+		}
+	}
+	return a, nil
 }
 
 func optionalDomain(text string) (mime.Domain, error) {

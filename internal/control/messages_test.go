@@ -169,8 +169,13 @@ func TestTrackAndQueue(t *testing.T) {
 	must(t, err)
 	bob, err := mime.ParseAddress("bob@b.example")
 	must(t, err)
-	e := smtp.Envelope{Account: alice, From: alice, To: []mime.Address{bob}, Remote: netip.MustParseAddrPort("192.0.2.1:25")}
-	id, err := (gateway.Submission{Core: s.core}).Accept(ctx, e, bytes.NewReader(record()))
+	remote := netip.MustParseAddrPort("192.0.2.1:25")
+	submission := gateway.Submission{Core: s.core}
+	must(t, s.AddAccount(ctx, "alice@a.example", []byte("correct horse battery")))
+	login, err := submission.Authenticate(ctx, "alice@a.example", "correct horse battery", remote.Addr())
+	must(t, err)
+	e := smtp.Envelope{Account: login.Account, Proof: login.Proof, From: alice, To: []mime.Address{bob}, Remote: remote}
+	id, err := submission.Accept(ctx, e, bytes.NewReader(record()))
 	must(t, err)
 	for _, name := range []string{id, "<m1@a.example>", "m1@a.example", " m1@a.example\n"} {
 		lives, err := s.Track(ctx, name)

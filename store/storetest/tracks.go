@@ -12,6 +12,7 @@ func trackTests() map[string]func(*suite) {
 	return map[string]func(*suite){
 		"ATrackComesBackAsItWas":             trackRoundTrip,
 		"TracksAreFoundByMessageID":          trackByMessageID,
+		"TracksOfAMessageIDAreBounded":       tracksBounded,
 		"EventsStayInOrder":                  events,
 		"AnEventNeedsATrack":                 eventAlone,
 		"ATrackIDHasTwentySixCharacters":     trackIDs,
@@ -71,6 +72,20 @@ func trackByMessageID(s *suite) {
 	})
 	s.tracksOf("<1@a.example>", second.ID)
 	s.sound()
+}
+
+func tracksBounded(s *suite) {
+	var want []store.TrackID
+	s.update(func(tx store.Tx) error {
+		want = nil
+		for i := range store.MaxTracks + 1 {
+			id := newTrackID(s, noon().Add(time.Duration(i)*time.Second))
+			want = append(want, id)
+			s.must(tx.PutTrack(store.Track{ID: id, MessageID: "<1@a.example>"}))
+		}
+		return nil
+	})
+	s.tracksOf("<1@a.example>", want[:store.MaxTracks]...)
 }
 
 func events(s *suite) {
