@@ -7,7 +7,7 @@ time=${1:-10s}
 failed=
 packages=$(go list ./...)
 for pkg in $packages; do
-	list=$(go test -list '^Fuzz' "$pkg")
+	list=$(go test -list '^Fuzz' "$pkg") || failed="$failed $pkg"
 	for target in $(echo "$list" | grep '^Fuzz' || true); do
 		echo "== $pkg $target ($time)"
 		# A finding is reported as it was met: a long search for a smaller one

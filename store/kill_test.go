@@ -30,10 +30,10 @@ func killedWriter(path string) {
 		var db *DB
 		db, err = Open(path, Options{MasterKey: key, chunkSize: 16 << 10})
 		if err == nil {
+			fmt.Println("ready") // before any writer prints a name
 			for g := range killedWriters {
 				go killedLoop(db, fmt.Sprintf("%d.%d", os.Getpid(), g))
 			}
-			fmt.Println("ready")
 			select {}
 		}
 	}
