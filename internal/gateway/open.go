@@ -61,8 +61,10 @@ func (c *Core) openAll(ctx context.Context, dir *Directory, message smime.Source
 		in := sta.Incoming{
 			Message: message, Envelope: envelope, Keys: g.keys, At: at,
 			Profile: c.Profile, AcceptUnwrapped: c.AcceptUnwrapped,
-			// What the backbone takes must not be too large to be opened.
-			Limits: smime.Limits{Size: SealedBytes(c.MessageBytes)},
+			// A message was measured where it was taken. Here it would be lost
+			// silently (AS-66): also one from our own domains, which may have
+			// grown beyond SealedBytes when it was made seven-bit.
+			Limits: smime.Limits{Size: message.Size()},
 		}
 		for _, a := range g.recipients {
 			in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Anchors: dir.Anchors(a.Domain(), store.In)})
