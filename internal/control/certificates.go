@@ -37,7 +37,7 @@ type CertificateInfo struct {
 	Issuer    string    `json:"issuer"`
 	NotBefore time.Time `json:"not_before"`
 	NotAfter  time.Time `json:"not_after"`
-	Use       string    `json:"use"` // sign, encrypt, or both
+	Use       string    `json:"use"` // sign, encrypt, sign+encrypt, or none if it cannot be read
 	Test      bool      `json:"test"`
 	Retired   bool      `json:"retired"`
 	// Record is the line of a zone file that publishes it, "" if there is
@@ -205,8 +205,9 @@ func (s *Service) listCertificates(ctx context.Context, _ None) (all []Certifica
 		all = nil
 		for _, k := range keys {
 			leaf, err := x509.ParseCertificate(k.Certificate)
-			if err != nil {
-				return fmt.Errorf("certificate %s: %w", k.Fingerprint, err)
+			if err != nil { // the others are shown all the same; store check tells more
+				all = append(all, CertificateInfo{SHA256: k.Fingerprint.String(), Owner: k.Owner, Subject: "cannot be read", Use: "none"})
+				continue
 			}
 			all = append(all, certificateInfo(k, leaf))
 		}

@@ -148,6 +148,23 @@ func TestImportRefusesWhatCannotBeLoaded(t *testing.T) {
 	equal(t, "stored", len(all), 0)
 }
 
+// A certificate that cannot be read is listed as that, beside the others.
+func TestListTellsOfWhatCannotBeRead(t *testing.T) {
+	s := ours(t, "a.example")
+	_, err := s.IssueCertificate(t.Context(), "a.example")
+	must(t, err)
+	bad := []byte("no certificate")
+	must(t, s.core.Store.Update(t.Context(), func(tx store.Tx) error {
+		return tx.PutKey(store.Key{Owner: "a.example", Certificate: bad, Fingerprint: store.FingerprintOf(bad)})
+	}))
+	all, err := s.Certificates(t.Context())
+	must(t, err)
+	equal(t, "listed", len(all), 3)
+	for _, c := range all {
+		equal(t, "cannot be read", c.Subject == "cannot be read", c.SHA256 == store.FingerprintOf(bad).String())
+	}
+}
+
 func TestShowCertificate(t *testing.T) {
 	s := ours(t, "a.example")
 	id := testnet.NewPKI(t, noon()).Root("root").Leaf("a.example")
