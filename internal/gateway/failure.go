@@ -22,6 +22,12 @@ func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failur
 	if err != nil {
 		return nil, err
 	}
+	return c.composeNotice(ctx, job, failed, header, messageID)
+}
+
+// composeNotice is failureNotice with what is known of the message; header may
+// be nil.
+func (c *Core) composeNotice(ctx context.Context, job store.Job, failed []failure, header *mime.Header, messageID string) (store.BodyWriter, error) {
 	postmaster, err := mime.NewAddress("postmaster", job.Sender.Domain())
 	if err != nil {
 		return nil, err
@@ -65,8 +71,14 @@ func (c *Core) original(ctx context.Context, job store.Job) (*mime.Header, strin
 		return nil, "", ctx.Err()
 	}
 	c.Log.Error("a failed message cannot be read for its notice", "track", job.Track, "err", err)
+	messageID, err := c.trackedID(ctx, job)
+	return nil, messageID, err
+}
+
+// trackedID is the Message-ID that a message's track knows, or "".
+func (c *Core) trackedID(ctx context.Context, job store.Job) (string, error) {
 	messageID := ""
-	err = c.Store.View(ctx, func(tx store.Tx) error {
+	err := c.Store.View(ctx, func(tx store.Tx) error {
 		t, err := tx.Track(job.Track)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -74,7 +86,7 @@ func (c *Core) original(ctx context.Context, job store.Job) (*mime.Header, strin
 		messageID = t.MessageID
 		return err
 	})
-	return nil, messageID, err
+	return messageID, err
 }
 
 func failedRecipient(f failure) dsn.Recipient {

@@ -95,14 +95,29 @@ func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
 	}
 	c.Log.Error("step failed", "kind", job.Kind, "track", job.Track, "attempt", job.Attempts+1, "err", err)
 	job.Reason, job.Detail = reason.Internal.String(), err.Error()
-	// What went wrong is ours: whether it has failed for good is for the step
-	// to say when it works again, never for us here.
-	c.putBack(ctx, putOff(job, errors.Is(err, store.ErrFull), c.Now()))
+	now := c.Now()
+	full := errors.Is(err, store.ErrFull)
+	if !full && !now.Before(job.Expires) && c.giveUp(context.WithoutCancel(ctx), job, err) {
+		return
+	}
+	var attempts []outcome
+	if !full {
+		attempts = outcomes(job, "", reason.Internal, err.Error())
+	}
+	c.putBack(ctx, putOff(job, full, now), attempts...)
 }
 
-// putBack stores a job that is to be done later.
-func (c *Core) putBack(ctx context.Context, job store.Job) {
-	err := c.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return tx.Reschedule(job) })
+// putBack stores a job that is to be done later, and why in its track.
+func (c *Core) putBack(ctx context.Context, job store.Job, why ...outcome) {
+	err := c.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		if len(why) > 0 {
+			err := record(tx, job.Track, c.Now(), why)
+			if err != nil {
+				return err
+			}
+		}
+		return tx.Reschedule(job)
+	})
 	if err != nil {
 		c.Log.Error("putting a job back failed", "track", job.Track, "err", err)
 		c.releaseLater(ctx, job.ID)

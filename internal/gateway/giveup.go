@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"context"
+
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// giveUp ends a job whose step still fails when its time is over, and reports
+// whether it did. It reads nothing of the message, which may be what the step
+// fails over: the sender of an outgoing message is told from job and track
+// alone, and an incoming one is refused and kept for an operator.
+func (c *Core) giveUp(ctx context.Context, job store.Job, why error) bool {
+	var done []outcome
+	err := contained(func() (err error) {
+		switch job.Kind {
+		case store.SealJob, store.RelayJob:
+			done = outcomes(job, store.TrackFailed, reason.QueueExpired, why.Error())
+			return c.fail(ctx, job, done)
+		case store.OpenJob:
+			done = outcomes(job, store.TrackRefused, reason.Internal, why.Error())
+			return c.refuse(ctx, job, done)
+		}
+		return why
+	})
+	if err != nil {
+		c.Log.Error("a job that fails cannot be ended either", "kind", job.Kind, "track", job.Track, "err", err)
+		return false
+	}
+	c.tell(job.Track, done)
+	return true
+}
+
+// outcomes are the same for all recipients of a job.
+func outcomes(job store.Job, state store.TrackState, code reason.Code, detail string) []outcome {
+	var all []outcome
+	for _, a := range job.Recipients {
+		all = append(all, outcome{recipient: a, state: state, stage: string(job.Kind), code: code, detail: detail})
+	}
+	return all
+}
+
+// fail ends an outgoing message and tells its sender.
+func (c *Core) fail(ctx context.Context, job store.Job, done []outcome) error {
+	var notice store.BodyWriter
+	if !job.Automatic && !job.Sender.IsZero() && len(done) > 0 { // AS-86
+		var failed []failure
+		for _, o := range done {
+			failed = append(failed, failure{recipient: o.recipient, code: o.code, detail: o.detail})
+		}
+		messageID, err := c.trackedID(ctx, job)
+		if err != nil {
+			return err
+		}
+		notice, err = c.composeNotice(ctx, job, failed, nil, messageID)
+		if err != nil {
+			return err
+		}
+		defer notice.Discard()
+	}
+	return c.Store.Update(ctx, func(tx store.Tx) error {
+		err := c.deliverNotice(tx, job, notice)
+		if err != nil {
+			return err
+		}
+		err = record(tx, job.Track, c.Now(), done)
+		if err != nil {
+			return err
+		}
+		return tx.Finish(job.ID)
+	})
+}
+
+// refuse ends an incoming message; its sealed original is kept.
+func (c *Core) refuse(ctx context.Context, job store.Job, done []outcome) error {
+	return c.Store.Update(ctx, func(tx store.Tx) error {
+		err := record(tx, job.Track, c.Now(), done)
+		if err != nil {
+			return err
+		}
+		job.Kind, job.Due = keptJob, c.Now().Add(c.KeepRefused)
+		job.Expires = job.Due
+		return tx.Reschedule(job)
+	})
+}
