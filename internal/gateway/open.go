@@ -9,6 +9,7 @@ import (
 	"postern/mime"
 	"postern/sta"
 	"postern/store"
+	"postern/trust/reason"
 )
 
 // keptJob is the sealed original of a message that was refused. It stays for
@@ -108,7 +109,9 @@ func (o *opening) commit(tx store.Tx) error {
 		}
 		outcomes = append(outcomes, done...)
 		for _, v := range p.opened.Verdicts {
-			if !v.Accepted() {
+			// What came in clear holds no riddle that its original would solve,
+			// and anybody can send it: it is not worth the space.
+			if !v.Accepted() && v.Code != reason.NotEncrypted {
 				refused = append(refused, v)
 			}
 		}
