@@ -25,8 +25,8 @@ type figure struct {
 	Unit   string  `json:"unit"`
 	Ratio  float64 `json:"ratio"`  // or, for memory, the difference
 	Spread float64 `json:"spread"` // greatest by least ratio of the turns
-	Target string  `json:"target"`
-	Met    bool    `json:"met"`
+	Target string  `json:"target,omitempty"`
+	Met    bool    `json:"met"` // false without a target
 }
 
 // noisy is the spread beyond which a figure is no verdict.

@@ -157,7 +157,7 @@ func (s *session) take(r io.Reader) (reply error) {
 		s.logRefusal("DATA", err, id)
 		return refusal(err, id)
 	}
-	s.log.Info("message accepted", "id", id, "recipients", len(e.To), "tls", e.TLS)
+	s.log.Debug("message accepted", "id", id, "recipients", len(e.To), "tls", e.TLS)
 	return accepted(id)
 }
 

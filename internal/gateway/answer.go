@@ -9,6 +9,7 @@ import (
 	"postern/mime"
 	"postern/mime/mdn"
 	"postern/store"
+	"postern/trust/reason"
 )
 
 // An ownMDN is an answer of ours for one recipient.
@@ -24,11 +25,12 @@ type ownMDN struct {
 // is there, failed when it is not (AS-93, DN-8). A message that cannot be
 // answered, for want of a Message-ID, is delivered all the same.
 func (p *part) composeMDN(ctx context.Context, from mime.Address) error {
-	disposition := mdn.Processed
+	why := reason.OK
 	_, here := p.dir.Account(from)
 	if !here {
-		disposition = mdn.Failed
+		why = reason.UnknownRecipient
 	}
+	disposition := mdn.Disposition(why.Outcome().Disposition)
 	n, err := mdn.Answer(p.opened.Header, from, disposition)
 	if errors.Is(err, mdn.ErrUnanswerable) {
 		return nil
@@ -76,38 +78,39 @@ func (p *part) answerTo(asked []mime.Address) mime.Address {
 // encrypted and checked like any other (AS-87).
 func (p *part) answer(tx store.Tx, outcomes *[]outcome) error {
 	for _, m := range p.mdns {
-		err := p.queueMDN(tx, m)
+		id, err := p.queueMDN(tx, m)
 		if err != nil {
 			return err
 		}
 		*outcomes = append(*outcomes, outcome{
-			recipient: m.recipient, stage: "notify", detail: string(m.disposition) + " to " + m.to.String(),
+			recipient: m.recipient, stage: "notify", detail: string(m.disposition) + " to " + m.to.String() + " as " + string(id),
 		})
 	}
 	return nil
 }
 
-func (p *part) queueMDN(tx store.Tx, m ownMDN) error {
+// queueMDN returns the id under which the notification has its own track.
+func (p *part) queueMDN(tx store.Tx, m ownMDN) (store.TrackID, error) {
 	id, err := tx.PutBody(m.body)
 	if err != nil {
-		return err
+		return "", err
 	}
 	to := []mime.Address{m.to}
 	// RFC 8098 §3 would have a null reverse-path, but agents refuse a message
 	// whose MAIL FROM is not its From (AS-55); loops are ruled out by AS-86.
 	track, err := p.newTrack(m.messageID, m.recipient, to, m.body.Size(), p.now)
 	if err != nil {
-		return err
+		return "", err
 	}
 	track.Outbound, track.Automatic = true, true
 	err = putTrack(tx, track, store.Event{At: p.now, Stage: "accept", Detail: string(m.disposition) + " notification for " + string(p.job.Track)})
 	if err != nil {
-		return err
+		return "", err
 	}
 	_, err = tx.Enqueue(store.Job{
 		Kind: store.SealJob, Track: track.ID, Body: id, Size: m.body.Size(),
 		Sender: m.recipient, Recipients: to, Automatic: true,
 		Created: p.now, Due: p.now, Expires: p.now.Add(p.RetryFor),
 	})
-	return err
+	return track.ID, err
 }

@@ -4,7 +4,7 @@
 // Logs, delivery status notifications, SMTP replies, postern lookup, postern
 // track and metrics all speak these codes. Two rules bind their use:
 //
-//   - [Table] is the only place that maps a code to SMTP, DSN, MDN and retry.
+//   - One table is the only place that maps a code to SMTP, DSN, MDN and retry.
 //   - What the far side may be told is Outcome.Public and nothing else; detail
 //     stays in our own log and track (ground rules 1 and 3 of docs/architecture.md).
 package reason
@@ -19,7 +19,7 @@ import (
 // Code is OK.
 type Code string
 
-// The closed set of codes. Every one has a row in Table.
+// The closed set of codes. Every one has a row in the table.
 const (
 	OK Code = "ok"
 

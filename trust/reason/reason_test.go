@@ -3,7 +3,11 @@ package reason
 import (
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
+	"strconv"
 	"testing"
 )
 
@@ -30,6 +34,41 @@ func TestAS66_InboundRefusalsHaveNoDisposition(t *testing.T) {
 		if d := c.Outcome().Disposition; d != "" {
 			t.Errorf("%s: disposition %q, want none", c, d)
 		}
+	}
+}
+
+// A code that was declared and left out of the table would be judged as an
+// internal error.
+func TestEveryDeclaredCodeHasARow(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "reason.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		kind, ok := spec.Type.(*ast.Ident)
+		if !ok || kind.Name != "Code" {
+			return true
+		}
+		for _, v := range spec.Values {
+			text, err := strconv.Unquote(v.(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Parse(text)
+			if err != nil {
+				t.Errorf("%s has no row: %v", spec.Names[0], err)
+			}
+			declared++
+		}
+		return true
+	})
+	if declared != len(Codes()) {
+		t.Errorf("%d codes are declared and %d have a row", declared, len(Codes()))
 	}
 }
 
