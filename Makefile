@@ -35,7 +35,7 @@ fuzz-short:
 	scripts/fuzz.sh $(FUZZTIME)
 
 lint:
-	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt would change these files' >&2; exit 1; }
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt would change: $$files" >&2; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 
