@@ -73,13 +73,16 @@ func TestImportLines(t *testing.T) {
 		"internal/testca":          {"mime", "internal/keyfile"},
 		"internal/password":        {},
 		"internal/gateway/mailbox": {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store"},
-		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/config", "internal/password"},
-		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/config", "internal/password", "internal/gateway", "internal/keyfile", "internal/testca"},
-		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/config", "internal/password", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
+		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/fetch", "internal/config", "internal/password"},
+		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/gateway", "internal/keyfile", "internal/testca"},
+		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
 		"internal/interop":         {}, // tests alone
 		"internal/testnet":         {"mime", "internal/cms", "trust", "bundle"},
 		"trust/discovery/zone":     {"mime", "internal/cms", "trust", "internal/guard"},
 		"internal/guard":           {},
+		"internal/fetch":           {"internal/guard"},
+		"trust/evidence":           {"mime", "internal/cms", "bundle", "trust", "internal/guard", "internal/fetch"},
+		"internal/kit":             {}, // tests alone
 	}
 	for _, p := range list(t) {
 		if p.ImportPath == "" || below(p.ImportPath, "cmd") || below(p.ImportPath, "bench") {

@@ -93,8 +93,23 @@ type Anchor struct {
 	Created     time.Time   `json:"created"`
 }
 
-// ManualSource is the Source of anchors that an operator loaded one by one.
-const ManualSource = "manual"
+// Sources of anchors that an operator loaded one by one. A bundle cannot have
+// one of these names.
+const (
+	ManualSource = "manual"
+	// EVSource is that of the roots of extended-validation certificates: they are
+	// believed for signers alone, and only with the right policy.
+	EVSource = "extended-validation"
+)
+
+// A KeyRequest is a private key of ours that waits for its certificate.
+type KeyRequest struct {
+	// ID is the SHA-256 of the public key as SubjectPublicKeyInfo.
+	ID      Fingerprint `json:"id"`
+	Owner   string      `json:"owner"` // address or domain, in lower case
+	PKCS8   []byte      `json:"-"`     // the private key; sealed at rest
+	Created time.Time   `json:"created"`
+}
 
 // DirectoryTx holds who we are and whom we believe. Put replaces or creates;
 // Remove of what is not there is ErrNotFound. Listings are in the order of
@@ -122,6 +137,12 @@ type DirectoryTx interface {
 	KeysOf(owner string) ([]Key, error) // of exactly this address or domain
 	PutKey(Key) error                   // Fingerprint must be that of Certificate; Owner is folded to lower case
 	RemoveKey(f Fingerprint) error
+
+	// KeyRequests are found by the public key that a certificate comes with.
+	KeyRequest(id Fingerprint) (KeyRequest, error)
+	KeyRequests() ([]KeyRequest, error)
+	PutKeyRequest(KeyRequest) error
+	RemoveKeyRequest(id Fingerprint) error
 
 	Anchors() ([]Anchor, error)
 	PutAnchor(Anchor) error // Fingerprint must be that of Certificate

@@ -95,6 +95,7 @@ func TestMigrationsRunInOrderAndOnce(t *testing.T) {
 		func(*bolt.Tx) error { ran += "1"; return nil },
 		func(*bolt.Tx) error { ran += "2"; return nil },
 	}
+	s.raw(t, func(tx *bolt.Tx) error { return in(tx, bucketMeta).Put([]byte(metaSchema), u32(1)) })
 	for range 2 {
 		s.raw(t, func(tx *bolt.Tx) error { return migrate(tx, table) })
 	}

@@ -11,7 +11,7 @@ import (
 
 // schemaVersion is the version of the layout below. A change of it needs a
 // migration.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Buckets, with their keys and values. Numbers in keys are big-endian, so that
 // keys sort as the numbers do. Records are JSON where nothing else is said.
@@ -24,6 +24,11 @@ const (
 	bucketKeys      = "keys"      // fingerprint → keyRecord
 	bucketKeyOwners = "keyowners" // owner 0 fingerprint → nothing
 	bucketAnchors   = "anchors"   // source 0 domain 0 fingerprint → Anchor
+
+	bucketKeyRequests = "keyrequests" // id → keyRequestRecord
+
+	bucketDocuments      = "documents"      // key → Document
+	bucketDocumentBodies = "documentbodies" // key → octets of the document
 
 	bucketMailboxes    = "mailboxes"    // id u64 → mailboxRecord; sequence: last id
 	bucketMailboxNames = "mailboxnames" // address key 0 name → id u64; sequence: last UIDVALIDITY
@@ -58,7 +63,7 @@ func buckets() []string {
 	return []string{bucketMeta, bucketDataKeys, bucketDomains, bucketAccounts, bucketKeys, bucketKeyOwners,
 		bucketAnchors, bucketMailboxes, bucketMailboxNames, bucketMessages, bucketChanges, bucketTombs,
 		bucketDoomed, bucketJobs, bucketDue, bucketJobCounts, bucketTracks, bucketMessageIDs, bucketEvents,
-		bucketBodies, bucketLoose}
+		bucketBodies, bucketLoose, bucketKeyRequests, bucketDocuments, bucketDocumentBodies}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -66,7 +71,18 @@ func buckets() []string {
 type migration func(*bolt.Tx) error
 
 // migrations leads from every version there ever was to schemaVersion.
-func migrations() []migration { return nil }
+func migrations() []migration { return []migration{toSchema2} }
+
+// toSchema2 adds keys that wait for a certificate and fetched documents.
+func toSchema2(tx *bolt.Tx) error {
+	for _, name := range []string{bucketKeyRequests, bucketDocuments, bucketDocumentBodies} {
+		_, err := tx.CreateBucket([]byte(name))
+		if err != nil {
+			return fmt.Errorf("creating bucket %s: %w", name, err)
+		}
+	}
+	return nil
+}
 
 // createSchema makes an empty store of the newest version.
 func createSchema(tx *bolt.Tx, master KeyWrapper) error {

@@ -124,6 +124,7 @@ type Tx interface {
 	QueueTx
 	TrackTx
 	BodyTx
+	DocumentTx
 }
 
 // BodyTx holds bodies. A body lives as long as a job or a mailbox message

@@ -27,6 +27,14 @@ type Params struct {
 	Intermediates []*x509.Certificate
 	At            time.Time
 	Profile       Profile
+	// Evidence finds missing intermediates and revocations. Nil is none: a path
+	// must then be complete, and no revocation can be known.
+	Evidence   Evidence
+	Revocation RevocationPolicy
+	// Signers says whose certificates may Sign; EV belongs to it. Certificates
+	// to Encrypt to are judged by Anchors always.
+	Signers SignerPolicy
+	EV      EV
 }
 
 // A Verdict is the answer about one certificate. Code is OK exactly if the
@@ -40,6 +48,17 @@ type Verdict struct {
 	// if the certificate is itself the anchor. Nil unless Code is OK.
 	Path   []*x509.Certificate
 	Anchor *x509.Certificate // the last of Path
+	// Signers is by which policy a signer was believed: Community or
+	// ExtendedValidation.
+	Signers SignerPolicy
+	// Revocations has one entry for each certificate of Path but the anchor, in
+	// their order; also when one of them is the reason for a refusal.
+	Revocations []Revocation
+	// IssuersFrom are the URLs that intermediates of the path were fetched from.
+	IssuersFrom []string
+	// Pending is not nil when evidence is on its way: wait until it is closed,
+	// and judge again. Code then says what is missing.
+	Pending <-chan struct{}
 }
 
 // Err returns the verdict as a *reason.Error, or nil if Code is OK.

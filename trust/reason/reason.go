@@ -37,6 +37,9 @@ const (
 	WeakKey          Code = "weak-key"
 	Unsupported      Code = "unsupported-algorithm"
 	BadPath          Code = "bad-path"
+	NoRevocation     Code = "no-revocation-source"
+	IssuerDown       Code = "issuer-unavailable"
+	SignerPolicy     Code = "signer-policy"
 
 	// Opening a message.
 	NotEncrypted    Code = "not-encrypted"
