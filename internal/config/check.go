@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -25,7 +26,7 @@ func (c *Config) Check() error {
 		}
 	}
 	for _, check := range []func() error{
-		c.checkNames, c.checkListeners, c.checkTLS, c.checkDNS, c.checkRoutes, c.checkLimits,
+		c.checkNames, c.checkListeners, c.checkTLS, c.checkDNS, c.checkDomains, c.checkRoutes, c.checkPolicies, c.checkLimits,
 	} {
 		err := check()
 		if err != nil {
@@ -43,6 +44,12 @@ func checkTags(f field) error {
 			return fmt.Errorf("key %q is %q, but must be one of %q", f.path, f.value.String(), choice)
 		}
 	}
+	if text, ok := f.tag.Lookup("each"); ok {
+		err := checkEach(f, strings.Fields(text))
+		if err != nil {
+			return err
+		}
+	}
 	text, ok := f.tag.Lookup("range")
 	if !ok {
 		return nil
@@ -50,6 +57,17 @@ func checkTags(f field) error {
 	low, high, _ := strings.Cut(text, "..")
 	if n := f.value.Int(); n < boundOf(f.value, low) || n > boundOf(f.value, high) {
 		return fmt.Errorf("key %q must be from %s to %s", f.path, low, high)
+	}
+	return nil
+}
+
+// checkEach holds every value of a table of domains to a choice.
+func checkEach(f field, choice []string) error {
+	table := f.value.Interface().(map[mime.Domain]string)
+	for _, domain := range slices.Sorted(maps.Keys(table)) {
+		if !slices.Contains(choice, table[domain]) {
+			return fmt.Errorf("key %q is %q for %s, but must be one of %q", f.path, table[domain], domain, choice)
+		}
 	}
 	return nil
 }
@@ -175,12 +193,36 @@ func (c *Config) checkDNS() error {
 	return nil
 }
 
+// checkDomains demands that tables are by domains in the form that Parse folds
+// them to.
+func (c *Config) checkDomains() error {
+	for _, f := range keysOf(c) {
+		table, ok := f.value.Interface().(map[mime.Domain]string)
+		if !ok {
+			continue
+		}
+		for _, domain := range slices.Sorted(maps.Keys(table)) {
+			name, err := mime.ParseDomain(string(domain))
+			if err != nil || name != domain {
+				return fmt.Errorf("key %q: %q is not a domain in lower case, as \"b.example\"", f.path, domain)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkPolicies() error {
+	for _, text := range c.Trust.EVPolicies {
+		_, err := x509.ParseOID(text)
+		if err != nil {
+			return fmt.Errorf("key \"trust.ev_policies\": %q is not an object identifier, as \"2.23.140.1.1\"", text)
+		}
+	}
+	return nil
+}
+
 func (c *Config) checkRoutes() error {
 	for _, domain := range slices.Sorted(maps.Keys(c.Relay.Routes)) {
-		name, err := mime.ParseDomain(string(domain))
-		if err != nil || name != domain {
-			return fmt.Errorf("key \"relay.routes\": %q is not a domain in lower case, as \"b.example\"", domain)
-		}
 		target := c.Relay.Routes[domain]
 		host, _, err := splitHostPort(target, 1)
 		if err != nil || !isHost(host) {

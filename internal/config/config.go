@@ -25,6 +25,7 @@ type Config struct {
 	Relay    Relay       `toml:"relay" doc:"How sealed messages leave for other domains."`
 	Network  Network     `toml:"network" doc:"What the fetching of certificates, revocation and bundles may reach."`
 	Trust    Trust       `toml:"trust" doc:"Whom we believe. Anchors are in the store: see \"postern anchor\"."`
+	Seal     Seal        `toml:"seal" doc:"How messages are encrypted for others. Signatures are SHA-256 always."`
 	Limits   Limits      `toml:"limits" doc:"What one peer, one message and one moment may cost."`
 	Log      Log         `toml:"log" doc:"The log on standard error. It never holds subjects, bodies or passwords."`
 }
@@ -63,8 +64,21 @@ type Network struct {
 
 // Trust says by which rules certificates are judged.
 type Trust struct {
-	Profile         string `toml:"profile" default:"1.3" oneof:"1.2 1.3" doc:"The version of the Applicability Statement for Secure Health Transport whose rules hold. Version 1.2 takes unwrapped messages and does not compare MAIL FROM and RCPT TO with the signed message, so that whoever received a message can seal it anew, signature and all, and send it to someone it was not meant for."`
-	AcceptUnwrapped bool   `toml:"accept_unwrapped" default:"false" doc:"Whether profile 1.3 takes messages whose sender signed the content without wrapping the whole message; profile 1.2 always does. Nothing vouches for the header of such a message but that the signer may speak for its From: whoever received it once can send it again with another Subject, Date, recipient and colleague's name. Leave it false unless a partner cannot wrap."`
+	Profile         string                 `toml:"profile" default:"1.3" oneof:"1.2 1.3" doc:"The version of the Applicability Statement for Secure Health Transport whose rules hold. Version 1.2 takes unwrapped messages and does not compare MAIL FROM and RCPT TO with the signed message, so that whoever received a message can seal it anew, signature and all, and send it to someone it was not meant for."`
+	AcceptUnwrapped bool                   `toml:"accept_unwrapped" default:"false" doc:"Whether profile 1.3 takes messages whose sender signed the content without wrapping the whole message; profile 1.2 always does. Nothing vouches for the header of such a message but that the signer may speak for its From: whoever received it once can send it again with another Subject, Date, recipient and colleague's name. Leave it false unless a partner cannot wrap."`
+	Revocation      string                 `toml:"revocation" default:"soft" oneof:"soft hard" doc:"What to do with a certificate whose revocation state cannot be learnt, because it names no CRL and no OCSP responder or none of these answers: soft believes it, hard refuses it. A revoked certificate is refused by both."`
+	Wait            time.Duration          `toml:"wait" default:"5s" range:"0s..1m" doc:"How long one message may wait for revocation lists, OCSP responders and missing intermediate certificates. A server that does not answer costs this once; its answer is still taken when it comes later."`
+	Signers         string                 `toml:"signers" default:"community" oneof:"community ev either" doc:"Whose signatures are believed: those that lead to an anchor of the domain (community), those by an extended-validation certificate (ev, which leads to a root that was loaded with \"postern anchor add --ev\" and has a policy of trust.ev_policies), or either."`
+	SignersOf       map[mime.Domain]string `toml:"signers_of" each:"community ev either" example:"{ \"patients.b.example\" = \"either\" }" doc:"trust.signers for single domains of ours; several may stand under [trust.signers_of], one a line."`
+	EVPolicies      []string               `toml:"ev_policies" example:"[\"2.23.140.1.1\"]" doc:"Object identifiers of the certificate policies that make a certificate one of extended validation. Without them: 2.23.140.1.1, the policy of the CA/Browser Forum."`
+}
+
+// Seal says how messages are encrypted.
+type Seal struct {
+	Cipher         string                 `toml:"cipher" default:"aes-256-cbc" oneof:"aes-256-cbc aes-128-cbc aes-256-gcm aes-128-gcm" doc:"The cipher of the content. GCM makes an AuthEnvelopedData, which agents of before 2019 cannot read."`
+	CipherTo       map[mime.Domain]string `toml:"cipher_to" each:"aes-256-cbc aes-128-cbc aes-256-gcm aes-128-gcm" example:"{ \"b.example\" = \"aes-256-gcm\" }" doc:"seal.cipher for single domains of recipients."`
+	KeyTransport   string                 `toml:"key_transport" default:"profile" oneof:"profile rsa-v1.5 rsa-oaep-sha256" doc:"How the content's key is wrapped for RSA certificates. The profile's: rsa-v1.5 under 1.2, rsa-oaep-sha256 under 1.3. For EC certificates it is ECDH always."`
+	KeyTransportTo map[mime.Domain]string `toml:"key_transport_to" each:"profile rsa-v1.5 rsa-oaep-sha256" example:"{ \"b.example\" = \"rsa-v1.5\" }" doc:"seal.key_transport for single domains of recipients."`
 }
 
 // Limits bounds what peers can ask for. Sizes are in bytes.

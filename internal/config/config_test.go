@@ -40,6 +40,18 @@ retry_for = "24h"
 allow_private = true
 [trust]
 profile = "1.2"
+accept_unwrapped = true
+revocation = "hard"
+wait = "2s"
+signers = "ev"
+signers_of = { "B.example" = "either" }
+ev_policies = ["2.23.140.1.1", "1.2.3"]
+
+[seal]
+cipher = "aes-128-cbc"
+cipher_to = { "c.example" = "aes-256-gcm" }
+key_transport = "rsa-v1.5"
+key_transport_to = { "c.example" = "profile" }
 [limits]
 message_bytes = 1048576
 recipients = 10
@@ -68,7 +80,14 @@ func fullConfig() *config.Config {
 			Routes: map[mime.Domain]string{"a.example": "127.0.0.1:2525", "c.example": "mx.c.example:25"},
 			Port:   2526, RetryFor: 24 * time.Hour,
 		},
-		Trust: config.Trust{Profile: "1.2"},
+		Trust: config.Trust{
+			Profile: "1.2", AcceptUnwrapped: true, Revocation: "hard", Wait: 2 * time.Second, Signers: "ev",
+			SignersOf: map[mime.Domain]string{"b.example": "either"}, EVPolicies: []string{"2.23.140.1.1", "1.2.3"},
+		},
+		Seal: config.Seal{
+			Cipher: "aes-128-cbc", CipherTo: map[mime.Domain]string{"c.example": "aes-256-gcm"},
+			KeyTransport: "rsa-v1.5", KeyTransportTo: map[mime.Domain]string{"c.example": "profile"},
+		},
 		Limits: config.Limits{
 			MessageBytes: 1 << 20, Recipients: 10, Connections: 20, ConnectionsPerIP: 5,
 			CommandIdle: 90 * time.Second, DataTime: 90 * time.Minute, CryptoMemory: 2 << 20,
@@ -91,7 +110,8 @@ func TestDefaults(t *testing.T) {
 	want := &config.Config{
 		Dir:   "data",
 		Relay: config.Relay{Port: 25, RetryFor: 72 * time.Hour},
-		Trust: config.Trust{Profile: "1.3"},
+		Trust: config.Trust{Profile: "1.3", Revocation: "soft", Wait: 5 * time.Second, Signers: "community"},
+		Seal:  config.Seal{Cipher: "aes-256-cbc", KeyTransport: "profile"},
 		Limits: config.Limits{
 			MessageBytes: 36 << 20, Recipients: 100, Connections: 500, ConnectionsPerIP: 50,
 			CommandIdle: 5 * time.Minute, DataTime: 30 * time.Minute, CryptoMemory: 256 << 20,
@@ -143,6 +163,7 @@ func TestDescriptionIsTrue(t *testing.T) {
 		t.Fatalf("%v in\n%s", err, active)
 	}
 	got.Hostname, got.Listen, got.TLS, got.DNS.Servers, got.Relay.Routes = "", config.Listen{}, config.TLS{}, nil, nil
+	got.Trust.SignersOf, got.Trust.EVPolicies, got.Seal.CipherTo, got.Seal.KeyTransportTo = nil, nil, nil, nil
 	if diff := cmp.Diff(config.Default(), got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -199,6 +220,11 @@ func TestErrorsAreOneLineWithAHint(t *testing.T) {
 		{"no certificate", host + "[tls]\nkey = \"k.pem\"", `key "tls.cert" is missing`},
 		{"resolver by name", host + "[dns]\nservers = [\"dns.example:53\"]", `key "dns.servers": "dns.example:53" is not IP:PORT`},
 		{"resolver without port", host + "[dns]\nservers = [\"127.0.0.1\"]", `is not IP:PORT`},
+		{"signers of no kind", host + "[trust]\nsigners_of = { \"b.example\" = \"all\" }", `key "trust.signers_of" is "all" for b.example, but must be one of`},
+		{"signers of a domain twice", host + "[trust]\nsigners_of = { \"b.example\" = \"ev\", \"B.example\" = \"ev\" }", `key "trust.signers_of": the domain "b.example" is there twice`},
+		{"no policy", host + "[trust]\nev_policies = [\"EV\"]", `key "trust.ev_policies": "EV" is not an object identifier`},
+		{"triple DES", host + "[seal]\ncipher = \"3des\"", `key "seal.cipher" is "3des", but must be one of`},
+		{"triple DES to one", host + "[seal]\ncipher_to = { \"b.example\" = \"3des\" }", `key "seal.cipher_to" is "3des" for b.example, but must be one of`},
 		{"route for no domain", host + "[relay]\nroutes = { \"b\" = \"h:1\" }", `key "relay.routes": "b" is not a domain`},
 		{"route to port 0", host + "[relay]\nroutes = { \"b.example\" = \"h:0\" }", `"h:0" for b.example is not HOST:PORT`},
 		{"route to no host", host + "[relay]\nroutes = { \"b.example\" = \":25\" }", `":25" for b.example is not HOST:PORT`},

@@ -181,7 +181,7 @@ func setValue(v reflect.Value, raw any) bool {
 		*target = list
 		return ok
 	case *map[mime.Domain]string:
-		routes, ok := routesOf(raw)
+		routes, ok := domainsOf(raw)
 		*target = routes
 		return ok
 	}
@@ -221,7 +221,7 @@ func stringsOf(raw any) ([]string, bool) {
 	return list, true
 }
 
-func routesOf(raw any) (map[mime.Domain]string, bool) {
+func domainsOf(raw any) (map[mime.Domain]string, bool) {
 	table, ok := raw.(map[string]any)
 	if !ok {
 		return nil, false
@@ -265,7 +265,7 @@ func kindName(v reflect.Value) string {
 	case []string:
 		return `a list of texts, as ["127.0.0.1:53"]`
 	case map[mime.Domain]string:
-		return `a table with its domains in quotes, as { "b.example" = "127.0.0.1:2525" }`
+		return `a table with its domains in quotes, as { "b.example" = "TEXT" }`
 	case int, int64:
 		return "a whole number"
 	case bool:
@@ -283,20 +283,35 @@ func (c *Config) normalize() error {
 		}
 		c.Hostname = name
 	}
-	routes := make(map[mime.Domain]string, len(c.Relay.Routes))
-	for _, written := range slices.Sorted(maps.Keys(c.Relay.Routes)) {
+	for _, f := range keysOf(c) {
+		table, ok := f.value.Addr().Interface().(*map[mime.Domain]string)
+		if !ok {
+			continue
+		}
+		err := normalizeDomains(f.path, table)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// normalizeDomains folds the domains that a table is by.
+func normalizeDomains(path string, table *map[mime.Domain]string) error {
+	folded := make(map[mime.Domain]string, len(*table))
+	for _, written := range slices.Sorted(maps.Keys(*table)) {
 		name, err := mime.ParseDomain(string(written))
 		if err != nil {
-			return fmt.Errorf("key \"relay.routes\": %q is not a domain, as \"b.example\"", written)
+			return fmt.Errorf("key %q: %q is not a domain, as \"b.example\"", path, written)
 		}
-		if _, twice := routes[name]; twice {
-			return fmt.Errorf("key \"relay.routes\": the domain %q is there twice", name)
+		if _, twice := folded[name]; twice {
+			return fmt.Errorf("key %q: the domain %q is there twice", path, name)
 		}
-		routes[name] = c.Relay.Routes[written]
+		folded[name] = (*table)[written]
 	}
-	c.Relay.Routes = nil
-	if len(routes) > 0 {
-		c.Relay.Routes = routes
+	*table = nil
+	if len(folded) > 0 {
+		*table = folded
 	}
 	return nil
 }
