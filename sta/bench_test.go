@@ -118,7 +118,7 @@ func (r *benchRig) in(b *testing.B) {
 	o, err := Open(context.Background(), Incoming{
 		Message:    smime.SectionSource(bytes.NewReader(r.sealed), int64(len(r.sealed))),
 		Envelope:   &Envelope{MailFrom: r.from, RcptTo: []mime.Address{r.to}},
-		Recipients: []Recipient{{Address: r.to, Anchors: r.anchors}},
+		Recipients: []Recipient{{Address: r.to, Belief: Belief{Anchors: r.anchors}}},
 		Keys:       []cms.RecipientKey{{Certificate: r.leaf, Decrypter: r.key}},
 		At:         r.at,
 	})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -23,10 +24,17 @@ type Envelope struct {
 	RcptTo   []mime.Address // every recipient of the transaction
 }
 
-// A Recipient is one of ours, with the anchors that its domain trusts inbound.
+// A Recipient is one of ours, with whom its domain believes.
 type Recipient struct {
 	Address mime.Address
+	Belief
+}
+
+// A Belief is whom a domain believes inbound.
+type Belief struct {
 	Anchors *trust.Anchors
+	Signers trust.SignerPolicy
+	EV      *trust.EV // nil: no certificate is of extended validation
 }
 
 // An Incoming is a message from the backbone and all that it is judged by.
@@ -40,7 +48,11 @@ type Incoming struct {
 	// AcceptUnwrapped takes unwrapped messages under V13 as well; V12 takes them
 	// always (AS-43).
 	AcceptUnwrapped bool
-	Limits          smime.Limits
+	// Intermediates are those we hold ourselves, beside those of the message.
+	Intermediates []*x509.Certificate
+	Evidence      trust.Evidence // nil: none
+	Revocation    trust.RevocationPolicy
+	Limits        smime.Limits
 }
 
 // An Opened is the outcome of Open.
@@ -55,8 +67,9 @@ type Opened struct {
 	// Wrapped tells whether the signed part was a message/rfc822.
 	Wrapped bool
 
-	smime  *smime.Opened
-	spoken []mime.Address // all for whom the signer must speak
+	smime   *smime.Opened
+	settled bool           // refused for what it is, whoever signed it
+	spoken  []mime.Address // all for whom the signer must speak
 }
 
 // Open decrypts and verifies a message and judges its signers for every
@@ -82,14 +95,14 @@ func Open(ctx context.Context, in Incoming) (*Opened, error) {
 	case err != nil:
 		return nil, fmt.Errorf("opening: %w", err)
 	}
-	o.judge(in)
+	o.Judge(in)
 	return o, nil
 }
 
 // read learns the sender and compares the routing, if there is a good signature
 // over what tells them.
 func (o *Opened) read(in Incoming) error {
-	if !slices.ContainsFunc(o.smime.Signatures, func(s cms.SignerResult) bool { return s.Err == nil }) {
+	if !anyGood(o.smime.Signatures) {
 		return nil
 	}
 	err := o.readHeader(in)
@@ -105,6 +118,10 @@ func (o *Opened) read(in Incoming) error {
 		return err
 	}
 	return checkRouting(in, o.Header, o.Wrapped)
+}
+
+func anyGood(signatures []cms.SignerResult) bool {
+	return slices.ContainsFunc(signatures, func(s cms.SignerResult) bool { return s.Err == nil })
 }
 
 // refusal maps what smime found to a reason. Errors that are not about the
@@ -138,6 +155,7 @@ func refusal(err error) (code reason.Code, final bool) {
 }
 
 func (o *Opened) refuse(in Incoming, why *reason.Error) *Opened {
+	o.settled = true
 	o.Verdicts = make([]Verdict, len(in.Recipients))
 	for i, r := range in.Recipients {
 		o.Verdicts[i] = Verdict{Recipient: r.Address, Code: why.Code, Detail: why.Detail}
@@ -228,16 +246,31 @@ func (o *Opened) Signatures() []cms.SignerResult {
 	return o.smime.Signatures
 }
 
-// judge looks for a good, sender-bound, trusted signature for every recipient.
-// One is enough (AS-64).
-func (o *Opened) judge(in Incoming) {
-	byAnchors := make(map[*trust.Anchors]Verdict)
+// Pending is not nil while evidence that a verdict depends on is on its way: wait
+// until it is closed, and Judge again.
+func (o *Opened) Pending() <-chan struct{} {
+	for _, v := range o.Verdicts {
+		if v.Trust.Pending != nil {
+			return v.Trust.Pending
+		}
+	}
+	return nil
+}
+
+// Judge looks for a good, sender-bound, trusted signature for every recipient.
+// One is enough (AS-64). Open has done so once; nothing is decrypted again. A
+// message that did not open so far stays refused.
+func (o *Opened) Judge(in Incoming) {
+	if o.settled {
+		return
+	}
+	byBelief := make(map[Belief]Verdict)
 	o.Verdicts = make([]Verdict, len(in.Recipients))
 	for i, r := range in.Recipients {
-		v, seen := byAnchors[r.Anchors]
+		v, seen := byBelief[r.Belief]
 		if !seen {
-			v = o.judgeSigners(r.Anchors, in)
-			byAnchors[r.Anchors] = v
+			v = o.judgeSigners(r.Belief, in)
+			byBelief[r.Belief] = v
 		}
 		v.Recipient = r.Address
 		o.Verdicts[i] = v
@@ -248,7 +281,7 @@ func (o *Opened) judge(in Incoming) {
 // for. Honest messages have one signer or two.
 const maxJudged = 4
 
-func (o *Opened) judgeSigners(anchors *trust.Anchors, in Incoming) Verdict {
+func (o *Opened) judgeSigners(b Belief, in Incoming) Verdict {
 	best := Verdict{Code: reason.NotSigned, Detail: "there is no signature"}
 	judged := make(map[trust.Fingerprint]bool)
 	for i, s := range o.smime.Signatures {
@@ -259,18 +292,18 @@ func (o *Opened) judgeSigners(anchors *trust.Anchors, in Incoming) Verdict {
 			}
 			judged[f] = true
 		}
-		v := o.judgeSigner(s, anchors, in)
+		v := o.judgeSigner(s, b, in)
 		if v.Accepted() {
 			return v
 		}
-		if i == 0 || nearer(v.Code, best.Code) {
+		if i == 0 || nearer(v, best) {
 			best = v
 		}
 	}
 	return best
 }
 
-func (o *Opened) judgeSigner(s cms.SignerResult, anchors *trust.Anchors, in Incoming) Verdict {
+func (o *Opened) judgeSigner(s cms.SignerResult, b Belief, in Incoming) Verdict {
 	if s.Err != nil {
 		code, _ := refusal(s.Err)
 		if code == reason.Internal || code == reason.Malformed {
@@ -278,45 +311,56 @@ func (o *Opened) judgeSigner(s cms.SignerResult, anchors *trust.Anchors, in Inco
 		}
 		return Verdict{Code: code, Detail: s.Err.Error(), Signer: s.Certificate}
 	}
-	judged := trust.Judge(trust.Params{
+	// The cheap question first: nothing is fetched for a signer of the wrong name.
+	for _, a := range o.spoken {
+		_, bound := trust.Binds(s.Certificate, a, in.Profile)
+		if !bound && !a.Same(o.Sender) {
+			return Verdict{Code: reason.SenderMismatch, Detail: "the signer does not speak for " + a.String(), Signer: s.Certificate}
+		}
+	}
+	p := trust.Params{
 		Certificate:   s.Certificate,
 		Purpose:       trust.Sign,
 		Address:       o.Sender,
-		Anchors:       anchors,
-		Intermediates: o.smime.Certificates,
+		Anchors:       b.Anchors,
+		Intermediates: slices.Concat(o.smime.Certificates, in.Intermediates),
 		At:            in.At,
 		Profile:       in.Profile,
-	})
+		Evidence:      in.Evidence,
+		Revocation:    in.Revocation,
+		Signers:       b.Signers,
+	}
+	if b.EV != nil {
+		p.EV = *b.EV
+	}
+	judged := trust.Judge(p)
 	v := Verdict{Code: judged.Code, Detail: judged.Detail, Signer: s.Certificate, Trust: judged}
 	if v.Code == reason.WrongAddress {
 		// The signature is good, but somebody else's (AS-63).
 		v.Code = reason.SenderMismatch
 	}
-	if !v.Accepted() {
-		return v
-	}
-	for _, a := range o.spoken {
-		_, bound := trust.Binds(s.Certificate, a, in.Profile)
-		if !bound {
-			v.Code, v.Detail = reason.SenderMismatch, "the signer does not speak for "+a.String()
-			return v
-		}
-	}
 	return v
 }
 
 // nearer reports whether a is closer to acceptance than b, and so tells more:
-// a good signature by the wrong signer says more than a bad signature.
-func nearer(a, b reason.Code) bool { return distance(a) < distance(b) }
+// a good signature by the wrong signer says more than a bad signature. One that
+// is not decided yet may still be accepted.
+func nearer(a, b Verdict) bool { return distance(a) < distance(b) }
 
-func distance(c reason.Code) int {
-	switch c {
-	case reason.NotSigned:
-		return 4
-	case reason.BadSignature, reason.WeakAlgorithm, reason.Unsupported:
-		return 3
-	case reason.SenderMismatch:
-		return 2
+func distance(v Verdict) int {
+	if v.Trust.Pending != nil {
+		return 0
 	}
-	return 1
+	if v.Code.Outcome().Retry {
+		return 1
+	}
+	switch v.Code {
+	case reason.NotSigned:
+		return 5
+	case reason.BadSignature, reason.WeakAlgorithm, reason.Unsupported:
+		return 4
+	case reason.SenderMismatch:
+		return 3
+	}
+	return 2
 }

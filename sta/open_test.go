@@ -188,9 +188,9 @@ func TestAS60_AnchorsOfEachRecipient(t *testing.T) {
 	r := newRig(t)
 	other := r.pki.Root("other")
 	r.to = []Recipient{
-		{Address: addr(t, "bob@b.example"), Anchors: r.anchors},
-		{Address: addr(t, "ben@c.example"), Anchors: trust.NewAnchors([]*x509.Certificate{other.Cert})},
-		{Address: addr(t, "ann@d.example"), Anchors: trust.NewAnchors(nil)},
+		{Address: addr(t, "bob@b.example"), Belief: Belief{Anchors: r.anchors}},
+		{Address: addr(t, "ben@c.example"), Belief: Belief{Anchors: trust.NewAnchors([]*x509.Certificate{other.Cert})}},
+		{Address: addr(t, "ann@d.example"), Belief: Belief{Anchors: trust.NewAnchors(nil)}},
 		{Address: addr(t, "abe@e.example")},
 	}
 	o := r.open(r.wrapped(usual()))

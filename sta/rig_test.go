@@ -47,7 +47,7 @@ func newRig(t testing.TB) *rig {
 	r.anchors = trust.NewAnchors([]*x509.Certificate{r.root.Cert})
 	r.signers = []*testnet.Identity{r.alice}
 	r.envelope = &Envelope{MailFrom: addr(t, "alice@a.example"), RcptTo: []mime.Address{addr(t, "bob@b.example")}}
-	r.to = []Recipient{{Address: addr(t, "bob@b.example"), Anchors: r.anchors}}
+	r.to = []Recipient{{Address: addr(t, "bob@b.example"), Belief: Belief{Anchors: r.anchors}}}
 	return r
 }
 

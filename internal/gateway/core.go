@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,17 @@ type Core struct {
 	Profile  trust.Profile
 	// AcceptUnwrapped is trust.accept_unwrapped of the configuration.
 	AcceptUnwrapped bool
+	// Sealing says how messages are encrypted for which domain.
+	Sealing Sealing
+	// Evidence finds missing intermediates and revocations; nil finds nothing.
+	Evidence trust.Evidence
+	// Revocation says what to do when it is not known.
+	Revocation trust.RevocationPolicy
+	// Signers says whose signatures are believed, by domain of ours.
+	Signers Signers
+	// JudgeFor is how long a message waits for evidence that does not come, such
+	// as a revocation list, until it is refused.
+	JudgeFor time.Duration
 	// MessageBytes bounds a message before it is sealed, in bytes.
 	MessageBytes int64
 	// CryptoMemory bounds the messages that are sealed or opened at once, in
@@ -63,6 +75,8 @@ type Core struct {
 	wrong       throttle // passwords
 	crypto      *semaphore.Weighted
 	unwritten   atomic.Int32 // jobs in a row that could not be put back
+	waiting     atomic.Int32 // messages that wait for evidence
+	waits       sync.WaitGroup
 }
 
 // Directory returns who we are and whom we believe at this moment.
@@ -76,6 +90,9 @@ const (
 	defaultCryptoMemory = 256 << 20
 	defaultRetryFor     = 72 * time.Hour
 	defaultKeepRefused  = 7 * 24 * time.Hour
+	// An hour is what senders wait for an answer (DN-17); later they have been
+	// told that the message failed.
+	defaultJudgeFor = time.Hour
 )
 
 // sealedRoom is for the outer header, signatures with their certificates, and
@@ -105,6 +122,9 @@ func (c *Core) setDefaults() {
 	}
 	if c.RetryFor == 0 {
 		c.RetryFor = defaultRetryFor
+	}
+	if c.JudgeFor == 0 {
+		c.JudgeFor = defaultJudgeFor
 	}
 	if c.KeepRefused == 0 {
 		c.KeepRefused = defaultKeepRefused

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +31,8 @@ type Directory struct {
 	keys       map[string][]Identity    // by owner
 	anchors    map[anchorKey]*trust.Anchors
 	shared     map[store.Direction]*trust.Anchors // for domains with no anchors of their own
+	ev         map[mime.Domain]*trust.Anchors     // roots of extended validation; "" is every domain
+	held       []*x509.Certificate                // intermediates that came with our keys
 }
 
 type anchorKey struct {
@@ -58,24 +62,41 @@ func (d *Directory) Identities(a mime.Address) []Identity {
 	return slices.Concat(d.keys[a.Key()], d.keys[string(a.Domain())])
 }
 
+// maxSigners bounds the signatures of one message. Others judge as few.
+const maxSigners = 4
+
 // Signers returns what signs for the address at a time: of its own signing
-// certificates that are in use and in date, or else of those of its domain,
-// the newest. A message has one signature, also while an old certificate and
-// its renewal are both in date. It is empty if nothing may sign.
+// certificates that are in use and in date, or else of those of its domain, the
+// newest of each issuer (BB-21). An old certificate and its renewal so make one
+// signature, and certificates of two communities, or of a community and of
+// extended validation, one each. It is empty if nothing may sign.
 func (d *Directory) Signers(a mime.Address, at time.Time) []cms.Signer {
 	for _, owner := range []string{a.Key(), string(a.Domain())} {
-		var fit []Identity
+		newest := make(map[string]Identity)
 		for _, id := range d.keys[owner] {
-			if id.Retired.IsZero() && trust.MayUse(id.Leaf, trust.Sign) && inDate(id.Leaf, at) {
-				fit = append(fit, id)
+			if !id.Retired.IsZero() || !trust.MayUse(id.Leaf, trust.Sign) || !inDate(id.Leaf, at) {
+				continue
+			}
+			old, ok := newest[string(id.Leaf.RawIssuer)]
+			if !ok || byAge(old, id) < 0 {
+				newest[string(id.Leaf.RawIssuer)] = id
 			}
 		}
-		if len(fit) > 0 {
-			id := slices.MaxFunc(fit, byAge)
-			return []cms.Signer{{Certificate: id.Leaf, Chain: id.Chain, Key: id.Signer}}
+		if len(newest) > 0 {
+			return asSigners(slices.Collect(maps.Values(newest)))
 		}
 	}
 	return nil
+}
+
+// asSigners takes the newest, in an order that is always the same.
+func asSigners(ids []Identity) []cms.Signer {
+	slices.SortFunc(ids, func(a, b Identity) int { return cmp.Or(byAge(b, a), bytes.Compare(a.Fingerprint[:], b.Fingerprint[:])) })
+	var signers []cms.Signer
+	for _, id := range ids[:min(len(ids), maxSigners)] {
+		signers = append(signers, cms.Signer{Certificate: id.Leaf, Chain: id.Chain, Key: id.Signer})
+	}
+	return signers
 }
 
 // byAge orders the older before the newer.
@@ -124,10 +145,10 @@ func (d *Directory) keyGroups(all []mime.Address) []*keyGroup {
 		var set strings.Builder
 		var keys []cms.RecipientKey
 		for _, id := range d.Identities(a) {
-			decrypter, ok := id.Signer.(crypto.Decrypter)
+			key, ok := recipientKey(id)
 			if ok {
 				set.Write(id.Fingerprint[:])
-				keys = append(keys, cms.RecipientKey{Certificate: id.Leaf, Decrypter: decrypter})
+				keys = append(keys, key)
 			}
 		}
 		g := bySet[set.String()]
@@ -139,6 +160,22 @@ func (d *Directory) keyGroups(all []mime.Address) []*keyGroup {
 		g.recipients = append(g.recipients, a)
 	}
 	return groups
+}
+
+// recipientKey is the way to what an identity can open.
+func recipientKey(id Identity) (cms.RecipientKey, bool) {
+	decrypter, ok := id.Signer.(crypto.Decrypter)
+	return cms.RecipientKey{Certificate: id.Leaf, Decrypter: decrypter}, ok
+}
+
+// EV returns the roots whose extended-validation certificates a domain of ours
+// believes for signers.
+func (d *Directory) EV(name mime.Domain) *trust.Anchors {
+	own, ok := d.ev[name]
+	if ok {
+		return own
+	}
+	return d.ev[""]
 }
 
 // Anchors returns whom a domain of ours believes in one direction (AS-60): the
@@ -234,6 +271,7 @@ func (d *Directory) readKeys(tx store.Tx, old *Directory, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
+	held := make(map[trust.Fingerprint]bool)
 	for _, k := range keys {
 		id, ok := known[k.Fingerprint]
 		if !ok {
@@ -246,9 +284,20 @@ func (d *Directory) readKeys(tx store.Tx, old *Directory, log *slog.Logger) erro
 		k.PKCS8 = nil
 		id.Key = k
 		d.keys[k.Owner] = append(d.keys[k.Owner], id)
+		for _, c := range id.Chain {
+			f := trust.FingerprintOf(c)
+			if !held[f] && len(d.held) < maxHeld {
+				held[f] = true
+				d.held = append(d.held, c)
+			}
+		}
 	}
 	return nil
 }
+
+// maxHeld bounds the intermediates of ours that help with others' certificates:
+// each is looked at for every path that is built.
+const maxHeld = 32
 
 // ParseIdentity prepares a stored key for use.
 func ParseIdentity(k store.Key) (Identity, error) {
@@ -284,10 +333,15 @@ func (d *Directory) readAnchors(tx store.Tx, log *slog.Logger) error {
 		return err
 	}
 	sets := make(map[anchorKey][]*x509.Certificate)
+	ev := make(map[mime.Domain][]*x509.Certificate)
 	for _, a := range stored {
 		c, err := x509.ParseCertificate(a.Certificate)
 		if err != nil {
 			log.Error("an anchor cannot be read and is not used", "anchor", a.Fingerprint, "domain", a.Domain, "err", err)
+			continue
+		}
+		if a.Source == store.EVSource { // no anchor for everything that leads to it
+			ev[a.Domain] = append(ev[a.Domain], c)
 			continue
 		}
 		for _, way := range []store.Direction{store.In, store.Out} {
@@ -295,6 +349,10 @@ func (d *Directory) readAnchors(tx store.Tx, log *slog.Logger) error {
 				sets[anchorKey{a.Domain, way}] = append(sets[anchorKey{a.Domain, way}], c)
 			}
 		}
+	}
+	d.ev = make(map[mime.Domain]*trust.Anchors)
+	for domain, own := range ev {
+		d.ev[domain] = trust.NewAnchors(slices.Concat(own, ev[""]))
 	}
 	d.shared = make(map[store.Direction]*trust.Anchors)
 	d.anchors = make(map[anchorKey]*trust.Anchors)

@@ -35,6 +35,10 @@ func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Sourc
 	if len(signers) == 0 {
 		return reason.New(reason.NoSigningKey, "neither %s nor its domain has a signing certificate in use and in date", from)
 	}
+	options, err := c.Sealing.toAll(to)
+	if err != nil {
+		return reason.New(reason.Unsupported, "one message for all these recipients: %w; seal one for each", err)
+	}
 	var certificates []*x509.Certificate
 	for _, a := range to {
 		valid, err := c.certificatesFor(ctx, dir, from, a, given, at)
@@ -47,7 +51,7 @@ func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Sourc
 	if err != nil {
 		return err
 	}
-	return signed.Seal(w, to, certificates, cms.EncryptOptions{})
+	return signed.Seal(w, to, certificates, options)
 }
 
 func (c *Core) certificatesFor(ctx context.Context, dir *Directory, from, to mime.Address, given []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
@@ -58,8 +62,8 @@ func (c *Core) certificatesFor(ctx context.Context, dir *Directory, from, to mim
 		}
 		return r.Certificates, nil
 	}
-	s := trust.Select(trust.Params{
-		Purpose: trust.Encrypt, Address: to, Anchors: dir.Anchors(from.Domain(), store.Out), At: at, Profile: c.Profile,
+	s := c.selectFor(ctx, trust.Params{
+		Address: to, Anchors: dir.Anchors(from.Domain(), store.Out), Intermediates: slices.Concat(given, dir.held), At: at,
 	}, given)
 	valid := usable(s.Valid)
 	if s.Code.IsOK() && len(valid) == 0 {
@@ -106,9 +110,15 @@ func (c *Core) OpenOffline(ctx context.Context, w io.Writer, message smime.Sourc
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.openAll(ctx, dir, message, envelope, to, at)
+	questions := c.questions(dir, message, envelope, to, at)
+	all, err := openAll(ctx, questions)
 	if err != nil {
 		return nil, err
+	}
+	for i, opened := range all {
+		for opened.Pending() != nil && await(ctx, opened.Pending()) {
+			opened.Judge(questions[i])
+		}
 	}
 	for _, opened := range all {
 		if !slices.ContainsFunc(opened.Verdicts, sta.Verdict.Accepted) {

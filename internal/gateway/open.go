@@ -36,9 +36,13 @@ func (c *Core) open(ctx context.Context, job store.Job) error {
 	step := &opening{Core: c, job: job, dir: dir, now: c.Now()}
 	defer step.discard()
 	envelope := &sta.Envelope{MailFrom: job.Sender, RcptTo: job.Recipients}
-	opened, err := c.openAll(ctx, dir, src, envelope, job.Recipients, step.now)
+	opened, err := openAll(ctx, c.questions(dir, src, envelope, job.Recipients, step.now))
 	if err != nil {
 		return err
+	}
+	step.undecided = step.now.Before(job.Created.Add(c.JudgeFor))
+	if pending := pendingOf(opened); len(pending) > 0 && step.undecided {
+		return c.openLater(ctx, job, pending)
 	}
 	for _, o := range opened {
 		p := &part{opening: step, opened: o}
@@ -55,21 +59,32 @@ func (c *Core) open(ctx context.Context, job store.Job) error {
 	return err
 }
 
-// openAll opens a message for all recipients, once for each set of keys.
-func (c *Core) openAll(ctx context.Context, dir *Directory, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) ([]*sta.Opened, error) {
-	var all []*sta.Opened
+// questions are what a message is opened by for all recipients, one for each set
+// of keys.
+func (c *Core) questions(dir *Directory, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) []sta.Incoming {
+	var all []sta.Incoming
+	believed := beliefs{Core: c, dir: dir}
 	for _, g := range dir.keyGroups(to) {
 		in := sta.Incoming{
 			Message: message, Envelope: envelope, Keys: g.keys, At: at,
 			Profile: c.Profile, AcceptUnwrapped: c.AcceptUnwrapped,
+			Intermediates: dir.held, Evidence: c.Evidence, Revocation: c.Revocation,
 			// A message was measured where it was taken. Here it would be lost
 			// silently (AS-66): also one from our own domains, which may have
 			// grown beyond SealedBytes when it was made seven-bit.
 			Limits: smime.Limits{Size: message.Size()},
 		}
 		for _, a := range g.recipients {
-			in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Anchors: dir.Anchors(a.Domain(), store.In)})
+			in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Belief: believed.of(a.Domain())})
 		}
+		all = append(all, in)
+	}
+	return all
+}
+
+func openAll(ctx context.Context, questions []sta.Incoming) ([]*sta.Opened, error) {
+	var all []*sta.Opened
+	for _, in := range questions {
 		opened, err := sta.Open(ctx, in)
 		if err != nil {
 			return nil, err
@@ -77,6 +92,44 @@ func (c *Core) openAll(ctx context.Context, dir *Directory, message smime.Source
 		all = append(all, opened)
 	}
 	return all, nil
+}
+
+func pendingOf(all []*sta.Opened) []<-chan struct{} {
+	var pending []<-chan struct{}
+	for _, o := range all {
+		if p := o.Pending(); p != nil {
+			pending = append(pending, p)
+		}
+	}
+	return pending
+}
+
+// maxWaiting bounds the messages that wait for evidence in memory.
+const (
+	maxWaiting  = 1000
+	waitingFull = 10 * time.Second
+)
+
+// openLater leaves a message until evidence on its signer has come, or the wait
+// for it is over. Its worker is free meanwhile: a stranger who names a server
+// that does not answer holds up his own message alone.
+func (c *Core) openLater(ctx context.Context, job store.Job, pending []<-chan struct{}) error {
+	if c.waiting.Add(1) > maxWaiting {
+		c.waiting.Add(-1)
+		job.Due = c.Now().Add(waitingFull) // no attempt was made
+		c.putBack(ctx, job)
+		return nil
+	}
+	c.waits.Go(func() {
+		defer c.waiting.Add(-1)
+		for _, p := range pending {
+			if !await(ctx, p) {
+				break
+			}
+		}
+		c.Store.Release(job.ID)
+	})
+	return nil
 }
 
 // An opening is one run of the open step: what is worked out before its
@@ -87,9 +140,14 @@ type opening struct {
 	dir   *Directory
 	now   time.Time
 	parts []*part
+	// undecided is true while evidence that is missing may still come.
+	undecided bool
 
 	outcomes []outcome // of the latest commit
 }
+
+// open reports whether a verdict may still change.
+func (o *opening) open(v sta.Verdict) bool { return o.undecided && v.Code.Outcome().Retry }
 
 func (o *opening) discard() {
 	for _, p := range o.parts {
@@ -102,6 +160,7 @@ func (o *opening) discard() {
 func (o *opening) commit(tx store.Tx) error {
 	var outcomes []outcome
 	var refused []sta.Verdict
+	var again []failure
 	for _, p := range o.parts {
 		done, err := p.commit(tx)
 		if err != nil {
@@ -111,7 +170,10 @@ func (o *opening) commit(tx store.Tx) error {
 		for _, v := range p.opened.Verdicts {
 			// What came in clear holds no riddle that its original would solve,
 			// and anybody can send it: it is not worth the space.
-			if !v.Accepted() && v.Code != reason.NotEncrypted {
+			switch {
+			case o.open(v):
+				again = append(again, failure{recipient: v.Recipient, code: v.Code, detail: v.Detail})
+			case !v.Accepted() && v.Code != reason.NotEncrypted:
 				refused = append(refused, v)
 			}
 		}
@@ -125,10 +187,25 @@ func (o *opening) commit(tx store.Tx) error {
 		return err
 	}
 	o.outcomes = outcomes
-	if len(refused) == 0 {
-		return tx.Finish(o.job.ID)
+	return o.end(tx, refused, again)
+}
+
+// end finishes the job, or leaves it to those recipients that are still to be
+// judged; what was refused is kept.
+func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error {
+	switch {
+	case len(again) > 0:
+		if len(refused) > 0 {
+			_, err := tx.Enqueue(o.kept(refused))
+			if err != nil {
+				return err
+			}
+		}
+		return tx.Reschedule(retry(o.job, again, o.now))
+	case len(refused) > 0:
+		return tx.Reschedule(o.kept(refused))
 	}
-	return o.keep(tx, refused)
+	return tx.Finish(o.job.ID)
 }
 
 // identify gives the track the Message-ID of the message that was accepted and
@@ -152,8 +229,9 @@ func (o *opening) identify(tx store.Tx) error {
 	return nil
 }
 
-// keep leaves the sealed original of a refused message for an operator.
-func (o *opening) keep(tx store.Tx, refused []sta.Verdict) error {
+// kept is the job that leaves the sealed original of a refused message for an
+// operator.
+func (o *opening) kept(refused []sta.Verdict) store.Job {
 	j := o.job
 	j.Kind, j.Due, j.Expires = keptJob, o.now.Add(o.KeepRefused), o.now.Add(o.KeepRefused)
 	j.Reason, j.Detail = refused[0].Code.String(), refused[0].Detail
@@ -161,7 +239,7 @@ func (o *opening) keep(tx store.Tx, refused []sta.Verdict) error {
 	for _, v := range refused {
 		j.Recipients = append(j.Recipients, v.Recipient)
 	}
-	return tx.Reschedule(j)
+	return j
 }
 
 // drop ends the keeping of a refused message.

@@ -112,7 +112,11 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 	var body store.BodyID
 	for _, v := range p.opened.Verdicts {
 		if !v.Accepted() {
-			outcomes = append(outcomes, outcome{v.Recipient, store.TrackRefused, "open", v.Code, v.Detail})
+			state := store.TrackRefused
+			if p.open(v) {
+				state = store.TrackQueued
+			}
+			outcomes = append(outcomes, outcome{v.Recipient, state, "open", v.Code, v.Detail})
 			continue
 		}
 		outcomes = append(outcomes, outcome{v.Recipient, "", "open", reason.OK, describeSigner(v)})

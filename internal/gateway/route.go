@@ -47,9 +47,8 @@ func (c *Core) Route(ctx context.Context, dir *Directory, from mime.Domain, to m
 	for i, f := range r.Discovery.Certificates {
 		candidates[i] = f.Certificate
 	}
-	r.Selection = trust.Select(trust.Params{
-		Purpose: trust.Encrypt, Address: to, Anchors: dir.Anchors(from, store.Out),
-		Intermediates: localChain(dir, to, r.Local), At: at, Profile: c.Profile,
+	r.Selection = c.selectFor(ctx, trust.Params{
+		Address: to, Anchors: dir.Anchors(from, store.Out), Intermediates: dir.held, At: at,
 	}, candidates)
 	r.Code, r.Detail, r.Certificates = r.Selection.Code, r.Selection.Detail, usable(r.Selection.Valid)
 	if r.Code.IsOK() && len(r.Certificates) == 0 {
@@ -79,17 +78,6 @@ func localResult(dir *Directory, to mime.Address) discovery.Result {
 		res.Err = reason.New(reason.NoCertificate, "neither %s nor its domain has a certificate here", to)
 	}
 	return res
-}
-
-func localChain(dir *Directory, to mime.Address, local bool) []*x509.Certificate {
-	if !local {
-		return nil
-	}
-	var chain []*x509.Certificate
-	for _, id := range dir.Identities(to) {
-		chain = append(chain, id.Chain...)
-	}
-	return chain
 }
 
 // routes looks up all recipients of a job side by side.

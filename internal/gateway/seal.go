@@ -237,7 +237,7 @@ func (s *sealing) sealCopy(signed *sta.Signed, routes []*Route) error {
 		}
 	}
 	s.copies[len(s.copies)-1] = c
-	return signed.Seal(body, c.recipients, certificates, cms.EncryptOptions{})
+	return signed.Seal(body, c.recipients, certificates, s.Sealing.to(c.destination))
 }
 
 // commit ends the step in one transaction: sealed copies are queued, failures
@@ -338,6 +338,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy) error {
 		return err
 	}
 	j.Kind, j.Track, j.Destination = store.OpenJob, in.ID, ""
+	j.Created = s.now // it is judged from now on
 	_, err = tx.Enqueue(j)
 	if err != nil {
 		return err

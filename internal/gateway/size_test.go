@@ -59,7 +59,7 @@ func TestOpeningHasNoBoundBelowTheBackbones(t *testing.T) {
 	}
 	const largest = 1 << 30 // of the range of limits.message_bytes
 	envelope := &sta.Envelope{MailFrom: addr(t, "alice@a.example"), RcptTo: addrs(t, "bob@b.example")}
-	opened, err := b.openAll(t.Context(), dir, claimed{source(raw), SealedBytes(largest)}, envelope, envelope.RcptTo, w.clock.Now())
+	opened, err := openAll(t.Context(), b.questions(dir, claimed{source(raw), SealedBytes(largest)}, envelope, envelope.RcptTo, w.clock.Now()))
 	if err != nil {
 		t.Fatal(err)
 	}

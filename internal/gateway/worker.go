@@ -40,6 +40,7 @@ func (c *Core) Work(ctx context.Context) {
 		all.Go(func() { c.workAll(ctx, p) })
 	}
 	all.Wait()
+	c.waits.Wait()
 }
 
 // A pool is who works on one kind of job.

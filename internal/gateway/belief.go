@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"slices"
+
+	"postern/internal/cms"
+	"postern/mime"
+	"postern/sta"
+	"postern/store"
+	"postern/trust"
+)
+
+// Signers says whose signatures are believed. The zero value is the community
+// for every domain.
+type Signers struct {
+	Default  trust.SignerPolicy
+	Of       map[mime.Domain]trust.SignerPolicy
+	Policies []x509.OID // of extended-validation certificates
+}
+
+func (s Signers) of(d mime.Domain) trust.SignerPolicy {
+	p, ok := s.Of[d]
+	if ok {
+		return p
+	}
+	return s.Default
+}
+
+// Sealing says how messages are encrypted. The zero value is AES-256-CBC with
+// RSA PKCS #1 v1.5.
+type Sealing struct {
+	Default cms.EncryptOptions
+	To      map[mime.Domain]cms.EncryptOptions
+}
+
+func (s Sealing) to(d mime.Domain) cms.EncryptOptions {
+	o, ok := s.To[d]
+	if ok {
+		return o
+	}
+	return s.Default
+}
+
+// errSealApart says that recipients cannot share a sealed message.
+var errSealApart = errors.New("their domains are sealed for differently")
+
+// toAll returns how to seal one message for all recipients.
+func (s Sealing) toAll(recipients []mime.Address) (cms.EncryptOptions, error) {
+	var first cms.EncryptOptions
+	for i, a := range recipients {
+		o := s.to(a.Domain())
+		if i == 0 {
+			first = o
+		}
+		if o.Cipher != first.Cipher || o.Transport != first.Transport {
+			return o, errSealApart
+		}
+	}
+	return first, nil
+}
+
+// beliefs remember what they gave out, so that recipients of one domain are
+// judged together.
+type beliefs struct {
+	*Core
+	dir *Directory
+	ev  map[*trust.Anchors]*trust.EV
+}
+
+// of returns whom a domain of ours believes inbound.
+func (b *beliefs) of(d mime.Domain) sta.Belief {
+	belief := sta.Belief{Anchors: b.dir.Anchors(d, store.In), Signers: b.Signers.of(d)}
+	roots := b.dir.EV(d)
+	if roots == nil {
+		return belief
+	}
+	if b.ev == nil {
+		b.ev = make(map[*trust.Anchors]*trust.EV)
+	}
+	if b.ev[roots] == nil {
+		b.ev[roots] = &trust.EV{Roots: roots, Policies: b.Signers.Policies}
+	}
+	belief.EV = b.ev[roots]
+	return belief
+}
+
+// selectFor judges certificates of a recipient for a sender of ours, and waits
+// for evidence that is on its way.
+func (c *Core) selectFor(ctx context.Context, p trust.Params, candidates []*x509.Certificate) trust.Selection {
+	p.Purpose, p.Profile, p.Evidence, p.Revocation = trust.Encrypt, c.Profile, c.Evidence, c.Revocation
+	for {
+		s := trust.Select(p, candidates)
+		i := slices.IndexFunc(s.Verdicts, func(v trust.Verdict) bool { return v.Pending != nil })
+		if i < 0 || !await(ctx, s.Verdicts[i].Pending) {
+			return s
+		}
+	}
+}
+
+// await waits until a channel is closed and reports whether ctx went on.
+func await(ctx context.Context, closed <-chan struct{}) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-closed:
+		return true
+	}
+}
