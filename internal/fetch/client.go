@@ -1,0 +1,235 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"postern/internal/guard"
+)
+
+const (
+	defaultTimeout = 30 * time.Second
+	defaultLimit   = 64 << 10
+	stepTimeout    = 10 * time.Second // of a connection, and of the handshake on it
+	maxHeader      = 32 << 10         // octets of a response's header
+	maxRedirects   = 3
+	maxAddresses   = 4 // of a host that are tried
+)
+
+// A Client fetches documents. The zero Client may go to the public internet
+// alone. It is safe for use by many goroutines and holds nothing open between
+// fetches.
+type Client struct {
+	Network guard.Policy
+	// Lookup returns the addresses of a host. Nil is the system's resolver.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Timeout bounds a fetch from its first look-up to its last octet; 0 is 30
+	// seconds.
+	Timeout time.Duration
+	// Now is the clock that documents are stamped by; nil is the system's.
+	Now func() time.Time
+	// Roots are whom https servers are believed by; nil is the system's.
+	Roots *x509.CertPool
+}
+
+// A Request says what to fetch.
+type Request struct {
+	URL string // http or https, as Parse takes it
+	// Body is sent by POST, as ContentType; without one the request is a GET.
+	Body        []byte
+	ContentType string
+	Accept      string // the media type asked for; "" is any
+	Limit       int    // octets that the document may have; 0 is 64 KiB
+}
+
+// A Document is what a server answered.
+type Document struct {
+	Body    []byte
+	Type    string // the Content-Type as it came: the server's opinion
+	Fetched time.Time
+	// Expires is until when the server calls the document fresh (RFC 9111 §4.2),
+	// not before Fetched; zero if it does not say.
+	Expires time.Time
+}
+
+// Do fetches a document. Its errors wrap one of those of this package, or tell
+// of the network; Temporary says whether it may be worth asking again.
+func (c *Client) Do(ctx context.Context, r Request) (Document, error) {
+	timeout := c.Timeout
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request, err := r.build(ctx)
+	if err != nil {
+		return Document{}, err
+	}
+	transport := c.transport()
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, CheckRedirect: mayFollow}
+	response, err := client.Do(request)
+	if err != nil {
+		return Document{}, unanswered(request, err)
+	}
+	defer response.Body.Close()
+	return c.read(request, response, r.limit())
+}
+
+func (r Request) limit() int {
+	if r.Limit <= 0 {
+		return defaultLimit
+	}
+	return r.Limit
+}
+
+func (r Request) build(ctx context.Context) (*http.Request, error) {
+	u, err := Parse(r.URL)
+	if err != nil {
+		return nil, err
+	}
+	method, body := http.MethodGet, io.Reader(http.NoBody)
+	if r.Body != nil {
+		method, body = http.MethodPost, bytes.NewReader(r.Body)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+	}
+	request.Header.Set("User-Agent", "postern")
+	request.Header.Set("Accept-Encoding", "identity")
+	if r.Accept != "" {
+		request.Header.Set("Accept", r.Accept)
+	}
+	if r.ContentType != "" {
+		request.Header.Set("Content-Type", r.ContentType)
+	}
+	return request, nil
+}
+
+// transport returns one for a single fetch: what is never reused cannot pile up,
+// and no connection serves two strangers.
+func (c *Client) transport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  nil, // a proxy would connect where the guard cannot look
+		DialContext:            c.dial,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots},
+		TLSHandshakeTimeout:    stepTimeout,
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeader,
+	}
+}
+
+// dial connects to the first address of a host that takes the connection. The
+// guard sees the very address, after the resolution.
+func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := c.Network.Dialer(stepTimeout)
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+	}
+	_, notAddress := netip.ParseAddr(host)
+	if c.Lookup == nil || notAddress == nil {
+		return dialer.DialContext(ctx, network, address)
+	}
+	all, err := c.Lookup(ctx, host)
+	if err != nil {
+		return nil, fmt.Errorf("looking up %s: %w", host, err)
+	}
+	failed := fmt.Errorf("%w: %s", ErrNoHost, host)
+	for _, a := range all[:min(len(all), maxAddresses)] {
+		var conn net.Conn
+		conn, failed = dialer.DialContext(ctx, network, net.JoinHostPort(a.String(), port))
+		if failed == nil {
+			return conn, nil
+		}
+	}
+	return nil, failed
+}
+
+// mayFollow judges a redirection. The guard judges where it leads.
+func mayFollow(next *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return fmt.Errorf("%w: more than %d", ErrRedirect, maxRedirects)
+	}
+	last := via[len(via)-1]
+	_, err := Parse(next.URL.String())
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrRedirect, err)
+	case last.URL.Scheme == "https" && next.URL.Scheme == "http":
+		return fmt.Errorf("%w: from https to http", ErrRedirect)
+	case last.Method != next.Method:
+		return fmt.Errorf("%w: the request would be lost", ErrRedirect)
+	}
+	next.Header.Del("Referer")
+	return nil
+}
+
+// read takes the answer, if it is one.
+func (c *Client) read(request *http.Request, response *http.Response, limit int) (Document, error) {
+	fail := func(err error) (Document, error) {
+		return Document{}, fmt.Errorf("fetching from %s: %w", request.URL.Host, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fail(&StatusError{Code: response.StatusCode})
+	}
+	encoding := response.Header.Get("Content-Encoding")
+	if encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return fail(fmt.Errorf("%w: %.20q", ErrEncoded, encoding)) // nobody asked for it
+	}
+	if response.ContentLength > int64(limit) {
+		return fail(fmt.Errorf("%w: more than %d octets", ErrTooLarge, limit))
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, int64(limit)+1))
+	if err != nil {
+		return fail(fmt.Errorf("reading the answer: %w", err))
+	}
+	if len(body) > limit {
+		return fail(fmt.Errorf("%w: more than %d octets", ErrTooLarge, limit))
+	}
+	now := time.Now
+	if c.Now != nil {
+		now = c.Now
+	}
+	d := Document{Body: body, Type: response.Header.Get("Content-Type"), Fetched: now()}
+	d.Expires = expires(response.Header, d.Fetched)
+	return d, nil
+}
+
+// Parse reads a URL that may be fetched: of http or https, with a host, without
+// a user's name, of at most 2048 octets of visible ASCII. Its errors wrap ErrURL.
+func Parse(raw string) (*url.URL, error) {
+	const longest = 2048
+	if len(raw) > longest {
+		return nil, fmt.Errorf("%w: it has more than %d octets", ErrURL, longest)
+	}
+	if strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, fmt.Errorf("%w: it is not of visible ASCII", ErrURL)
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it cannot be read", ErrURL)
+	}
+	u.Scheme, u.Host, u.Fragment = strings.ToLower(u.Scheme), strings.ToLower(u.Host), ""
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("%w: its scheme is %.20q", ErrURL, u.Scheme)
+	case u.Hostname() == "" || strings.Contains(u.Host, "%"):
+		return nil, fmt.Errorf("%w: it has no host that can be asked", ErrURL)
+	case u.User != nil:
+		return nil, fmt.Errorf("%w: it has a user's name", ErrURL)
+	}
+	return u, nil
+}
