@@ -13,6 +13,7 @@ func runAnchorAdd(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("anchor add")
 	domain := fs.String("domain", "", "")
 	direction := fs.String("direction", "both", "")
+	ev := fs.Bool("ev", false, "")
 	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func runAnchorAdd(ctx context.Context, inv *invocation, args []string) error {
 	if len(bad) > 0 {
 		return usagef("nothing was added; take the bad certificate out of the file", "%s: %d of its certificates cannot be read: %s", rest[0], len(bad), bad[0])
 	}
-	in := control.AnchorsToAdd{Domain: *domain, Direction: *direction}
+	in := control.AnchorsToAdd{Domain: *domain, Direction: *direction, EV: *ev}
 	for _, c := range certificates {
 		in.Certificates = append(in.Certificates, c.Raw)
 	}
@@ -106,12 +107,13 @@ func runAnchorShow(ctx context.Context, inv *invocation, args []string) error {
 func runAnchorRemove(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("anchor remove")
 	domain := fs.String("domain", "", "")
+	ev := fs.Bool("ev", false, "")
 	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
 		return err
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		removed, err := c.RemoveAnchor(ctx, control.AnchorName{SHA256: rest[0], Domain: *domain})
+		removed, err := c.RemoveAnchor(ctx, control.AnchorName{SHA256: rest[0], Domain: *domain, EV: *ev})
 		if err != nil {
 			return err
 		}

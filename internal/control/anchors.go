@@ -18,6 +18,7 @@ import (
 type AnchorsToAdd struct {
 	Domain       string   `json:"domain"`
 	Direction    string   `json:"direction"`
+	EV           bool     `json:"ev"` // roots of extended-validation certificates, for signers alone
 	Certificates [][]byte `json:"certificates"`
 }
 
@@ -44,11 +45,12 @@ type ShownAnchor struct {
 	Details
 }
 
-// An AnchorName names an anchor by its fingerprint or the start of it, and by
-// its domain.
+// An AnchorName names an anchor that an operator loaded by its fingerprint or
+// the start of it, by its domain and by whether it is one of extended validation.
 type AnchorName struct {
 	SHA256 string `json:"sha256"`
 	Domain string `json:"domain"`
+	EV     bool   `json:"ev"`
 }
 
 func (s *Service) handleAnchors(mux *http.ServeMux) {
@@ -70,11 +72,17 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo
 	if len(in.Certificates) == 0 {
 		return nil, &Error{Kind: Invalid, Message: "there is no certificate", Hint: "give a file with certificates in PEM, DER or PKCS #7"}
 	}
+	if in.EV {
+		if direction == store.Out {
+			return nil, &Error{Kind: Invalid, Message: "extended validation is asked of signers, not of recipients", Hint: "leave --direction out"}
+		}
+		direction = store.In
+	}
 	var added []AnchorInfo
 	var records []store.Anchor
 	for _, der := range in.Certificates {
 		a := store.Anchor{
-			Source: store.ManualSource, Domain: domain, Fingerprint: store.FingerprintOf(der),
+			Source: sourceOf(in.EV), Domain: domain, Fingerprint: store.FingerprintOf(der),
 			Direction: direction, Certificate: der, Created: s.Core.Now(),
 		}
 		info, err := anchorInfo(a)
@@ -103,6 +111,14 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo
 		}
 		return nil
 	})
+}
+
+// sourceOf is the source of anchors that an operator loads.
+func sourceOf(ev bool) string {
+	if ev {
+		return store.EVSource
+	}
+	return store.ManualSource
 }
 
 // widened returns an anchor to add in the direction that it and the one already
@@ -192,7 +208,7 @@ func (s *Service) showAnchor(ctx context.Context, in Fingerprint) (found []Shown
 	return found, err
 }
 
-// removeAnchor removes the one manual anchor that the name fits. Anchors of
+// removeAnchor removes the one anchor that the name fits. Anchors of
 // bundles go with their bundle.
 func (s *Service) removeAnchor(ctx context.Context, in AnchorName) (removed AnchorInfo, err error) {
 	prefix, err := parsePrefix(in.SHA256, "postern anchor list")
@@ -204,7 +220,7 @@ func (s *Service) removeAnchor(ctx context.Context, in AnchorName) (removed Anch
 		return AnchorInfo{}, err
 	}
 	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
-		a, err := findAnchor(tx, prefix, domain)
+		a, err := findAnchor(tx, prefix, domain, sourceOf(in.EV))
 		if err != nil {
 			return err
 		}
@@ -217,20 +233,20 @@ func (s *Service) removeAnchor(ctx context.Context, in AnchorName) (removed Anch
 	return removed, err
 }
 
-func findAnchor(tx store.Tx, prefix string, domain mime.Domain) (store.Anchor, error) {
+func findAnchor(tx store.Tx, prefix string, domain mime.Domain, source string) (store.Anchor, error) {
 	anchors, err := tx.Anchors()
 	if err != nil {
 		return store.Anchor{}, err
 	}
 	var found []store.Anchor
 	for _, a := range anchors {
-		if a.Source == store.ManualSource && a.Domain == domain && strings.HasPrefix(a.Fingerprint.String(), prefix) {
+		if a.Source == source && a.Domain == domain && strings.HasPrefix(a.Fingerprint.String(), prefix) {
 			found = append(found, a)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return store.Anchor{}, &Error{Kind: Negative, Message: "there is no such anchor", Hint: "postern anchor list shows them; name the domain of one that has one"}
+		return store.Anchor{}, &Error{Kind: Negative, Message: "there is no such anchor", Hint: "postern anchor list shows them; name the domain of one that has one, and --ev for a root of extended validation"}
 	case 1:
 		return found[0], nil
 	}
