@@ -20,7 +20,14 @@ func fullStore(t *testing.T) *testStore {
 		key := Key{Owner: "b.example", Certificate: der, Fingerprint: FingerprintOf(der), PKCS8: testPKCS8(t)}
 		a := address(t, "a@b.example")
 		k := TrackID("01ARZ3NDEKTSV4RRFFQ69G5FAV")
+		pkcs8 := testPKCS8(t)
+		request, err := requestID(pkcs8)
+		if err != nil {
+			return err
+		}
 		for _, err := range []error{
+			tx.PutKeyRequest(KeyRequest{ID: request, Owner: "b.example", PKCS8: pkcs8}),
+			tx.PutDocument(Document{Key: "http://crl.example/1", Body: []byte("CRL")}),
 			tx.PutDomain(Domain{Name: "b.example"}), tx.PutAccount(Account{Address: a}), tx.PutAnchor(anchor), tx.PutKey(key),
 			tx.PutTrack(Track{ID: k, MessageID: "<1@a.example>"}), tx.AddEvent(k, Event{Stage: "accept"}),
 		} {
@@ -136,7 +143,7 @@ func (s *testStore) damaged(t *testing.T, bucket string, n int, change func(b *b
 // harmless names damages after which the store is as consistent as before.
 func harmless(what string) bool {
 	switch what {
-	case "domains removed", "accounts removed", "anchors removed", "events removed":
+	case "domains removed", "accounts removed", "anchors removed", "events removed", "keyrequests removed":
 		return true // nothing refers to them
 	}
 	return false

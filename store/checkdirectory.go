@@ -2,7 +2,9 @@ package store
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
+	"errors"
 )
 
 func (c *checker) checkDomains() error {
@@ -83,4 +85,40 @@ func (c *checker) checkAnchors() error {
 			c.problem("anchor %s cannot be read, so that nothing is trusted for it: %v", a.Fingerprint, err)
 		}
 	})
+}
+
+func (c *checker) checkKeyRequests() error {
+	return walkRecords(c, bucketKeyRequests, func(k []byte, r keyRequestRecord) {
+		c.report.KeyRequests++
+		if !bytes.Equal(k, r.ID[:]) {
+			c.problem("key request %s is stored under another id", r.ID)
+		}
+		request, err := c.unsealRequest(r)
+		if err != nil {
+			c.problem("%v", err)
+			return
+		}
+		id, err := requestID(request.PKCS8)
+		switch {
+		case err != nil:
+			c.problem("key request %s: the private key cannot be read", r.ID)
+		case id != r.ID:
+			c.problem("key request %s has another public key", r.ID)
+		}
+	})
+}
+
+// requestID returns the ID that belongs to a private key. Its errors could tell
+// of the key.
+func requestID(pkcs8 []byte) (Fingerprint, error) {
+	key, err := x509.ParsePKCS8PrivateKey(pkcs8)
+	if err != nil {
+		return Fingerprint{}, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return Fingerprint{}, errors.New("the key cannot sign")
+	}
+	public, err := x509.MarshalPKIXPublicKey(signer.Public())
+	return FingerprintOf(public), err
 }

@@ -122,15 +122,15 @@ type DirectoryTx interface {
 	Domain(name mime.Domain) (Domain, error)
 	Domains() ([]Domain, error)
 	PutDomain(Domain) error
-	// RemoveDomain takes along the domain's anchors and the keys of the domain
-	// and of its addresses, so that none comes back with the name.
+	// RemoveDomain takes along the domain's anchors and the keys and key requests
+	// of the domain and of its addresses, so that none comes back with the name.
 	RemoveDomain(name mime.Domain) error
 
 	// Accounts are found without regard to case.
 	Account(a mime.Address) (Account, error)
 	Accounts() ([]Account, error)
 	PutAccount(Account) error           // creates the account's INBOX when it is missing
-	RemoveAccount(a mime.Address) error // with its mailboxes and its keys
+	RemoveAccount(a mime.Address) error // with its mailboxes, keys and key requests
 
 	Key(f Fingerprint) (Key, error)
 	Keys() ([]Key, error)

@@ -107,8 +107,8 @@ func (t *tx) RemoveDomain(name mime.Domain) error {
 	return nil
 }
 
-// removeKeys removes the keys of owners. It opens none, so that one whose seal
-// is damaged can be removed too.
+// removeKeys removes the keys of owners, and those that wait for a certificate.
+// It opens none, so that one whose seal is damaged can be removed too.
 func (t *tx) removeKeys(of func(owner string) bool) error {
 	records, err := listRecords[keyRecord](t, bucketKeys, nil)
 	if err != nil {
@@ -123,7 +123,7 @@ func (t *tx) removeKeys(of func(owner string) bool) error {
 			return err
 		}
 	}
-	return nil
+	return t.removeKeyRequests(of)
 }
 
 // Account implements DirectoryTx.

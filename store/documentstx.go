@@ -2,25 +2,34 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 )
 
+// A documentRecord is a Document at rest, beside its body.
+type documentRecord struct {
+	Document
+	// SHA256 is that of the body. It is for Check alone: whoever uses a document
+	// checks its signature.
+	SHA256 Fingerprint `json:"sha256"`
+}
+
 // Document implements DocumentTx.
 func (t *tx) Document(key string) (Document, error) {
-	d, err := getRecord[Document](t, bucketDocuments, []byte(key))
+	r, err := getRecord[documentRecord](t, bucketDocuments, []byte(key))
 	if err != nil {
 		return Document{}, fmt.Errorf("document %q: %w", key, err)
 	}
-	d.Body = bytes.Clone(t.get(bucketDocumentBodies, []byte(key)))
-	return d, nil
+	r.Body = bytes.Clone(t.get(bucketDocumentBodies, []byte(key)))
+	return r.Document, nil
 }
 
 // EachDocument implements DocumentTx.
 func (t *tx) EachDocument(fn func(Document) bool) error {
 	return t.each(bucketDocuments, nil, nil, func(_, v []byte) (bool, error) {
-		d, err := decodeRecord[Document](bucketDocuments, v)
-		return err == nil && fn(d), err
+		r, err := decodeRecord[documentRecord](bucketDocuments, v)
+		return err == nil && fn(r.Document), err
 	})
 }
 
@@ -34,7 +43,7 @@ func (t *tx) PutDocument(d Document) error {
 		return errors.New("a document needs a key")
 	}
 	d.Fetched, d.Expires, d.Used = d.Fetched.UTC(), d.Expires.UTC(), d.Used.UTC()
-	err = t.putRecord(bucketDocuments, []byte(d.Key), d)
+	err = t.putRecord(bucketDocuments, []byte(d.Key), documentRecord{Document: d, SHA256: sha256.Sum256(d.Body)})
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ type keyRequestRecord struct {
 }
 
 // requestPurpose binds a sealed private key to this use of it.
-const requestPurpose = "key request"
+const requestPurpose purpose = "key request"
 
 // KeyRequest implements DirectoryTx.
 func (t *tx) KeyRequest(id Fingerprint) (KeyRequest, error) {
@@ -76,6 +76,24 @@ func (t *tx) RemoveKeyRequest(id Fingerprint) error {
 	err := t.removeDirectory(bucketKeyRequests, id[:])
 	if err != nil {
 		return fmt.Errorf("key request %s: %w", id, err)
+	}
+	return nil
+}
+
+// removeKeyRequests removes the requests of owners, as removeKeys does.
+func (t *tx) removeKeyRequests(of func(owner string) bool) error {
+	records, err := listRecords[keyRequestRecord](t, bucketKeyRequests, nil)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if !of(r.Owner) {
+			continue
+		}
+		err := t.RemoveKeyRequest(r.ID)
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ const (
 
 	bucketKeyRequests = "keyrequests" // id → keyRequestRecord
 
-	bucketDocuments      = "documents"      // key → Document
+	bucketDocuments      = "documents"      // key → documentRecord
 	bucketDocumentBodies = "documentbodies" // key → octets of the document
 
 	bucketMailboxes    = "mailboxes"    // id u64 → mailboxRecord; sequence: last id

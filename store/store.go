@@ -81,17 +81,19 @@ type Store interface {
 
 // A CheckReport counts what Check read and lists what is wrong.
 type CheckReport struct {
-	Schema   int      `json:"schema"`
-	Domains  int      `json:"domains"`
-	Accounts int      `json:"accounts"`
-	Keys     int      `json:"keys"`
-	Anchors  int      `json:"anchors"`
-	Messages int      `json:"messages"`
-	Jobs     int      `json:"jobs"`
-	Tracks   int      `json:"tracks"`
-	Bodies   int      `json:"bodies"`
-	Bytes    int64    `json:"bytes"` // of all bodies, before sealing
-	Problems []string `json:"problems"`
+	Schema      int      `json:"schema"`
+	Domains     int      `json:"domains"`
+	Accounts    int      `json:"accounts"`
+	Keys        int      `json:"keys"`
+	Anchors     int      `json:"anchors"`
+	KeyRequests int      `json:"key_requests"`
+	Documents   int      `json:"documents"`
+	Messages    int      `json:"messages"`
+	Jobs        int      `json:"jobs"`
+	Tracks      int      `json:"tracks"`
+	Bodies      int      `json:"bodies"`
+	Bytes       int64    `json:"bytes"` // of all bodies, before sealing
+	Problems    []string `json:"problems"`
 }
 
 // A BodyID names a stored body.

@@ -20,13 +20,14 @@ func checkCounts(s *suite) {
 		s.must(putDomain("b.example")(tx))
 		s.must(tx.PutAccount(store.Account{Address: s.address("doctor@b.example")}))
 		s.must(tx.PutAnchor(newAnchor("manual", "", "x")))
+		s.must(tx.PutDocument(newDocument("x")))
 		return tx.PutTrack(store.Track{ID: newTrackID(s, noon())})
 	})
 	s.deliver(s.mailbox("x").ID, "text")
 	s.enqueue(store.Job{Kind: store.SealJob, Due: noon()})
 	got := s.sound()
 	want := store.CheckReport{Schema: got.Schema, Domains: 1, Accounts: 1, Anchors: 1, Messages: 1, Jobs: 1,
-		Tracks: 1, Bodies: 2, Bytes: 7}
+		Documents: 1, Tracks: 1, Bodies: 2, Bytes: 7}
 	s.equal(got, want)
 }
 
