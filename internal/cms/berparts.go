@@ -3,6 +3,7 @@ package cms
 import (
 	"encoding/asn1"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -45,23 +46,27 @@ func (b *berReader) version() error {
 	return nil
 }
 
-// contentInfo enters a ContentInfo of the type given, and what it holds
-// (RFC 5652 §3): three elements.
-func (b *berReader) contentInfo(want asn1.ObjectIdentifier) error {
+// contentInfo enters a ContentInfo of one of the types given, and what it holds
+// (RFC 5652 §3): three elements. It returns the index of the type.
+func (b *berReader) contentInfo(want ...asn1.ObjectIdentifier) (int, error) {
 	err := b.wantInside(tagSequence, "the content info")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	got, err := b.oid("the content type")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if !got.Equal(want) {
-		return fmt.Errorf("%w: content type %v where %v belongs", ErrUnsupported, got, want)
+	if got.Equal(oidCompressedData) {
+		return 0, ErrCompressed // AS-59; nothing behind the type is looked at
+	}
+	which := slices.IndexFunc(want, got.Equal)
+	if which < 0 {
+		return 0, fmt.Errorf("%w: content type %v where %v belongs", ErrUnsupported, got, want[0])
 	}
 	err = b.wantInside(tagContext0|tagConstructed, "the content")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return b.wantInside(tagSequence, "the content")
+	return which, b.wantInside(tagSequence, "the content")
 }

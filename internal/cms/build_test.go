@@ -70,8 +70,8 @@ func ktri(c *x509.Certificate, algorithm, encryptedKey []byte) []byte {
 
 var rsaEncryption = algorithmTLV(oidRSAEncryption, tagNull, 0)
 
-// wrapKey encrypts a content key by PKCS #1 v1.5.
-func wrapKey(t testing.TB, c *x509.Certificate, key []byte) []byte {
+// wrapRSA encrypts a content key by PKCS #1 v1.5.
+func wrapRSA(t testing.TB, c *x509.Certificate, key []byte) []byte {
 	t.Helper()
 	encrypted, err := RSAPKCS1v15.wrap(c.PublicKey.(*rsa.PublicKey), key)
 	if err != nil {
@@ -110,7 +110,7 @@ var testKey = bytes.Repeat([]byte{0x42}, 32)
 func toAlice(t testing.TB, ciphertext []byte) enveloped {
 	alice := certificate(t, "alice")
 	return enveloped{
-		recipients: [][]byte{ktri(alice, rsaEncryption, wrapKey(t, alice, testKey))},
+		recipients: [][]byte{ktri(alice, rsaEncryption, wrapRSA(t, alice, testKey))},
 		cipher:     cbcTLV(oidAES256CBC),
 		ciphertext: tlv(tagContext0, ciphertext),
 	}

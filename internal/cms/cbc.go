@@ -2,24 +2,32 @@ package cms
 
 import (
 	"crypto/aes"
+	"crypto/cipher"
 	"crypto/subtle"
 	"errors"
 	"io"
 )
 
+// A cbcContent decrypts the content of an EnvelopedData.
+type cbcContent struct {
+	mode  cipher.BlockMode
+	tail  [aes.BlockSize]byte // the last block of ciphertext seen, which may be the padding
+	carry int                 // octets of tail in use
+}
+
 // fill decrypts the next buffer. The last block stays encrypted in tail until
 // it is known whether more follows, since it may be padding.
-func (e *EnvelopedReader) fill() {
-	n := copy(e.buffer[:], e.tail[:e.carry])
+func (c *cbcContent) fill(e *EnvelopedReader) {
+	n := copy(e.buffer[:], c.tail[:c.carry])
 	got, err := io.ReadFull(e.content, e.buffer[n:])
 	n += got
 	switch {
 	case err == nil:
-		e.carry = copy(e.tail[:], e.buffer[n-aes.BlockSize:n])
+		c.carry = copy(c.tail[:], e.buffer[n-aes.BlockSize:n])
 		e.plain = e.buffer[:n-aes.BlockSize]
-		e.mode.CryptBlocks(e.plain, e.plain)
+		c.mode.CryptBlocks(e.plain, e.plain)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		e.last(e.buffer[:n])
+		c.last(e, e.buffer[:n])
 	default:
 		e.stop(err)
 	}
@@ -28,11 +36,11 @@ func (e *EnvelopedReader) fill() {
 // last decrypts the end of the ciphertext. The rest of the structure is read
 // before the padding is judged, so that what an outsider can see of the time
 // does not depend on it.
-func (e *EnvelopedReader) last(text []byte) {
+func (c *cbcContent) last(e *EnvelopedReader, text []byte) {
 	whole := len(text) > 0 && len(text)%aes.BlockSize == 0
 	good, padding := 0, 0
 	if whole {
-		e.mode.CryptBlocks(text, text)
+		c.mode.CryptBlocks(text, text)
 		good, padding = checkPadding(text[len(text)-aes.BlockSize:])
 	}
 	err := e.finish()
@@ -42,11 +50,7 @@ func (e *EnvelopedReader) last(text []byte) {
 	case good != 1:
 		e.stop(ErrUndecryptable)
 	default:
-		e.plain = text[:len(text)-padding]
-		e.err = io.EOF
-		if len(e.plain) == 0 {
-			e.stop(io.EOF)
-		}
+		e.end(text[:len(text)-padding])
 	}
 }
 

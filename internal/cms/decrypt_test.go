@@ -33,16 +33,16 @@ func TestDecryptionFailuresAreOne(t *testing.T) {
 	at := bytes.Index(wrongOAEP, []byte{tagOctetString, 0x82, 1, 0}) + 100
 	wrongOAEP[at] ^= 1
 	tests := map[string][]byte{
-		"a key wrapped for another":     withKey(rsaEncryption, wrapKey(t, bob, testKey)),
+		"a key wrapped for another":     withKey(rsaEncryption, wrapRSA(t, bob, testKey)),
 		"a wrapped key of zeros":        withKey(rsaEncryption, make([]byte, 256)),
 		"a wrapped key above the N":     withKey(rsaEncryption, bytes.Repeat([]byte{0xff}, 256)),
 		"a wrapped key too short":       withKey(rsaEncryption, make([]byte, 16)),
 		"no wrapped key":                withKey(rsaEncryption, nil),
-		"a content key of 16 octets":    withKey(rsaEncryption, wrapKey(t, alice, testKey[:16])),
-		"a content key of 33 octets":    withKey(rsaEncryption, wrapKey(t, alice, append(testKey[:32:32], 1))),
-		"another content key":           withKey(rsaEncryption, wrapKey(t, alice, make([]byte, 32))),
+		"a content key of 16 octets":    withKey(rsaEncryption, wrapRSA(t, alice, testKey[:16])),
+		"a content key of 33 octets":    withKey(rsaEncryption, wrapRSA(t, alice, append(testKey[:32:32], 1))),
+		"another content key":           withKey(rsaEncryption, wrapRSA(t, alice, make([]byte, 32))),
 		"OAEP that does not unwrap":     wrongOAEP,
-		"v1.5 announced as OAEP":        withKey(algorithmTLV(oidRSAESOAEP, tagSequence, 0), wrapKey(t, alice, testKey)),
+		"v1.5 announced as OAEP":        withKey(algorithmTLV(oidRSAESOAEP, tagSequence, 0), wrapRSA(t, alice, testKey)),
 		"no ciphertext":                 toAlice(t, nil).bytes(),
 		"half a block":                  toAlice(t, good[:8]).bytes(),
 		"a block and a half":            toAlice(t, good[:24]).bytes(),
@@ -79,7 +79,7 @@ func TestImplicitRejectionForModules(t *testing.T) {
 		"a key that it says": module{alice.Decrypter, make([]byte, 32), nil},
 	}
 	for name, d := range modules {
-		r, err := OpenEnveloped(bytes.NewReader(message), []RecipientKey{{alice.Certificate, d}}, Limits{})
+		r, err := OpenEnveloped(bytes.NewReader(message), []RecipientKey{{Certificate: alice.Certificate, Decrypter: d}}, Limits{})
 		if err != nil {
 			t.Errorf("%s: it shows on opening: %v", name, err)
 			continue
@@ -125,9 +125,9 @@ func TestPadding(t *testing.T) {
 // Whatever kinds of recipients are around ours, the message is read.
 func TestRecipientsOfAllKinds(t *testing.T) {
 	alice := certificate(t, "alice")
-	ours := ktri(alice, rsaEncryption, wrapKey(t, alice, testKey))
+	ours := ktri(alice, rsaEncryption, wrapRSA(t, alice, testKey))
 	bySKI := tlv(tagSequence, integerTLV(2), tlv(tagContext0, alice.SubjectKeyId), rsaEncryption,
-		tlv(tagOctetString, wrapKey(t, alice, testKey)))
+		tlv(tagOctetString, wrapRSA(t, alice, testKey)))
 	others := [][]byte{
 		tlv(0xa1, integerTLV(3)), openTLV(0xa2, integerTLV(4), openTLV(0x30)), tlv(0xa3), tlv(0xa4, []byte{6, 1, 1}),
 		tlv(tagSequence), tlv(tagSequence, integerTLV(0), tlv(tagSequence), rsaEncryption), openTLV(tagSequence, integerTLV(99)),

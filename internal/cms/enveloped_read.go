@@ -3,7 +3,6 @@ package cms
 import (
 	"bytes"
 	"crypto"
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/x509"
 	"fmt"
@@ -12,30 +11,47 @@ import (
 
 // EnvelopedInfo says how a message was encrypted to us.
 type EnvelopedInfo struct {
-	Certificate *x509.Certificate // the one of ours whose key opens it
-	Cipher      ContentCipher
-	Transport   KeyTransport
-	MGFHash     crypto.Hash // of RSA-OAEP; else 0
-	Recipients  int         // RecipientInfos in the message, ours and others
+	Certificate   *x509.Certificate // the one of ours whose key opens it
+	KeyIdentifier bool              // it was named by its subjectKeyIdentifier, not by issuer and serial number
+	Cipher        ContentCipher
+	Transport     KeyTransport // how the content key came, for an RSA key
+	MGFHash       crypto.Hash  // of RSA-OAEP; else 0
+	Agreement     KeyAgreement // how the content key came, for an EC key; else zero
+	Recipients    int          // RecipientInfos in the message, ours and others
 }
 
-// An EnvelopedReader streams the plaintext of an EnvelopedData, which is not
-// authenticated: CBC lets others change it. Only internal/cms/smime may use it.
+// KeyManagement says for people how the content key came, such as
+// "RSA-OAEP-SHA-256, MGF1-SHA-1" or "ECDH P-256, SHA-256 KDF, AES-256 key wrap".
+func (i EnvelopedInfo) KeyManagement() string {
+	switch {
+	case i.Agreement != KeyAgreement{}:
+		return i.Agreement.String()
+	case i.MGFHash != 0:
+		return i.Transport.String() + ", MGF1-" + i.MGFHash.String()
+	}
+	return i.Transport.String()
+}
+
+// An EnvelopedReader streams the plaintext of an EnvelopedData or of an
+// AuthEnvelopedData. It is not authenticated: CBC lets others change it, and
+// GCM tells of a change at the end only. Only internal/cms/smime may use it.
 type EnvelopedReader struct {
-	info   EnvelopedInfo
-	key    []byte
-	iv     []byte
-	limits Limits
+	info          EnvelopedInfo
+	key           []byte
+	choice        cipherChoice
+	authenticated bool // it is an AuthEnvelopedData
+	limits        Limits
 
 	ber     *berReader
 	content *octets
-	mode    cipher.BlockMode
+	cipher  contentDecrypter
 	buffer  *[blockBuffer]byte
-	plain   []byte              // of buffer, not yet handed out
-	tail    [aes.BlockSize]byte // the last block of ciphertext seen, which may be the padding
-	carry   int                 // octets of tail in use
-	err     error               // what Read ends with
+	plain   []byte // of buffer, not yet handed out
+	err     error  // what Read ends with
 }
+
+// A contentDecrypter puts the next plaintext into the reader, or its end.
+type contentDecrypter interface{ fill(e *EnvelopedReader) }
 
 // OpenEnveloped reads r up to the ciphertext and unwraps the content key with
 // the first of keys that a RecipientInfo names; one private-key operation. It
@@ -62,7 +78,7 @@ func OpenEnveloped(r io.Reader, keys []RecipientKey, l Limits) (*EnvelopedReader
 // Reopen reads the same message again from r, with the content key already
 // unwrapped: no private-key operation. e itself may have been read or not.
 func (e *EnvelopedReader) Reopen(r io.Reader) (*EnvelopedReader, error) {
-	again := &EnvelopedReader{info: e.info, key: e.key, iv: e.iv, limits: e.limits}
+	again := &EnvelopedReader{info: e.info, key: e.key, choice: e.choice, limits: e.limits}
 	_, algorithm, err := again.open(r, nil)
 	if err == nil {
 		err = again.sameCipher(algorithm)
@@ -81,13 +97,14 @@ func (e *EnvelopedReader) Reopen(r io.Reader) (*EnvelopedReader, error) {
 func (e *EnvelopedReader) Info() EnvelopedInfo { return e.info }
 
 // open reads the structure up to the first octet of the ciphertext
-// (RFC 5652 §6.1).
+// (RFC 5652 §6.1, RFC 5083 §2.1).
 func (e *EnvelopedReader) open(r io.Reader, keys []RecipientKey) (*match, algorithm, error) {
 	e.ber = newBERReader(r, indefinite, e.limits)
-	err := e.ber.contentInfo(oidEnvelopedData)
+	which, err := e.ber.contentInfo(oidEnvelopedData, oidAuthEnvelopedData)
 	if err != nil {
 		return nil, algorithm{}, err
 	}
+	e.authenticated = which == 1
 	err = e.ber.version()
 	if err != nil {
 		return nil, algorithm{}, err
@@ -110,6 +127,9 @@ func (e *EnvelopedReader) encryptedContentInfo() (algorithm, error) {
 	inner, err := e.ber.oid("the type of the encrypted content")
 	if err != nil {
 		return algorithm{}, err
+	}
+	if inner.Equal(oidCompressedData) {
+		return algorithm{}, ErrCompressed // AS-59
 	}
 	if !inner.Equal(oidData) { // RFC 8551 §3.3: a MIME entity, always
 		return algorithm{}, fmt.Errorf("%w: encrypted content of type %v", ErrUnsupported, inner)
@@ -137,36 +157,43 @@ func (e *EnvelopedReader) unwrap(m *match, a algorithm, keys []RecipientKey) err
 	if m.err != nil {
 		return m.err
 	}
-	c, iv, err := contentCipher(a)
+	var err error
+	e.choice, err = contentCipher(a, e.authenticated)
 	if err != nil {
 		return err
 	}
 	e.info.Certificate = keys[m.key].Certificate
-	e.info.Cipher = c
-	e.info.Transport = m.unwrap.transport
-	e.info.MGFHash = m.unwrap.mgf
-	e.iv = iv
-	e.key = m.unwrap.unwrap(keys[m.key].Decrypter, m.encrypted, c.keySize())
+	e.info.KeyIdentifier = m.byKeyID
+	e.info.Cipher = e.choice.cipher
+	m.unwrap.describe(&e.info)
+	e.key = m.unwrap.contentKey(keys[m.key], m.encrypted, e.choice.cipher.keySize())
 	return nil
 }
 
 func (e *EnvelopedReader) sameCipher(a algorithm) error {
-	c, iv, err := contentCipher(a)
+	c, err := contentCipher(a, e.authenticated)
 	if err != nil {
 		return err
 	}
-	if c != e.info.Cipher || !bytes.Equal(iv, e.iv) {
+	if c.cipher != e.choice.cipher || c.tagSize != e.choice.tagSize || !bytes.Equal(c.iv, e.choice.iv) {
 		return malformed("it is not the same message")
 	}
 	return nil
 }
 
 func (e *EnvelopedReader) start() error {
-	block, err := aes.NewCipher(e.key)
+	block, err := aesBlock(e.key)
 	if err != nil {
-		return fmt.Errorf("preparing the content cipher: %w", err)
+		return err
 	}
-	e.mode = cipher.NewCBCDecrypter(block, e.iv)
+	if e.authenticated {
+		e.cipher, err = newGCMContent(block, e.choice)
+		if err != nil {
+			return err
+		}
+	} else {
+		e.cipher = &cbcContent{mode: cipher.NewCBCDecrypter(block, e.choice.iv)}
+	}
 	e.buffer = getBuffer()
 	return nil
 }
@@ -184,8 +211,18 @@ func (e *EnvelopedReader) stop(err error) {
 	}
 }
 
-// Read returns plaintext. It returns io.EOF only after the padding was right,
-// the rest of the structure was right, and r was at its end. Plaintext that came
+// end leaves the last plaintext to be read.
+func (e *EnvelopedReader) end(plain []byte) {
+	e.plain = plain
+	e.err = io.EOF
+	if len(plain) == 0 {
+		e.stop(io.EOF)
+	}
+}
+
+// Read returns plaintext. It returns io.EOF only after the padding or the
+// authentication tag was right, the rest of the structure was right, and r was
+// at its end. Plaintext that came
 // before another error must be thrown away.
 func (e *EnvelopedReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
@@ -195,7 +232,7 @@ func (e *EnvelopedReader) Read(p []byte) (int, error) {
 		if e.err != nil {
 			return 0, e.err
 		}
-		e.fill()
+		e.cipher.fill(e)
 	}
 	n := copy(p, e.plain)
 	e.plain = e.plain[n:]
@@ -205,27 +242,33 @@ func (e *EnvelopedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// finish reads what follows the ciphertext.
+// finish reads what follows the ciphertext of an EnvelopedData.
 func (e *EnvelopedReader) finish() error {
 	err := e.ber.leave() // EncryptedContentInfo
 	if err != nil {
 		return err
 	}
+	return e.leaveEnvelope(tagContext1 | tagConstructed) // unprotectedAttrs
+}
+
+// leaveEnvelope passes over the attributes of this tag, if there are any, and
+// reads up to the very end.
+func (e *EnvelopedReader) leaveEnvelope(attributes byte) error {
 	h, more, err := e.ber.next()
 	if err != nil {
 		return err
 	}
 	if more {
-		// Attributes outside of the encryption bind nobody; they are passed over.
-		if h.tag != tagContext1|tagConstructed {
-			return malformed("something follows the encrypted content")
+		// Attributes outside of the protection bind nobody; they are passed over.
+		if h.tag != attributes {
+			return malformed("something odd stands at the end of the envelope")
 		}
 		err = e.ber.skip(h)
 		if err != nil {
 			return err
 		}
 	}
-	err = e.ber.leaveAll(3) // EnvelopedData, [0], ContentInfo
+	err = e.ber.leaveAll(3) // the enveloped data, [0], ContentInfo
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package cms
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The kinds of failure. Every error of this package wraps one of them, or is
 // an error of the reader or writer it was given.
@@ -18,15 +21,21 @@ var (
 	ErrUnsupported = errors.New("cms: not supported")
 
 	// ErrWeakAlgorithm says that an algorithm or a key is known and refused
-	// because it is too weak: MD5, SHA-1, SHA-224 (AS-31), RSA below 1024 bits.
+	// because it is too weak: MD5, SHA-224 and, unless asked for, SHA-1 (AS-31);
+	// RSA below 1024 bits, or below 2048 when sending (AS-34).
 	ErrWeakAlgorithm = errors.New("cms: weak algorithm refused")
+
+	// ErrCompressed says that there is CompressedData (RFC 3274) where Direct
+	// messages have none (AS-59). It is not inflated. It wraps ErrUnsupported.
+	ErrCompressed = fmt.Errorf("%w: the content is compressed", ErrUnsupported)
 
 	// ErrNoRecipient says that no RecipientInfo names one of the keys given.
 	// It depends on public parts of the message alone.
 	ErrNoRecipient = errors.New("cms: no recipient of the message is known here")
 
 	// ErrUndecryptable is the one answer to every failure after a RecipientInfo
-	// has been found: wrong key, damaged key, damaged padding, cut ciphertext.
+	// has been found: wrong key, damaged key, damaged padding or authentication
+	// tag, cut ciphertext.
 	// It is never wrapped, so that its text is the same for all of them.
 	ErrUndecryptable = errors.New("cms: the message cannot be decrypted")
 

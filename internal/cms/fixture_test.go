@@ -3,6 +3,8 @@ package cms
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
 	"io"
@@ -67,13 +69,33 @@ func (d *opaqueDecrypter) Decrypt(r io.Reader, msg []byte, opts crypto.Decrypter
 	return d.Decrypter.Decrypt(r, msg, opts)
 }
 
+// opaqueAgreer does the same for key agreement.
+type opaqueAgreer struct {
+	KeyAgreer
+	uses int
+}
+
+func (a *opaqueAgreer) ECDH(p *ecdh.PublicKey) ([]byte, error) {
+	a.uses++
+	return a.KeyAgreer.ECDH(p)
+}
+
 func recipientKey(t testing.TB, name string) RecipientKey {
 	t.Helper()
 	key, err := x509.ParsePKCS8PrivateKey(pemBlock(t, name+".key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return RecipientKey{certificate(t, name), &opaqueDecrypter{Decrypter: key.(crypto.Decrypter)}}
+	c := certificate(t, name)
+	ec, ok := key.(*ecdsa.PrivateKey)
+	if !ok {
+		return RecipientKey{Certificate: c, Decrypter: &opaqueDecrypter{Decrypter: key.(crypto.Decrypter)}}
+	}
+	agreer, err := ec.ECDH()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return RecipientKey{Certificate: c, Agreement: &opaqueAgreer{KeyAgreer: agreer}}
 }
 
 func signer(t testing.TB, name string, h crypto.Hash) Signer {

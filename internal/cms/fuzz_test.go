@@ -76,7 +76,7 @@ func FuzzEnveloped(f *testing.F) {
 	}
 	f.Add(toAlice(f, cbc(f, testKey, padded([]byte("here")))).bytes())
 	// A module that always says the same key is fast, and lets the fuzzer through.
-	keys := []RecipientKey{{certificate(f, "alice"), module{recipientKey(f, "alice").Decrypter, testKey, nil}}}
+	keys := []RecipientKey{{Certificate: certificate(f, "alice"), Decrypter: module{recipientKey(f, "alice").Decrypter, testKey, nil}}}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		e, err := OpenEnveloped(bytes.NewReader(in), keys, Limits{})
 		known(t, err)

@@ -8,8 +8,9 @@ const (
 
 	maxChunks       = 4 << 20 // pieces of one content; OpenSSL sends 4096, BouncyCastle 1000 octets in each
 	maxSigners      = 16
-	maxCertificates = 64 // of one SignedData; a certs-only collection has no bound but its size
-	maxSameName     = 4  // certificates tried for one signer
+	maxAgreed       = 4096 // keys wrapped by key agreement, of all recipients
+	maxCertificates = 64   // of one SignedData; a certs-only collection has no bound but its size
+	maxSameName     = 4    // certificates tried for one signer
 	minRSABits      = 1024
 	maxRSABits      = 8192 // the cost of one verification grows with the square
 )

@@ -9,6 +9,10 @@ var (
 	oidSignedData    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
 	oidEnvelopedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 3}
 
+	// RFC 5083 §2, RFC 3274 §1.1
+	oidAuthEnvelopedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 23}
+	oidCompressedData    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 9}
+
 	// RFC 5652 §11, RFC 8551 §2.5.2
 	oidContentType       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3}
 	oidMessageDigest     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
@@ -22,6 +26,7 @@ var (
 	oidRSAESOAEP     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 7}
 	oidMGF1          = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}
 	oidPSpecified    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 9}
+	oidRSASSAPSS     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}
 	oidSHA256WithRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
 	oidSHA384WithRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 12}
 	oidSHA512WithRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 13}
@@ -46,4 +51,33 @@ var (
 	oidAES128CBC = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 2}
 	oidAES192CBC = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 22}
 	oidAES256CBC = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 42}
+
+	// RFC 5084 §3.2
+	oidAES128GCM = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 6}
+	oidAES192GCM = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 26}
+	oidAES256GCM = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 46}
+
+	// RFC 3565 §4.1: AES key wrap
+	oidAES128Wrap = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 5}
+	oidAES192Wrap = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 25}
+	oidAES256Wrap = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 45}
+
+	// RFC 5753 §7.1.4: dhSinglePass-stdDH and -cofactorDH
+	oidStdDHSHA1      = asn1.ObjectIdentifier{1, 3, 133, 16, 840, 63, 0, 2}
+	oidStdDHSHA224    = asn1.ObjectIdentifier{1, 3, 132, 1, 11, 0}
+	oidStdDHSHA256    = asn1.ObjectIdentifier{1, 3, 132, 1, 11, 1}
+	oidStdDHSHA384    = asn1.ObjectIdentifier{1, 3, 132, 1, 11, 2}
+	oidStdDHSHA512    = asn1.ObjectIdentifier{1, 3, 132, 1, 11, 3}
+	oidCofactorDHSHA1 = asn1.ObjectIdentifier{1, 3, 133, 16, 840, 63, 0, 3}
+	oidCofactorSHA224 = asn1.ObjectIdentifier{1, 3, 132, 1, 14, 0}
+	oidCofactorSHA256 = asn1.ObjectIdentifier{1, 3, 132, 1, 14, 1}
+	oidCofactorSHA384 = asn1.ObjectIdentifier{1, 3, 132, 1, 14, 2}
+	oidCofactorSHA512 = asn1.ObjectIdentifier{1, 3, 132, 1, 14, 3}
+
+	// RFC 5480 §2.1.1, §2.1.2
+	oidECPublicKey = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
+	oidECDH        = asn1.ObjectIdentifier{1, 3, 132, 1, 12}
+	oidP256        = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
+	oidP384        = asn1.ObjectIdentifier{1, 3, 132, 0, 34}
+	oidP521        = asn1.ObjectIdentifier{1, 3, 132, 0, 35}
 )

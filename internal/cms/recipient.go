@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
+	"fmt"
 	"math/big"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -13,7 +14,8 @@ import (
 // A RecipientKey is a certificate of ours and the way to its private key.
 type RecipientKey struct {
 	Certificate *x509.Certificate
-	Decrypter   crypto.Decrypter
+	Decrypter   crypto.Decrypter // of an RSA key
+	Agreement   KeyAgreer        // of an EC key
 }
 
 // An identifier names a certificate: RecipientIdentifier (RFC 5652 §6.2.1) and
@@ -36,8 +38,12 @@ func readIdentifier(s *cryptobyte.String) (identifier, bool) {
 		id.keyID = field
 		return id, len(field) > 0
 	}
-	var issuer cryptobyte.String
-	id.serial = new(big.Int)
+	return readIssuerAndSerial(s)
+}
+
+func readIssuerAndSerial(s *cryptobyte.String) (identifier, bool) {
+	id := identifier{serial: new(big.Int)}
+	var field, issuer cryptobyte.String
 	ok := s.ReadASN1(&field, cbasn1.SEQUENCE) &&
 		field.ReadASN1Element(&issuer, cbasn1.SEQUENCE) &&
 		field.ReadASN1Integer(id.serial) &&
@@ -93,9 +99,18 @@ func parseKeyTrans(der []byte) (keyTransRecipient, bool) {
 // A match is a RecipientInfo that names one of our keys.
 type match struct {
 	key       int // index into the keys given
-	unwrap    keyUnwrap
+	byKeyID   bool
+	unwrap    keyManagement
 	encrypted []byte
-	err       error // the key transport is not one of ours
+	err       error // the key management is not one of ours
+}
+
+// A keyManagement is the way from the encrypted key of a RecipientInfo to the
+// content key.
+type keyManagement interface {
+	// contentKey returns a key of size octets, whatever happens.
+	contentKey(k RecipientKey, encrypted []byte, size int) []byte
+	describe(info *EnvelopedInfo)
 }
 
 // matchRecipients reads the SET OF RecipientInfo and picks the one to open: of
@@ -107,18 +122,18 @@ func (b *berReader) matchRecipients(keys []RecipientKey) (*match, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	var best *match
+	m := matcher{keys: keys}
 	for count := 0; ; count++ {
 		h, more, err := b.next()
 		if err != nil {
 			return nil, count, err
 		}
 		if !more {
-			return best, count, b.leave()
+			return m.best, count, b.leave()
 		}
-		// Key agreement [1], KEK [2], password [3] and other [4] recipients are
-		// of kinds that we have no keys for (RFC 5652 §6.2).
-		if h.tag != tagSequence || len(keys) == 0 {
+		// KEK [2], password [3] and other [4] recipients are of kinds that we
+		// have no keys for (RFC 5652 §6.2).
+		if len(keys) == 0 || h.tag != tagSequence && h.tag != tagContext1|tagConstructed {
 			err = b.skip(h)
 			if err != nil {
 				return nil, count, err
@@ -130,12 +145,14 @@ func (b *berReader) matchRecipients(keys []RecipientKey) (*match, int, error) {
 		if err != nil {
 			return nil, count, err
 		}
-		found := matchKeyTrans(der, keys)
-		if !found.betterThan(best) {
-			b.held = before // not kept
-			continue
+		kept := m.best
+		err = m.look(der)
+		if err != nil {
+			return nil, count, err
 		}
-		best = found
+		if m.best == kept {
+			b.held = before
+		}
 	}
 }
 
@@ -158,26 +175,85 @@ func (b *berReader) enterRecipients() error {
 	return b.enter(h)
 }
 
-// matchKeyTrans returns nil if the recipient is none of ours.
-func matchKeyTrans(der []byte, keys []RecipientKey) *match {
-	r, ok := parseKeyTrans(der)
-	if !ok {
+// A matcher looks at one RecipientInfo after the other.
+type matcher struct {
+	keys   []RecipientKey
+	best   *match
+	agreed int // keys wrapped by agreement that were looked at
+}
+
+// look takes a RecipientInfo by key transport or key agreement. Only too many
+// of them are an error.
+func (m *matcher) look(der []byte) error {
+	if der[0] == tagSequence {
+		m.lookTransport(der)
 		return nil
 	}
-	for i, k := range keys {
+	return m.lookAgreement(der)
+}
+
+func (m *matcher) lookTransport(der []byte) {
+	r, ok := parseKeyTrans(der)
+	if !ok {
+		return
+	}
+	for i, k := range m.keys {
 		if k.Certificate == nil || k.Decrypter == nil || !r.id.names(k.Certificate) {
 			continue
 		}
 		unwrap, err := keyTransport(r.algorithm)
-		return &match{key: i, unwrap: unwrap, encrypted: r.encryptedKey, err: err}
+		m.offer(&match{key: i, byKeyID: r.id.keyID != nil, unwrap: unwrap, encrypted: r.encryptedKey, err: err})
+		return
+	}
+}
+
+func (m *matcher) lookAgreement(der []byte) error {
+	r, ok := parseKeyAgree(der)
+	if !ok {
+		return nil
+	}
+	for !r.keys.Empty() {
+		m.agreed++
+		if m.agreed > maxAgreed {
+			return fmt.Errorf("%w: more than %d keys by key agreement", ErrLimit, maxAgreed)
+		}
+		var one cryptobyte.String
+		if !r.keys.ReadASN1(&one, cbasn1.SEQUENCE) {
+			return nil // what follows it cannot be told
+		}
+		id, encrypted, ok := readEncryptedKey(one)
+		if ok {
+			m.offerAgreed(&r, id, encrypted)
+		}
 	}
 	return nil
 }
 
+func (m *matcher) offerAgreed(r *keyAgreeRecipient, id identifier, encrypted []byte) {
+	for i, k := range m.keys {
+		if k.Certificate == nil || k.Agreement == nil || !id.names(k.Certificate) {
+			continue
+		}
+		curve, ok := curveOf(k.Certificate.PublicKey)
+		if !ok {
+			continue
+		}
+		found := &match{key: i, byKeyID: id.keyID != nil, encrypted: encrypted}
+		unwrap, err := r.keyAgreement(curve)
+		found.unwrap, found.err = unwrap, err
+		m.offer(found)
+		return
+	}
+}
+
+func (m *matcher) offer(found *match) {
+	if found.betterThan(m.best) {
+		m.best = found
+	}
+}
+
 func (m *match) betterThan(other *match) bool {
 	switch {
-	case m == nil:
-		return false
 	case other == nil:
 		return true
 	case (m.err == nil) != (other.err == nil):

@@ -54,7 +54,7 @@ func ParseSigned(der []byte, l Limits) (*SignedData, error) {
 
 // parseHead reads up to the content, and enters its [0] if there is one.
 func (s *SignedData) parseHead(b *berReader) (content header, err error) {
-	err = b.contentInfo(oidSignedData)
+	_, err = b.contentInfo(oidSignedData)
 	if err != nil {
 		return header{}, err
 	}

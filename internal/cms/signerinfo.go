@@ -149,14 +149,20 @@ func (a *signedAttributes) check(contentType asn1.ObjectIdentifier, digest []byt
 // same.
 func (a *signedAttributes) digests(h crypto.Hash) [][]byte {
 	var all [][]byte
-	for _, contents := range [][]byte{a.encoded, a.sorted} {
-		if contents == nil {
-			continue
-		}
+	for _, set := range a.sets() {
 		d := h.New()
-		d.Write(appendHeader(nil, tagSet, int64(len(contents))))
-		d.Write(contents)
+		d.Write(set)
 		all = append(all, d.Sum(nil))
+	}
+	return all
+}
+
+// sets returns the attributes as a SET OF, in the order received and, if that
+// is another, in the order of DER.
+func (a *signedAttributes) sets() [][]byte {
+	all := [][]byte{append(appendHeader(nil, tagSet, int64(len(a.encoded))), a.encoded...)}
+	if a.sorted != nil {
+		all = append(all, append(appendHeader(nil, tagSet, int64(len(a.sorted))), a.sorted...))
 	}
 	return all
 }

@@ -54,6 +54,10 @@ type keyUnwrap struct {
 	mgf       crypto.Hash // of OAEP; often not the hash of the label (the JCE's default pair)
 }
 
+func (u keyUnwrap) describe(info *EnvelopedInfo) {
+	info.Transport, info.MGFHash = u.transport, u.mgf
+}
+
 // keyTransport reads a keyEncryptionAlgorithm.
 func keyTransport(a algorithm) (keyUnwrap, error) {
 	switch {
@@ -171,12 +175,12 @@ func (t KeyTransport) wrap(pub *rsa.PublicKey, key []byte) ([]byte, error) {
 	return rsa.EncryptOAEP(keyTransports[t].hash.New(), rand.Reader, pub, key, nil)
 }
 
-// unwrap decrypts the content key with the private key, which is used once. It
+// contentKey decrypts the content key with the private key, which is used once. It
 // cannot fail: where RSA does, the key is random instead, as long as the content
 // cipher wants it. So whoever sent a made-up ciphertext learns from the outcome,
 // which is damaged content either way, nothing about its padding (RFC 3218
 // §2.3.2; for OAEP the same bars the attack on a distinguishable first octet).
-func (u keyUnwrap) unwrap(d crypto.Decrypter, encrypted []byte, size int) []byte {
+func (u keyUnwrap) contentKey(k RecipientKey, encrypted []byte, size int) []byte {
 	key := make([]byte, size)
 	_, _ = rand.Read(key) // never fails
 	var opts crypto.DecrypterOpts
@@ -188,7 +192,7 @@ func (u keyUnwrap) unwrap(d crypto.Decrypter, encrypted []byte, size int) []byte
 	} else {
 		opts = &rsa.OAEPOptions{Hash: keyTransports[u.transport].hash, MGFHash: u.mgf}
 	}
-	got, err := d.Decrypt(rand.Reader, encrypted, opts)
+	got, err := k.Decrypter.Decrypt(rand.Reader, encrypted, opts)
 	if err == nil && len(got) == size {
 		copy(key, got)
 	}
