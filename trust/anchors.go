@@ -3,6 +3,7 @@ package trust
 import (
 	"crypto/x509"
 	"slices"
+	"time"
 )
 
 // Anchors is the set of trust anchors of one domain and direction (AS-60). It
@@ -14,6 +15,7 @@ type Anchors struct {
 	pool      *x509.CertPool
 	members   map[Fingerprint]struct{}
 	bySubject map[string][]*x509.Certificate
+	latest    time.Time // when the last of them begins
 }
 
 // NewAnchors returns the set of certs. An anchor may be a root, an intermediate
@@ -33,6 +35,9 @@ func NewAnchors(certs []*x509.Certificate) *Anchors {
 		a.bySubject[string(c.RawSubject)] = append(a.bySubject[string(c.RawSubject)], c)
 		a.certs = append(a.certs, c)
 		a.pool.AddCert(c)
+		if c.NotBefore.After(a.latest) {
+			a.latest = c.NotBefore
+		}
 	}
 	return a
 }

@@ -34,10 +34,11 @@ func bind(cert *x509.Certificate, addr mime.Address, p Profile) (Binding, string
 	if addr.IsZero() {
 		return "", "there is no address to bind to"
 	}
-	// AS-14: v1.3 has no wildcards, and refuses the whole certificate for one.
-	// They never bind under v1.2 either, because they equal no domain.
-	if p != V12 && hasWildcard(cert) {
-		return "", "the certificate has a wildcard dNSName"
+	if p != V12 {
+		problem := namesProblem(cert)
+		if problem != "" {
+			return "", problem
+		}
 	}
 	b := bindByName(cert, addr)
 	if p == V12 {
@@ -47,6 +48,36 @@ func bind(cert *x509.Certificate, addr mime.Address, p Profile) (Binding, string
 		return "", notNamed(cert, addr)
 	}
 	return b, ""
+}
+
+// namesProblem holds what v1.3 asks of the subjectAltName, whomever it names: no
+// wildcard (AS-14) and a single name (AS-17). A name that is there twice counts
+// once, and other kinds of names than these two do not count. It returns ""
+// where all is well.
+func namesProblem(cert *x509.Certificate) string {
+	switch {
+	case hasWildcard(cert):
+		// Under v1.2 they just do not bind, because they equal no domain.
+		return "the subjectAltName has a wildcard dNSName, which v1.3 does not allow"
+	case len(cert.EmailAddresses) > 0 && len(cert.DNSNames) > 0:
+		return "the subjectAltName has an rfc822Name beside a dNSName, and v1.3 allows a single name"
+	case several(cert.EmailAddresses):
+		return "the subjectAltName has several rfc822Names, and v1.3 allows a single name"
+	case several(cert.DNSNames):
+		return "the subjectAltName has several dNSNames, and v1.3 allows a single name"
+	}
+	return ""
+}
+
+// several reports whether there are different names, without regard to the case
+// of ASCII (AS-4), the only characters that they can have.
+func several(names []string) bool {
+	for _, n := range names {
+		if !strings.EqualFold(n, names[0]) {
+			return true
+		}
+	}
+	return false
 }
 
 func bindByName(cert *x509.Certificate, addr mime.Address) Binding {

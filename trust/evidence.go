@@ -62,32 +62,3 @@ type Revocation struct {
 	// Pending is not nil while an answer is on its way.
 	Pending <-chan struct{}
 }
-
-// A RevocationPolicy says what to do without an answer (AS-73). The zero value
-// is SoftFail.
-type RevocationPolicy uint8
-
-// The policies.
-const (
-	SoftFail RevocationPolicy = iota // believe the certificate
-	HardFail                         // refuse it
-)
-
-// A SignerPolicy says whose signatures a domain of ours believes (BB-22, BB-36).
-// The zero value is Community.
-type SignerPolicy uint8
-
-// The policies.
-const (
-	Community          SignerPolicy = iota // those that lead to the domain's anchors
-	ExtendedValidation                     // those with a certificate of extended validation
-	Either
-)
-
-// EV is what makes a certificate one of extended validation: a path to one of
-// the roots, which is valid for one of the policies (RFC 5280 §6.1). The zero EV
-// believes nobody.
-type EV struct {
-	Roots    *Anchors
-	Policies []x509.OID
-}

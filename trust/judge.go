@@ -81,11 +81,12 @@ func checks() []check {
 		complete,
 		checkBinding,   // wrong-address
 		checkDates,     // expired, not-yet-valid
-		checkSubject,   // bad-path
+		checkForm,      // bad-path
 		checkUsage,     // wrong-usage
 		checkEndEntity, // wrong-usage
 		checkKey,       // weak-key
-		checkPath,      // no-anchors, untrusted-anchor, bad-path, weak-key
+		checkPath,      // no-anchors, untrusted-anchor, bad-path, weak-key, issuer-down,
+		// signer-policy, revoked, no-revocation-source, revocation-unavailable
 	}
 }
 
@@ -155,8 +156,11 @@ func date(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // emptyName is the DER of a Name without any attribute.
 const emptyName = "\x30\x00"
 
-// checkSubject holds AS-19.
-func checkSubject(p Params, _ *Verdict) (reason.Code, string) {
+// checkForm holds AS-10 and AS-19.
+func checkForm(p Params, _ *Verdict) (reason.Code, string) {
+	if p.Certificate.Version != 3 {
+		return reason.BadPath, fmt.Sprintf("the certificate is of X.509 version %d, not 3", p.Certificate.Version)
+	}
 	if string(p.Certificate.RawSubject) == emptyName {
 		return reason.BadPath, "the certificate has no subject name"
 	}

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto/x509"
+	"slices"
 
 	"postern/trust/reason"
 )
@@ -16,6 +17,9 @@ type Selection struct {
 	// reason, with its detail: that of the candidate that came furthest.
 	Code   reason.Code
 	Detail string
+	// Pending is not nil while the verdict of a candidate is pending, even if
+	// others are valid already: wait until it is closed, and select again.
+	Pending <-chan struct{}
 }
 
 // Err returns the selection as a *reason.Error, or nil if Code is OK.
@@ -29,7 +33,7 @@ func (s Selection) Err() error {
 func Select(p Params, candidates []*x509.Certificate) Selection {
 	s := Selection{Code: reason.NoCertificate, Detail: "there is no certificate to choose from"}
 	seen := make(map[Fingerprint]bool, len(candidates))
-	best := -1
+	best := -2
 	for _, c := range candidates {
 		if c == nil || seen[FingerprintOf(c)] {
 			continue
@@ -41,6 +45,9 @@ func Select(p Params, candidates []*x509.Certificate) Selection {
 		if v.Code.IsOK() {
 			s.Valid = append(s.Valid, c)
 		}
+		if s.Pending == nil {
+			s.Pending = v.Pending
+		}
 		if progress(v.Code) > best {
 			best, s.Code, s.Detail = progress(v.Code), v.Code, v.Detail
 		}
@@ -48,24 +55,12 @@ func Select(p Params, candidates []*x509.Certificate) Selection {
 	return s
 }
 
-// progress ranks a code by how far a certificate came in the checks. OK is the
-// furthest.
+// progress ranks a code by how far a certificate came in the checks. What may
+// pass comes after what stays, and OK is the furthest.
 func progress(c reason.Code) int {
-	switch c {
-	case reason.WrongAddress:
-		return 1
-	case reason.Expired, reason.NotYetValid:
-		return 2
-	case reason.WrongUsage:
-		return 3
-	case reason.WeakKey:
-		return 4
-	case reason.NoAnchors, reason.UntrustedAnchor:
-		return 5
-	case reason.BadPath:
-		return 6
-	case reason.OK:
-		return 7
-	}
-	return 0
+	return slices.Index([]reason.Code{
+		reason.WrongAddress, reason.NotYetValid, reason.Expired, reason.WrongUsage, reason.WeakKey,
+		reason.NoAnchors, reason.UntrustedAnchor, reason.BadPath, reason.SignerPolicy,
+		reason.Revoked, reason.NoRevocation, reason.IssuerDown, reason.RevocationDown, reason.OK,
+	}, c)
 }

@@ -1,0 +1,76 @@
+package trust
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+// build returns the valid paths to g at the time of the question. CP-28: where
+// one of the certificates has just begun by its issuer's clock, a path that
+// holds at the end of the skew is as good, since all dates that end were checked
+// for a later moment.
+func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
+	pool := x509.NewCertPool()
+	for _, c := range q.others {
+		pool.AddCert(c)
+	}
+	o := x509.VerifyOptions{
+		Roots:         g.anchors.pool, // never nil, which would mean the system's roots (AS-60)
+		Intermediates: pool,
+		CurrentTime:   q.p.At,
+		// RFC 8550 §4.4.4: an authority whose extendedKeyUsage leaves mail out
+		// issues no certificates for mail. One without the extension may.
+		KeyUsages:           []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
+		CertificatePolicies: g.policies,
+	}
+	paths, err := q.verify(g, o)
+	if err != nil && q.begins(g) {
+		o.CurrentTime = q.p.At.Add(ClockSkew)
+		return q.verify(g, o)
+	}
+	return paths, err
+}
+
+// verify is x509.Certificate.Verify with the policies of g, if it has any, as
+// an initial-explicit-policy (RFC 5280 §6.1.1 (e)). x509 looks at its
+// CertificatePolicies only where a certificate of the path asks for explicit
+// policies. A requireExplicitPolicy of 0 in the last certificate asks for just
+// that (§6.1.5 (b)), so one is verified that has it.
+func (q *quest) verify(g goal, o x509.VerifyOptions) ([][]*x509.Certificate, error) {
+	if g.policies == nil {
+		return q.p.Certificate.Verify(o)
+	}
+	explicit := *q.p.Certificate
+	explicit.RequireExplicitPolicyZero = true
+	paths, err := explicit.Verify(o)
+	if err != nil {
+		return nil, err
+	}
+	var issued [][]*x509.Certificate
+	for _, path := range paths {
+		if len(path) == 1 {
+			continue // a root is under no policy but its own
+		}
+		path[0] = q.p.Certificate
+		issued = append(issued, path)
+	}
+	return issued, nil
+}
+
+// begins reports whether a certificate that might be of use begins within the
+// skew.
+func (q *quest) begins(g goal) bool {
+	if begins(q.p.Certificate, q.p.At) || g.anchors.latest.After(q.p.At) {
+		return true
+	}
+	for _, c := range q.others {
+		if begins(c, q.p.At) {
+			return true
+		}
+	}
+	return false
+}
+
+func begins(c *x509.Certificate, at time.Time) bool {
+	return c.NotBefore.After(at) && !c.NotBefore.After(at.Add(ClockSkew))
+}

@@ -1,0 +1,167 @@
+package trust
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+
+	"postern/trust/reason"
+)
+
+// A climb goes from issuer to issuer by name and signature, without regard to
+// dates and constraints, to say why there is no valid path. It keeps the first
+// defect that it passes. The refusal stands already: it decides on the words,
+// and on whose issuer may be asked for.
+type climb struct {
+	q       *quest
+	seen    map[Fingerprint]bool
+	reached bool // some goal, over a path with a defect
+	code    reason.Code
+	defect  string
+	top     *x509.Certificate // the first certificate found without an issuer
+	ended   bool              // whether there is one
+	// wanting are the highest certificates of chains that are good as far as
+	// they go, and lack an issuer.
+	wanting []*x509.Certificate
+}
+
+func (q *quest) climb() *climb {
+	c := &climb{q: q, seen: make(map[Fingerprint]bool), top: q.p.Certificate}
+	if problem := criticalProblem(q.p.Certificate); problem != "" {
+		c.note(reason.BadPath, problem)
+	}
+	c.reached = c.from(q.p.Certificate, nil, 1)
+	return c
+}
+
+// from reports whether cert, the depth-th of its path and the issuer of below,
+// leads to a goal.
+func (c *climb) from(cert, below *x509.Certificate, depth int) bool {
+	for _, g := range c.q.goals {
+		if g.anchors.Contains(cert) {
+			return true
+		}
+	}
+	c.seen[FingerprintOf(cert)] = true
+	issued := false
+	for _, up := range c.q.issuersOf(cert) {
+		if depth == MaxPath {
+			break
+		}
+		if c.seen[FingerprintOf(up)] || !c.q.signed(cert, up) {
+			continue
+		}
+		issued = true
+		if c.over(cert, up, depth) {
+			return true
+		}
+	}
+	if !issued {
+		c.end(cert, below, depth)
+	}
+	return false
+}
+
+// over goes on over cert's issuer. A defect on a way that leads nowhere is
+// forgotten.
+func (c *climb) over(cert, up *x509.Certificate, depth int) bool {
+	code, defect := c.code, c.defect
+	c.note(reason.BadPath, signatureProblem(cert))
+	c.note(reason.BadPath, dateProblem(up, c.q.p.At))
+	c.note(reason.BadPath, authorityProblem(up))
+	c.note(strengthOf([]*x509.Certificate{up}))
+	if c.from(up, cert, depth+1) {
+		return true
+	}
+	c.code, c.defect = code, defect
+	return false
+}
+
+// end notes a certificate that no known one has issued. Above one that signed
+// itself there is nobody; its key may yet have been certified by others, whom
+// the certificate below it may lead to.
+func (c *climb) end(cert, below *x509.Certificate, depth int) {
+	if !c.ended {
+		c.top, c.ended = cert, true
+	}
+	if c.defect != "" || signatureProblem(cert) != "" || depth == MaxPath {
+		return
+	}
+	if c.q.selfSigned(cert) {
+		cert = below
+	}
+	if cert != nil && !slices.Contains(c.wanting, cert) {
+		c.wanting = append(c.wanting, cert)
+	}
+}
+
+func (c *climb) note(code reason.Code, problem string) {
+	if c.defect == "" && problem != "" {
+		c.code, c.defect = code, problem
+	}
+}
+
+// diagnose tells a certificate that leads to no anchor of ours from one that
+// does, over a path with a defect.
+func (c *climb) diagnose(err error) (reason.Code, string) {
+	if !c.reached {
+		return reason.UntrustedAnchor, fmt.Sprintf("no path to an anchor: the issuer %q is neither an anchor nor known", c.top.Issuer)
+	}
+	if c.defect != "" {
+		return c.code, c.defect
+	}
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Cert != nil {
+		return reason.BadPath, fmt.Sprintf("%q: %v", name(invalid.Cert), err)
+	}
+	if err == nil {
+		return reason.BadPath, "the path is not valid"
+	}
+	return reason.BadPath, err.Error()
+}
+
+// issuersOf returns the certificates that bear the name of cert's issuer.
+func (q *quest) issuersOf(cert *x509.Certificate) []*x509.Certificate {
+	issuer := string(cert.RawIssuer)
+	var all []*x509.Certificate
+	for _, g := range q.goals {
+		all = append(all, g.anchors.bySubject[issuer]...)
+	}
+	for _, c := range q.others {
+		if string(c.RawSubject) == issuer {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// signatures remembers which were checked in a quest, and bounds their number.
+// The zero value is ready to use.
+type signatures struct {
+	checked map[[2]Fingerprint]bool
+}
+
+// made reports whether up's key made the signature on cert.
+func (s *signatures) made(cert, up *x509.Certificate) bool {
+	link := [2]Fingerprint{FingerprintOf(cert), FingerprintOf(up)}
+	good, known := s.checked[link]
+	if known {
+		return good
+	}
+	if len(s.checked) == maxSignatures {
+		return false
+	}
+	if s.checked == nil {
+		s.checked = make(map[[2]Fingerprint]bool)
+	}
+	good = up.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
+	s.checked[link] = good
+	return good
+}
+
+// signed is made, but for algorithms that are refused and cannot be checked:
+// there the matching name must do, for a reason that says so.
+func (s *signatures) signed(cert, up *x509.Certificate) bool {
+	return signatureProblem(cert) != "" || s.made(cert, up)
+}

@@ -1,0 +1,94 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"slices"
+)
+
+// Bounds on what one judgement asks of authority information access (AS-70).
+const (
+	maxLevels    = 4  // of issuers above what came with the message
+	maxQuestions = 8  // for issuers
+	maxIssuers   = 20 // certificates taken from one answer
+)
+
+// issuers is what a quest learnt of missing intermediates.
+type issuers struct {
+	asked   map[Fingerprint]bool
+	sources map[Fingerprint][]string // of the certificates that were fetched
+	pending <-chan struct{}
+	down    string // which server did not answer, and how
+}
+
+// fetch asks for the issuers of the certificates that want one, and reports
+// whether a certificate came that was not known before.
+func (q *quest) fetch(c *climb) bool {
+	if q.p.Evidence == nil || c.reached || len(q.goals) == 0 {
+		return false
+	}
+	news := false
+	for _, cert := range c.wanting {
+		f := FingerprintOf(cert)
+		if q.asked[f] || len(q.asked) == maxQuestions || len(cert.IssuingCertificateURL) == 0 {
+			continue
+		}
+		if q.asked == nil {
+			q.asked = make(map[Fingerprint]bool)
+		}
+		q.asked[f] = true
+		if q.learn(cert, q.p.Evidence.Issuers(cert)) {
+			news = true
+		}
+	}
+	return news
+}
+
+// learn takes an answer in.
+func (q *quest) learn(of *x509.Certificate, answer Issuers) bool {
+	if q.pending == nil {
+		q.pending = answer.Pending
+	}
+	if answer.Down && q.down == "" {
+		q.down = fmt.Sprintf("the issuer of %q could not be fetched: %s", name(of), orElse(answer.Detail, "its server does not answer"))
+	}
+	news := false
+	for i, c := range answer.Certificates {
+		if i == maxIssuers {
+			break
+		}
+		if c == nil || oversized(c) || q.knows(c) {
+			continue
+		}
+		if q.sources == nil {
+			q.sources = make(map[Fingerprint][]string)
+		}
+		q.sources[FingerprintOf(c)] = answer.Sources
+		q.others = append(q.others, c)
+		news = true
+	}
+	return news
+}
+
+func (q *quest) knows(cert *x509.Certificate) bool {
+	return slices.ContainsFunc(q.others, cert.Equal) || cert.Equal(q.p.Certificate)
+}
+
+// origins returns where the fetched certificates of a path came from.
+func (q *quest) origins(path []*x509.Certificate) []string {
+	var urls []string
+	for _, c := range path {
+		for _, u := range q.sources[FingerprintOf(c)] {
+			if !slices.Contains(urls, u) {
+				urls = append(urls, u)
+			}
+		}
+	}
+	return urls
+}
+
+// selfSigned reports whether cert is its own issuer, so that nobody is above it.
+func (s *signatures) selfSigned(cert *x509.Certificate) bool {
+	return bytes.Equal(cert.RawSubject, cert.RawIssuer) && s.made(cert, cert)
+}
