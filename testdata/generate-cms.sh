@@ -96,3 +96,6 @@ gpgsm --yes --include-certs -1 --digest-algo SHA256 --local-user alice --output 
 jars=$(echo /usr/share/java/bcprov.jar /usr/share/java/bcpkix.jar /usr/share/java/bcutil.jar | tr ' ' :)
 javac -cp "$jars" -d "$home" BouncyCastle.java
 java -cp "$jars:$home" BouncyCastle
+
+# The vector set: whole messages, see cms/README.md.
+python3 ../kit/generate.py

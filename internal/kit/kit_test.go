@@ -1,0 +1,138 @@
+package kit
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"io"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"postern/internal/cms"
+	"postern/internal/cms/smime"
+	"postern/mime"
+	"postern/sta"
+	"postern/trust"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestKit opens every vector as the product does, and compares.
+func TestKit(t *testing.T) {
+	for _, v := range readManifest(t).Vectors {
+		for _, p := range v.profiles() {
+			t.Run(v.ID+"/"+p, func(t *testing.T) {
+				t.Parallel()
+				profile, err := trust.ParseProfile(p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				opened := v.open(t, profile)
+				for _, got := range opened.Verdicts {
+					if got.Code.String() != v.Reason {
+						t.Errorf("%s for %s (%s), want %s", got.Code, got.Recipient, got.Detail, v.Reason)
+					}
+				}
+				v.checkMessage(t, opened)
+			})
+		}
+	}
+}
+
+func (v vector) open(t *testing.T, profile trust.Profile) *sta.Opened {
+	t.Helper()
+	message := read(t, v.File)
+	in := sta.Incoming{
+		Message: smime.SectionSource(bytes.NewReader(message), int64(len(message))),
+		Keys:    v.keys(t), At: v.Time, Profile: profile, AcceptUnwrapped: v.Policy.AcceptUnwrapped,
+	}
+	if v.Envelope != nil {
+		in.Envelope = &sta.Envelope{MailFrom: address(t, v.Envelope.MailFrom), RcptTo: addresses(t, v.Envelope.RcptTo)}
+	}
+	belief := sta.Belief{Anchors: trust.NewAnchors(certificates(t, v.Anchors))}
+	for _, a := range addresses(t, v.Recipients) {
+		in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Belief: belief})
+	}
+	opened, err := sta.Open(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(opened.Verdicts) != len(v.Recipients) {
+		t.Fatalf("%d verdicts for %d recipients", len(opened.Verdicts), len(v.Recipients))
+	}
+	return opened
+}
+
+func (v vector) keys(t *testing.T) []cms.RecipientKey {
+	t.Helper()
+	var all []cms.RecipientKey
+	for _, k := range v.Keys {
+		private, err := x509.ParsePKCS8PrivateKey(readPEM(t, k.Key))
+		if err != nil {
+			t.Fatalf("%s: %v", k.Key, err)
+		}
+		r := cms.RecipientKey{Certificate: certificate(t, k.Certificate)}
+		r.Decrypter, _ = private.(crypto.Decrypter)
+		all = append(all, r)
+	}
+	return all
+}
+
+// checkMessage looks at what comes out: the message that was sent if it was
+// accepted, and nothing that was not signed if not.
+func (v vector) checkMessage(t *testing.T, opened *sta.Opened) {
+	t.Helper()
+	r, err := opened.Message(mime.Limits{})
+	if v.Verdict != "accepted" {
+		if err != nil && !errors.Is(err, smime.ErrNotVerified) {
+			t.Errorf("reading what was refused: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := v.digest(text, opened.Wrapped); got != v.InnerSHA256 {
+		t.Errorf("the inner message has the SHA-256 %s, want %s:\n%.600s", got, v.InnerSHA256, text)
+	}
+}
+
+// digest is that of the manifest: of the message that was wrapped, or else of
+// the body alone, because the header of an unwrapped message is what the
+// receiver makes of it.
+func (v vector) digest(text []byte, wrapped bool) string {
+	if !wrapped {
+		_, text, _ = bytes.Cut(text, []byte("\r\n\r\n"))
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+func address(t *testing.T, s string) mime.Address {
+	t.Helper()
+	if s == "" {
+		return mime.Address{} // the null reverse-path
+	}
+	a, err := mime.ParseAddress(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func addresses(t *testing.T, all []string) []mime.Address {
+	t.Helper()
+	var parsed []mime.Address
+	for _, s := range all {
+		parsed = append(parsed, address(t, s))
+	}
+	return parsed
+}
