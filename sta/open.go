@@ -79,7 +79,7 @@ type Opened struct {
 func Open(ctx context.Context, in Incoming) (*Opened, error) {
 	o := &Opened{}
 	var err error
-	o.smime, err = smime.Open(ctx, in.Message, in.Keys, in.Limits)
+	o.smime, err = smime.Open(ctx, in.Message, in.Keys, smime.Options{Limits: in.Limits, SHA1: in.Profile == trust.V12})
 	if err != nil {
 		code, final := refusal(err)
 		if !final {

@@ -13,8 +13,8 @@ import (
 // A keyAgreeRecipient is a KeyAgreeRecipientInfo (RFC 5652 §6.2.2) with an
 // ephemeral originator.
 type keyAgreeRecipient struct {
-	ephemeral []byte                // the encoded point
-	ukm       []byte                // nil if absent
+	ephemeral []byte // the encoded point
+	ukm       []byte // nil if absent
 	algorithm algorithm
 	keys      cryptobyte.String // the recipientEncryptedKeys
 }

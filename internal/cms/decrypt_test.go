@@ -290,13 +290,28 @@ func TestEnvelopedEnding(t *testing.T) {
 	}
 }
 
-func TestRSAKeySizes(t *testing.T) {
-	for bits, want := range map[int]error{512: ErrWeakAlgorithm, 1023: ErrWeakAlgorithm, 2048: nil, 8192: nil, 8193: ErrLimit} {
-		n := new(rsa.PublicKey)
-		n.N = bigOfBits(bits)
-		err := checkRSA(n)
-		if !errors.Is(err, want) {
-			t.Errorf("%d bits: %v", bits, err)
+func TestAS34_RSAKeySizes(t *testing.T) {
+	tests := []struct {
+		bits            int
+		verify, sending error
+	}{
+		{512, ErrWeakAlgorithm, ErrWeakAlgorithm},
+		{1023, ErrWeakAlgorithm, ErrWeakAlgorithm},
+		{1024, nil, ErrWeakAlgorithm},
+		{2047, nil, ErrWeakAlgorithm},
+		{2048, nil, nil},
+		{8192, nil, nil},
+		{8193, ErrLimit, ErrLimit},
+	}
+	for _, tt := range tests {
+		pub := &rsa.PublicKey{N: bigOfBits(tt.bits)}
+		err := checkRSA(pub, minRSABits)
+		if !errors.Is(err, tt.verify) {
+			t.Errorf("verifying by %d bits: %v", tt.bits, err)
+		}
+		err = checkRSA(pub, minSendingBits)
+		if !errors.Is(err, tt.sending) {
+			t.Errorf("sending by %d bits: %v", tt.bits, err)
 		}
 	}
 }

@@ -146,7 +146,7 @@ func TestAS35_CurvesRefused(t *testing.T) {
 	}
 	f := newForgery(t, []byte("a record"))
 	f.signature = algorithmTLV(oidECDSAWithSHA256)
-	s, err := ParseSigned(f.bytes(t), Limits{})
+	s, err := ParseSigned(f.bytes(t), SignedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func recipientInfo(c *x509.Certificate, t KeyTransport, wrap func(*rsa.PublicKey
 	if !ok {
 		return nil, fmt.Errorf("%w: a key of kind %v", ErrUnsupported, c.PublicKeyAlgorithm)
 	}
-	err := checkRSA(pub)
+	err := checkRSA(pub, minSendingBits)
 	if err != nil {
 		return nil, err
 	}
@@ -177,11 +177,11 @@ func recipientInfo(c *x509.Certificate, t KeyTransport, wrap func(*rsa.PublicKey
 	return b.Bytes()
 }
 
-// checkRSA refuses keys that are no protection, and keys so long that using
+// checkRSA refuses keys of fewer than least bits, and keys so long that using
 // them is an attack.
-func checkRSA(pub *rsa.PublicKey) error {
+func checkRSA(pub *rsa.PublicKey, least int) error {
 	bits := pub.N.BitLen()
-	if bits < minRSABits {
+	if bits < least {
 		return fmt.Errorf("%w: RSA of %d bits", ErrWeakAlgorithm, bits)
 	}
 	if bits > maxRSABits {

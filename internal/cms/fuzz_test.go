@@ -106,7 +106,7 @@ func FuzzSigned(f *testing.F) {
 	f.Add(newForgery(f, []byte("a record")).bytes(f))
 	content := fixture(f, "small.txt")
 	f.Fuzz(func(t *testing.T, in []byte) {
-		s, err := ParseSigned(in, Limits{})
+		s, err := ParseSigned(in, SignedOptions{})
 		known(t, err)
 		if err == nil {
 			for _, r := range s.Verify(digester(content)) {
@@ -116,7 +116,7 @@ func FuzzSigned(f *testing.F) {
 				}
 			}
 		}
-		r, err := OpenSigned(bytes.NewReader(in), Limits{})
+		r, err := OpenSigned(bytes.NewReader(in), SignedOptions{})
 		known(t, err)
 		if err != nil {
 			return

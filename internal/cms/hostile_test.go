@@ -13,9 +13,9 @@ import (
 // errors that came out.
 func allReaders(t testing.TB, message []byte) []error {
 	_, envErr := decrypt(message, recipientKey(t, "alice"))
-	_, signErr := ParseSigned(message, Limits{})
+	_, signErr := ParseSigned(message, SignedOptions{})
 	_, _, certErr := ParseCertificates(message)
-	r, streamErr := OpenSigned(bytes.NewReader(message), Limits{})
+	r, streamErr := OpenSigned(bytes.NewReader(message), SignedOptions{})
 	if streamErr == nil {
 		_, streamErr = io.Copy(io.Discard, r)
 	}
@@ -152,7 +152,7 @@ func TestHostileSizes(t *testing.T) {
 	}
 	big := newForgery(t, nil)
 	big.attrs = append(big.attrs, attr(oidSMIMECapabilities, tlv(tagOctetString, make([]byte, 2<<20))))
-	_, err := ParseSigned(big.bytes(t), Limits{})
+	_, err := ParseSigned(big.bytes(t), SignedOptions{})
 	if !errors.Is(err, ErrLimit) {
 		t.Errorf("2 MiB of attributes: %v", err)
 	}
@@ -186,7 +186,7 @@ func TestLengthsWithLeadingZeros(t *testing.T) {
 	der := f.bytes(t)
 	h := 4 // 30 82 xx xx
 	ber := append([]byte{0x30, 0x85, 0, 0, 0, der[2], der[3]}, der[h:]...)
-	s, err := ParseSigned(ber, Limits{})
+	s, err := ParseSigned(ber, SignedOptions{})
 	if err != nil || s.Verify(digester([]byte("x")))[0].Err != nil {
 		t.Errorf("%v", err)
 	}

@@ -11,7 +11,8 @@ const (
 	maxAgreed       = 4096 // keys wrapped by key agreement, of all recipients
 	maxCertificates = 64   // of one SignedData; a certs-only collection has no bound but its size
 	maxSameName     = 4    // certificates tried for one signer
-	minRSABits      = 1024
+	minRSABits      = 1024 // of a key that verifies; what is trusted is for package trust to say
+	minSendingBits  = 2048 // of a key that we sign with or encrypt to (AS-34)
 	maxRSABits      = 8192 // the cost of one verification grows with the square
 )
 

@@ -136,12 +136,12 @@ func verifyAll(t *testing.T, message, content []byte, detached bool) {
 	digest := digester(content)
 	if detached {
 		var err error
-		s, err = ParseSigned(message, Limits{})
+		s, err = ParseSigned(message, SignedOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 	} else {
-		r, err := OpenSigned(bytes.NewReader(message), Limits{})
+		r, err := OpenSigned(bytes.NewReader(message), SignedOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

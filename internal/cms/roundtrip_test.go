@@ -156,7 +156,7 @@ func TestSignDetachedRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := ParseSigned(der, Limits{})
+		s, err := ParseSigned(der, SignedOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -154,7 +154,7 @@ func (s Signer) signatureAlgorithm() ([]byte, error) {
 	var b cryptobyte.Builder
 	switch pub := s.Certificate.PublicKey.(type) {
 	case *rsa.PublicKey:
-		err := checkRSA(pub)
+		err := checkRSA(pub, minSendingBits)
 		if err != nil {
 			return nil, err
 		}
@@ -211,12 +211,14 @@ func addTime(b *cryptobyte.Builder, t time.Time) {
 	b.AddASN1GeneralizedTime(t)
 }
 
-// addCapabilities writes SMIMECapabilities (RFC 8551 §2.5.2): the ciphers that
-// we read, best first.
+// capabilities are the content ciphers that we read, best first.
+var capabilities = []ContentCipher{AES256GCM, AES192GCM, AES128GCM, AES256CBC, AES192CBC, AES128CBC}
+
+// addCapabilities writes SMIMECapabilities (RFC 8551 §2.5.2).
 func addCapabilities(b *cryptobyte.Builder) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		for _, c := range contentCiphers {
-			addAlgorithm(b, c.oid)
+		for _, c := range capabilities {
+			addAlgorithm(b, contentCiphers[c].oid) // RFC 3565 §4.2: no parameters
 		}
 	})
 }

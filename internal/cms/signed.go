@@ -26,15 +26,24 @@ type SignedData struct {
 	Detached bool
 
 	signers []signerInfo
+	sha1    bool
+}
+
+// SignedOptions say what a reader of a SignedData takes. The zero value is right
+// for all but old senders.
+type SignedOptions struct {
+	Limits Limits
+	// SHA1 takes signatures that rest on SHA-1 (AS-31: profile 1.2).
+	SHA1 bool
 }
 
 // ParseSigned reads a SignedData, BER or DER, from memory. Its content is
 // expected elsewhere; a content inside is passed over, and says nothing. A
 // SignedData without a signer is ErrNoSignature.
-func ParseSigned(der []byte, l Limits) (*SignedData, error) {
-	b := newBERReader(bytes.NewReader(der), int64(len(der)), l)
+func ParseSigned(der []byte, o SignedOptions) (*SignedData, error) {
+	b := newBERReader(bytes.NewReader(der), int64(len(der)), o.Limits)
 	defer b.release()
-	s := new(SignedData)
+	s := &SignedData{sha1: o.SHA1}
 	content, err := s.parseHead(b)
 	if err != nil {
 		return nil, err
@@ -120,7 +129,7 @@ func (s *SignedData) parseDigestAlgorithms(b *berReader) error {
 		if !ok {
 			return malformed("a digest algorithm is none")
 		}
-		hash, err := signatureDigest(a)
+		hash, err := signatureDigest(a, s.sha1)
 		if err != nil {
 			continue // a signer that uses it is refused, others need not be
 		}

@@ -19,8 +19,8 @@ type SignedReader struct {
 
 // OpenSigned reads r up to the content of a SignedData. A detached one, which
 // has none, is an error that wraps ErrMalformed.
-func OpenSigned(r io.Reader, l Limits) (*SignedReader, error) {
-	s := &SignedReader{signed: new(SignedData), ber: newBERReader(r, indefinite, l)}
+func OpenSigned(r io.Reader, o SignedOptions) (*SignedReader, error) {
+	s := &SignedReader{signed: &SignedData{sha1: o.SHA1}, ber: newBERReader(r, indefinite, o.Limits)}
 	err := s.open()
 	if err != nil {
 		s.ber.release()

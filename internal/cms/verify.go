@@ -6,7 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/asn1"
 	"fmt"
 	"slices"
 	"time"
@@ -19,6 +18,10 @@ type SignerResult struct {
 	Certificate *x509.Certificate
 	// Hash digests the content; 0 if it is not one of those allowed.
 	Hash crypto.Hash
+	// Algorithm names the signature algorithm for people, such as "RSA-PSS
+	// SHA-256", "ECDSA P-384 SHA-384" or "RSA PKCS#1 v1.5 SHA-256"; "" if it is
+	// not one of those allowed. Beside an error it is what the signer claims.
+	Algorithm string
 	// SigningTime is what the signer says; zero if it does not say.
 	SigningTime time.Time
 	// Err is nil if the signature is good.
@@ -51,10 +54,16 @@ func (s *SignedData) verify(signer *signerInfo, digest func(crypto.Hash) []byte,
 	if r.Err != nil {
 		return r
 	}
-	r.Hash, r.Err = signatureDigest(signer.digest)
+	r.Hash, r.Err = signatureDigest(signer.digest, s.sha1)
 	if r.Err != nil {
 		return r
 	}
+	how, err := signer.scheme(r.Hash, s.sha1)
+	if err != nil {
+		r.Err = err
+		return r
+	}
+	r.Algorithm = how.describe(r.Certificate, r.Hash)
 	content := digest(r.Hash)
 	if content == nil {
 		r.Err = fmt.Errorf("%w: digest %v, which the message does not announce", ErrUnsupported, r.Hash)
@@ -68,7 +77,8 @@ func (s *SignedData) verify(signer *signerInfo, digest func(crypto.Hash) []byte,
 		r.Err = ErrNoCertificate
 		return r
 	}
-	r.Certificate, r.Err = signer.verifyBy(candidates, r.Hash)
+	r.Certificate, r.Err = signer.verifyBy(candidates, how, r.Hash)
+	r.Algorithm = how.describe(r.Certificate, r.Hash)
 	return r
 }
 
@@ -90,12 +100,12 @@ func (s *signerInfo) named(candidates []*x509.Certificate) []*x509.Certificate {
 
 // verifyBy tries the certificates that have the name of the signer: a message
 // may bring a wrong one of that name beside the right one.
-func (s *signerInfo) verifyBy(candidates []*x509.Certificate, h crypto.Hash) (*x509.Certificate, error) {
+func (s *signerInfo) verifyBy(candidates []*x509.Certificate, how signatureScheme, h crypto.Hash) (*x509.Certificate, error) {
 	digests := s.attrs.digests(h)
 	var first error
 	for _, c := range candidates {
 		for _, d := range digests {
-			err := s.verifyDigest(c, h, d)
+			err := s.verifyDigest(c, how, h, d)
 			if err == nil {
 				return c, nil
 			}
@@ -108,26 +118,22 @@ func (s *signerInfo) verifyBy(candidates []*x509.Certificate, h crypto.Hash) (*x
 }
 
 // verifyDigest checks the signature by the public key of c.
-func (s *signerInfo) verifyDigest(c *x509.Certificate, h crypto.Hash, digest []byte) error {
-	kind, err := s.signatureKind(h)
-	if err != nil {
-		return err
-	}
+func (s *signerInfo) verifyDigest(c *x509.Certificate, how signatureScheme, h crypto.Hash, digest []byte) error {
 	switch pub := c.PublicKey.(type) {
 	case *rsa.PublicKey:
-		if kind != x509.RSA {
+		if how.kind != x509.RSA {
 			break
 		}
-		err := checkRSA(pub)
+		err := checkRSA(pub, minRSABits)
 		if err != nil {
 			return err
 		}
-		if rsa.VerifyPKCS1v15(pub, h, digest, s.value) != nil {
+		if !how.verifyRSA(pub, h, digest, s.value) {
 			return ErrBadSignature
 		}
 		return nil
 	case *ecdsa.PublicKey:
-		if kind != x509.ECDSA {
+		if how.kind != x509.ECDSA {
 			break
 		}
 		if !curveAllowed(pub) {
@@ -137,57 +143,21 @@ func (s *signerInfo) verifyDigest(c *x509.Certificate, h crypto.Hash, digest []b
 			return ErrBadSignature
 		}
 		return nil
+	case nil:
+		return fmt.Errorf("%w: the key of the signer is of an unknown kind", ErrUnsupported)
 	}
 	return fmt.Errorf("%w: algorithm %v does not go with a key of kind %v",
 		ErrBadSignature, s.signature.oid, c.PublicKeyAlgorithm)
 }
 
+func (how signatureScheme) verifyRSA(pub *rsa.PublicKey, h crypto.Hash, digest, value []byte) bool {
+	if how.pss {
+		return verifyPSS(pub, h, digest, value, how.salt)
+	}
+	return rsa.VerifyPKCS1v15(pub, h, digest, value) == nil
+}
+
 // curveAllowed is AS-35.
 func curveAllowed(pub *ecdsa.PublicKey) bool {
 	return pub.Curve == elliptic.P256() || pub.Curve == elliptic.P384()
-}
-
-type signatureAlgorithm struct {
-	oid  asn1.ObjectIdentifier
-	kind x509.PublicKeyAlgorithm
-	hash crypto.Hash // 0 leaves it to the digestAlgorithm
-}
-
-// signatures are the signature algorithms (RFC 5754 §3).
-var signatures = []signatureAlgorithm{
-	{oidRSAEncryption, x509.RSA, 0},
-	{oidSHA256WithRSA, x509.RSA, crypto.SHA256},
-	{oidSHA384WithRSA, x509.RSA, crypto.SHA384},
-	{oidSHA512WithRSA, x509.RSA, crypto.SHA512},
-	{oidECDSAWithSHA256, x509.ECDSA, crypto.SHA256},
-	{oidECDSAWithSHA384, x509.ECDSA, crypto.SHA384},
-	{oidECDSAWithSHA512, x509.ECDSA, crypto.SHA512},
-}
-
-// weakSignatures are known and refused (AS-31).
-var weakSignatures = []asn1.ObjectIdentifier{
-	oidMD5WithRSA, oidSHA1WithRSA, oidSHA224WithRSA, oidECDSAWithSHA1, oidECDSAWithSHA224,
-}
-
-// signatureKind is the kind of key that the signatureAlgorithm is for; its hash
-// must be that of the digestAlgorithm.
-func (s *signerInfo) signatureKind(h crypto.Hash) (x509.PublicKeyAlgorithm, error) {
-	for _, weak := range weakSignatures {
-		if weak.Equal(s.signature.oid) {
-			return 0, fmt.Errorf("%w: signature algorithm %v", ErrWeakAlgorithm, weak)
-		}
-	}
-	for _, known := range signatures {
-		if !known.oid.Equal(s.signature.oid) {
-			continue
-		}
-		if !s.signature.noParams() {
-			return 0, fmt.Errorf("%w: parameters of signature algorithm %v", ErrUnsupported, known.oid)
-		}
-		if known.hash != 0 && known.hash != h {
-			return 0, fmt.Errorf("%w: digest and signature algorithm disagree", ErrBadSignature)
-		}
-		return known.kind, nil
-	}
-	return 0, fmt.Errorf("%w: signature algorithm %v", ErrUnsupported, s.signature.oid)
 }

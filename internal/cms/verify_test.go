@@ -17,7 +17,7 @@ func bigOfBits(n int) *big.Int { return new(big.Int).Lsh(big.NewInt(1), uint(n-1
 // verdict parses and verifies a forgery.
 func verdict(t testing.TB, f *forgery) SignerResult {
 	t.Helper()
-	s, err := ParseSigned(f.bytes(t), Limits{})
+	s, err := ParseSigned(f.bytes(t), SignedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestSignedAttributesEncodedOtherwise(t *testing.T) {
 func TestSignedAttributesOfLongLengths(t *testing.T) {
 	f := newForgery(t, []byte("a record"))
 	slices.SortFunc(f.attrs, bytes.Compare)
-	s, err := ParseSigned(f.bytes(t), Limits{})
+	s, err := ParseSigned(f.bytes(t), SignedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestSignerInfoOfIndefiniteLength(t *testing.T) {
 	f := newForgery(t, content)
 	slices.SortFunc(f.attrs, bytes.Compare)
 	der := f.bytes(t)
-	s, err := ParseSigned(der, Limits{})
+	s, err := ParseSigned(der, SignedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestSignerInfoOfIndefiniteLength(t *testing.T) {
 	ber := openTLV(tagSequence, oidTLV(oidSignedData), openTLV(0xa0, openTLV(tagSequence,
 		integerTLV(1), openTLV(tagSet, f.digest), openTLV(tagSequence, oidTLV(oidData)),
 		openTLV(0xa0, f.certs...), openTLV(tagSet, info))))
-	s, err = ParseSigned(ber, Limits{})
+	s, err = ParseSigned(ber, SignedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestAS64_EverySignerAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := ParseSigned(good, Limits{})
+	s, err := ParseSigned(good, SignedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestAS64_EverySignerAlone(t *testing.T) {
 func TestSignedLimits(t *testing.T) {
 	f := newForgery(t, nil)
 	f.copies = maxSigners + 1
-	_, err := ParseSigned(f.bytes(t), Limits{})
+	_, err := ParseSigned(f.bytes(t), SignedOptions{})
 	if !errors.Is(err, ErrLimit) {
 		t.Errorf("%d signers: %v", f.copies, err)
 	}
@@ -202,13 +202,13 @@ func TestSignedLimits(t *testing.T) {
 	for range maxCertificates {
 		f.certs = append(f.certs, tlv(tagSequence))
 	}
-	_, err = ParseSigned(f.bytes(t), Limits{})
+	_, err = ParseSigned(f.bytes(t), SignedOptions{})
 	if !errors.Is(err, ErrLimit) {
 		t.Errorf("%d certificates: %v", len(f.certs), err)
 	}
 	f = newForgery(t, nil)
 	f.copies = 0
-	_, err = ParseSigned(f.bytes(t), Limits{})
+	_, err = ParseSigned(f.bytes(t), SignedOptions{})
 	if !errors.Is(err, ErrNoSignature) {
 		t.Errorf("nobody: %v", err)
 	}
@@ -220,7 +220,7 @@ func TestCertificatesEachAlone(t *testing.T) {
 	damaged := slices.Clone(f.certs[0])
 	damaged[5] ^= 0xff
 	f.certs = [][]byte{tlv(tagSequence, []byte{0x1f, 0x81, 0x01, 0}), tlv(0xa2, integerTLV(1)), damaged, f.certs[0], openTLV(tagSequence)}
-	s, err := ParseSigned(f.bytes(t), Limits{})
+	s, err := ParseSigned(f.bytes(t), SignedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestSignerByKeyIdentifierClaimedByAnother(t *testing.T) {
 	f := newForgery(t, []byte("a record"))
 	f.sid = tlv(tagContext0, alice.SubjectKeyId)
 	f.certs = nil
-	s, err := ParseSigned(f.bytes(t), Limits{})
+	s, err := ParseSigned(f.bytes(t), SignedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestSignerByKeyIdentifierClaimedByAnother(t *testing.T) {
 
 // Nothing is verified before the whole message was read.
 func TestSignedReaderKeepsBack(t *testing.T) {
-	r, err := OpenSigned(bytes.NewReader(fixture(t, "sig-bc-opaque-stream.p7s")), Limits{})
+	r, err := OpenSigned(bytes.NewReader(fixture(t, "sig-bc-opaque-stream.p7s")), SignedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func TestSignedReaderKeepsBack(t *testing.T) {
 }
 
 func TestOpenSignedWantsContent(t *testing.T) {
-	_, err := OpenSigned(bytes.NewReader(fixture(t, "sig-openssl-detached.p7s")), Limits{})
+	_, err := OpenSigned(bytes.NewReader(fixture(t, "sig-openssl-detached.p7s")), SignedOptions{})
 	if !errors.Is(err, ErrMalformed) {
 		t.Error(err)
 	}
@@ -285,7 +285,7 @@ func TestOpenSignedWantsContent(t *testing.T) {
 // A digest that the message does not announce cannot be had from a stream.
 func TestDigestNotAnnounced(t *testing.T) {
 	f := newForgery(t, []byte("a record"))
-	s, err := ParseSigned(f.bytes(t), Limits{})
+	s, err := ParseSigned(f.bytes(t), SignedOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func TestSigningTimeOfFarYears(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := ParseSigned(der, Limits{})
+		s, err := ParseSigned(der, SignedOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

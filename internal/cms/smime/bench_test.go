@@ -23,7 +23,7 @@ func TestMemoryDoesNotGrowWithTheMessage(t *testing.T) {
 			return Encrypt(io.Discard, entity, to, cms.EncryptOptions{})
 		},
 		"in": func() error {
-			o, err := Open(t.Context(), source(sealed), bob, Limits{})
+			o, err := Open(t.Context(), source(sealed), bob, Options{})
 			if err != nil {
 				return err
 			}
@@ -88,7 +88,7 @@ func BenchmarkOpen(b *testing.B) {
 			b.SetBytes(content.Size())
 			b.ReportAllocs()
 			for b.Loop() {
-				o, err := Open(b.Context(), sealed, bob, Limits{})
+				o, err := Open(b.Context(), sealed, bob, Options{})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -26,7 +26,7 @@ func (m *opener) content(v *verdict, h crypto.Hash) (io.Reader, error) {
 	if v.opaque != nil {
 		return m.enclosedContent(plain, v, h)
 	}
-	part, err := signedPart(plain, m.limits)
+	part, err := signedPart(plain, m.options.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("opening a message again: %w", err)
 	}
@@ -44,11 +44,11 @@ func (m *opener) content(v *verdict, h crypto.Hash) (io.Reader, error) {
 }
 
 func (m *opener) enclosedContent(plain io.Reader, v *verdict, h crypto.Hash) (io.Reader, error) {
-	in, err := readInner(plain, m.limits)
+	in, err := readInner(plain, m.options.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("opening a message again: %w", err)
 	}
-	signed, err := cms.OpenSigned(in.body, m.limits.CMS)
+	signed, err := cms.OpenSigned(in.body, m.options.signed())
 	if err != nil {
 		return nil, fmt.Errorf("opening a message again: %w", err)
 	}

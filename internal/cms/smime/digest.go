@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	_ "crypto/sha256" // the hashes that a signature may use
+	_ "crypto/sha1" // the hashes that a signature may use
+	_ "crypto/sha256"
 	_ "crypto/sha512"
 
 	"postern/mime"
@@ -20,12 +21,16 @@ func hashes() []crypto.Hash { return []crypto.Hash{crypto.SHA256, crypto.SHA384,
 func micalg(h crypto.Hash) string { return strings.ToLower(h.String()) }
 
 // hinted returns the hashes that a micalg parameter names, in any spelling, and
-// SHA-256 if it names none (AS-47).
-func hinted(param string) []crypto.Hash {
+// SHA-256 if it names none (AS-47). SHA-1 is one of them if it was asked for.
+func hinted(param string, sha1 bool) []crypto.Hash {
+	allowed := hashes()
+	if sha1 {
+		allowed = append(allowed, crypto.SHA1)
+	}
 	var named []crypto.Hash
 	for name := range strings.SplitSeq(param, ",") {
 		name = plainName(name)
-		for _, h := range hashes() {
+		for _, h := range allowed {
 			if name == plainName(h.String()) && !slices.Contains(named, h) {
 				named = append(named, h)
 			}

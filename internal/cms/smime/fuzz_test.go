@@ -12,7 +12,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte(envelop(f, certsOnly(f))))
 	keys := recipient(f, "bob")
 	f.Fuzz(func(t *testing.T, message []byte) {
-		o, err := Open(t.Context(), SectionSource(bytes.NewReader(message), int64(len(message))), keys, Limits{})
+		o, err := Open(t.Context(), SectionSource(bytes.NewReader(message), int64(len(message))), keys, Options{})
 		if err != nil {
 			return
 		}

@@ -100,7 +100,7 @@ func envelop(t testing.TB, entity string) string {
 
 func open(t testing.TB, message string) (*Opened, error) {
 	t.Helper()
-	return Open(t.Context(), source(message), recipient(t, "bob"), Limits{})
+	return Open(t.Context(), source(message), recipient(t, "bob"), Options{})
 }
 
 func readContent(t testing.TB, o *Opened) string {

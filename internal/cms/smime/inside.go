@@ -73,22 +73,22 @@ func isSignature(t string) bool {
 
 // judge reads the plaintext up to where its signature can be checked.
 func (m *opener) judge(plain io.Reader) (*verdict, error) {
-	in, err := readInner(plain, m.limits)
+	in, err := readInner(plain, m.options.Limits)
 	if err != nil {
 		return nil, err
 	}
 	keep := m.message.Size() <= 2*keepPlain
 	switch {
 	case in.detached():
-		return judgeDetached(in, keep, m.limits)
+		return judgeDetached(in, keep, m.options)
 	case in.enclosed():
-		return judgeEnclosed(in, keep, m.limits)
+		return judgeEnclosed(in, keep, m.options)
 	}
 	return nil, ErrNotSigned
 }
 
-func judgeDetached(in *inner, keep bool, l Limits) (*verdict, error) {
-	d := newDigester(hinted(in.media.Params["micalg"]), keep)
+func judgeDetached(in *inner, keep bool, o Options) (*verdict, error) {
+	d := newDigester(hinted(in.media.Params["micalg"], o.SHA1), keep)
 	part, err := mime.SplitSigned(in.body, in.media.Params["boundary"], d)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func judgeDetached(in *inner, keep bool, l Limits) (*verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed, err := cms.ParseSigned(der, l.CMS)
+	signed, err := cms.ParseSigned(der, o.signed())
 	if err != nil {
 		return nil, unreadable(err)
 	}
@@ -127,8 +127,8 @@ func signature(part *mime.Part) ([]byte, error) {
 	return io.ReadAll(r) // SplitSigned bounds it
 }
 
-func judgeEnclosed(in *inner, keep bool, l Limits) (*verdict, error) {
-	signed, err := cms.OpenSigned(in.body, l.CMS)
+func judgeEnclosed(in *inner, keep bool, o Options) (*verdict, error) {
+	signed, err := cms.OpenSigned(in.body, o.signed())
 	if errors.Is(err, cms.ErrUnsupported) {
 		return nil, ErrNotSigned // CMS of another content type
 	}

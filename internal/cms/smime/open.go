@@ -44,6 +44,17 @@ type Limits struct {
 	CMS  cms.Limits
 }
 
+// Options say what Open takes. The zero value is right for all but old senders.
+type Options struct {
+	Limits Limits
+	// SHA1 takes signatures that rest on SHA-1 (AS-31: profile 1.2).
+	SHA1 bool
+}
+
+func (o Options) signed() cms.SignedOptions {
+	return cms.SignedOptions{Limits: o.Limits.CMS, SHA1: o.SHA1}
+}
+
 // Opened is a message that was decrypted and whose signatures were checked.
 type Opened struct {
 	Header       *mime.Header // of the outer message
@@ -76,14 +87,15 @@ func (o *Opened) Content() (io.Reader, error) {
 // nobody signed must not tell about itself. A readable entity inside that is
 // not signed is ErrNotSigned, a SignedData that cannot be read ErrSignature. Bad
 // signatures are no error of Open: they are in Opened.Signatures.
-func Open(ctx context.Context, message Source, keys []cms.RecipientKey, l Limits) (*Opened, error) {
-	if l.Size <= 0 {
-		l.Size = DefaultSize
+func Open(ctx context.Context, message Source, keys []cms.RecipientKey, options Options) (*Opened, error) {
+	most := options.Limits.Size
+	if most <= 0 {
+		most = DefaultSize
 	}
-	if message.Size() > l.Size {
+	if message.Size() > most {
 		return nil, fmt.Errorf("opening a message: %w: %d octets", cms.ErrLimit, message.Size())
 	}
-	m := &opener{ctx: ctx, message: message, limits: l}
+	m := &opener{ctx: ctx, message: message, options: options}
 	o, err := m.open(keys)
 	if err != nil {
 		if errors.Is(err, cms.ErrUndecryptable) {
@@ -98,7 +110,7 @@ func Open(ctx context.Context, message Source, keys []cms.RecipientKey, l Limits
 type opener struct {
 	ctx     context.Context
 	message Source
-	limits  Limits
+	options Options
 	first   *cms.EnvelopedReader
 }
 
@@ -111,7 +123,7 @@ func (m *opener) open(keys []cms.RecipientKey) (*Opened, error) {
 	if err != nil {
 		return nil, firstOf(src.err, err)
 	}
-	m.first, err = cms.OpenEnveloped(body, keys, m.limits.CMS)
+	m.first, err = cms.OpenEnveloped(body, keys, m.options.Limits.CMS)
 	if err != nil {
 		if errors.Is(err, cms.ErrUnsupported) && m.holdsSigned() {
 			err = ErrNotEncrypted
@@ -151,7 +163,7 @@ func firstOf(source, message error) error {
 // outer reads up to the CMS of the outer message.
 func (m *opener) outer(r io.Reader) (*mime.Header, io.Reader, error) {
 	br := bufio.NewReader(r)
-	h, err := mime.ReadHeader(br, m.limits.MIME)
+	h, err := mime.ReadHeader(br, m.options.Limits.MIME)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -194,7 +206,7 @@ func (m *opener) holdsSigned() bool {
 	if err != nil {
 		return false
 	}
-	_, err = cms.OpenSigned(body, m.limits.CMS)
+	_, err = cms.OpenSigned(body, m.options.signed())
 	return err == nil
 }
 
@@ -268,7 +280,7 @@ func (m *opener) digestAgain(v *verdict) error {
 	if err != nil {
 		return err
 	}
-	part, err := signedPart(plain, m.limits)
+	part, err := signedPart(plain, m.options.Limits)
 	if err != nil {
 		return m.settle(src, plain, err)
 	}

@@ -62,7 +62,7 @@ func TestContentIsWhatWasVerified(t *testing.T) {
 	for name, later := range map[string]string{"changed": string(p), "another": seal(t, source(text(3*keepPlain+64)))} {
 		n := 0
 		src := changing{source(sealed), source(later), 1, &n}
-		o, err := Open(t.Context(), src, recipient(t, "bob"), Limits{})
+		o, err := Open(t.Context(), src, recipient(t, "bob"), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestContentIsWhatWasVerified(t *testing.T) {
 func TestContextAndSourceErrors(t *testing.T) {
 	sealed := seal(t, source(text(3*keepPlain)))
 	ctx, cancel := context.WithCancel(t.Context())
-	o, err := Open(ctx, source(sealed), recipient(t, "bob"), Limits{})
+	o, err := Open(ctx, source(sealed), recipient(t, "bob"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestContextAndSourceErrors(t *testing.T) {
 	if _, err := io.ReadAll(r); !errors.Is(err, context.Canceled) {
 		t.Errorf("reading on: %v", err)
 	}
-	if _, err := Open(ctx, source(sealed), recipient(t, "bob"), Limits{}); !errors.Is(err, context.Canceled) {
+	if _, err := Open(ctx, source(sealed), recipient(t, "bob"), Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("opening: %v", err)
 	}
 	if _, err := Sign(ctx, source("x"), []cms.Signer{signer(t, "alice", 0)}, signedAt); !errors.Is(err, context.Canceled) {
@@ -101,7 +101,7 @@ func TestContextAndSourceErrors(t *testing.T) {
 	broken := errors.New("disk")
 	for _, at := range []int{0, 100, 1000, 50_000, len(sealed) - 3} {
 		src := faulty{sealed[:at], int64(len(sealed)), broken}
-		if _, err := Open(t.Context(), src, recipient(t, "bob"), Limits{}); !errors.Is(err, broken) {
+		if _, err := Open(t.Context(), src, recipient(t, "bob"), Options{}); !errors.Is(err, broken) {
 			t.Errorf("at %d: %v", at, err)
 		}
 	}
@@ -109,21 +109,21 @@ func TestContextAndSourceErrors(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	sealed := seal(t, source(text(100)))
-	_, err := Open(t.Context(), source(sealed), recipient(t, "bob"), Limits{Size: int64(len(sealed)) - 1})
+	_, err := Open(t.Context(), source(sealed), recipient(t, "bob"), Options{Limits: Limits{Size: int64(len(sealed)) - 1}})
 	if !errors.Is(err, cms.ErrLimit) {
 		t.Errorf("size: %v", err)
 	}
-	_, err = Open(t.Context(), source(sealed), recipient(t, "bob"), Limits{MIME: mime.Limits{Fields: 1}})
+	_, err = Open(t.Context(), source(sealed), recipient(t, "bob"), Options{Limits: Limits{MIME: mime.Limits{Fields: 1}}})
 	if !errors.Is(err, mime.ErrLimit) {
 		t.Errorf("fields: %v", err)
 	}
-	_, err = Open(t.Context(), source(sealed), nil, Limits{})
+	_, err = Open(t.Context(), source(sealed), nil, Options{})
 	if !errors.Is(err, cms.ErrNoRecipient) {
 		t.Errorf("no keys: %v", err)
 	}
 	wrong := recipient(t, "alice")
 	wrong[0].Certificate = certificate(t, "bob")
-	_, err = Open(t.Context(), source(sealed), wrong, Limits{})
+	_, err = Open(t.Context(), source(sealed), wrong, Options{})
 	if err == nil || err.Error() != cms.ErrUndecryptable.Error() {
 		t.Errorf("wrong key: %v", err)
 	}
