@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"slices"
 
 	"postern/internal/cms"
 	"postern/mime"
@@ -93,8 +92,7 @@ func (c *Core) selectFor(ctx context.Context, p trust.Params, candidates []*x509
 	p.Purpose, p.Profile, p.Evidence, p.Revocation = trust.Encrypt, c.Profile, c.Evidence, c.Revocation
 	for {
 		s := trust.Select(p, candidates)
-		i := slices.IndexFunc(s.Verdicts, func(v trust.Verdict) bool { return v.Pending != nil })
-		if i < 0 || !await(ctx, s.Verdicts[i].Pending) {
+		if s.Pending == nil || !await(ctx, s.Pending) {
 			return s
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -162,10 +163,23 @@ func (d *Directory) keyGroups(all []mime.Address) []*keyGroup {
 	return groups
 }
 
-// recipientKey is the way to what an identity can open.
+// recipientKey is the way to what an identity can open: RSA keys decrypt, keys
+// on a curve agree (RFC 5753).
 func recipientKey(id Identity) (cms.RecipientKey, bool) {
-	decrypter, ok := id.Signer.(crypto.Decrypter)
-	return cms.RecipientKey{Certificate: id.Leaf, Decrypter: decrypter}, ok
+	key := cms.RecipientKey{Certificate: id.Leaf}
+	switch private := id.Signer.(type) {
+	case *ecdsa.PrivateKey:
+		agreement, err := private.ECDH()
+		if err != nil { // a curve that ECDH is not done on
+			return key, false
+		}
+		key.Agreement = agreement
+		return key, true
+	case crypto.Decrypter:
+		key.Decrypter = private
+		return key, true
+	}
+	return key, false
 }
 
 // EV returns the roots whose extended-validation certificates a domain of ours

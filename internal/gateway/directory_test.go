@@ -242,18 +242,17 @@ func TestWhatCannotBeReadStopsNothing(t *testing.T) {
 	s.log.Reset()
 }
 
-// An EC key signs; it is no key to decrypt with, so that nobody is to encrypt to
-// it.
+// An EC key signs, and opens what was encrypted to it by key agreement.
 func TestECKeySigns(t *testing.T) {
 	w := newWorld(t)
 	s := w.bare("a.example")
 	id := w.root.Leaf("a.example", testnet.EC(elliptic.P256()))
 	s.addKey("a.example", id)
 	equal(t, "signers", signersOf(s, "alice@a.example"), []string{"a.example"})
-	equal(t, "encrypted to", len(encryptedTo(s, "alice@a.example")), 0)
 	groups := s.directory().keyGroups(addrs(t, "alice@a.example", "bob@a.example"))
 	equal(t, "groups", len(groups), 1)
-	equal(t, "keys", len(groups[0].keys), 0)
+	equal(t, "keys", len(groups[0].keys), 1)
+	equal(t, "agrees", groups[0].keys[0].Agreement != nil, true)
 	_, ok := id.Key.(crypto.Decrypter)
 	equal(t, "EC key decrypts", ok, false)
 }

@@ -53,6 +53,18 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 	if err != nil {
 		return nil, err
 	}
+	sealing, err := sealingOf(cfg.Seal, profile)
+	if err != nil {
+		return nil, err
+	}
+	signers, err := believedSigners(cfg.Trust)
+	if err != nil {
+		return nil, err
+	}
+	revocation, err := trust.ParseRevocationPolicy(cfg.Trust.Revocation)
+	if err != nil {
+		return nil, err
+	}
 	dns, err := discovery.NewDNS(cfg.DNS.Servers)
 	if err != nil {
 		return nil, err
@@ -62,7 +74,8 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
 		MessageBytes:    cfg.Limits.MessageBytes, RetryFor: cfg.Relay.RetryFor,
 		CryptoMemory: cfg.Limits.CryptoMemory,
-		Finder:       &discovery.Resolver{DNS: dns, Network: guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}},
+		Sealing:      sealing, Signers: signers, Revocation: revocation,
+		Finder: &discovery.Resolver{DNS: dns, Network: guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}},
 		Sender: &smtp.Relay{
 			Hostname: string(cfg.Hostname), Resolver: mxResolver{dns},
 			Routes: cfg.Relay.Routes, Port: cfg.Relay.Port, Timeouts: relayTimeouts,
