@@ -155,7 +155,7 @@ func ownerOf(asked string, leaf *x509.Certificate) (owner string, domain mime.Do
 		names := append(append([]string{}, leaf.EmailAddresses...), leaf.DNSNames...)
 		if len(names) != 1 {
 			return "", "", &Error{Kind: Invalid, Message: fmt.Sprintf("the certificate names %d addresses and domains", len(names)),
-				Hint: "say whom it is for with --for"}
+				Hint: singleName}
 		}
 		asked = names[0]
 	}
@@ -191,9 +191,12 @@ func ownerOf(asked string, leaf *x509.Certificate) (owner string, domain mime.Do
 	return string(domain), domain, nil
 }
 
+// singleName is AS-17, to which agents of v1.3 hold a certificate.
+const singleName = "its subjectAltName must hold the address, or exactly the domain as dNSName, and no other name"
+
 func wrongOwner(name string) error {
 	return &Error{Kind: Invalid, Message: "the certificate is not for " + name,
-		Hint: "its subjectAltName must hold the address, or exactly the domain as dNSName"}
+		Hint: singleName}
 }
 
 func (s *Service) listCertificates(ctx context.Context, _ None) (all []CertificateInfo, err error) {

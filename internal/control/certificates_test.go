@@ -42,7 +42,7 @@ func TestAS11_ImportedCertificateNamesItsOwner(t *testing.T) {
 		"address":                      {"Alice@a.example", root.Leaf("alice@a.example"), "", "alice@a.example"},
 		"address by its domain":        {"alice@a.example", root.Leaf("a.example"), "", "alice@a.example"},
 		"EC":                           {"a.example", root.Leaf("a.example", testnet.EC(elliptic.P256())), "", "a.example"},
-		"domain beside an address":     {"a.example", root.Leaf("a.example", both), "", "a.example"},
+		"domain beside an address":     {"a.example", root.Leaf("a.example", both), Invalid, ""}, // AS-17
 		"two names, none asked":        {"", root.Leaf("a.example", both), Invalid, ""},
 		"no name":                      {"", root.Leaf("a.example", testnet.SAN(nil, nil)), Invalid, ""},
 		"no name, one asked":           {"a.example", root.Leaf("a.example", testnet.SAN(nil, nil)), Invalid, ""},
