@@ -98,4 +98,4 @@ javac -cp "$jars" -d "$home" BouncyCastle.java
 java -cp "$jars:$home" BouncyCastle
 
 # The vector set: whole messages, see cms/README.md.
-python3 ../kit/generate.py
+python3 -B ../kit/generate.py

@@ -25,8 +25,10 @@ def vector(id, data, shows, rows, reason="ok", maker="openssl", profile="both", 
            rcpt_to=("bob@b.example",), envelope=True, recipients=None, keys=(BOB,), anchors=("root",), time=TIME,
            network=None, revocation="soft", signers="community", ev_roots=(), ev_policies=(), accept_unwrapped=False):
     """Adds a vector. Data is a message, or the id of another vector to use its file."""
-    file = f"vectors/{data if isinstance(data, str) else id}.eml"
-    if isinstance(data, bytes):
+    file = f"vectors/{id}.eml"
+    if isinstance(data, str):
+        file = next(v["file"] for v in _all if v["id"] == data)
+    else:
         _files[file] = data
     v = {"id": id, "file": file, "shows": shows, "maker": maker, "rows": rows, "profile": profile}
     if envelope:

@@ -2,7 +2,7 @@
 
 import base64
 
-from tools import WORK, cert, key, openssl, scratch
+from tools import cert, key, openssl, scratch
 
 BOUNDARY = "=_kit_0001"
 
@@ -38,14 +38,6 @@ def wrap(message=INNER, header="Content-Type: message/rfc822"):
 def b64(data, width=76):
     text = base64.b64encode(data).decode()
     return "".join(text[i : i + width] + "\r\n" for i in range(0, len(text), width)).encode()
-
-
-def quoted(data):
-    """Quoted-printable, with every line break and every = kept readable."""
-    import quopri
-
-    lines = [quopri.encodestring(line).decode() for line in data.split(b"\r\n")]
-    return "\r\n".join(lines).replace("\r\n\n", "\r\n").encode()
 
 
 def sign(content, signers=(("alice-domain", "alice"),), chain=("inter",), md="sha256", options=(), by="cms"):

@@ -1,5 +1,7 @@
 """How messages are signed."""
 
+from cms import DATA, Signed, parts, rebuild
+from der import integer, oid, seq
 from kit import by_profile, vector
 from message import INNER, LARGE, crlf, detached, opaque, sealed, sign, signed, wrap
 
@@ -52,21 +54,14 @@ def signers():
 
 def merge(one, two):
     """One SignedData with the signers and certificates of both."""
-    from der import context, inside, integer, oid, read, seq, set_of
-
-    def parts(der):
-        return inside(inside(inside(der)[1])[0])
-
     a, b = parts(one), parts(two)
-    union = lambda i: sorted(set(inside(a[i]) + inside(b[i])))
-    return seq(oid("1.2.840.113549.1.7.2"), context(0, seq(a[0], set_of(*union(1)), a[2], context(0, *union(3)), set_of(*union(4)))))
+    for field in ("digests", "certificates", "signers"):
+        setattr(a, field, sorted({*getattr(a, field), *getattr(b, field)}))
+    return rebuild(a)
 
 
 def nobody():
-    from der import context, integer, oid, seq, set_of
-
-    data = seq(oid("1.2.840.113549.1.7.1"))
-    return seq(oid("1.2.840.113549.1.7.2"), context(0, seq(integer(1), set_of(), data, set_of())))
+    return rebuild(Signed(integer(1), [], seq(oid(DATA)), [], []))
 
 
 def forms():
