@@ -1,0 +1,163 @@
+package evidence
+
+import (
+	"container/list"
+	"net/url"
+	"time"
+
+	"postern/internal/fetch"
+)
+
+// An entry is all that is known of one document.
+type entry struct {
+	key  key
+	host string
+	who  parties // nil certificates while they are only in the cache
+
+	doc    *document // the last good one; nil if it is not in memory
+	stored bool      // the cache has one
+	// The dates of a document that is only in the cache.
+	storedFetched, storedDue time.Time
+	made                     time.Time // of the newest document that was here
+
+	flight  *flight // under way, or nil
+	trouble trouble
+	used    time.Time
+	saved   time.Time // Used in the cache
+	alarmed bool      // the end of the document was warned of
+
+	place *list.Element
+}
+
+// asleep reports whether the document is only in the cache.
+func (e *entry) asleep() bool { return e.doc == nil && e.stored }
+
+// fresh reports whether nothing need be fetched.
+func (e *entry) fresh(now time.Time) bool { return e.doc != nil && now.Before(e.doc.due) }
+
+// wantsRefresh reports whether a document that is in use should be fetched anew.
+func (e *entry) wantsRefresh(now time.Time) bool {
+	if e.key.kind == issuers || now.Sub(e.used) > refreshUsed {
+		return false // issuers serve while they are fetched again
+	}
+	if e.doc != nil {
+		return !now.Before(e.doc.refresh)
+	}
+	return e.stored && !now.Before(refreshAt(e.storedFetched, e.storedDue))
+}
+
+// A table holds entries within bounds; the one not asked for for longest goes
+// first. Entries of fetches under way stay.
+type table struct {
+	entries    int   // at most
+	bytes      int64 // of documents, at most, but for one document alone
+	byKey      map[key]*entry
+	order      list.List // *entry, the one used last in front
+	documented int64     // octets of documents
+}
+
+// get returns the entry of a key, and makes it if need be.
+func (t *table) get(k key, who parties, now time.Time) *entry {
+	e := t.byKey[k]
+	if e == nil {
+		e = &entry{key: k, host: hostOf(k.url)}
+		if t.byKey == nil {
+			t.byKey = make(map[key]*entry)
+		}
+		t.byKey[k], e.place = e, t.order.PushFront(e)
+		t.forget(e)
+	}
+	t.order.MoveToFront(e.place)
+	e.used = now
+	if e.who.issuer == nil {
+		e.who = who
+	}
+	return e
+}
+
+// hostOf returns the host and port of a URL.
+func hostOf(raw string) string {
+	u, err := fetch.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return hostPort(u)
+}
+
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = u.Scheme
+	}
+	return u.Hostname() + ":" + port
+}
+
+// put gives an entry its document and makes room for it.
+func (t *table) put(e *entry, d *document) {
+	t.drop(e)
+	e.doc, e.made = d, d.made
+	t.documented += d.size
+	for place := t.order.Back(); place != nil && t.documented > t.bytes; place = place.Prev() {
+		if old := place.Value.(*entry); old != e {
+			t.drop(old)
+		}
+	}
+}
+
+func (t *table) drop(e *entry) {
+	if e.doc != nil {
+		t.documented -= e.doc.size
+		e.storedFetched, e.storedDue = e.doc.fetched, e.doc.due
+		e.doc = nil
+	}
+}
+
+// forget keeps the number of entries within its bound, and the newest in any
+// case.
+func (t *table) forget(newest *entry) {
+	for place := t.order.Back(); place != nil && len(t.byKey) > t.entries; {
+		e := place.Value.(*entry)
+		place = place.Prev()
+		if e != newest && e.flight == nil {
+			t.drop(e)
+			t.order.Remove(e.place)
+			delete(t.byKey, e.key)
+		}
+	}
+}
+
+// urls returns those of a certificate's URLs that are fetched from, and says of
+// the others why not.
+func urls(all []string) (use, passed []string) {
+	for _, raw := range all {
+		_, err := fetch.Parse(raw)
+		switch {
+		case len(raw) > maxURL:
+			passed = append(passed, "passed over a URL that is too long")
+		case err != nil:
+			passed = append(passed, "passed over "+shorten(raw)+": "+err.Error())
+		case len(use) == maxURLs:
+			return use, append(passed, "passed over further URLs")
+		default:
+			use = append(use, raw)
+		}
+		if len(passed) == maxURLs {
+			return use, passed
+		}
+	}
+	return use, passed
+}
+
+// Bounds on what a certificate may cause.
+const (
+	maxURLs = 4
+	maxURL  = 900 // octets, so that a key of the cache has room for it
+)
+
+func shorten(s string) string {
+	const most = 120
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
+}

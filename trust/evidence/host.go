@@ -1,0 +1,60 @@
+package evidence
+
+import (
+	"fmt"
+	"time"
+)
+
+// A host is a server, by name and port. What fails at one document tells
+// something of all the others there.
+type host struct {
+	running int // fetches that are under way
+	queued  int
+	// trouble counts documents that had no answer at all.
+	trouble trouble
+	failed  map[key]bool // at most deadAfter of them
+	// late is when a fetch last took longer than the budget. Until the host has
+	// answered something, nobody waits for it any more.
+	late time.Time
+}
+
+// deadAfter is the number of documents that a host must have left unanswered to
+// count as dead. Then one fetch at a time is tried there, after pauses.
+const deadAfter = 2
+
+func (h *host) dead(now time.Time) bool { return len(h.failed) >= deadAfter && h.trouble.known(now) }
+
+// closed reports whether a fetch would be in vain.
+func (h *host) closed(now time.Time) bool {
+	return h.dead(now) && (h.trouble.paused(now) || h.running+h.queued > 0)
+}
+
+// slow reports whether nobody should wait for a fetch from here.
+func (h *host) slow(now time.Time) bool {
+	return h.dead(now) || !h.late.IsZero() && now.Before(h.late.Add(forgetAfter))
+}
+
+// answered is for any answer, be it a refusal.
+func (h *host) answered() { h.trouble, h.failed, h.late = trouble{}, nil, time.Time{} }
+
+func (h *host) unanswered(k key, now time.Time, err error) {
+	if h.failed == nil {
+		h.failed = make(map[key]bool, deadAfter)
+	}
+	if len(h.failed) < deadAfter {
+		h.failed[k] = true
+	}
+	h.trouble.add(now, err, true)
+}
+
+// idle reports whether there is nothing to remember.
+func (h *host) idle(now time.Time) bool {
+	return h.running+h.queued == 0 && !h.trouble.known(now) && !h.slow(now)
+}
+
+// story tells of a host that is closed.
+func (h *host) story() error {
+	return fmt.Errorf("the server has not answered since %s: %w", stamp(h.trouble.since), h.trouble.err)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,174 @@
+package evidence
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"postern/internal/fetch"
+	"postern/trust"
+)
+
+// defaultBudget is how long a judgement waits for one server.
+const defaultBudget = 5 * time.Second
+
+// Bounds on what is remembered. Strangers name the URLs of issuers; those of
+// revocation come from authorities that lead to an anchor. They are kept apart,
+// so that the former cannot crowd out the latter.
+const (
+	maxEntries    = 10_000
+	issuerBytes   = 16 << 20
+	documentBytes = 64 << 20
+	maxHosts      = 10_000
+)
+
+// A Fetcher is what fetch.Client is.
+type Fetcher interface {
+	Do(ctx context.Context, r fetch.Request) (fetch.Document, error)
+}
+
+// A Keeper is a trust.Evidence over HTTP. Its fields are set before it is used
+// and left alone after that; the zero Keeper fetches from the public internet
+// and keeps everything in memory. Run refreshes what it has; Close ends it.
+type Keeper struct {
+	Fetcher Fetcher       // nil is the zero fetch.Client
+	Cache   Cache         // nil is none
+	Budget  time.Duration // how long a question waits at most; 0 is 5 seconds
+	// Now is the clock that documents are dated by; nil is the system's.
+	Now func() time.Time
+	Log *slog.Logger // nil is none
+
+	once    sync.Once
+	ctx     context.Context // of flights
+	cancel  context.CancelFunc
+	flights sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	strange table // of issuers
+	known   table // of CRLs and OCSP answers
+	hosts   map[string]*host
+	lanes   map[kind]*lane
+	written int64 // octets saved since the cache was pruned last
+}
+
+var _ trust.Evidence = (*Keeper)(nil)
+
+// begin makes a Keeper ready, once: it learns what the cache has.
+func (k *Keeper) begin() {
+	k.once.Do(func() {
+		k.ctx, k.cancel = context.WithCancel(context.Background())
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.strange.entries, k.strange.bytes = maxEntries, issuerBytes
+		k.known.entries, k.known.bytes = maxEntries, documentBytes
+		k.hosts, k.lanes = make(map[string]*host), newLanes()
+		k.index()
+	})
+}
+
+// index makes entries of what is in the cache, the last used last.
+func (k *Keeper) index() {
+	if k.Cache == nil {
+		return
+	}
+	all, err := k.listed()
+	if err != nil {
+		k.log().Warn("the cache of revocation cannot be read", "err", err)
+	}
+	slices.SortStableFunc(all, func(a, b Stored) int { return a.Used.Compare(b.Used) })
+	for _, s := range all[max(0, len(all)-2*maxEntries):] {
+		id, ok := parseKey(s.Key)
+		if !ok {
+			continue
+		}
+		e := k.table(id.kind).get(id, parties{}, s.Used)
+		e.stored, e.storedFetched, e.storedDue, e.saved = true, s.Fetched, s.Expires, s.Used
+	}
+}
+
+func (k *Keeper) listed() ([]Stored, error) {
+	var all []Stored
+	err := k.Cache.Each(k.ctx, func(s Stored) bool {
+		all = append(all, s)
+		return true
+	})
+	return all, err
+}
+
+// Close stops all fetches and returns when nothing of them is left. What comes
+// after it is answered from memory.
+func (k *Keeper) Close() {
+	k.begin()
+	k.cancel()
+	k.mu.Lock()
+	k.closed = true
+	k.dispatch(k.now())
+	k.mu.Unlock()
+	k.flights.Wait()
+}
+
+func (k *Keeper) now() time.Time {
+	if k.Now != nil {
+		return k.Now()
+	}
+	return time.Now()
+}
+
+func (k *Keeper) budget() time.Duration { return cmp.Or(max(k.Budget, 0), defaultBudget) }
+
+func (k *Keeper) log() *slog.Logger {
+	if k.Log != nil {
+		return k.Log
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+func (k *Keeper) fetcher() Fetcher {
+	if k.Fetcher != nil {
+		return k.Fetcher
+	}
+	return &fetch.Client{Now: k.Now}
+}
+
+func (k *Keeper) table(of kind) *table {
+	if of == issuers {
+		return &k.strange
+	}
+	return &k.known
+}
+
+// host returns what is known of a host.
+func (k *Keeper) host(name string) *host {
+	h := k.hosts[name]
+	if h == nil {
+		if len(k.hosts) >= maxHosts {
+			k.forgetHosts()
+		}
+		h = &host{}
+		k.hosts[name] = h
+	}
+	return h
+}
+
+// forgetHosts makes room: of the idle ones all are forgotten, of the others as
+// many as must be.
+func (k *Keeper) forgetHosts() {
+	now := k.now()
+	for name, h := range k.hosts {
+		if h.idle(now) {
+			delete(k.hosts, name)
+		}
+	}
+	for name, h := range k.hosts {
+		if len(k.hosts) < maxHosts*3/4 {
+			return
+		}
+		if h.running+h.queued == 0 {
+			delete(k.hosts, name)
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/internal/fetch"
+	"postern/trust/revocation"
+)
+
+// A cargo is what a flight brought: a document that was read and verified, or why
+// there is none.
+type cargo struct {
+	doc  *document
+	who  parties
+	body []byte // of the document, as it came
+	err  error
+}
+
+// get brings a document. What strangers wrote is read here, so a panic is
+// nothing worse than a document that cannot be read.
+func (k *Keeper) get(ctx context.Context, f *flight) (g cargo) {
+	defer func() {
+		if r := recover(); r != nil {
+			k.log().Error("reading a document of revocation or issuers", "url", f.entry.key.url, "panic", r)
+			g = cargo{err: errors.New("it cannot be read")}
+		}
+	}()
+	if f.load {
+		return k.getStored(ctx, f.entry.key)
+	}
+	switch f.entry.key.kind {
+	case issuers:
+		return k.getURL(ctx, f, "application/pkix-cert, application/pkcs7-mime, */*;q=0.5", maxIssuersSize)
+	case crls:
+		return k.getURL(ctx, f, "application/pkix-crl, */*;q=0.5", maxCRLSize)
+	}
+	return k.getOCSP(ctx, f)
+}
+
+// getStored reads the cache. What is no good there is removed.
+func (k *Keeper) getStored(ctx context.Context, id key) cargo {
+	s, ok, err := k.Cache.Load(ctx, id.String())
+	if err != nil || !ok {
+		return cargo{err: errors.Join(err, errNotStored)}
+	}
+	g := cargo{}
+	g.who, g.body, g.err = unpack(id, s.Body)
+	if g.err == nil {
+		fetched := within(s.Fetched, time.Time{}, k.now())
+		g.doc, g.err = read(id, g.who, g.body, fetched, s.Expires)
+	}
+	if g.err != nil {
+		k.log().Warn("a stored document is of no use", "url", id.url, "err", g.err)
+		err = k.Cache.Remove(ctx, id.String())
+		if err != nil {
+			k.log().Warn("removing a stored document", "url", id.url, "err", err)
+		}
+	}
+	return g
+}
+
+var errNotStored = errors.New("the document is not in the cache")
+
+func (k *Keeper) getURL(ctx context.Context, f *flight, accept string, limit int) cargo {
+	return k.ask(ctx, f, fetch.Request{URL: f.entry.key.url, Accept: accept, Limit: limit})
+}
+
+// ask fetches a document and reads it.
+func (k *Keeper) ask(ctx context.Context, f *flight, r fetch.Request) cargo {
+	d, err := k.fetcher().Do(ctx, r)
+	if err != nil {
+		return cargo{err: err}
+	}
+	g := cargo{who: f.who, body: d.Body}
+	g.doc, g.err = read(f.entry.key, f.who, d.Body, d.Fetched, d.Expires)
+	return g
+}
+
+// getOCSP asks by GET, which caches on the way can answer, and if that brings
+// nothing by POST, which every responder knows (RFC 6960 appendix A.1).
+func (k *Keeper) getOCSP(ctx context.Context, f *flight) cargo {
+	request, err := revocation.NewOCSPRequest(f.who.cert, f.who.issuer)
+	if err != nil {
+		return cargo{err: err}
+	}
+	r := fetch.Request{URL: ocspURL(f.entry.key.url, request), Accept: ocspAnswer, Limit: maxOCSPSize}
+	if r.URL != "" {
+		g := k.ask(ctx, f, r)
+		if g.err == nil || silent(g.err) || ctx.Err() != nil {
+			return g
+		}
+	}
+	r.URL, r.Body, r.ContentType = f.entry.key.url, request, ocspRequest
+	return k.ask(ctx, f, r)
+}
+
+// silent reports whether a host gave no answer, for the time being.
+func silent(err error) bool {
+	return errors.Is(err, fetch.ErrUnanswered) && fetch.Temporary(err)
+}
+
+// land takes note of what a flight brought, tells those who wait, and reports
+// whether its document is the one to keep.
+func (k *Keeper) land(f *flight, g cargo) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now, e := k.now(), f.entry
+	f.budget.Stop()
+	e.flight = nil
+	kept := false
+	switch {
+	case f.load:
+		kept = k.loaded(e, g)
+	case k.closed && g.err != nil: // cut off
+	default:
+		kept = k.fetched(e, g, now)
+	}
+	if f.fetch {
+		k.fetch(e, now)
+	}
+	f.tell(kept)
+	return kept
+}
+
+func (k *Keeper) loaded(e *entry, g cargo) bool {
+	if g.doc == nil {
+		e.stored = false
+		return false
+	}
+	e.who = g.who
+	k.table(e.key.kind).put(e, g.doc)
+	return true
+}
+
+func (k *Keeper) fetched(e *entry, g cargo, now time.Time) bool {
+	h := k.host(e.host)
+	if g.err != nil && silent(g.err) {
+		h.unanswered(e.key, now, g.err)
+	} else {
+		h.answered()
+	}
+	if g.err == nil && (e.doc != nil || e.stored) && g.doc.made.Before(e.made) {
+		g.doc, g.err = nil, fmt.Errorf("it is older than the one from %s", stamp(e.made))
+	}
+	if g.err != nil {
+		k.failed(e, g.err, fetch.Temporary(g.err) && fromNetwork(g), now)
+		return false
+	}
+	k.table(e.key.kind).put(e, g.doc)
+	if !now.Before(g.doc.due) { // kept for questions about the past
+		k.failed(e, fmt.Errorf("it ended on %s", stamp(g.doc.ends)), false, now)
+		return true
+	}
+	if e.trouble.tries > 0 && e.key.kind != issuers {
+		k.log().Info("revocation is fetched again", "url", e.key.url, "failed_since", e.trouble.since)
+	}
+	e.trouble, e.alarmed = trouble{}, false
+	return true
+}
+
+// fromNetwork reports whether an error came before there was a document.
+func fromNetwork(g cargo) bool { return g.body == nil }
+
+// failed takes note of a failure, and tells the operator when it is new. What
+// strangers name is no concern of his.
+func (k *Keeper) failed(e *entry, err error, down bool, now time.Time) {
+	was := e.trouble.known(now)
+	e.trouble.add(now, err, down)
+	if was || e.key.kind == issuers {
+		k.log().Debug("a document cannot be fetched", "url", e.key.url, "err", err)
+		return
+	}
+	attrs := []any{"url", e.key.url, "err", err}
+	if e.doc != nil {
+		attrs = append(attrs, "good_until", e.doc.ends)
+	}
+	k.log().Warn("revocation cannot be fetched", attrs...)
+}
+
+// save puts a fetched document into the cache.
+func (k *Keeper) save(e *entry, g cargo) {
+	if k.Cache == nil {
+		return
+	}
+	s := Stored{Key: e.key.String(), Body: g.who.pack(g.body), Fetched: g.doc.fetched, Expires: g.doc.due, Used: day(k.now())}
+	err := k.Cache.Save(k.ctx, s)
+	if err != nil {
+		k.log().Warn("storing a document of revocation or issuers", "url", e.key.url, "err", err)
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e.stored, e.storedFetched, e.storedDue, e.saved = true, s.Fetched, s.Expires, s.Used
+	k.written += int64(len(s.Body))
+}
