@@ -40,7 +40,7 @@ var agreementSchemes = []struct {
 	oid  asn1.ObjectIdentifier
 	hash crypto.Hash
 }{
-	{oidStdDHSHA256, crypto.SHA256}, // the first of a hash is what we write
+	{oidStdDHSHA256, crypto.SHA256},
 	{oidStdDHSHA384, crypto.SHA384},
 	{oidStdDHSHA512, crypto.SHA512},
 	{oidStdDHSHA224, crypto.SHA224},
@@ -67,9 +67,10 @@ var keyWraps = []struct {
 
 // An agreementCurve is a curve that key agreement is done on.
 type agreementCurve struct {
-	oid  asn1.ObjectIdentifier
-	ecdh ecdh.Curve
-	hash crypto.Hash // of the KDF that we send with it, as strong as the curve
+	oid    asn1.ObjectIdentifier
+	ecdh   ecdh.Curve
+	scheme asn1.ObjectIdentifier // that we send with it
+	hash   crypto.Hash           // of the KDF of scheme, as strong as the curve
 }
 
 // curveOf returns false for a public key that key agreement is not done with.
@@ -80,11 +81,11 @@ func curveOf(public any) (agreementCurve, bool) {
 	}
 	switch pub.Curve {
 	case elliptic.P256():
-		return agreementCurve{oidP256, ecdh.P256(), crypto.SHA256}, true
+		return agreementCurve{oidP256, ecdh.P256(), oidStdDHSHA256, crypto.SHA256}, true
 	case elliptic.P384():
-		return agreementCurve{oidP384, ecdh.P384(), crypto.SHA384}, true
+		return agreementCurve{oidP384, ecdh.P384(), oidStdDHSHA384, crypto.SHA384}, true
 	case elliptic.P521():
-		return agreementCurve{oidP521, ecdh.P521(), crypto.SHA512}, true
+		return agreementCurve{oidP521, ecdh.P521(), oidStdDHSHA512, crypto.SHA512}, true
 	}
 	return agreementCurve{}, false
 }

@@ -1,27 +1,21 @@
 package cms
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // EncryptOptions say how to encrypt. The zero value is AES-256-CBC with RSA
 // PKCS #1 v1.5 (AS-32, AS-33).
 type EncryptOptions struct {
-	Cipher    ContentCipher
-	Transport KeyTransport
-	Rand      io.Reader // of the content key and the initialization vector; nil is crypto/rand
+	Cipher    ContentCipher // one that authenticates makes an AuthEnvelopedData
+	Transport KeyTransport  // to RSA keys; to EC keys, key agreement follows from the curve
+	Rand      io.Reader     // of the content key and the initialization vector; nil is crypto/rand
 }
 
 func (o EncryptOptions) check() error {
@@ -37,26 +31,30 @@ func (o EncryptOptions) check() error {
 // EnvelopedSize is the number of octets that NewEnvelopedWriter writes for
 // plain octets of content. It uses no key.
 func EnvelopedSize(plain int64, to []*x509.Certificate, o EncryptOptions) (int64, error) {
-	head, err := envelope(plain, to, o, make([]byte, aes.BlockSize), func(pub *rsa.PublicKey) ([]byte, error) {
-		return make([]byte, pub.Size()), nil
-	})
+	e, err := newEnvelope(plain, o)
 	if err != nil {
 		return 0, err
 	}
-	return int64(len(head)) + paddedSize(plain), nil
+	head, err := e.head(to, make([]byte, o.Cipher.ivSize()), sizeWrapper{o})
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(head)) + e.following(), nil
 }
 
-// NewEnvelopedWriter writes a ContentInfo with EnvelopedData, in DER, of exactly
-// plain octets of content, which anybody of to can decrypt. The octets before
-// the ciphertext are written at once. Only RSA recipients can be had: another
-// kind of key is an error that wraps ErrUnsupported. Write fails if more than
-// plain octets come, Close if fewer came; Close does not close w.
+// NewEnvelopedWriter writes a ContentInfo with EnvelopedData, or with
+// AuthEnvelopedData if the cipher authenticates, in DER, of exactly plain octets
+// of content, which anybody of to can decrypt: RSA keys of 2048 bits and more
+// (AS-34), and EC keys on P-256, P-384 and P-521. Another kind of key is an
+// error that wraps ErrUnsupported. The octets before the ciphertext are written
+// at once. Write fails if more than plain octets come, Close if fewer came;
+// Close does not close w.
 func NewEnvelopedWriter(w io.Writer, plain int64, to []*x509.Certificate, o EncryptOptions) (io.WriteCloser, error) {
-	err := o.check()
+	e, err := newEnvelope(plain, o)
 	if err != nil {
 		return nil, err
 	}
-	secret := make([]byte, o.Cipher.keySize()+aes.BlockSize)
+	secret := make([]byte, o.Cipher.keySize()+o.Cipher.ivSize())
 	random := o.Rand
 	if random == nil {
 		random = rand.Reader
@@ -66,144 +64,85 @@ func NewEnvelopedWriter(w io.Writer, plain int64, to []*x509.Certificate, o Encr
 		return nil, fmt.Errorf("making a content key: %w", err)
 	}
 	key, iv := secret[:o.Cipher.keySize()], secret[o.Cipher.keySize():]
-	head, err := envelope(plain, to, o, iv, func(pub *rsa.PublicKey) ([]byte, error) {
-		return o.Transport.wrap(pub, key)
-	})
+	head, err := e.head(to, iv, keyWrapper{o, key})
 	if err != nil {
 		return nil, err
 	}
-	block, err := aes.NewCipher(key)
+	c, err := newContentEncrypter(o.Cipher, key, iv)
 	if err != nil {
-		return nil, fmt.Errorf("preparing the content cipher: %w", err)
+		return nil, err
 	}
 	_, err = w.Write(head)
 	if err != nil {
 		return nil, fmt.Errorf("writing the recipients: %w", err)
 	}
-	return &envelopedWriter{w: w, left: plain, mode: cipher.NewCBCEncrypter(block, iv), buffer: getBuffer()}, nil
+	return &envelopedWriter{w: w, left: plain, cipher: c, buffer: getBuffer()}, nil
 }
 
-// paddedSize is the length of the ciphertext (RFC 5652 §6.3): there is always
-// padding.
-func paddedSize(plain int64) int64 {
-	return plain - plain%aes.BlockSize + aes.BlockSize
+// A contentEncrypter encrypts in place.
+type contentEncrypter interface {
+	// blocks encrypts whole blocks.
+	blocks(p []byte)
+	// last encrypts the end of the content, which has room for one block more
+	// behind it if it is not a whole buffer. after is what follows the
+	// ciphertext in the envelope.
+	last(p []byte) (text, after []byte)
 }
 
-// envelope makes everything before the ciphertext (RFC 5652 §6.1).
-func envelope(plain int64, to []*x509.Certificate, o EncryptOptions, iv []byte, wrap func(*rsa.PublicKey) ([]byte, error)) ([]byte, error) {
-	err := o.check()
+func newContentEncrypter(c ContentCipher, key, iv []byte) (contentEncrypter, error) {
+	block, err := aesBlock(key)
 	if err != nil {
 		return nil, err
 	}
-	if plain < 0 || plain > 1<<48 {
-		return nil, fmt.Errorf("%w: content of %d octets", ErrLimit, plain)
+	if !c.Authenticates() {
+		return cbcEncrypter{cipher.NewCBCEncrypter(block, iv)}, nil
 	}
-	recipients, err := recipientInfos(to, o.Transport, wrap)
+	hash, stream, err := newGHASH(block, iv)
 	if err != nil {
 		return nil, err
 	}
-	var b cryptobyte.Builder
-	b.AddASN1ObjectIdentifier(oidData)
-	o.Cipher.addAlgorithm(&b, iv)
-	content, err := b.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("encoding the content cipher: %w", err)
-	}
-	length := paddedSize(plain)
-	content = appendHeader(content, tagContext0, length)
-
-	// From the inside out: each header knows the length of all that follows it.
-	before := []byte{tagInteger, 1, 0} // version 0: only issuerAndSerialNumber recipients
-	before = append(before, recipients...)
-	before = appendHeader(before, tagSequence, int64(len(content))+length)
-	body := append(before, content...)
-	return contentInfoHead(body, length)
+	return &gcmEncrypter{hash: hash, stream: stream}, nil
 }
 
-// contentInfoHead puts the headers of a ContentInfo with EnvelopedData around
-// body, which length more octets follow.
-func contentInfoHead(body []byte, length int64) ([]byte, error) {
-	var b cryptobyte.Builder
-	b.AddASN1ObjectIdentifier(oidEnvelopedData)
-	oid, err := b.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("encoding the content type: %w", err)
+type cbcEncrypter struct{ mode cipher.BlockMode }
+
+func (c cbcEncrypter) blocks(p []byte) { c.mode.CryptBlocks(p, p) }
+
+// last adds the padding (RFC 5652 §6.3).
+func (c cbcEncrypter) last(p []byte) (text, after []byte) {
+	padding := aes.BlockSize - len(p)%aes.BlockSize
+	for range padding {
+		p = append(p, byte(padding))
 	}
-	size := int64(len(body)) + length
-	inner := appendHeader(nil, tagSequence, size)
-	size += int64(len(inner))
-	explicit := appendHeader(nil, tagContext0|tagConstructed, size)
-	size += int64(len(explicit))
-	size += int64(len(oid))
-	return slices.Concat(appendHeader(nil, tagSequence, size), oid, explicit, inner, body), nil
+	c.blocks(p)
+	return p, nil
 }
 
-// recipientInfos makes the SET OF RecipientInfo in the order of DER.
-func recipientInfos(to []*x509.Certificate, t KeyTransport, wrap func(*rsa.PublicKey) ([]byte, error)) ([]byte, error) {
-	if len(to) == 0 {
-		return nil, errors.New("cms: encrypting to nobody")
-	}
-	infos := make([][]byte, 0, len(to))
-	for _, c := range to {
-		info, err := recipientInfo(c, t, wrap)
-		if err != nil {
-			return nil, fmt.Errorf("encrypting to certificate %x: %w", c.SerialNumber, err)
-		}
-		infos = append(infos, info)
-	}
-	return setOf(tagSet, infos), nil
+type gcmEncrypter struct {
+	stream cipher.Stream
+	hash   *ghash
+	length int64
 }
 
-func recipientInfo(c *x509.Certificate, t KeyTransport, wrap func(*rsa.PublicKey) ([]byte, error)) ([]byte, error) {
-	pub, ok := c.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("%w: a key of kind %v", ErrUnsupported, c.PublicKeyAlgorithm)
-	}
-	err := checkRSA(pub, minSendingBits)
-	if err != nil {
-		return nil, err
-	}
-	encrypted, err := wrap(pub)
-	if err != nil {
-		return nil, fmt.Errorf("wrapping the content key: %w", err)
-	}
-	var b cryptobyte.Builder
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1Int64(0) // RFC 5652 §6.2.1: version 0 goes with issuerAndSerialNumber
-		addIssuerAndSerial(b, c)
-		t.addAlgorithm(b)
-		b.AddASN1OctetString(encrypted)
-	})
-	return b.Bytes()
+func (c *gcmEncrypter) blocks(p []byte) {
+	c.stream.XORKeyStream(p, p)
+	c.hash.write(p)
+	c.length += int64(len(p))
 }
 
-// checkRSA refuses keys of fewer than least bits, and keys so long that using
-// them is an attack.
-func checkRSA(pub *rsa.PublicKey, least int) error {
-	bits := pub.N.BitLen()
-	if bits < least {
-		return fmt.Errorf("%w: RSA of %d bits", ErrWeakAlgorithm, bits)
-	}
-	if bits > maxRSABits {
-		return fmt.Errorf("%w: RSA of %d bits", ErrLimit, bits)
-	}
-	return nil
-}
-
-// setOf joins elements to a SET OF, or to one tagged otherwise, sorted as DER
-// wants it (X.690 §11.6).
-func setOf(tag byte, elements [][]byte) []byte {
-	sorted := slices.Clone(elements)
-	slices.SortFunc(sorted, bytes.Compare)
-	joined := slices.Concat(sorted...)
-	return append(appendHeader(nil, tag, int64(len(joined))), joined...)
+// last makes the mac (RFC 5083 §2.1). There are no authenticated attributes:
+// the content is id-data, which needs none.
+func (c *gcmEncrypter) last(p []byte) (text, after []byte) {
+	c.blocks(p)
+	tag := c.hash.sum(0, c.length)
+	return p, append(appendHeader(nil, tagOctetString, int64(len(tag))), tag[:]...)
 }
 
 // An envelopedWriter encrypts in buffers of blockBuffer octets.
 type envelopedWriter struct {
 	w      io.Writer
 	left   int64 // octets of content still to come
-	mode   cipher.BlockMode
+	cipher contentEncrypter
 	buffer *[blockBuffer]byte // nil when closed or failed
 	n      int                // octets of buffer in use
 }
@@ -235,7 +174,7 @@ func (e *envelopedWriter) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// Close writes the padding and the last block.
+// Close writes the end of the ciphertext and of the envelope.
 func (e *envelopedWriter) Close() error {
 	if e.buffer == nil {
 		return errClosed
@@ -244,17 +183,19 @@ func (e *envelopedWriter) Close() error {
 	if e.left > 0 {
 		return fmt.Errorf("cms: %d octets less content than were announced", e.left)
 	}
-	padding := aes.BlockSize - e.n%aes.BlockSize
-	for range padding {
-		e.buffer[e.n] = byte(padding) // fits: flush empties a full buffer
-		e.n++
+	text, after := e.cipher.last(e.buffer[:e.n]) // a full buffer was emptied by Write
+	for _, part := range [][]byte{text, after} {
+		_, err := e.w.Write(part)
+		if err != nil {
+			return fmt.Errorf("writing the ciphertext: %w", err)
+		}
 	}
-	return e.flush()
+	return nil
 }
 
 func (e *envelopedWriter) flush() error {
 	text := e.buffer[:e.n]
-	e.mode.CryptBlocks(text, text)
+	e.cipher.blocks(text)
 	_, err := e.w.Write(text)
 	e.n = 0
 	if err != nil {

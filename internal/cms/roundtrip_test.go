@@ -3,9 +3,13 @@ package cms
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/x509"
 	"errors"
 	"io"
+	"math/big"
 	"math/rand/v2"
 	"testing"
 	"testing/iotest"
@@ -24,7 +28,7 @@ func TestEnvelopedRoundTrip(t *testing.T) {
 	alice := recipientKey(t, "alice")
 	sizes := []int{0, 1, 15, 16, 17, 32<<10 - 16, 32 << 10, 64<<10 - 1, 64 << 10, 64<<10 + 1, 5 << 20}
 	for _, size := range sizes {
-		for _, c := range []ContentCipher{AES128CBC, AES192CBC, AES256CBC} {
+		for _, c := range []ContentCipher{AES128CBC, AES192CBC, AES256CBC, AES128GCM, AES192GCM, AES256GCM} {
 			plain := noise(size)
 			message := encrypt(t, plain, EncryptOptions{Cipher: c}, alice.Certificate)
 			want, err := EnvelopedSize(int64(size), []*x509.Certificate{alice.Certificate}, EncryptOptions{Cipher: c})
@@ -100,9 +104,21 @@ func TestEnvelopedWriterHoldsItsWord(t *testing.T) {
 }
 
 func TestEnvelopedToKeysOfOtherKinds(t *testing.T) {
-	_, err := NewEnvelopedWriter(io.Discard, 1, []*x509.Certificate{certificate(t, "p256")}, EncryptOptions{})
-	if !errors.Is(err, ErrUnsupported) {
-		t.Errorf("to an EC key: %v", err)
+	for name, public := range map[string]any{
+		"Ed25519": ed25519.PublicKey(make([]byte, 32)),
+		"P-224":   &ecdsa.PublicKey{Curve: elliptic.P224()},
+		"nothing": nil,
+	} {
+		c := &x509.Certificate{PublicKey: public, SerialNumber: big.NewInt(1)}
+		_, err := NewEnvelopedWriter(io.Discard, 1, []*x509.Certificate{c}, EncryptOptions{})
+		if !errors.Is(err, ErrUnsupported) {
+			t.Errorf("to %s: %v", name, err)
+		}
+	}
+	outside := &x509.Certificate{PublicKey: &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}, SerialNumber: big.NewInt(1)}
+	_, err := NewEnvelopedWriter(io.Discard, 1, []*x509.Certificate{outside}, EncryptOptions{})
+	if err == nil {
+		t.Error("to a point that is not on its curve")
 	}
 	_, err = NewEnvelopedWriter(io.Discard, 1, nil, EncryptOptions{})
 	if err == nil {

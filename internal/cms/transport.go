@@ -198,3 +198,16 @@ func (u keyUnwrap) contentKey(k RecipientKey, encrypted []byte, size int) []byte
 	}
 	return key
 }
+
+// checkRSA refuses keys of fewer than least bits, and keys so long that using
+// them is an attack.
+func checkRSA(pub *rsa.PublicKey, least int) error {
+	bits := pub.N.BitLen()
+	if bits < least {
+		return fmt.Errorf("%w: RSA of %d bits", ErrWeakAlgorithm, bits)
+	}
+	if bits > maxRSABits {
+		return fmt.Errorf("%w: RSA of %d bits", ErrLimit, bits)
+	}
+	return nil
+}

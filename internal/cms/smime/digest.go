@@ -1,6 +1,7 @@
 package smime
 
 import (
+	"bytes"
 	"crypto"
 	"hash"
 	"slices"
@@ -54,6 +55,10 @@ func plainName(s string) string {
 // keepPlain is how much plaintext may stay in memory until it is verified.
 const keepPlain = 64 << 10
 
+// keepHead is how much of the signed part stays in memory for a look at its
+// header, in octets.
+const keepHead = 4 << 10
+
 // A digester digests the signed part as it came and, from the first bare line
 // end on, in canonical form as well (CP-2): until there both are the same.
 type digester struct {
@@ -61,6 +66,7 @@ type digester struct {
 	canon map[crypto.Hash]hash.Hash // nil as long as all line ends are CRLF
 	crlf  *mime.CRLFWriter          // into canon
 	cr    bool                      // the last octet was a CR
+	head  []byte                    // the first keepHead octets of the part
 	plain []byte                    // the part, as long as it is short and keep
 	keep  bool
 }
@@ -120,7 +126,14 @@ func (d *digester) fork() {
 	}
 }
 
+// holdsHeader reports whether the whole header of the part is in head.
+func (d *digester) holdsHeader() bool {
+	return len(d.head) < keepHead || bytes.HasPrefix(d.head, []byte("\n")) || bytes.HasPrefix(d.head, []byte("\r\n")) ||
+		bytes.Contains(d.head, []byte("\n\r\n")) || bytes.Contains(d.head, []byte("\n\n"))
+}
+
 func (d *digester) hold(p []byte) {
+	d.head = append(d.head, p[:min(len(p), keepHead-len(d.head))]...)
 	if !d.keep {
 		return
 	}

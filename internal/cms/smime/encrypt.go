@@ -9,18 +9,25 @@ import (
 	"postern/mime"
 )
 
-// envelopeHead is the MIME header of what Encrypt writes (AS-44).
-const envelopeHead = "Content-Type: application/pkcs7-mime; smime-type=enveloped-data;\r\n" +
-	" name=\"smime.p7m\"\r\n" +
-	"Content-Disposition: attachment; filename=\"smime.p7m\"\r\n" +
-	"Content-Transfer-Encoding: base64\r\n\r\n"
+// envelopeHead is the MIME header of what Encrypt writes (AS-44; RFC 8551 §3.4
+// for the smime-type of ciphers that authenticate).
+func envelopeHead(c cms.ContentCipher) string {
+	kind := "enveloped-data"
+	if c.Authenticates() {
+		kind = "authEnveloped-data"
+	}
+	return "Content-Type: application/pkcs7-mime; smime-type=" + kind + ";\r\n" +
+		" name=\"smime.p7m\"\r\n" +
+		"Content-Disposition: attachment; filename=\"smime.p7m\"\r\n" +
+		"Content-Transfer-Encoding: base64\r\n\r\n"
+}
 
 // Encrypt writes the encrypted entity around a signed one, readable by anybody
 // of to: its MIME header, the empty line and the body in base64. The other
 // fields of the message, MIME-Version among them, are the caller's to write
 // before.
 func Encrypt(w io.Writer, entity *SignedEntity, to []*x509.Certificate, o cms.EncryptOptions) error {
-	_, err := io.WriteString(w, envelopeHead)
+	_, err := io.WriteString(w, envelopeHead(o.Cipher))
 	if err != nil {
 		return fmt.Errorf("encrypting: %w", err)
 	}
@@ -54,5 +61,5 @@ func EncryptedSize(entity *SignedEntity, to []*x509.Certificate, o cms.EncryptOp
 	if err != nil {
 		return 0, fmt.Errorf("measuring an encrypted entity: %w", err)
 	}
-	return int64(len(envelopeHead)) + mime.Base64Size(n), nil
+	return int64(len(envelopeHead(o.Cipher))) + mime.Base64Size(n), nil
 }

@@ -60,7 +60,7 @@ func (i *inner) detached() bool {
 // enclosed reports whether the entity is an opaque SignedData (AS-46). Without
 // smime-type the CMS decides.
 func (i *inner) enclosed() bool {
-	if !i.media.Is("application/pkcs7-mime", "application/x-pkcs7-mime") {
+	if !isPKCS7(i.media) {
 		return false
 	}
 	t := i.media.Params["smime-type"]
@@ -83,6 +83,8 @@ func (m *opener) judge(plain io.Reader) (*verdict, error) {
 		return judgeDetached(in, keep, m.options)
 	case in.enclosed():
 		return judgeEnclosed(in, keep, m.options)
+	case in.compressed():
+		return nil, cms.ErrCompressed
 	}
 	return nil, ErrNotSigned
 }
@@ -129,6 +131,9 @@ func signature(part *mime.Part) ([]byte, error) {
 
 func judgeEnclosed(in *inner, keep bool, o Options) (*verdict, error) {
 	signed, err := cms.OpenSigned(in.body, o.signed())
+	if errors.Is(err, cms.ErrCompressed) {
+		return nil, cms.ErrCompressed
+	}
 	if errors.Is(err, cms.ErrUnsupported) {
 		return nil, ErrNotSigned // CMS of another content type
 	}

@@ -26,6 +26,10 @@ var (
 	// what package cms said about it.
 	ErrSignature = errors.New("smime: the signature cannot be read")
 
+	// ErrNested says that the signed entity is itself S/MIME again, so-called
+	// triple wrapping (AS-59). It wraps cms.ErrUnsupported.
+	ErrNested = fmt.Errorf("smime: %w: the signed entity is S/MIME again", cms.ErrUnsupported)
+
 	// ErrNotVerified is Content's answer when no signature is good.
 	ErrNotVerified = errors.New("smime: no signature of the message is good")
 
@@ -86,7 +90,9 @@ func (o *Opened) Content() (io.Reader, error) {
 // text for a wrong key, wrong padding and garbage inside, for plaintext that
 // nobody signed must not tell about itself. A readable entity inside that is
 // not signed is ErrNotSigned, a SignedData that cannot be read ErrSignature. Bad
-// signatures are no error of Open: they are in Opened.Signatures.
+// signatures are no error of Open: they are in Opened.Signatures. Compressed
+// data, wherever it is, is cms.ErrCompressed; nothing is ever inflated. A signed
+// entity that is S/MIME again is ErrNested.
 func Open(ctx context.Context, message Source, keys []cms.RecipientKey, options Options) (*Opened, error) {
 	most := options.Limits.Size
 	if most <= 0 {
@@ -125,7 +131,7 @@ func (m *opener) open(keys []cms.RecipientKey) (*Opened, error) {
 	}
 	m.first, err = cms.OpenEnveloped(body, keys, m.options.Limits.CMS)
 	if err != nil {
-		if errors.Is(err, cms.ErrUnsupported) && m.holdsSigned() {
+		if errors.Is(err, cms.ErrUnsupported) && !errors.Is(err, cms.ErrCompressed) && m.holdsSigned() {
 			err = ErrNotEncrypted
 		}
 		return nil, firstOf(src.err, err)
@@ -148,6 +154,10 @@ func (m *opener) open(keys []cms.RecipientKey) (*Opened, error) {
 	good := slices.IndexFunc(v.results, func(r cms.SignerResult) bool { return r.Err == nil })
 	if good >= 0 {
 		o.content = func() (io.Reader, error) { return m.content(v, v.results[good].Hash) }
+		err = m.refuseLayers(v, o.content)
+		if err != nil {
+			return nil, err
+		}
 	}
 	return o, nil
 }
@@ -167,8 +177,9 @@ func (m *opener) outer(r io.Reader) (*mime.Header, io.Reader, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !encrypted(h) {
-		return nil, nil, ErrNotEncrypted
+	err = encrypted(h)
+	if err != nil {
+		return nil, nil, err
 	}
 	body, err := mime.DecodeTransfer(h, br)
 	if err != nil {
@@ -177,23 +188,25 @@ func (m *opener) outer(r io.Reader) (*mime.Header, io.Reader, error) {
 	return h, body, nil
 }
 
-// encrypted reports whether a header announces an EnvelopedData: by smime-type,
-// or without one, or by the name of a file (RFC 8551 §3.2.1, §3.9, CP-4).
-func encrypted(h *mime.Header) bool {
+// encrypted returns nil if a header announces an envelope: by smime-type, or
+// without one, or by the name of a file (RFC 8551 §3.2.1, §3.9, CP-4).
+func encrypted(h *mime.Header) error {
 	t, err := h.ContentType()
 	if err != nil {
-		return false
+		return ErrNotEncrypted
 	}
 	switch {
-	case t.Is("application/pkcs7-mime", "application/x-pkcs7-mime"):
+	case isPKCS7(t):
 		switch strings.ToLower(t.Params["smime-type"]) {
 		case "", "enveloped-data", "authenveloped-data":
-			return true
+			return nil
+		case compressedType:
+			return cms.ErrCompressed
 		}
-	case t.Is("application/octet-stream"):
-		return strings.HasSuffix(strings.ToLower(h.FileName()), ".p7m")
+	case t.Is("application/octet-stream") && strings.HasSuffix(strings.ToLower(h.FileName()), ".p7m"):
+		return nil
 	}
-	return false
+	return ErrNotEncrypted
 }
 
 // holdsSigned reports whether a message without smime-type is signed-data.
@@ -238,7 +251,7 @@ func (m *opener) settle(src *sourceReader, plain *cms.EnvelopedReader, inside er
 		return fmt.Errorf("reading the message: %w", src.err)
 	case err != nil:
 		return err
-	case inside == nil, errors.Is(inside, ErrNotSigned), errors.Is(inside, ErrSignature):
+	case inside == nil, errors.Is(inside, ErrNotSigned), errors.Is(inside, ErrSignature), errors.Is(inside, cms.ErrCompressed):
 		return inside
 	}
 	return cms.ErrUndecryptable
