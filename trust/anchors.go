@@ -14,8 +14,8 @@ type Anchors struct {
 	certs     []*x509.Certificate
 	pool      *x509.CertPool
 	members   map[Fingerprint]struct{}
-	bySubject map[string][]*x509.Certificate
-	latest    time.Time // when the last of them begins
+	bySubject map[string][]*x509.Certificate // by canonical name
+	latest    time.Time                      // when the last of them begins
 }
 
 // NewAnchors returns the set of certs. An anchor may be a root, an intermediate
@@ -32,7 +32,8 @@ func NewAnchors(certs []*x509.Certificate) *Anchors {
 			continue
 		}
 		a.members[FingerprintOf(c)] = struct{}{}
-		a.bySubject[string(c.RawSubject)] = append(a.bySubject[string(c.RawSubject)], c)
+		subject := canonicalName(c.RawSubject)
+		a.bySubject[subject] = append(a.bySubject[subject], c)
 		a.certs = append(a.certs, c)
 		a.pool.AddCert(c)
 		if c.NotBefore.After(a.latest) {

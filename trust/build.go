@@ -37,24 +37,28 @@ func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
 // policies. A requireExplicitPolicy of 0 in the last certificate asks for just
 // that (§6.1.5 (b)), so one is verified that has it.
 func (q *quest) verify(g goal, o x509.VerifyOptions) ([][]*x509.Certificate, error) {
-	if g.policies == nil {
-		return q.p.Certificate.Verify(o)
+	leaf := q.leaf
+	if g.policies != nil {
+		explicit := *leaf
+		explicit.RequireExplicitPolicyZero = true
+		leaf = &explicit
 	}
-	explicit := *q.p.Certificate
-	explicit.RequireExplicitPolicyZero = true
-	paths, err := explicit.Verify(o)
+	paths, err := leaf.Verify(o)
 	if err != nil {
 		return nil, err
 	}
-	var issued [][]*x509.Certificate
+	var good [][]*x509.Certificate
 	for _, path := range paths {
-		if len(path) == 1 {
+		if len(path) == 1 && g.policies != nil {
 			continue // a root is under no policy but its own
 		}
+		for i, c := range path {
+			path[i] = q.original(c)
+		}
 		path[0] = q.p.Certificate
-		issued = append(issued, path)
+		good = append(good, path)
 	}
-	return issued, nil
+	return good, nil
 }
 
 // begins reports whether a certificate that might be of use begins within the

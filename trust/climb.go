@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 // and on whose issuer may be asked for.
 type climb struct {
 	q       *quest
+	known   map[string][]*x509.Certificate // intermediates by canonical name
 	seen    map[Fingerprint]bool
 	reached bool // some goal, over a path with a defect
 	code    reason.Code
@@ -24,14 +26,19 @@ type climb struct {
 	// wanting are the highest certificates of chains that are good as far as
 	// they go, and lack an issuer.
 	wanting []*x509.Certificate
+	// misnamed are links of the path that was reached whose names crypto/x509
+	// would not take for equal.
+	misnamed []link
 }
 
 func (q *quest) climb() *climb {
-	c := &climb{q: q, seen: make(map[Fingerprint]bool), top: q.p.Certificate}
-	if problem := criticalProblem(q.p.Certificate); problem != "" {
-		c.note(reason.BadPath, problem)
+	c := &climb{q: q, seen: make(map[Fingerprint]bool), top: q.leaf, known: make(map[string][]*x509.Certificate)}
+	for _, other := range q.others {
+		n := canonicalName(other.RawSubject)
+		c.known[n] = append(c.known[n], other)
 	}
-	c.reached = c.from(q.p.Certificate, nil, 1)
+	c.note(reason.BadPath, criticalProblem(q.leaf))
+	c.reached = c.from(q.leaf, nil, 1)
 	return c
 }
 
@@ -45,7 +52,7 @@ func (c *climb) from(cert, below *x509.Certificate, depth int) bool {
 	}
 	c.seen[FingerprintOf(cert)] = true
 	issued := false
-	for _, up := range c.q.issuersOf(cert) {
+	for _, up := range c.issuersOf(cert) {
 		if depth == MaxPath {
 			break
 		}
@@ -72,6 +79,9 @@ func (c *climb) over(cert, up *x509.Certificate, depth int) bool {
 	c.note(reason.BadPath, authorityProblem(up))
 	c.note(strengthOf([]*x509.Certificate{up}))
 	if c.from(up, cert, depth+1) {
+		if c.defect == "" && !bytes.Equal(cert.RawIssuer, up.RawSubject) {
+			c.misnamed = append(c.misnamed, link{cert, up})
+		}
 		return true
 	}
 	c.code, c.defect = code, defect
@@ -122,18 +132,13 @@ func (c *climb) diagnose(err error) (reason.Code, string) {
 }
 
 // issuersOf returns the certificates that bear the name of cert's issuer.
-func (q *quest) issuersOf(cert *x509.Certificate) []*x509.Certificate {
-	issuer := string(cert.RawIssuer)
+func (c *climb) issuersOf(cert *x509.Certificate) []*x509.Certificate {
+	issuer := canonicalName(cert.RawIssuer)
 	var all []*x509.Certificate
-	for _, g := range q.goals {
+	for _, g := range c.q.goals {
 		all = append(all, g.anchors.bySubject[issuer]...)
 	}
-	for _, c := range q.others {
-		if string(c.RawSubject) == issuer {
-			all = append(all, c)
-		}
-	}
-	return all
+	return append(all, c.known[issuer]...)
 }
 
 // signatures remembers which were checked in a quest, and bounds their number.

@@ -18,9 +18,11 @@ const (
 
 // A quest is the search for a path of one certificate to what may vouch for it.
 type quest struct {
-	p      Params
-	goals  []goal
-	others []*x509.Certificate // intermediates: given, then fetched
+	p         Params
+	goals     []goal
+	leaf      *x509.Certificate
+	others    []*x509.Certificate                     // intermediates: given, then fetched
+	originals map[*x509.Certificate]*x509.Certificate // see align
 	issuers
 	signatures
 }
@@ -34,14 +36,14 @@ type found struct {
 // checkPath builds a path to an anchor by RFC 5280 §6 (AS-68), fetches what is
 // missing on the way (AS-69) and asks for revocations (AS-71).
 func checkPath(p Params, v *Verdict) (reason.Code, string) {
-	q := &quest{p: p, goals: goals(p), others: usable(p.Intermediates)}
+	q := &quest{p: p, goals: goals(p), leaf: p.Certificate, others: usable(p.Intermediates)}
 	for level := 0; ; level++ {
 		paths, err := q.paths()
 		if len(paths) > 0 {
 			return q.choose(paths, v)
 		}
 		c := q.climb()
-		if level == maxLevels || !q.fetch(c) {
+		if level == maxLevels || !q.align(c.misnamed) && !q.fetch(c) {
 			return q.refuse(c, err, v)
 		}
 	}
@@ -193,18 +195,18 @@ func (q *quest) leadsTo(g goal) *x509.Certificate {
 	return paths[0][len(paths[0])-1]
 }
 
-// usable returns the intermediates worth a look: not those whose signatures
-// would cost us much to check. Weak ones stay, so that a path over one is
-// refused for that reason.
+// usable returns the intermediates worth a look, each once: not those whose
+// signatures would cost us much to check. Weak ones stay, so that a path over one
+// is refused for that reason.
 func usable(all []*x509.Certificate) []*x509.Certificate {
 	var good []*x509.Certificate
-	for i, c := range all {
-		if i == MaxIntermediates {
-			break
+	seen := make(map[Fingerprint]bool)
+	for _, c := range all[:min(len(all), MaxIntermediates)] {
+		if c == nil || oversized(c) || seen[FingerprintOf(c)] {
+			continue
 		}
-		if c != nil && !oversized(c) {
-			good = append(good, c)
-		}
+		seen[FingerprintOf(c)] = true
+		good = append(good, c)
 	}
 	return good
 }

@@ -50,3 +50,13 @@ func wantCode(t testing.TB, v trust.Verdict, want reason.Code) {
 		t.Errorf("refused with detail %q, path %v, anchor %v", v.Detail, v.Path, v.Anchor)
 	}
 }
+
+// within fails a test whose work does not end soon, by far.
+func within(t testing.TB, work func()) {
+	t.Helper()
+	began := time.Now()
+	work()
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
