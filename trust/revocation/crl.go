@@ -33,7 +33,8 @@ type CRL struct {
 }
 
 // ParseCRL reads a CRL in DER or PEM. The CRL keeps der, which must not change
-// any more; beyond that it needs four octets for each entry.
+// any more; beyond that it needs four octets for each entry, and sixteen while it is
+// read.
 //
 // CRLs that can answer for nobody are errors: deltas (RFC 5280 §5.2.4),
 // indirect ones (§5.2.5, §5.3.3), those for some reasons only or for attribute

@@ -3,6 +3,7 @@ package revocation
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,24 +34,51 @@ const typicalEntry = 48
 // readEntries walks over all entries once, so that none has a defect which
 // would forbid to use the CRL.
 func readEntries(list cryptobyte.String, v2 bool) (entries, error) {
-	all := entries{list: list, offsets: make([]uint32, 0, len(list)/typicalEntry)}
+	keys := make([]sortKey, 0, len(list)/typicalEntry)
 	rest := list
 	for !rest.Empty() {
 		offset := len(list) - len(rest)
 		e, ok := readEntry(&rest)
 		if !ok || !v2 && !e.extensions.Empty() {
-			return entries{}, fmt.Errorf("entry %d: %w", len(all.offsets)+1, errMalformed)
+			return entries{}, fmt.Errorf("entry %d: %w", len(keys)+1, errMalformed)
 		}
 		err := checkEntryExtensions(e.extensions)
 		if err != nil {
-			return entries{}, fmt.Errorf("entry %d: %w", len(all.offsets)+1, err)
+			return entries{}, fmt.Errorf("entry %d: %w", len(keys)+1, err)
 		}
-		all.offsets = append(all.offsets, uint32(offset)) // below MaxCRL
+		keys = append(keys, sortKey{prefix: prefixOf(e.serial), offset: uint32(offset)}) // below MaxCRL
 	}
-	if !slices.IsSortedFunc(all.offsets, all.compare) {
-		slices.SortFunc(all.offsets, all.compare)
+	return sorted(list, keys), nil
+}
+
+// A sortKey decides most comparisons of serial numbers without a look at the
+// list, which is too large for the processor's caches.
+type sortKey struct {
+	prefix uint64
+	offset uint32
+}
+
+// prefixOf returns the first eight octets of a serial number.
+func prefixOf(serial []byte) uint64 {
+	var b [8]byte
+	copy(b[:], serial)
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// sorted sorts entries by the octets of their serial numbers. That is not the
+// order of the numbers, but an order.
+func sorted(list cryptobyte.String, keys []sortKey) entries {
+	all := entries{list: list, offsets: make([]uint32, len(keys))}
+	slices.SortFunc(keys, func(a, b sortKey) int {
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
+		}
+		return bytes.Compare(all.at(a.offset).serial, all.at(b.offset).serial)
+	})
+	for i, k := range keys {
+		all.offsets[i] = k.offset
 	}
-	return all, nil
+	return all
 }
 
 func readEntry(s *cryptobyte.String) (e entry, ok bool) {
@@ -99,19 +127,11 @@ func (all entries) at(offset uint32) entry {
 	return e
 }
 
-func (all entries) compare(a, b uint32) int { return bySerial(all.at(a).serial, all.at(b).serial) }
-
-// bySerial is an order of serial numbers: the shorter first, those of the same
-// length by their octets.
-func bySerial(a, b []byte) int {
-	return cmp.Or(cmp.Compare(len(a), len(b)), bytes.Compare(a, b))
-}
-
 // find returns what all entries with a serial number say. There should be one
 // at most; who stands there twice is revoked if one of them says so.
 func (all entries) find(serial []byte) ([]revocation, error) {
 	i, _ := slices.BinarySearchFunc(all.offsets, serial, func(offset uint32, want []byte) int {
-		return bySerial(all.at(offset).serial, want)
+		return bytes.Compare(all.at(offset).serial, want)
 	})
 	var found []revocation
 	for ; i < len(all.offsets); i++ {
