@@ -2,7 +2,8 @@ package kit
 
 import (
 	"bytes"
-	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -45,26 +46,73 @@ func TestKit(t *testing.T) {
 
 func (v vector) open(t *testing.T, profile trust.Profile) *sta.Opened {
 	t.Helper()
-	message := read(t, v.File)
-	in := sta.Incoming{
-		Message: smime.SectionSource(bytes.NewReader(message), int64(len(message))),
-		Keys:    v.keys(t), At: v.Time, Profile: profile, AcceptUnwrapped: v.Policy.AcceptUnwrapped,
-	}
-	if v.Envelope != nil {
-		in.Envelope = &sta.Envelope{MailFrom: address(t, v.Envelope.MailFrom), RcptTo: addresses(t, v.Envelope.RcptTo)}
-	}
-	belief := sta.Belief{Anchors: trust.NewAnchors(certificates(t, v.Anchors))}
-	for _, a := range addresses(t, v.Recipients) {
-		in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Belief: belief})
-	}
+	in := v.incoming(t, profile)
 	opened, err := sta.Open(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Every question that waits for the network is asked again when the answer
+	// is there; a chain that is fetched and then checked asks a few times.
+	const most = 10
+	for range most {
+		pending := opened.Pending()
+		if pending == nil {
+			break
+		}
+		<-pending
+		opened.Judge(in)
+	}
+	if opened.Pending() != nil {
+		t.Fatalf("still waiting for evidence after %d rounds", most)
 	}
 	if len(opened.Verdicts) != len(v.Recipients) {
 		t.Fatalf("%d verdicts for %d recipients", len(opened.Verdicts), len(v.Recipients))
 	}
 	return opened
+}
+
+func (v vector) incoming(t *testing.T, profile trust.Profile) sta.Incoming {
+	t.Helper()
+	message := read(t, v.File)
+	in := sta.Incoming{
+		Message: smime.SectionSource(bytes.NewReader(message), int64(len(message))),
+		Keys:    v.keys(t), At: v.Time, Profile: profile, AcceptUnwrapped: v.Policy.AcceptUnwrapped,
+		Evidence: v.evidence(t),
+	}
+	var err error
+	in.Revocation, err = trust.ParseRevocationPolicy(v.Policy.Revocation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Envelope != nil {
+		in.Envelope = &sta.Envelope{MailFrom: address(t, v.Envelope.MailFrom), RcptTo: addresses(t, v.Envelope.RcptTo)}
+	}
+	belief := v.belief(t)
+	for _, a := range addresses(t, v.Recipients) {
+		in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Belief: belief})
+	}
+	return in
+}
+
+func (v vector) belief(t *testing.T) sta.Belief {
+	t.Helper()
+	signers, err := trust.ParseSignerPolicy(v.Policy.Signers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := sta.Belief{Anchors: trust.NewAnchors(certificates(t, v.Anchors)), Signers: signers}
+	if signers == trust.Community {
+		return b
+	}
+	b.EV = &trust.EV{Roots: trust.NewAnchors(certificates(t, v.Policy.EVRoots))}
+	for _, p := range v.Policy.EVPolicies {
+		id, err := x509.ParseOID(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.EV.Policies = append(b.EV.Policies, id)
+	}
+	return b
 }
 
 func (v vector) keys(t *testing.T) []cms.RecipientKey {
@@ -76,7 +124,15 @@ func (v vector) keys(t *testing.T) []cms.RecipientKey {
 			t.Fatalf("%s: %v", k.Key, err)
 		}
 		r := cms.RecipientKey{Certificate: certificate(t, k.Certificate)}
-		r.Decrypter, _ = private.(crypto.Decrypter)
+		switch private := private.(type) {
+		case *rsa.PrivateKey:
+			r.Decrypter = private
+		case *ecdsa.PrivateKey:
+			r.Agreement, err = private.ECDH()
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", k.Key, err)
+		}
 		all = append(all, r)
 	}
 	return all

@@ -1,6 +1,6 @@
 """The forms that MIME allows, and those that agents and relays make of it."""
 
-from kit import vector
+from kit import by_profile, vector
 from message import INNER, LARGE, OUTER, b64, crlf, detached, encrypt, inner, opaque, outer, sealed, sign, signed, wrap
 
 ENVELOPED = 'application/pkcs7-mime; smime-type=enveloped-data; name="smime.p7m"'
@@ -149,7 +149,8 @@ def layers():
     around = head + crlf('Content-Type: multipart/mixed; boundary="around"\n\n--around\n') + twice + crlf("\n--around--\n")
     vector("layer-encrypted-in-part", around, "the envelope is one part of a multipart", ["AS-76"], maker="crafted", reason="not-encrypted")
     again = signed().replace(b"=_kit_0001", b"=_kit_0002")
-    vector("layer-signed-in-signed", sealed(signed(content=again)), "signed twice", ["AS-59"], reason="unsupported-algorithm")
+    by_profile("layer-signed-in-signed", sealed(signed(content=again)), "a signed entity inside of the signed one, unwrapped", ["AS-43", "AS-59"],
+               "ok", "not-wrapped", inner=again.split(b"\r\n\r\n", 1)[1])
 
 
 def make():

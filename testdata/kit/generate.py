@@ -1,10 +1,13 @@
-"""Makes the vector set: python3 generate.py."""
+"""Makes the vector set. What is there is kept; --again makes the messages anew."""
+
+import sys
 
 import certificates
 import envelopes
 import forms
 import kit
 import network
+import peers
 import pki
 import routing
 import signatures
@@ -20,7 +23,8 @@ def main():
     forms.make()
     routing.make()
     tampering.make()
-    print(kit.write(), "vectors")
+    peers.make()
+    print(kit.write("--again" in sys.argv), "vectors")
 
 
 main()

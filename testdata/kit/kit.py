@@ -55,20 +55,21 @@ def by_profile(id, data, shows, rows, v12, v13, **how):
     vector(f"{id}-v13", file, shows + ", under 1.3", rows, reason=v13, profile="1.3", **how)
 
 
-def write(wanted=None):
-    """Writes the messages and the manifest. With wanted, only those ids."""
-    chosen = [v for v in _all if wanted is None or v["id"] in wanted]
-    ids = [v["id"] for v in chosen]
+def write(again):
+    """Writes the messages and the manifest. Messages that are there are kept
+    unless they are to be made again."""
+    ids = [v["id"] for v in _all]
     for id in ids:
         if ids.count(id) > 1 or not re.fullmatch(r"[a-z0-9-]+", id):
             raise SystemExit(f"vector {id}: the id is there twice, or is none")
     VECTORS.mkdir(exist_ok=True)
-    files = {v["file"] for v in chosen}
+    files = {v["file"] for v in _all}
     for old in VECTORS.glob("*"):
         if f"vectors/{old.name}" not in files:
             old.unlink()
     for file in sorted(files):
-        (KIT / file).write_bytes(_files[file])
-    text = json.dumps({"version": 1, "vectors": sorted(chosen, key=lambda v: v["id"])}, indent=1)
+        if again or not (KIT / file).exists():
+            (KIT / file).write_bytes(_files[file])
+    text = json.dumps({"version": 1, "vectors": sorted(_all, key=lambda v: v["id"])}, indent=1)
     (KIT / "manifest.json").write_text(text + "\n")
-    return len(chosen)
+    return len(_all)

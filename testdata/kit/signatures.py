@@ -22,6 +22,8 @@ def algorithms():
         vector(f"sig-pss-{h}", sealed(signed(signers=pss, md=h)), f"RSA-PSS with {h}", ["AS-35"])
     long = [(*ALICE, "-keyopt", "rsa_padding_mode:pss", "-keyopt", "rsa_pss_saltlen:max")]
     vector("sig-pss-long-salt", sealed(signed(signers=long)), "RSA-PSS with the longest salt", ["AS-35"])
+    odd = [(*ALICE, "-keyopt", "rsa_padding_mode:pss", "-keyopt", "rsa_mgf1_md:sha1")]
+    vector("sig-pss-mgf1-sha1", sealed(signed(signers=odd)), "RSA-PSS with SHA-256, MGF1 with SHA-1", ["AS-35", "AS-37"], reason="unsupported-algorithm")
     by_profile("sig-sha1", sealed(signed(md="sha1")), "SHA-1", ["S10-3", "AS-31"], "ok", "weak-algorithm")
     by_profile("sig-ecdsa-sha1", sealed(signed(signers=[("p256", "p256")], md="sha1")), "ECDSA with SHA-1", ["AS-31"], "ok", "weak-algorithm")
     vector("sig-md5", sealed(signed(md="md5")), "MD5", ["S10-4", "AS-31", "AS-37"], reason="weak-algorithm")
