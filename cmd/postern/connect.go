@@ -100,6 +100,7 @@ func (inv *invocation) viaStore(ctx context.Context, cfg *config.Config, db *sto
 	if err != nil {
 		return err
 	}
+	defer core.Close()
 	client, stop := (&control.Service{Core: core}).Local(ctx)
 	defer stop()
 	return do(client)

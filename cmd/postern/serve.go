@@ -43,6 +43,7 @@ func serve(ctx context.Context, cfg *config.Config, db *store.DB, log *slog.Logg
 	if err != nil {
 		return err
 	}
+	defer core.Close()
 	g, err := gateway.Listen(cfg, core)
 	if err != nil {
 		return err

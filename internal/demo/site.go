@@ -149,5 +149,6 @@ func (s *site) close() error {
 	if s.control != nil {
 		s.control.Close()
 	}
+	s.core.Close()
 	return s.db.Close()
 }

@@ -84,6 +84,22 @@ func (c *Core) Directory(ctx context.Context) (*Directory, error) {
 	return c.directories.current(ctx)
 }
 
+// keepEvidence looks after what evidence was fetched until ctx is done.
+func (c *Core) keepEvidence(ctx context.Context) {
+	keeper, ok := c.Evidence.(interface{ Run(context.Context) })
+	if ok {
+		keeper.Run(ctx)
+	}
+}
+
+// Close ends what runs in the background: the fetching of evidence.
+func (c *Core) Close() {
+	keeper, ok := c.Evidence.(interface{ Close() })
+	if ok {
+		keeper.Close()
+	}
+}
+
 // Defaults of the zero Core.
 const (
 	defaultMessageBytes = 36 << 20

@@ -106,9 +106,13 @@ func byAge(a, b Identity) int {
 }
 
 // MayEncryptTo reports whether others may encrypt to a certificate of ours: it
-// allows that and has an RSA key, for only those decrypt here.
+// allows that, and its key is of a kind that opens messages here.
 func MayEncryptTo(leaf *x509.Certificate) bool {
-	return leaf.PublicKeyAlgorithm == x509.RSA && trust.MayUse(leaf, trust.Encrypt)
+	switch leaf.PublicKeyAlgorithm {
+	case x509.RSA, x509.ECDSA:
+		return trust.MayUse(leaf, trust.Encrypt)
+	}
+	return false
 }
 
 // Certificates returns the certificates that encrypt to one of our own

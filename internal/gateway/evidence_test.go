@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"crypto/elliptic"
 	"crypto/x509"
 	"testing"
 	"time"
 
+	"postern/internal/cms"
 	"postern/internal/testnet"
 	"postern/mime"
 	"postern/store"
@@ -210,4 +212,26 @@ func TestBB21_OneSignatureForEachIssuer(t *testing.T) {
 	a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
 	w.runAll()
 	equal(t, "delivered", len(b.inbox("bob@b.example")), 1)
+}
+
+// AS-20, AS-36: a message to a certificate with an EC key is opened by ECDH.
+func TestAS36_MessageToAnECKey(t *testing.T) {
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384()} {
+		for _, cipher := range []cms.ContentCipher{cms.AES256CBC, cms.AES128GCM} {
+			t.Run(curve.Params().Name+" "+cipher.String(), func(t *testing.T) {
+				w := newWorld(t)
+				a, b := w.site("a.example"), w.bare("b.example")
+				b.trust("", store.Both, w.root)
+				usage := x509.KeyUsageDigitalSignature | x509.KeyUsageKeyAgreement
+				b.addKey("b.example", w.root.Leaf("b.example", testnet.EC(curve), testnet.Usage(usage)))
+				a.accounts("alice@a.example")
+				b.accounts("bob@b.example")
+				a.Sealing.Default.Cipher = cipher
+				a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+				w.runAll()
+				equal(t, "delivered", len(b.inbox("bob@b.example")), 1)
+				equal(t, "answered", len(a.inbox("alice@a.example")), 1)
+			})
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"postern/internal/config"
+	"postern/internal/fetch"
 	"postern/internal/gateway/mailbox"
 	"postern/internal/guard"
 	"postern/mime"
@@ -21,6 +22,7 @@ import (
 	"postern/store"
 	"postern/trust"
 	"postern/trust/discovery"
+	"postern/trust/evidence"
 	"postern/trust/reason"
 )
 
@@ -47,7 +49,8 @@ type server interface {
 // peer takes so long: the queue tries again, and others wait behind it.
 var relayTimeouts = smtp.Timeouts{Connect: 30 * time.Second, Command: time.Minute, Total: 20 * time.Minute}
 
-// NewCore makes the Core that a configuration describes, over an open store.
+// NewCore makes the Core that a configuration describes, over an open store. It
+// is to be closed before the store.
 func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error) {
 	profile, err := trust.ParseProfile(cfg.Trust.Profile)
 	if err != nil {
@@ -69,8 +72,13 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 	if err != nil {
 		return nil, err
 	}
+	network := guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}
 	c := &Core{
 		Hostname: string(cfg.Hostname), Store: s, Profile: profile, Log: log,
+		Evidence: &evidence.Keeper{
+			Fetcher: &fetch.Client{Network: network, Lookup: dns.LookupHost},
+			Cache:   Documents{s}, Budget: cfg.Trust.Wait, Log: log,
+		},
 		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
 		MessageBytes:    cfg.Limits.MessageBytes, RetryFor: cfg.Relay.RetryFor,
 		CryptoMemory: cfg.Limits.CryptoMemory,
@@ -164,6 +172,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer stopWork()
 	var working errgroup.Group
 	working.Go(func() error { g.Work(work); return nil })
+	working.Go(func() error { g.keepEvidence(work); return nil })
 
 	serving, serveCtx := errgroup.WithContext(ctx)
 	for _, l := range g.listeners {
