@@ -1,13 +1,14 @@
 package revocation
 
 import (
-	"bytes"
 	"crypto/x509"
 	encoding "encoding/asn1"
 	"errors"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"postern/trust"
 )
 
 // belongs checks that a certificate bears the name of its issuer.
@@ -15,7 +16,7 @@ func belongs(cert, issuer *x509.Certificate) error {
 	if cert == nil || issuer == nil {
 		return errors.New("a certificate or its issuer is missing")
 	}
-	if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
+	if !trust.SameName(cert.RawIssuer, issuer.RawSubject) {
 		return errors.New("the certificate is of another issuer")
 	}
 	if cert.SerialNumber == nil || cert.SerialNumber.Sign() < 0 {

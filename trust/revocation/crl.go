@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"postern/trust"
 )
 
 // MaxCRL is the size in octets up to which a CRL is read.
@@ -182,7 +184,7 @@ func (c *CRL) Verify(issuer *x509.Certificate) error {
 	switch {
 	case issuer == nil:
 		return errors.New("verifying a CRL: no issuer is given")
-	case !bytes.Equal(c.issuer, issuer.RawSubject):
+	case !trust.SameName(c.issuer, issuer.RawSubject):
 		return errors.New("verifying a CRL: it is of another issuer")
 	case hasExtension(issuer, oidKeyUsage) && issuer.KeyUsage&x509.KeyUsageCRLSign == 0:
 		return errors.New("verifying a CRL: its issuer may not sign CRLs (keyUsage)")

@@ -28,7 +28,11 @@ func NewOCSPRequest(cert, issuer *x509.Certificate) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making an OCSP request: %w", err)
 	}
-	der, err := ocsp.CreateRequest(cert, issuer, nil)
+	// RFC 6960 §4.1.1: the name is digested as it stands in the certificate,
+	// which may not be how the issuer itself writes it.
+	named := *issuer
+	named.RawSubject = cert.RawIssuer
+	der, err := ocsp.CreateRequest(cert, &named, nil)
 	if err != nil {
 		return nil, fmt.Errorf("making an OCSP request: %w", err)
 	}
@@ -135,7 +139,7 @@ func (r *response) about(cert, issuer *x509.Certificate) ([]single, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !bytes.Equal(s.id.serial, serial) || !s.id.names(issuer.RawSubject, key) {
+		if !bytes.Equal(s.id.serial, serial) || !(s.id.names(cert.RawIssuer, key) || s.id.names(issuer.RawSubject, key)) {
 			continue
 		}
 		if len(ours) == maxDuplicates {

@@ -1,12 +1,13 @@
 package revocation
 
 import (
-	"bytes"
 	"crypto/x509"
 	"fmt"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"postern/trust"
 )
 
 // A generalName is a GeneralName (RFC 5280 §4.2.1.6), not decoded.
@@ -92,5 +93,5 @@ func readPoint(s *cryptobyte.String, issuer []byte) (p point, ok bool) {
 // which should not be said but is harmless.
 func namesOnly(issuers cryptobyte.String, issuer []byte) bool {
 	n, ok := readGeneralName(&issuers)
-	return ok && issuers.Empty() && n.tag == directoryName && bytes.Equal(n.contents, issuer)
+	return ok && issuers.Empty() && n.tag == directoryName && trust.SameName(n.contents, issuer)
 }

@@ -45,7 +45,7 @@ func (r *response) checkSigner(issuer *x509.Certificate, at time.Time) error {
 // isFrom reports whether the response names the certificate as its signer's.
 func (r *response) isFrom(cert *x509.Certificate) bool {
 	if r.byName {
-		return bytes.Equal(r.responder, cert.RawSubject)
+		return trust.SameName(r.responder, cert.RawSubject)
 	}
 	key, ok := keyBits(cert)
 	digest := sha1.Sum(key) // RFC 6960 §4.2.1, KeyHash
@@ -79,7 +79,7 @@ func (r *response) checkResponder(cert, issuer *x509.Certificate, at time.Time) 
 // its certificate says.
 func appointed(cert, issuer *x509.Certificate) error {
 	switch {
-	case !bytes.Equal(cert.RawIssuer, issuer.RawSubject):
+	case !trust.SameName(cert.RawIssuer, issuer.RawSubject):
 		return errors.New("its responder's certificate is of another issuer")
 	case cert.IsCA:
 		return errors.New("its responder's certificate is an authority's")
