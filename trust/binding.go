@@ -154,10 +154,10 @@ func hasWildcard(cert *x509.Certificate) bool {
 }
 
 // sameAddress compares without regard to case (AS-4). A name that is no plain
-// Direct address is nobody's.
+// Direct address is nobody's, and neither is one with a final dot.
 func sameAddress(name string, addr mime.Address) bool {
 	a, err := mime.ParseAddress(name)
-	return err == nil && a.Same(addr)
+	return err == nil && a.Same(addr) && !strings.HasSuffix(name, ".")
 }
 
 // sameDomain compares without regard to case (AS-4). Reading name as a domain
