@@ -7,46 +7,111 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
-	"text/tabwriter"
+	"time"
 )
 
-// A figure is one measured workload.
-type figure struct {
-	ID     string  `json:"id"`
-	What   string  `json:"what"`
-	Ours   float64 `json:"ours"`
-	Peer   float64 `json:"peer"`
-	Unit   string  `json:"unit"`
-	Ratio  float64 `json:"ratio"`  // or, for memory, the difference
-	Spread float64 `json:"spread"` // greatest by least ratio of the turns
-	Target string  `json:"target,omitempty"`
-	Met    bool    `json:"met"` // false without a target
-}
-
-// noisy is the spread beyond which a figure is no verdict.
-const noisy = 1.5
-
 func main() {
-	err := runAll(context.Background(), os.Stdout)
+	err := run(context.Background())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func runAll(ctx context.Context, w io.Writer) error {
-	fmt.Fprintf(w, "%s, %s/%s, %d processors\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+func run(ctx context.Context) error {
+	name := os.Getenv(servesAs)
+	if name != "" {
+		return serveAs(name)
+	}
+	only := flag.String("only", "", "measure these `IDS` alone, as B3,B12")
+	b := &bench{sizes: allSizes(), anchors: 10_000}
+	flag.IntVar(&b.rounds, "rounds", 5, "how often the sides take turns")
+	flag.DurationVar(&b.turn, "turn", 200*time.Millisecond, "how long one turn takes")
+	flag.DurationVar(&b.warm, "warm", 5*time.Second, "how long a virtual machine warms up for one workload")
+	flag.Parse()
+	chosen, err := choose(*only)
+	if err != nil {
+		return err
+	}
+	err = b.prepare()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	return runAll(ctx, os.Stdout, b, chosen)
+}
+
+// A bench is how to measure, and what all groups share.
+type bench struct {
+	rounds     int
+	turn, warm time.Duration
+	sizes      []int // of messages, in octets
+	anchors    int   // at most, in B12
+	dir        string
+	rig        *rig
+}
+
+func (b *bench) prepare() error {
+	var err error
+	b.dir, err = os.MkdirTemp("", "postern-bench-")
+	if err != nil {
+		return err
+	}
+	b.rig, err = newRig(b.dir)
+	return err
+}
+
+// A group is figures that are measured together.
+type group struct {
+	id  string
+	run func(context.Context, *bench) ([]figure, error)
+}
+
+func groups() []group {
+	return []group{
+		{"B1", outFigure},
+		{"B2", inFigure},
+		{"B3", cFigures},
+		{"B4", libraryFigures},
+		{"B5", javaFigures},
+		{"B6", memoryFigures},
+		{"B10", storeFigures},
+		{"B12", anchorFigures},
+		{"B13", recipientFigures},
+		{"B18", smtpFigures},
+	}
+}
+
+// choose returns the groups named, each once; all if none is.
+func choose(only string) ([]group, error) {
+	if only == "" {
+		return groups(), nil
+	}
+	var chosen []group
+	for _, id := range strings.Split(only, ",") {
+		i := slices.IndexFunc(groups(), func(g group) bool { return strings.EqualFold(g.id, id) })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no figure %q", id)
+		}
+		chosen = append(chosen, groups()[i])
+	}
+	return chosen, nil
+}
+
+func runAll(ctx context.Context, w io.Writer, b *bench, chosen []group) error {
+	fmt.Fprintf(w, "%s, %s/%s, %d processors, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), peerVersions(ctx))
 	var all []figure
-	for _, run := range []func(context.Context) ([]figure, error){agentFigures, memoryFigures, storeFigures, smtpFigures} {
-		found, err := run(ctx)
+	for _, g := range chosen {
+		found, err := g.run(ctx, b)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", g.id, err)
 		}
 		for _, f := range found {
 			err := json.NewEncoder(w).Encode(f)
@@ -57,63 +122,4 @@ func runAll(ctx context.Context, w io.Writer) error {
 		all = append(all, found...)
 	}
 	return printTable(w, all)
-}
-
-func printTable(w io.Writer, all []figure) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nid\twhat\tours\tpeer or floor\tratio\ttarget\tverdict")
-	for _, f := range all {
-		verdict := "below"
-		if f.Met {
-			verdict = "met"
-		}
-		switch {
-		case f.Target == "":
-			verdict = ""
-		case f.Spread > noisy:
-			verdict = fmt.Sprintf("noisy (spread %.2f), no verdict", f.Spread)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%.4g %s\t%.4g\t%.3g\t%s\t%s\n", f.ID, f.What, f.Ours, f.Unit, f.Peer, f.Ratio, f.Target, verdict)
-	}
-	return t.Flush()
-}
-
-// goBench runs Go benchmarks and returns their metrics by name.
-func goBench(ctx context.Context, pkg, pattern string) (map[string]map[string]float64, error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", "1x", pkg)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("benchmarks of %s: %w\n%s", pkg, err, out)
-	}
-	found := make(map[string]map[string]float64)
-	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line)
-		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
-			continue
-		}
-		metrics := make(map[string]float64)
-		for i := 2; i+1 < len(fields); i += 2 {
-			var v float64
-			_, err := fmt.Sscanf(fields[i], "%g", &v)
-			if err != nil {
-				return nil, fmt.Errorf("reading %q: %w", line, err)
-			}
-			metrics[fields[i+1]] = v
-		}
-		found[trimProcs(strings.TrimPrefix(fields[0], "Benchmark"))] = metrics
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("%s has no benchmark %s", pkg, pattern)
-	}
-	return found, nil
-}
-
-// trimProcs cuts the number of processors off a benchmark's name.
-func trimProcs(name string) string {
-	i := strings.LastIndexByte(name, '-')
-	if i < 0 {
-		return name
-	}
-	return name[:i]
 }

@@ -14,7 +14,7 @@ const memoryRoom = 64
 // memoryFigures are B6: the peak memory of gateways through which ten messages
 // of 25 MiB go at once, against that of gateways with ten of 10 KiB. The
 // workload is the test that also holds the bound.
-func memoryFigures(ctx context.Context) ([]figure, error) {
+func memoryFigures(ctx context.Context, _ *bench) ([]figure, error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-count", "1", "-v", "-run", "^TestInteropMemory$", "./internal/interop")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
