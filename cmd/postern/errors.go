@@ -11,6 +11,7 @@ import (
 	"postern/internal/gateway"
 	"postern/mime"
 	"postern/store"
+	"postern/trust/reason"
 )
 
 // A usageError says that a command was called wrongly, or given what cannot be
@@ -26,6 +27,22 @@ func usagef(hint, format string, args ...any) error {
 // errNegative ends a command whose answer, already printed, is no.
 var errNegative = errors.New("no")
 
+// errLater is as errNegative, for an answer that may be another one later.
+var errLater = errors.New("not yet")
+
+// refusalError ends a command that refused a message by a reason, which was
+// printed already.
+func refusalError(code string) error {
+	c, err := reason.Parse(code)
+	if err != nil {
+		return err
+	}
+	if c.Outcome().Retry {
+		return errLater
+	}
+	return errNegative
+}
+
 // fail tells an error to the operator and returns the exit code for it.
 func (inv *invocation) fail(err error) int {
 	if err == nil {
@@ -33,6 +50,9 @@ func (inv *invocation) fail(err error) int {
 	}
 	if errors.Is(err, errNegative) {
 		return exitNo
+	}
+	if errors.Is(err, errLater) {
+		return exitTemporary
 	}
 	hint, code := explain(err)
 	fmt.Fprintf(inv.stderr, "postern: %s\n", oneLine(err.Error()))

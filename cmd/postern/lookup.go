@@ -39,6 +39,7 @@ func runLookup(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func printLookup(inv *invocation, a control.LookupAnswer) {
+	t := teller{inv.stdout}
 	for _, s := range a.Steps {
 		fmt.Fprintf(inv.stdout, "%-12s %s", s.Source, s.Query)
 		if s.Server != "" {
@@ -47,7 +48,7 @@ func printLookup(inv *invocation, a control.LookupAnswer) {
 		fmt.Fprintf(inv.stdout, ": %s (%.1f ms)\n", s.Outcome, s.Milliseconds)
 	}
 	for _, c := range a.Certificates {
-		fmt.Fprintf(inv.stdout, "%-12s %s  %s, until %s: %s", c.Source, c.SHA256[:16], c.Subject, c.NotAfter.Format("2006-01-02"), c.Verdict)
+		fmt.Fprintf(inv.stdout, "%-12s %s  %s, until %s: %s", c.Source, short(c.SHA256), c.Subject, c.NotAfter.Format("2006-01-02"), c.Verdict)
 		if c.Detail != "" {
 			fmt.Fprintf(inv.stdout, " (%s)", c.Detail)
 		}
@@ -55,14 +56,15 @@ func printLookup(inv *invocation, a control.LookupAnswer) {
 			fmt.Fprintf(inv.stdout, ", by the anchor %s", c.Anchor)
 		}
 		fmt.Fprintln(inv.stdout)
+		if c.Hint != a.Hint {
+			t.say(1, "what to do", c.Hint)
+		}
+		t.story(1, c.Story)
 	}
 	fmt.Fprintf(inv.stdout, "%s from %s: %s\n", a.Address, a.From, a.Verdict)
-	if a.Detail != "" {
-		fmt.Fprintf(inv.stdout, "  %s\n", a.Detail)
-	}
-	if a.Hint != "" {
-		fmt.Fprintf(inv.stdout, "  what to do: %s\n", a.Hint)
-	}
+	t.say(1, "judged", "as of "+moment(a.At))
+	t.say(1, "detail", a.Detail)
+	t.say(1, "what to do", a.Hint)
 }
 
 // verdictError ends a command by a verdict that was printed already.

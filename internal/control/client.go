@@ -105,11 +105,15 @@ func (c *Client) Lookup(ctx context.Context, in Lookup) (LookupAnswer, error) {
 // Seal seals a message without sending it.
 func (c *Client) Seal(ctx context.Context, in SealRequest) (SealAnswer, error) {
 	var sealed bytes.Buffer
-	_, err := callMessage[SealRequest, None](ctx, c, "seal", &sealed, in, in.Message)
+	verdict, err := callMessage[SealRequest, SealVerdict](ctx, c, "seal", &sealed, in, in.Message)
 	if err != nil {
 		return SealAnswer{}, err
 	}
-	return SealAnswer{Message: sealed.Bytes()}, nil
+	answer := SealAnswer{Verdict: verdict}
+	if verdict.Verdict == sealedWell {
+		answer.Message = sealed.Bytes()
+	}
+	return answer, nil
 }
 
 // Open opens a message without delivering it.

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	"postern/internal/gateway"
 	"postern/mime"
 	"postern/store"
-	"postern/trust"
 )
 
 // A Lookup asks what a send to an address would find and decide.
@@ -24,24 +22,14 @@ type Lookup struct {
 
 // A LookupAnswer is what postern lookup --json prints.
 type LookupAnswer struct {
-	Address      string              `json:"address"`
-	From         string              `json:"from"`
-	Verdict      string              `json:"verdict"` // ok or a reason code
-	Detail       string              `json:"detail,omitempty"`
-	Hint         string              `json:"hint,omitempty"`
-	Certificates []LookupCertificate `json:"certificates"`
-	Steps        []LookupStep        `json:"steps"`
-}
-
-// A LookupCertificate is one certificate that was found.
-type LookupCertificate struct {
-	SHA256   string    `json:"sha256"`
-	Subject  string    `json:"subject"`
-	Source   string    `json:"source"`
-	NotAfter time.Time `json:"not_after"`
-	Verdict  string    `json:"verdict"`
-	Detail   string    `json:"detail,omitempty"`
-	Anchor   string    `json:"anchor,omitempty"`
+	Address      string               `json:"address"`
+	From         string               `json:"from"`
+	At           time.Time            `json:"at"`      // the time judged at
+	Verdict      string               `json:"verdict"` // ok or a reason code
+	Detail       string               `json:"detail,omitempty"`
+	Hint         string               `json:"hint,omitempty"`
+	Certificates []CertificateVerdict `json:"certificates"`
+	Steps        []LookupStep         `json:"steps"`
 }
 
 // A LookupStep is one question that was asked.
@@ -84,7 +72,13 @@ func (s *Service) lookup(ctx context.Context, in Lookup) (LookupAnswer, error) {
 	if err != nil {
 		return LookupAnswer{}, err
 	}
-	return lookupAnswer(s.Core.Route(ctx, dir, from, to, s.moment(in.At)), from), nil
+	at := s.moment(in.At)
+	r := s.Core.Route(ctx, dir, from, to, at)
+	t, err := s.teller(ctx, at, store.Out, r.Selection.Verdicts)
+	if err != nil {
+		return LookupAnswer{}, err
+	}
+	return t.lookupAnswer(r, from), nil
 }
 
 // sendingDomain is the domain whose anchors judge: the one asked for, or the
@@ -107,32 +101,17 @@ func (s *Service) sendingDomain(ctx context.Context, asked string) (mime.Domain,
 	return all[0].Name, nil
 }
 
-func lookupAnswer(r gateway.Route, from mime.Domain) LookupAnswer {
+func (t teller) lookupAnswer(r gateway.Route, from mime.Domain) LookupAnswer {
 	a := LookupAnswer{
-		Address: r.Recipient.String(), From: string(from), Verdict: r.Code.String(),
-		Certificates: []LookupCertificate{}, Steps: []LookupStep{},
+		Address: r.Recipient.String(), From: string(from), At: t.at, Verdict: r.Code.String(),
+		Hint: t.advice(r.Code, from), Certificates: t.certificates(r, from), Steps: []LookupStep{},
 	}
 	if !r.Code.IsOK() {
-		a.Detail, a.Hint = r.Detail, r.Code.Outcome().Hint
-	}
-	sources := make(map[*x509.Certificate]string)
-	for _, f := range r.Discovery.Certificates {
-		sources[f.Certificate] = string(f.Source)
-	}
-	for _, v := range r.Selection.Verdicts {
-		c := LookupCertificate{
-			SHA256: trust.FingerprintOf(v.Certificate).String(), Subject: v.Certificate.Subject.String(),
-			Source: sources[v.Certificate], NotAfter: v.Certificate.NotAfter,
-			Verdict: v.Code.String(), Detail: v.Detail,
-		}
-		if v.Anchor != nil {
-			c.Anchor = v.Anchor.Subject.String()
-		}
-		a.Certificates = append(a.Certificates, c)
+		a.Detail = plain(r.Detail, maxDetail)
 	}
 	for _, st := range r.Discovery.Steps {
 		a.Steps = append(a.Steps, LookupStep{
-			Source: string(st.Source), Query: st.Query, Server: st.Server, Outcome: st.Outcome,
+			Source: string(st.Source), Query: plain(st.Query, maxURL), Server: st.Server, Outcome: plain(st.Outcome, maxDetail),
 			Milliseconds: float64(st.Duration.Microseconds()) / 1000, Certificates: st.Certificates,
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"net/netip"
 	"strings"
@@ -89,33 +90,45 @@ func TestOpenOfABrokenWrapper(t *testing.T) {
 	equal(t, "message", len(opened.Message), 0)
 }
 
+// What cannot be asked is an error; what was judged and may not be sealed is a
+// verdict with its reason and what to change.
 func TestSealRefuses(t *testing.T) {
 	s, a, b := pair(t)
 	good := SealRequest{From: "alice@a.example", To: []string{"bob@b.example"}, Message: record()}
 	for name, tt := range map[string]struct {
 		change func(*SealRequest)
-		want   Kind
+		kind   Kind   // of the error, or ""
+		reason string // of the verdict
 	}{
-		"no recipient":           {func(in *SealRequest) { in.To = nil }, Invalid},
-		"nonsense as recipient":  {func(in *SealRequest) { in.To = []string{"bob"} }, Invalid},
-		"nonsense as sender":     {func(in *SealRequest) { in.From = "alice" }, Invalid},
-		"another sender":         {func(in *SealRequest) { in.From = "carol@a.example" }, Negative},
-		"sender without key":     {func(in *SealRequest) { in.From = "alice@c.example" }, Negative},
-		"nobody's certificate":   {func(in *SealRequest) { in.To = append(in.To, "x@c.example") }, Negative},
-		"another's certificate":  {func(in *SealRequest) { in.Certificates = [][]byte{a.Cert.Raw} }, Negative},
-		"rubbish as certificate": {func(in *SealRequest) { in.Certificates = [][]byte{[]byte("x")} }, Invalid},
-		"too large":              {func(in *SealRequest) { in.Message = make([]byte, s.core.MessageBytes+1) }, Negative},
-		"8-bit header":           {func(in *SealRequest) { in.Message = record("X: \xff") }, Negative},
-		"no header":              {func(in *SealRequest) { in.Message = nil }, Negative},
-		"later":                  {func(in *SealRequest) { in.At = noon().AddDate(2, 0, 0) }, Negative},
+		"no recipient":           {func(in *SealRequest) { in.To = nil }, Invalid, ""},
+		"nonsense as recipient":  {func(in *SealRequest) { in.To = []string{"bob"} }, Invalid, ""},
+		"nonsense as sender":     {func(in *SealRequest) { in.From = "alice" }, Invalid, ""},
+		"another sender":         {func(in *SealRequest) { in.From = "carol@a.example" }, "", "sender-not-allowed"},
+		"sender without key":     {func(in *SealRequest) { in.From = "alice@c.example" }, "", "no-signing-key"},
+		"nobody's certificate":   {func(in *SealRequest) { in.To = append(in.To, "x@c.example") }, "", "no-certificate"},
+		"another's certificate":  {func(in *SealRequest) { in.Certificates = [][]byte{a.Cert.Raw} }, "", "wrong-address"},
+		"rubbish as certificate": {func(in *SealRequest) { in.Certificates = [][]byte{[]byte("x")} }, Invalid, ""},
+		"too large":              {func(in *SealRequest) { in.Message = make([]byte, s.core.MessageBytes+1) }, Negative, ""},
+		"8-bit header":           {func(in *SealRequest) { in.Message = record("X: \xff") }, "", "bad-header"},
+		"no header":              {func(in *SealRequest) { in.Message = nil }, "", "bad-header"},
+		"later":                  {func(in *SealRequest) { in.At = noon().AddDate(2, 0, 0) }, "", "no-signing-key"},
 	} {
 		in := good
 		tt.change(&in)
 		answer, err := s.Client.Seal(t.Context(), in)
-		isRefused(t, name, err, tt.want)
-		equal(t, "sealed", len(answer.Message), 0)
-		if err != nil && strings.Contains(err.Error(), "CANARY") {
-			t.Errorf("%s: the error quotes the message: %v", name, err)
+		equal(t, name+": sealed", len(answer.Message), 0)
+		if tt.kind != "" {
+			isRefused(t, name, err, tt.kind)
+			continue
+		}
+		must(t, err)
+		v := answer.Verdict
+		equal(t, name, v.Verdict+" "+v.Reason, "refused "+tt.reason)
+		equal(t, name+": recipients", len(v.Recipients), len(in.To))
+		text, err := json.Marshal(v)
+		must(t, err)
+		if v.Hint == "" || v.Detail == "" || strings.Contains(string(text), "CANARY") {
+			t.Errorf("%s: it has no hint or detail, or quotes the message: %s", name, text)
 		}
 	}
 	good.Certificates = [][]byte{b.Cert.Raw}

@@ -23,8 +23,9 @@ type SealRequest struct {
 	Message      []byte    `json:"-"`            // travels as it is
 }
 
-// A SealAnswer is the sealed message.
+// A SealAnswer is the verdict and, if the message was sealed, the sealed message.
 type SealAnswer struct {
+	Verdict SealVerdict
 	Message []byte
 }
 
@@ -42,49 +43,34 @@ type OpenAnswer struct {
 	Message []byte
 }
 
-// An OpenVerdict is what postern open tells on standard error.
-type OpenVerdict struct {
-	Verdict    string             `json:"verdict"` // accepted or refused
-	Reason     string             `json:"reason"`
-	Detail     string             `json:"detail,omitempty"`
-	Hint       string             `json:"hint,omitempty"`
-	Sender     string             `json:"sender,omitempty"`
-	Signer     string             `json:"signer,omitempty"`
-	Recipients []RecipientVerdict `json:"recipients"`
-}
-
-// A RecipientVerdict is the verdict for one recipient.
-type RecipientVerdict struct {
-	Address string `json:"address"`
-	Verdict string `json:"verdict"`
-	Reason  string `json:"reason"`
-	Detail  string `json:"detail,omitempty"`
-	Anchor  string `json:"anchor,omitempty"`
-}
-
 func (s *Service) handleOffline(mux *http.ServeMux) {
 	handleMessage(mux, "seal", s.Core.MessageBytes, s.seal)
 	handleMessage(mux, "open", gateway.SealedBytes(s.Core.MessageBytes), s.open)
 }
 
-func (s *Service) seal(ctx context.Context, w io.Writer, in SealRequest, message smime.Source) (None, error) {
+func (s *Service) seal(ctx context.Context, w io.Writer, in SealRequest, message smime.Source) (SealVerdict, error) {
 	from, err := mime.ParseAddress(in.From)
 	if err != nil {
-		return None{}, fmt.Errorf("sender: %w", err)
+		return SealVerdict{}, fmt.Errorf("sender: %w", err)
 	}
 	to, err := parseAddresses(in.To)
 	if err != nil {
-		return None{}, err
+		return SealVerdict{}, err
 	}
 	var given []*x509.Certificate
 	for _, der := range in.Certificates {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
-			return None{}, invalid(fmt.Errorf("reading a certificate: %w", err), "")
+			return SealVerdict{}, invalid(fmt.Errorf("reading a certificate: %w", err), "")
 		}
 		given = append(given, c)
 	}
-	return None{}, s.Core.SealOffline(ctx, w, message, from, to, given, s.moment(in.At))
+	at := s.moment(in.At)
+	report, err := s.Core.SealOffline(ctx, w, message, from, to, given, at)
+	if err != nil {
+		return SealVerdict{}, err
+	}
+	return s.sealVerdict(ctx, report, from, at)
 }
 
 func (s *Service) open(ctx context.Context, w io.Writer, in OpenRequest, message smime.Source) (OpenVerdict, error) {
@@ -100,55 +86,12 @@ func (s *Service) open(ctx context.Context, w io.Writer, in OpenRequest, message
 		}
 		envelope = &sta.Envelope{MailFrom: from, RcptTo: to}
 	}
-	opened, err := s.Core.OpenOffline(ctx, w, message, envelope, to, s.moment(in.At))
+	at := s.moment(in.At)
+	opened, err := s.Core.OpenOffline(ctx, w, message, envelope, to, at)
 	if err != nil {
 		return OpenVerdict{}, err
 	}
-	return openVerdict(opened), nil
-}
-
-// openVerdict is accepted when at least one recipient may have the message, and
-// tells of the first who may, or else of the first.
-func openVerdict(all []*sta.Opened) OpenVerdict {
-	v := OpenVerdict{Recipients: []RecipientVerdict{}}
-	for _, o := range all {
-		for _, r := range o.Verdicts {
-			one := recipientVerdict(r)
-			if v.Verdict == "" || r.Accepted() && v.Verdict != accepted {
-				v.tell(o, r, one)
-			}
-			v.Recipients = append(v.Recipients, one)
-		}
-	}
-	return v
-}
-
-// The two verdicts of postern open.
-const (
-	accepted = "accepted"
-	refused  = "refused"
-)
-
-func recipientVerdict(r sta.Verdict) RecipientVerdict {
-	one := RecipientVerdict{Address: r.Recipient.String(), Verdict: refused, Reason: r.Code.String(), Detail: r.Detail}
-	if r.Trust.Anchor != nil {
-		one.Anchor = r.Trust.Anchor.Subject.String()
-	}
-	if r.Accepted() {
-		one.Verdict = accepted
-	}
-	return one
-}
-
-func (v *OpenVerdict) tell(o *sta.Opened, r sta.Verdict, one RecipientVerdict) {
-	v.Verdict, v.Reason, v.Detail, v.Hint = one.Verdict, one.Reason, one.Detail, ""
-	v.Sender, v.Signer = o.Sender.String(), ""
-	if !r.Accepted() {
-		v.Hint = r.Code.Outcome().Hint
-	}
-	if r.Signer != nil {
-		v.Signer = r.Signer.Subject.String()
-	}
+	return s.openVerdict(ctx, opened, at)
 }
 
 func (s *Service) moment(asked time.Time) time.Time {

@@ -14,14 +14,9 @@ import (
 )
 
 // A command about a message carries its request in a header field and the
-// message as the body, as it is; the message that comes back is the body of the
-// answer, with the rest in a trailer. So a large message costs its own size and
-// no more.
-const (
-	requestHeader = "Postern-Request"
-	answerTrailer = "Postern-Answer"
-	errorTrailer  = "Postern-Error"
-)
+// message as the body, as it is. So a large message costs its own size and no
+// more. What comes back is in frames; frames.go tells of them.
+const requestHeader = "Postern-Request"
 
 // handleMessage serves a command about a message of at most limit bytes.
 func handleMessage[Request, Answer any](mux *http.ServeMux, name string, limit int64, do func(context.Context, io.Writer, Request, smime.Source) (Answer, error)) {
@@ -37,13 +32,13 @@ func handleMessage[Request, Answer any](mux *http.ServeMux, name string, limit i
 			writeError(w, refusal(err))
 			return
 		}
-		w.Header().Set("Trailer", answerTrailer+", "+errorTrailer)
-		answer, err := do(r.Context(), w, request, message)
+		answer, err := do(r.Context(), messageWriter{w}, request, message)
+		// A client that went away needs no answer.
 		if err != nil {
-			w.Header().Set(errorTrailer, pack(refusal(err)))
+			_ = writeValue(w, errorFrame, refusal(err))
 			return
 		}
-		w.Header().Set(answerTrailer, pack(answer))
+		_ = writeValue(w, answerFrame, answer)
 	})
 }
 
@@ -74,22 +69,21 @@ func callMessage[Request, Answer any](ctx context.Context, c *Client, name strin
 		return answer, err
 	}
 	defer response.Body.Close()
-	_, err = io.Copy(w, response.Body)
+	kind, value, err := readFrames(response.Body, w)
 	if err != nil {
-		return answer, fmt.Errorf("%s: reading the answer: %w", name, err)
+		return answer, &Error{Kind: Temporary, Message: name + ": the answer broke off: " + err.Error(), Hint: "the server's log has the cause"}
 	}
-	text := response.Trailer.Get(errorTrailer)
-	if text != "" {
+	if kind == errorFrame {
 		var e Error
-		err := unpack(text, &e)
+		err := decode(value, &e)
 		if err != nil {
 			return answer, fmt.Errorf("%s: reading the refusal: %w", name, err)
 		}
 		return answer, &e
 	}
-	err = unpack(response.Trailer.Get(answerTrailer), &answer)
+	err = decode(value, &answer)
 	if err != nil {
-		return answer, &Error{Kind: Temporary, Message: "the answer broke off", Hint: "the server's log has the cause"}
+		return answer, fmt.Errorf("%s: reading the answer: %w", name, err)
 	}
 	return answer, nil
 }
@@ -108,6 +102,10 @@ func unpack(field string, v any) error {
 	if err != nil {
 		return err
 	}
+	return decode(text, v)
+}
+
+func decode(text []byte, v any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	return decoder.Decode(v)

@@ -3,10 +3,13 @@ package gateway
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"postern/internal/cms"
 	"postern/internal/cms/smime"
@@ -14,62 +17,145 @@ import (
 	"postern/sta"
 	"postern/store"
 	"postern/trust"
+	"postern/trust/discovery"
 	"postern/trust/reason"
 )
 
+// A SealReport tells what SealOffline did, or why it did nothing.
+type SealReport struct {
+	Signers []cms.Signer
+	Options cms.EncryptOptions
+	Routes  []Route       // one for each recipient, in their order
+	Refused *reason.Error // nil exactly if the message was sealed
+	Hint    string        // what to do, where the code of Refused does not say it
+}
+
 // SealOffline seals a message as a send would, for all recipients in one copy,
 // and writes it to w instead of queueing it. One recipient that does not pass
-// refuses the whole: nothing is written. Certificates that are given take the
-// place of discovery; they are judged like found ones.
-func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Source, from mime.Address, to []mime.Address, given []*x509.Certificate, at time.Time) error {
+// refuses the whole; what was written does not count then. Certificates that are
+// given take the place of discovery; they are judged like found ones. The error
+// is for what is neither the message's fault nor a recipient's.
+func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Source, from mime.Address, to []mime.Address, given []*x509.Certificate, at time.Time) (SealReport, error) {
 	release, err := c.holdCrypto(ctx, message.Size())
 	if err != nil {
-		return err
+		return SealReport{}, err
 	}
 	defer release()
 	dir, err := c.Directory(ctx)
 	if err != nil {
-		return err
+		return SealReport{}, err
 	}
-	signers := dir.Signers(from, at)
-	if len(signers) == 0 {
-		return reason.New(reason.NoSigningKey, "neither %s nor its domain has a signing certificate in use and in date", from)
-	}
-	options, err := c.Sealing.toAll(to)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	report := SealReport{Signers: dir.Signers(from, at)}
+	report.Routes, err = c.routesOffline(ctx, dir, from, to, given, at)
 	if err != nil {
-		return reason.New(reason.Unsupported, "one message for all these recipients: %w; seal one for each", err)
+		return SealReport{}, err
 	}
-	var certificates []*x509.Certificate
-	for _, a := range to {
-		valid, err := c.certificatesFor(ctx, dir, from, a, given, at)
-		if err != nil {
-			return fmt.Errorf("recipient %s: %w", a, err)
-		}
-		certificates = append(certificates, valid...)
+	c.judgeSealing(&report, from, to)
+	if report.Refused != nil {
+		return report, nil
 	}
-	signed, err := c.signOffline(ctx, message, from, signers, at)
-	if err != nil {
-		return err
-	}
-	return signed.Seal(w, to, certificates, options)
+	err = contained(func() error { return c.sealOffline(ctx, w, message, from, to, report, at) })
+	report.Refused, err = sealRefusal(err)
+	return report, err
 }
 
-func (c *Core) certificatesFor(ctx context.Context, dir *Directory, from, to mime.Address, given []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
-	if given == nil {
-		r := c.Route(ctx, dir, from.Domain(), to, at)
-		if !r.Code.IsOK() {
-			return nil, reason.New(r.Code, "%s", r.Detail)
+// judgeSealing refuses what cannot be sealed, whatever the message is. What
+// stays comes before what may pass, for then another try is in vain.
+func (c *Core) judgeSealing(report *SealReport, from mime.Address, to []mime.Address) {
+	if len(report.Signers) == 0 {
+		report.Refused = reason.New(reason.NoSigningKey, "neither %s nor its domain has a signing certificate in use and in date", from)
+		return
+	}
+	for _, r := range report.Routes {
+		if r.Code.IsOK() || report.Refused != nil && (r.Code.Outcome().Retry || !report.Refused.Code.Outcome().Retry) {
+			continue
 		}
-		return r.Certificates, nil
+		report.Refused = reason.New(r.Code, "recipient %s: %s", r.Recipient, r.Detail)
 	}
-	s := c.selectFor(ctx, trust.Params{
-		Address: to, Anchors: dir.Anchors(from.Domain(), store.Out), Intermediates: slices.Concat(given, dir.held), At: at,
+	if report.Refused != nil {
+		return
+	}
+	var err error
+	report.Options, err = c.Sealing.toAll(to)
+	if err != nil {
+		report.Refused = reason.New(reason.Unsupported, "one message for all these recipients: %w", err)
+		report.Hint = "seal one message for each recipient"
+	}
+}
+
+// routesOffline finds and judges the certificates of all recipients side by side.
+func (c *Core) routesOffline(ctx context.Context, dir *Directory, from mime.Address, to []mime.Address, given []*x509.Certificate, at time.Time) ([]Route, error) {
+	all := make([]Route, len(to))
+	var g errgroup.Group
+	g.SetLimit(lookups)
+	for i, a := range to {
+		g.Go(func() error {
+			return contained(func() error {
+				if given == nil {
+					all[i] = c.Route(ctx, dir, from.Domain(), a, at)
+				} else {
+					all[i] = c.routeGiven(ctx, dir, from.Domain(), a, given, at)
+				}
+				return nil
+			})
+		})
+	}
+	err := g.Wait()
+	if err != nil {
+		return nil, fmt.Errorf("judging the recipients' certificates: %w", err)
+	}
+	return all, ctx.Err()
+}
+
+// GivenSource is where certificates are from that the operator named.
+const GivenSource discovery.Source = "given"
+
+// routeGiven judges certificates that nobody had to look for.
+func (c *Core) routeGiven(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, given []*x509.Certificate, at time.Time) Route {
+	r := Route{Recipient: to, Local: dir.IsOurs(to.Domain())}
+	for _, cert := range given {
+		r.Discovery.Certificates = append(r.Discovery.Certificates, discovery.Found{Certificate: cert, Source: GivenSource})
+	}
+	r.Selection = c.selectFor(ctx, trust.Params{
+		Address: to, Anchors: dir.Anchors(from, store.Out), Intermediates: slices.Concat(given, dir.held), At: at,
 	}, given)
-	valid := usable(s.Valid)
-	if s.Code.IsOK() && len(valid) == 0 {
-		return nil, reason.New(reason.Unsupported, "no certificate given has a key that content keys can be wrapped for")
+	r.Code, r.Detail, r.Certificates = r.Selection.Code, r.Selection.Detail, usable(r.Selection.Valid)
+	if r.Code.IsOK() && len(r.Certificates) == 0 {
+		r.Code, r.Detail = reason.Unsupported, "no certificate given has a key that content keys can be wrapped for"
 	}
-	return valid, s.Err()
+	return r
+}
+
+func (c *Core) sealOffline(ctx context.Context, w io.Writer, message smime.Source, from mime.Address, to []mime.Address, report SealReport, at time.Time) error {
+	signed, err := c.signOffline(ctx, message, from, report.Signers, at)
+	if err != nil {
+		return err
+	}
+	var certificates []*x509.Certificate
+	for _, r := range report.Routes {
+		for _, cert := range r.Certificates {
+			if !slices.ContainsFunc(certificates, cert.Equal) {
+				certificates = append(certificates, cert)
+			}
+		}
+	}
+	return signed.Seal(w, to, certificates, report.Options)
+}
+
+// sealRefusal tells a message that cannot be sealed from a failure of ours.
+func sealRefusal(err error) (*reason.Error, error) {
+	var refused *reason.Error
+	switch {
+	case errors.As(err, &refused):
+		return refused, nil
+	case errors.Is(err, smime.ErrNotCanonical):
+		return reason.New(reason.Malformed, "%w", err), nil
+	case err != nil && encryptionCode(err) != reason.Internal:
+		return reason.New(encryptionCode(err), "%w", err), nil
+	}
+	return nil, err
 }
 
 // signOffline completes the message as submission does and signs it.
@@ -147,3 +233,19 @@ func copyInner(w io.Writer, opened *sta.Opened) error {
 	_, err = io.Copy(w, inner)
 	return err
 }
+
+// Holder returns the key of ours that a certificate belongs to.
+func (d *Directory) Holder(cert *x509.Certificate) (store.Key, bool) {
+	f := store.FingerprintOf(cert.Raw)
+	for _, ids := range d.keys {
+		for _, id := range ids {
+			if id.Fingerprint == f {
+				return id.Key, true
+			}
+		}
+	}
+	return store.Key{}, false
+}
+
+// Believes says whose signatures a domain of ours believes.
+func (c *Core) Believes(d mime.Domain) trust.SignerPolicy { return c.Signers.of(d) }

@@ -1,0 +1,49 @@
+package control
+
+import (
+	"crypto/x509"
+	"strings"
+	"unicode"
+
+	"postern/trust"
+)
+
+// Bounds of what is told of texts that strangers wrote, in characters.
+const (
+	maxSubject = 200
+	maxDetail  = 600
+	maxURL     = 300
+)
+
+// plain makes one harmless line of a text that a stranger may have written, of
+// at most so many characters. What does not print, or turns the direction of
+// writing, is a question mark.
+func plain(s string, most int) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n == most {
+			b.WriteString("...")
+			break
+		}
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			r = '?'
+		}
+		b.WriteRune(r)
+		n++
+	}
+	return b.String()
+}
+
+// subjectOf is the subject name of a certificate, fit to be shown.
+func subjectOf(c *x509.Certificate) string { return plain(c.Subject.String(), maxSubject) }
+
+func sha256Of(c *x509.Certificate) string { return trust.FingerprintOf(c).String() }
+
+// named tells of a certificate that may be missing.
+func named(c *x509.Certificate) (sha256, subject string) {
+	if c == nil {
+		return "", ""
+	}
+	return sha256Of(c), subjectOf(c)
+}

@@ -1,0 +1,130 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"time"
+
+	"postern/internal/cms"
+	"postern/internal/gateway"
+	"postern/mime"
+	"postern/store"
+	"postern/trust"
+)
+
+// A SealVerdict is what postern seal tells on standard error; docs/verdicts.md
+// explains its keys.
+type SealVerdict struct {
+	Verdict string    `json:"verdict"` // sealed or refused
+	Reason  string    `json:"reason"`
+	Detail  string    `json:"detail,omitempty"`
+	Hint    string    `json:"hint,omitempty"`
+	At      time.Time `json:"at"` // the time judged at, and that of the signatures
+	Profile string    `json:"profile"`
+	From    string    `json:"from"`
+	// Signers are who signed, or would have.
+	Signers    []SealSigner    `json:"signers"`
+	Cipher     string          `json:"cipher,omitempty"` // of the content; absent when refused
+	Recipients []SealRecipient `json:"recipients"`
+}
+
+// A SealSigner is a certificate of ours that signs.
+type SealSigner struct {
+	SHA256    string    `json:"sha256"`
+	Subject   string    `json:"subject"`
+	NotAfter  time.Time `json:"not_after"`
+	Algorithm string    `json:"algorithm"`
+}
+
+// A SealRecipient is what was found for one recipient. Its reason may be ok
+// though the message was refused for another.
+type SealRecipient struct {
+	Address      string            `json:"address"`
+	Reason       string            `json:"reason"`
+	Detail       string            `json:"detail,omitempty"`
+	Hint         string            `json:"hint,omitempty"`
+	Certificates []SealCertificate `json:"certificates"`
+}
+
+// A SealCertificate is a certificate that was found for a recipient.
+type SealCertificate struct {
+	CertificateVerdict
+	// KeyManagement is how the content key was sent to it; absent for those that
+	// were not sealed to.
+	KeyManagement string `json:"key_management,omitempty"`
+}
+
+// sealedWell is the verdict of a message that was sealed.
+const sealedWell = "sealed"
+
+func (s *Service) sealVerdict(ctx context.Context, r gateway.SealReport, from mime.Address, at time.Time) (SealVerdict, error) {
+	v := SealVerdict{
+		Verdict: sealedWell, Reason: "ok", At: at, Profile: s.Core.Profile.String(), From: from.String(),
+		Signers: []SealSigner{}, Recipients: []SealRecipient{}, Cipher: r.Options.Cipher.String(),
+	}
+	var judged []trust.Verdict
+	for _, route := range r.Routes {
+		judged = append(judged, route.Selection.Verdicts...)
+	}
+	t, err := s.teller(ctx, at, store.Out, judged)
+	if err != nil {
+		return v, err
+	}
+	if r.Refused != nil {
+		v.Verdict, v.Reason, v.Cipher = refused, r.Refused.Code.String(), ""
+		v.Detail, v.Hint = plain(r.Refused.Detail, maxDetail), r.Hint
+		if v.Hint == "" {
+			v.Hint = t.advice(r.Refused.Code, from.Domain())
+		}
+	}
+	for _, signer := range r.Signers {
+		v.Signers = append(v.Signers, sealSigner(signer))
+	}
+	for _, route := range r.Routes {
+		v.Recipients = append(v.Recipients, t.sealRecipient(route, r, from.Domain()))
+	}
+	return v, nil
+}
+
+func sealSigner(s cms.Signer) SealSigner {
+	c := s.Certificate
+	algorithm := "RSA PKCS#1 v1.5 "
+	if key, ok := c.PublicKey.(*ecdsa.PublicKey); ok {
+		algorithm = "ECDSA " + key.Curve.Params().Name + " "
+	}
+	return SealSigner{sha256Of(c), subjectOf(c), c.NotAfter, algorithm + cmp.Or(s.Hash, crypto.SHA256).String()}
+}
+
+func (t teller) sealRecipient(route gateway.Route, r gateway.SealReport, from mime.Domain) SealRecipient {
+	one := SealRecipient{
+		Address: route.Recipient.String(), Reason: route.Code.String(), Hint: t.advice(route.Code, from),
+		Certificates: []SealCertificate{},
+	}
+	if !route.Code.IsOK() {
+		one.Detail = plain(route.Detail, maxDetail)
+	}
+	used := make(map[string]*x509.Certificate)
+	for _, c := range route.Certificates {
+		used[sha256Of(c)] = c
+	}
+	for _, c := range t.certificates(route, from) {
+		sc := SealCertificate{CertificateVerdict: c}
+		if used[c.SHA256] != nil && r.Refused == nil {
+			sc.KeyManagement = keyManagement(used[c.SHA256], r.Options)
+		}
+		one.Certificates = append(one.Certificates, sc)
+	}
+	return one
+}
+
+// keyManagement is how a content key goes to a certificate.
+func keyManagement(c *x509.Certificate, o cms.EncryptOptions) string {
+	key, ok := c.PublicKey.(*ecdsa.PublicKey)
+	if ok {
+		return "ECDH " + key.Curve.Params().Name
+	}
+	return o.Transport.String()
+}

@@ -1,0 +1,205 @@
+package control
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"postern/internal/gateway"
+	"postern/mime"
+	"postern/store"
+	"postern/trust"
+	"postern/trust/reason"
+)
+
+// A Story tells why a certificate is believed, or how far it came.
+type Story struct {
+	// Binding is what in the certificate names the address: address, domain, or
+	// with profile 1.2 subject-address. "" if nothing does, or nobody looked.
+	Binding string `json:"binding,omitempty"`
+	// Path leads from the certificate to the anchor, both included. It is empty
+	// unless the certificate is believed.
+	Path []PathCertificate `json:"path"`
+	// Anchor is the subject of the last of Path.
+	Anchor string `json:"anchor,omitempty"`
+	// AnchorFrom is who had it trusted for whom.
+	AnchorFrom []AnchorSource `json:"anchor_from,omitempty"`
+	// IssuersFrom are the URLs that certificates of Path were fetched from.
+	IssuersFrom []string `json:"issuers_from,omitempty"`
+	// Revocation has one entry for each certificate of Path but the anchor; also
+	// when one of them is the reason for a refusal.
+	Revocation []RevocationInfo `json:"revocation"`
+}
+
+// A PathCertificate is one certificate of a path.
+type PathCertificate struct {
+	SHA256   string    `json:"sha256"`
+	Subject  string    `json:"subject"`
+	NotAfter time.Time `json:"not_after"`
+}
+
+// An AnchorSource is one of the ways in which an anchor came to be trusted.
+type AnchorSource struct {
+	Domain string `json:"domain"` // "" is every domain of ours
+	Source string `json:"source"` // as postern anchor list shows it
+}
+
+// A RevocationInfo is what is known of one certificate's revocation.
+type RevocationInfo struct {
+	SHA256  string `json:"sha256"`
+	Subject string `json:"subject"`
+	// Status is good, revoked, unavailable, no-source or not-asked.
+	Status     string    `json:"status"`
+	Method     string    `json:"method,omitempty"` // crl or ocsp
+	Source     string    `json:"source,omitempty"` // the URL of the answer
+	ThisUpdate time.Time `json:"this_update,omitzero"`
+	NextUpdate time.Time `json:"next_update,omitzero"`
+	Fetched    time.Time `json:"fetched,omitzero"`
+	// Age is how old the answer was at the time judged at, in seconds; negative
+	// if it was made later.
+	Age       int64     `json:"age_seconds,omitempty"`
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	Detail    string    `json:"detail,omitempty"`
+}
+
+// notAsked is the status of a revocation that nobody asked for.
+const notAsked = "not-asked"
+
+// A teller tells the stories of one command.
+type teller struct {
+	at      time.Time
+	way     store.Direction
+	signers func(mime.Domain) trust.SignerPolicy
+	anchors map[store.Fingerprint][]store.Anchor // of the verdicts to be told
+}
+
+// teller reads where the anchors of verdicts are from.
+func (s *Service) teller(ctx context.Context, at time.Time, way store.Direction, verdicts []trust.Verdict) (teller, error) {
+	t := teller{at: at, way: way, signers: s.Core.Believes, anchors: make(map[store.Fingerprint][]store.Anchor)}
+	for _, v := range verdicts {
+		if v.Anchor != nil {
+			t.anchors[store.FingerprintOf(v.Anchor.Raw)] = nil
+		}
+	}
+	if len(t.anchors) == 0 {
+		return t, nil
+	}
+	err := s.Core.Store.View(ctx, func(tx store.Tx) error {
+		all, err := tx.Anchors()
+		if err != nil {
+			return err
+		}
+		for f := range t.anchors {
+			t.anchors[f] = nil
+		}
+		for _, a := range all {
+			_, wanted := t.anchors[a.Fingerprint]
+			if wanted {
+				t.anchors[a.Fingerprint] = append(t.anchors[a.Fingerprint], a)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return t, fmt.Errorf("reading where the anchors are from: %w", err)
+	}
+	return t, nil
+}
+
+// story tells of a verdict that was given for a domain of ours.
+func (t teller) story(v trust.Verdict, domain mime.Domain) Story {
+	s := Story{Binding: string(v.Binding), Path: []PathCertificate{}, Revocation: []RevocationInfo{}}
+	for _, c := range v.Path {
+		s.Path = append(s.Path, PathCertificate{sha256Of(c), subjectOf(c), c.NotAfter})
+	}
+	if v.Anchor != nil {
+		s.Anchor = subjectOf(v.Anchor)
+		s.AnchorFrom = t.anchorFrom(v, domain)
+	}
+	for _, u := range v.IssuersFrom {
+		s.IssuersFrom = append(s.IssuersFrom, plain(u, maxURL))
+	}
+	for _, r := range v.Revocations {
+		s.Revocation = append(s.Revocation, t.revocation(r))
+	}
+	return s
+}
+
+func (t teller) anchorFrom(v trust.Verdict, domain mime.Domain) (from []AnchorSource) {
+	for _, a := range t.anchors[store.FingerprintOf(v.Anchor.Raw)] {
+		ev := a.Source == store.EVSource
+		if ev != (v.Signers == trust.ExtendedValidation) || a.Domain != "" && a.Domain != domain || !a.Direction.Covers(t.way) {
+			continue
+		}
+		from = append(from, AnchorSource{string(a.Domain), a.Source})
+	}
+	return from
+}
+
+func (t teller) revocation(r trust.Revocation) RevocationInfo {
+	info := RevocationInfo{
+		Status: string(r.Status), Method: r.Method, Source: plain(r.Source, maxURL),
+		ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate, Fetched: r.Fetched,
+		RevokedAt: r.RevokedAt, Detail: plain(r.Detail, maxDetail),
+	}
+	if r.Certificate != nil {
+		info.SHA256, info.Subject = sha256Of(r.Certificate), subjectOf(r.Certificate)
+	}
+	if info.Status == "" {
+		info.Status = notAsked
+	}
+	if !r.ThisUpdate.IsZero() {
+		info.Age = int64(t.at.Sub(r.ThisUpdate) / time.Second)
+	}
+	return info
+}
+
+// A CertificateVerdict is one certificate that was found for a recipient, and
+// what is thought of it.
+type CertificateVerdict struct {
+	SHA256   string    `json:"sha256"`
+	Subject  string    `json:"subject"`
+	Source   string    `json:"source"`
+	NotAfter time.Time `json:"not_after"`
+	Verdict  string    `json:"verdict"` // ok or a reason code
+	Detail   string    `json:"detail,omitempty"`
+	Hint     string    `json:"hint,omitempty"`
+	Story
+}
+
+// certificate tells of a certificate that a domain of ours would encrypt to.
+func (t teller) certificate(v trust.Verdict, source string, from mime.Domain) CertificateVerdict {
+	return CertificateVerdict{
+		SHA256: sha256Of(v.Certificate), Subject: subjectOf(v.Certificate), Source: source,
+		NotAfter: v.Certificate.NotAfter, Verdict: v.Code.String(), Detail: plain(v.Detail, maxDetail),
+		Hint: t.advice(v.Code, from), Story: t.story(v, from),
+	}
+}
+
+// certificates tells of all that were found for a recipient.
+func (t teller) certificates(r gateway.Route, from mime.Domain) []CertificateVerdict {
+	sources := make(map[*x509.Certificate]string)
+	for _, f := range r.Discovery.Certificates {
+		sources[f.Certificate] = string(f.Source)
+	}
+	all := []CertificateVerdict{}
+	for _, v := range r.Selection.Verdicts {
+		all = append(all, t.certificate(v, sources[v.Certificate], from))
+	}
+	return all
+}
+
+// advice is the one thing to change, or "" where there is none. Where an anchor
+// is missing, it is the command that adds it for the domain and direction.
+func (t teller) advice(c reason.Code, domain mime.Domain) string {
+	switch {
+	case c.IsOK():
+		return ""
+	case c != reason.NoAnchors && c != reason.UntrustedAnchor:
+		return c.Outcome().Hint
+	case t.way == store.In && t.signers(domain) == trust.ExtendedValidation:
+		return fmt.Sprintf("%s: postern anchor add FILE --ev --domain %s", c.Outcome().Hint, domain)
+	}
+	return fmt.Sprintf("%s: postern anchor add FILE --domain %s --direction %s", c.Outcome().Hint, domain, t.way)
+}
