@@ -72,7 +72,7 @@ func TestCP11_FetchGoesOnAfterTheBudget(t *testing.T) {
 		if r.Status != trust.RevocationUnknown || took != defaultBudget {
 			t.Errorf("%s after %v", r.Status, took)
 		}
-		time.Sleep(15 * time.Second)
+		time.Sleep(16 * time.Second)
 		r, took = settled(t, k, leaf, auth.Cert, now)
 		if r.Status != trust.NotRevoked || took != 0 || w.count() != 1 {
 			t.Errorf("%s after %v and %d fetches", r.Status, took, w.count())

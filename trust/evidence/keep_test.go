@@ -1,0 +1,597 @@
+package evidence
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ocsp"
+
+	"postern/internal/fetch"
+	"postern/trust"
+)
+
+// A logbook is what was logged, a line each.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) count(what string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), what)
+}
+
+func (l *logbook) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// running has a keeper's Run run for the rest of a test.
+func running(t testing.TB, k *Keeper) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		k.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		k.Close()
+	})
+}
+
+func TestAS72_CRLIsKeptUntilItIsDue(t *testing.T) {
+	for name, c := range map[string]struct{ lasts, due time.Duration }{
+		"a day":  {aDay, aDay},
+		"a year": {365 * aDay, 7 * aDay},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				now := time.Now()
+				auth := newCA(t, now)
+				leaf := auth.leaf(names{crl: []string{crlURL}})
+				w := newWeb()
+				w.put(crlURL, page{body: auth.crl(now, now.Add(c.lasts)), after: time.Second})
+				k := &Keeper{Fetcher: w}
+				defer k.Close()
+				settled(t, k, leaf, auth.Cert, now)
+				time.Sleep(c.due - time.Minute)
+				r, _ := settled(t, k, leaf, auth.Cert, time.Now())
+				if r.Status != trust.NotRevoked || w.count() != 1 {
+					t.Fatalf("%s after %d fetches: %s", r.Status, w.count(), r.Detail)
+				}
+				time.Sleep(2 * time.Minute)
+				w.put(crlURL, page{body: auth.crl(time.Now(), time.Now().Add(aDay)), after: time.Second})
+				r, took := settled(t, k, leaf, auth.Cert, time.Now())
+				if still := c.lasts > c.due; r.Status != trust.NotRevoked || still != (took == 0) {
+					t.Errorf("%s after %v", r.Status, took)
+				}
+				time.Sleep(2 * time.Second)
+				if w.count() != 2 {
+					t.Errorf("%d fetches", w.count())
+				}
+			})
+		})
+	}
+}
+
+func TestCP11_CRLIsRefreshedAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth := newCA(t, now)
+		leaf := auth.leaf(names{crl: []string{crlURL}})
+		w := newWeb()
+		w.put(crlURL, page{body: auth.crl(now, now.Add(aDay))})
+		k := &Keeper{Fetcher: w}
+		running(t, k)
+		settled(t, k, leaf, auth.Cert, now)
+		time.Sleep(aDay * 6 / 10)
+		synctest.Wait()
+		if w.count() != 1 {
+			t.Fatalf("%d fetches", w.count())
+		}
+		w.put(crlURL, page{body: auth.crl(time.Now(), time.Now().Add(aDay), leaf)})
+		time.Sleep(aDay * 2 / 10)
+		synctest.Wait()
+		r := k.Revocation(leaf, auth.Cert, time.Now())
+		if w.count() != 2 || r.Status != trust.IsRevoked || r.Pending != nil {
+			t.Errorf("%s after %d fetches", r.Status, w.count())
+		}
+		// What nobody asks for is no longer refreshed.
+		before := w.count()
+		time.Sleep(refreshUsed + aDay)
+		synctest.Wait()
+		during := w.count() - before
+		time.Sleep(30 * aDay)
+		synctest.Wait()
+		if during == 0 || w.count() != before+during {
+			t.Errorf("%d fetches while it was used, then %d", during, w.count()-before-during)
+		}
+	})
+}
+
+// A refresh that fails takes nothing away, and the operator hears of it once,
+// and once again when it becomes urgent.
+func TestCP11_RefreshThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth := newCA(t, now)
+		leaf := auth.leaf(names{crl: []string{crlURL}})
+		w, book := newWeb(), &logbook{}
+		w.put(crlURL, page{body: auth.crl(now, now.Add(aDay))})
+		k := &Keeper{Fetcher: w, Log: book.logger()}
+		running(t, k)
+		settled(t, k, leaf, auth.Cert, now)
+		w.put(crlURL, refused)
+		time.Sleep(aDay * 8 / 10)
+		if r := k.Revocation(leaf, auth.Cert, time.Now()); r.Status != trust.NotRevoked || r.Pending != nil {
+			t.Errorf("%+v", r)
+		}
+		equalInt(t, "warnings", book.count("level=WARN"), 1)
+		equalInt(t, "errors", book.count("level=ERROR"), 0)
+		time.Sleep(aDay*2/10 - time.Minute)
+		equalInt(t, "warnings", book.count("level=WARN"), 1)
+		equalInt(t, "errors", book.count("level=ERROR"), 1)
+		time.Sleep(2 * time.Minute)
+		r := k.Revocation(leaf, auth.Cert, time.Now())
+		if r.Status != trust.RevocationUnknown || r.Pending != nil || !strings.Contains(r.Detail, "fails since") {
+			t.Errorf("%+v", r)
+		}
+		states := k.Status()
+		if len(states) != 1 || states[0].Error == "" || states[0].FailingSince.IsZero() || states[0].URL != crlURL {
+			t.Errorf("%+v", states)
+		}
+		w.put(crlURL, page{body: auth.crl(time.Now(), time.Now().Add(aDay))})
+		time.Sleep(2 * longPause)
+		if r = k.Revocation(leaf, auth.Cert, time.Now()); r.Status != trust.NotRevoked {
+			t.Errorf("%+v", r)
+		}
+		equalInt(t, "good news", book.count("level=INFO"), 1)
+		if states = k.Status(); states[0].Error != "" {
+			t.Errorf("%+v", states)
+		}
+	})
+}
+
+func equalInt(t testing.TB, what string, got, want int) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %d, want %d", what, got, want)
+	}
+}
+
+// AS-72: a list counts only if the issuer signed it, is not from the future and
+// is not older than what is known.
+func TestAS72_ListsThatDoNotReplace(t *testing.T) {
+	now := time.Now()
+	auth, other := newCA(t, now), newCA(t, now)
+	leaf := auth.leaf(names{crl: []string{crlURL}})
+	good := auth.crl(now, now.Add(30*aDay), leaf)
+	for name, c := range map[string][]byte{
+		"of another key":  other.crl(now.Add(aDay), now.Add(30*aDay)),
+		"from the future": auth.crl(now.Add(20*aDay), now.Add(30*aDay)),
+		"older":           auth.crl(now.Add(-aDay), now.Add(30*aDay)),
+		"changed":         append(bytes.Clone(good[:len(good)-1]), good[len(good)-1]^1),
+		"cut off":         good[:len(good)-1],
+		"a page of HTML":  []byte("<html>"),
+		"empty":           {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var clock = now
+			w := newWeb()
+			w.put(crlURL, page{body: good})
+			k := &Keeper{Fetcher: stamped{w, &clock}, Now: func() time.Time { return clock }}
+			defer k.Close()
+			if r, _ := settled(t, k, leaf, auth.Cert, clock); r.Status != trust.IsRevoked {
+				t.Fatalf("%+v", r)
+			}
+			k.flights.Wait()
+			w.put(crlURL, page{body: c})
+			clock = now.Add(8 * aDay)
+			settled(t, k, leaf, auth.Cert, clock)
+			k.flights.Wait()
+			if r, _ := settled(t, k, leaf, auth.Cert, clock); r.Status != trust.IsRevoked || w.count() != 2 {
+				t.Errorf("after %d fetches: %+v", w.count(), r)
+			}
+			if s := k.Status(); s[0].Error == "" {
+				t.Errorf("nothing fails: %+v", s)
+			}
+		})
+	}
+}
+
+// What an attacker's certificate names is asked for once more for its issuer,
+// and says nothing of anybody else's.
+func TestAS72_AnotherIssuerDoesNotSpoilAURL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth, attacker := newCA(t, now), newCA(t, now)
+		n := names{crl: []string{crlURL}}
+		w := newWeb()
+		w.put(crlURL, page{body: auth.crl(now, now.Add(aDay))})
+		k := &Keeper{Fetcher: w}
+		defer k.Close()
+		if r, _ := settled(t, k, attacker.leaf(n), attacker.Cert, now); r.Status != trust.RevocationUnknown {
+			t.Errorf("%+v", r)
+		}
+		if r, _ := settled(t, k, auth.leaf(n), auth.Cert, now); r.Status != trust.NotRevoked {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// The past is judged by what was made since, and never makes anything be fetched
+// that would not be fetched anyway.
+func TestQuestionsAboutThePast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth := newCA(t, now)
+		leaf := auth.leaf(names{crl: []string{crlURL}})
+		w := newWeb()
+		w.put(crlURL, page{body: auth.crl(now, now.Add(aDay))})
+		k := &Keeper{Fetcher: w}
+		defer k.Close()
+		past := now.Add(-30 * aDay)
+		if r, _ := settled(t, k, leaf, auth.Cert, past); r.Status != trust.NotRevoked || !r.ThisUpdate.Equal(now.Truncate(time.Second)) {
+			t.Errorf("%+v", r)
+		}
+		r, _ := settled(t, k, leaf, auth.Cert, now.Add(2*aDay))
+		if r.Status != trust.RevocationUnknown || r.Pending != nil {
+			t.Errorf("%+v", r)
+		}
+		synctest.Wait()
+		equalInt(t, "fetches", w.count(), 1)
+		// A list that has ended counts for when it had not.
+		time.Sleep(2 * aDay)
+		w.put(crlURL, absent)
+		if r, _ := settled(t, k, leaf, auth.Cert, now.Add(time.Hour)); r.Status != trust.NotRevoked {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestRevocationWithoutASource(t *testing.T) {
+	auth := newCA(t, time.Now())
+	k := &Keeper{Fetcher: newWeb()}
+	defer k.Close()
+	r := k.Revocation(auth.leaf(names{}), auth.Cert, time.Now())
+	if r.Status != trust.RevocationUnstated || r.Pending != nil {
+		t.Errorf("%+v", r)
+	}
+	r = k.Revocation(auth.leaf(names{crl: []string{"ldap://a.example/cn=crl"}}), auth.Cert, time.Now())
+	if r.Status != trust.RevocationUnknown || r.Pending != nil || !strings.Contains(r.Detail, "ldap://a.example/cn=crl") {
+		t.Errorf("%+v", r)
+	}
+	if r = k.Revocation(nil, nil, time.Now()); r.Status != trust.RevocationUnknown {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestSourcesOfOneCertificateAreBounded(t *testing.T) {
+	auth := newCA(t, time.Now())
+	many := func(host string, n int) (all []string) {
+		for i := range n {
+			all = append(all, fmt.Sprintf("http://%s%d.example/", host, i))
+		}
+		return all
+	}
+	for _, c := range []struct{ crl, ocsp, wantCRL, wantOCSP int }{
+		{10, 10, 2, 2}, {10, 0, 4, 0}, {0, 10, 0, 4}, {1, 10, 1, 3}, {10, 1, 3, 1}, {1, 1, 1, 1},
+	} {
+		w := newWeb()
+		k := &Keeper{Fetcher: w}
+		settled(t, k, auth.leaf(names{crl: many("c", c.crl), ocsp: many("o", c.ocsp)}), auth.Cert, time.Now())
+		k.Close()
+		crl, responders := map[string]bool{}, map[string]bool{}
+		for _, r := range w.asked {
+			host := strings.Split(r.URL, "/")[2]
+			if host[0] == 'c' {
+				crl[host] = true
+			} else {
+				responders[host] = true
+			}
+		}
+		if len(crl) != c.wantCRL || len(responders) != c.wantOCSP {
+			t.Errorf("%+v: asked %d and %d", c, len(crl), len(responders))
+		}
+	}
+}
+
+// RFC 6960 appendix A.1: by GET, and by POST if that brings nothing.
+func TestAS74_OCSPIsAskedByGETAndPOST(t *testing.T) {
+	now := time.Now()
+	auth := newCA(t, now)
+	const short = "http://o.example"
+	leaf := auth.leaf(names{ocsp: []string{short}})
+	good := auth.ocsp(leaf, ocsp.Good, now, now.Add(aDay))
+	request, err := ocsp.CreateRequest(leaf, auth.Cert, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := ocspURL(short, request)
+	if get == "" || strings.ContainsAny(get[len(short)+1:], "+/=") {
+		t.Fatalf("the URL is %q", get)
+	}
+	for name, c := range map[string]struct {
+		get, post page
+		want      trust.RevocationStatus
+		asked     string
+	}{
+		"by GET":          {page{body: good}, absent, trust.NotRevoked, "GET"},
+		"GET is refused":  {page{err: errForbidden}, page{body: good}, trust.NotRevoked, "GET POST"},
+		"GET is absent":   {absent, page{body: good}, trust.NotRevoked, "GET POST"},
+		"GET is garbage":  {page{body: []byte("<html>")}, page{body: good}, trust.NotRevoked, "GET POST"},
+		"it is dead":      {refused, page{body: good}, trust.RevocationUnknown, "GET"},
+		"neither answers": {absent, absent, trust.RevocationUnknown, "GET POST"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWeb()
+			w.put(get, c.get)
+			w.put(short, c.post)
+			k := &Keeper{Fetcher: w}
+			r, _ := settled(t, k, leaf, auth.Cert, now)
+			k.Close()
+			var asked []string
+			for _, r := range w.asked {
+				if r.Body == nil {
+					asked = append(asked, "GET")
+				} else if bytes.Equal(r.Body, request) && r.ContentType == ocspRequest {
+					asked = append(asked, "POST")
+				}
+			}
+			if r.Status != c.want || strings.Join(asked, " ") != c.asked {
+				t.Errorf("%s by %v: %s", r.Status, asked, r.Detail)
+			}
+		})
+	}
+	if u := ocspURL("http://o.example/?a=b", request); u != "" {
+		t.Errorf("a query of its own: %q", u)
+	}
+}
+
+// AS-72: after a restart everything is there, and is verified again.
+func TestAS72_CacheIsReadAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth := newCA(t, now)
+		leaf := auth.leaf(names{crl: []string{crlURL}, ocsp: []string{ocspAt}, aia: []string{aiaURL}})
+		w, cache := newWeb(), newShelf()
+		w.put(crlURL, page{body: auth.crl(now, now.Add(aDay))})
+		w.put(ocspAt, page{body: auth.ocsp(leaf, ocsp.Good, now, now.Add(aDay))})
+		w.put(aiaURL, page{body: auth.Cert.Raw})
+		k := &Keeper{Fetcher: w, Cache: cache}
+		settled(t, k, leaf, auth.Cert, now)
+		settledIssuers(t, k, leaf)
+		synctest.Wait()
+		before := k.Revocation(leaf, auth.Cert, now)
+		k.Close()
+		equalInt(t, "stored", len(cache.kept), 3)
+
+		after := &Keeper{Fetcher: dead{}, Cache: cache}
+		r, took := settled(t, after, leaf, auth.Cert, now)
+		all, _ := settledIssuers(t, after, leaf)
+		if r.Status != trust.NotRevoked || took != 0 || len(all.Certificates) != 1 {
+			t.Errorf("%+v after %v, %+v", r, took, all)
+		}
+		if !r.Fetched.Equal(before.Fetched) {
+			t.Errorf("fetched %v and %v", before.Fetched, r.Fetched)
+		}
+		after.Close()
+	})
+}
+
+func TestAS72_CacheIsNotTrusted(t *testing.T) {
+	now := time.Now()
+	auth, other := newCA(t, now), newCA(t, now)
+	leaf := auth.leaf(names{crl: []string{crlURL}})
+	who := parties{issuer: auth.Cert}
+	id := keyOf(crls, crlURL, who).String()
+	for name, body := range map[string][]byte{
+		"nothing":                {},
+		"garbage":                []byte("garbage"),
+		"no list":                auth.Cert.Raw,
+		"another key's list":     who.pack(other.crl(now, now.Add(aDay))),
+		"another issuer's":       parties{issuer: other.Cert}.pack(other.crl(now, now.Add(aDay))),
+		"an answer of OCSP":      who.pack(auth.ocsp(leaf, ocsp.Good, now, now.Add(aDay))),
+		"a list from the future": who.pack(auth.crl(now.Add(aDay), now.Add(2*aDay))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache := newShelf()
+			cache.kept[id] = Stored{Key: id, Body: body, Fetched: now, Expires: now.Add(aDay), Used: now}
+			k := &Keeper{Fetcher: newWeb(), Cache: cache}
+			r, _ := settled(t, k, leaf, auth.Cert, now)
+			k.Close()
+			if r.Status != trust.RevocationUnknown {
+				t.Errorf("%+v", r)
+			}
+			if len(cache.kept) != 0 {
+				t.Error("it is still there")
+			}
+		})
+	}
+}
+
+// What was used before a restart is refreshed after it, unasked.
+func TestCP11_StoredListIsRefreshed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth := newCA(t, now)
+		leaf := auth.leaf(names{crl: []string{crlURL}})
+		w, cache := newWeb(), newShelf()
+		w.put(crlURL, page{body: auth.crl(now, now.Add(aDay))})
+		k := &Keeper{Fetcher: w, Cache: cache}
+		settled(t, k, leaf, auth.Cert, now)
+		k.Close()
+		after := &Keeper{Fetcher: w, Cache: cache}
+		running(t, after)
+		synctest.Wait()
+		equalInt(t, "fetches", w.count(), 1)
+		w.put(crlURL, page{body: auth.crl(now.Add(time.Hour), now.Add(2*aDay), leaf)})
+		time.Sleep(aDay * 9 / 10)
+		synctest.Wait()
+		if r := after.Revocation(leaf, auth.Cert, time.Now()); r.Status != trust.IsRevoked {
+			t.Errorf("%+v", r)
+		}
+		equalInt(t, "fetches", w.count(), 2)
+	})
+}
+
+func TestCacheIsPruned(t *testing.T) {
+	now := time.Now()
+	cache := newShelf()
+	put := func(k key, size int, unused time.Duration) string {
+		cache.kept[k.String()] = Stored{Key: k.String(), Body: make([]byte, size), Used: now.Add(-unused)}
+		return k.String()
+	}
+	crl := func(i int) key { return key{crls, fmt.Sprintf("http://c.example/%d", i), "aa"} }
+	want := map[string]bool{
+		put(crl(1), 100<<20, aDay):                                true,
+		put(crl(2), 100<<20, 2*aDay):                              true,
+		put(crl(3), 100<<20, 3*aDay):                              false, // too much
+		put(crl(4), 1, 31*aDay):                                   false, // unused
+		put(key{issuers, "http://a.example/1", ""}, 10<<20, 0):    true,
+		put(key{issuers, "http://a.example/2", ""}, 10<<20, aDay): false, // more than its share
+	}
+	cache.kept["strange"] = Stored{Key: "strange", Used: now}
+	k := &Keeper{Cache: cache}
+	k.begin()
+	k.prune(t.Context())
+	k.Close()
+	for id, keep := range want {
+		if _, ok := cache.kept[id]; ok != keep {
+			t.Errorf("%s: kept %v", id, ok)
+		}
+	}
+	if _, ok := cache.kept["strange"]; ok {
+		t.Error("what nobody can read is kept")
+	}
+}
+
+func TestUseIsWrittenDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth := newCA(t, now)
+		leaf := auth.leaf(names{crl: []string{crlURL}})
+		w, cache := newWeb(), newShelf()
+		w.put(crlURL, page{body: auth.crl(now, now.Add(6*aDay))})
+		k := &Keeper{Fetcher: w, Cache: cache}
+		running(t, k)
+		settled(t, k, leaf, auth.Cert, now)
+		for range 3 {
+			time.Sleep(aDay)
+			settled(t, k, leaf, auth.Cert, time.Now())
+			time.Sleep(2 * tick)
+			synctest.Wait()
+			for _, s := range cache.kept {
+				if !s.Used.Equal(day(time.Now())) {
+					t.Errorf("used %v, now %v", s.Used, time.Now())
+				}
+			}
+		}
+	})
+}
+
+func TestKeysOfTheCache(t *testing.T) {
+	auth := newCA(t, time.Now())
+	leaf := auth.leaf(names{})
+	all := map[string]key{}
+	for _, k := range []key{
+		keyOf(issuers, aiaURL, parties{}), keyOf(crls, crlURL, parties{issuer: auth.Cert}), keyOf(crls, crlURL, parties{issuer: leaf}),
+		keyOf(ocsps, crlURL, parties{cert: leaf, issuer: auth.Cert}), keyOf(ocsps, crlURL, parties{cert: auth.Cert, issuer: auth.Cert}),
+	} {
+		all[k.String()] = k
+		if got, ok := parseKey(k.String()); !ok || got != k {
+			t.Errorf("%q became %+v", k, got)
+		}
+	}
+	equalInt(t, "keys", len(all), 5)
+	longest := keyOf(ocsps, "http://a.example/"+strings.Repeat("x", maxURL-17), parties{cert: leaf, issuer: auth.Cert})
+	if n := len(longest.String()); n > 1024 {
+		t.Errorf("a key of %d octets", n)
+	}
+	for _, bad := range []string{"", "aia", "crl http://a", "x http://a b", "aia a b", "ocsp a b c"} {
+		if k, ok := parseKey(bad); ok {
+			t.Errorf("%q is %+v", bad, k)
+		}
+	}
+}
+
+func FuzzUnpack(f *testing.F) {
+	auth := newCA(f, time.Now())
+	leaf := auth.leaf(names{})
+	f.Add(string(crls), parties{issuer: auth.Cert}.pack([]byte("list")))
+	f.Add(string(ocsps), parties{cert: leaf, issuer: auth.Cert}.pack([]byte("answer")))
+	f.Add(string(issuers), auth.Cert.Raw)
+	f.Fuzz(func(t *testing.T, of string, packed []byte) {
+		k := key{kind: kind(of), url: aiaURL}
+		if k.kind != issuers {
+			k.who = parties{issuer: auth.Cert}.id()
+		}
+		p, body, err := unpack(k, packed)
+		if err == nil && !bytes.Equal(p.pack(body), packed) {
+			t.Fatal("it is not what it was")
+		}
+	})
+}
+
+func TestRefreshTimes(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct{ lasts, from, to time.Duration }{
+		{7 * aDay, 7 * aDay * 65 / 100, 7 * aDay * 75 / 100},
+		{16 * time.Minute, 10 * time.Minute, 11 * time.Minute},
+		{time.Minute, apartMin, apartMin},
+	} {
+		for range 100 {
+			if got := refreshAt(now, now.Add(c.lasts)).Sub(now); got < c.from || got > c.to {
+				t.Fatalf("%v: after %v", c.lasts, got)
+			}
+		}
+	}
+}
+
+// stamped dates documents by a test's clock.
+type stamped struct {
+	*web
+	now *time.Time
+}
+
+func (s stamped) Do(ctx context.Context, r fetch.Request) (fetch.Document, error) {
+	d, err := s.web.Do(ctx, r)
+	d.Fetched = *s.now
+	return d, err
+}
+
+func TestAnswerTellsWhereItIsFrom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now().UTC().Truncate(time.Second)
+		auth := newCA(t, now)
+		leaf := auth.leaf(names{crl: []string{crlURL}})
+		w := newWeb()
+		w.put(crlURL, page{body: auth.crl(now, now.Add(aDay), leaf), after: time.Second})
+		k := &Keeper{Fetcher: w}
+		defer k.Close()
+		r, _ := settled(t, k, leaf, auth.Cert, now)
+		want := trust.Revocation{Certificate: leaf, Status: trust.IsRevoked, Method: "crl", Source: crlURL,
+			ThisUpdate: now, NextUpdate: now.Add(aDay), Fetched: now.Add(time.Second), RevokedAt: now.Add(-time.Hour), Detail: "keyCompromise"}
+		same := cmp.Comparer(func(a, b *x509.Certificate) bool { return a.Equal(b) })
+		channels := cmp.Comparer(func(a, b <-chan struct{}) bool { return a == b })
+		if d := cmp.Diff(want, r, same, channels); d != "" {
+			t.Error(d)
+		}
+	})
+}
