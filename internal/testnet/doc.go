@@ -1,5 +1,6 @@
 // Package testnet is help for tests and is imported by tests alone: a
-// throwaway PKI without slow key generation, and real peers (BIND, OpenLDAP's
+// throwaway PKI without slow key generation, what authorities publish, and real
+// peers (BIND, OpenLDAP's
 // slapd) started on loopback ports that the kernel chooses.
 //
 // Everything takes a testing.TB, fails the test on any trouble, and cleans up
