@@ -64,24 +64,24 @@ func (c ContentCipher) ivSize() int {
 
 // A cipherChoice is a contentEncryptionAlgorithm that was understood.
 type cipherChoice struct {
-	cipher  ContentCipher
-	iv      []byte // the nonce, of GCM
-	tagSize int    // of GCM
+	cipher    ContentCipher
+	iv        []byte // the nonce, of GCM
+	tagSize   int    // of GCM, in octets
+	tagInside bool   // of GCM: the tag is the end of the ciphertext; see gcmContent
 }
 
 // contentCipher reads a contentEncryptionAlgorithm. 3DES and RC2 are not among
-// the ciphers (AS-32). An EnvelopedData has no place for the tag of a cipher
-// that authenticates, and an AuthEnvelopedData needs one.
+// the ciphers (AS-32). An AuthEnvelopedData needs one that authenticates.
 func contentCipher(a algorithm, authenticated bool) (cipherChoice, error) {
 	for i, known := range contentCiphers {
 		if !known.oid.Equal(a.oid) {
 			continue
 		}
-		if known.gcm != authenticated {
+		if authenticated && !known.gcm {
 			return cipherChoice{}, fmt.Errorf("%w: %s in this type of envelope", ErrUnsupported, known.name)
 		}
-		choice := cipherChoice{cipher: ContentCipher(i)}
-		if authenticated {
+		choice := cipherChoice{cipher: ContentCipher(i), tagInside: known.gcm && !authenticated}
+		if known.gcm {
 			err := choice.readGCMParameters(a.params)
 			return choice, err
 		}

@@ -175,7 +175,7 @@ func (e *EnvelopedReader) sameCipher(a algorithm) error {
 	if err != nil {
 		return err
 	}
-	if c.cipher != e.choice.cipher || c.tagSize != e.choice.tagSize || !bytes.Equal(c.iv, e.choice.iv) {
+	if c.cipher != e.choice.cipher || c.tagSize != e.choice.tagSize || c.tagInside != e.choice.tagInside || !bytes.Equal(c.iv, e.choice.iv) {
 		return malformed("it is not the same message")
 	}
 	return nil
@@ -186,7 +186,7 @@ func (e *EnvelopedReader) start() error {
 	if err != nil {
 		return err
 	}
-	if e.authenticated {
+	if e.choice.cipher.Authenticates() {
 		e.cipher, err = newGCMContent(block, e.choice)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/subtle"
@@ -16,11 +17,18 @@ import (
 // gives out before the end is as little authenticated as the plaintext of CBC.
 // The tag only says that whoever made the message had the content key, which
 // anybody can be; who it was, the signature inside says.
+//
+// It also reads AES-GCM in an EnvelopedData, with the tag at the end of the
+// ciphertext: no standard knows that, but BouncyCastle's generator of enveloped
+// data, and so Java peers, write it when GCM is asked for.
 type gcmContent struct {
 	stream  cipher.Stream
 	hash    *ghash
 	tagSize int
-	length  int64 // octets of ciphertext so far
+	inside  bool // the tag is the end of the ciphertext
+	tail    [aes.BlockSize]byte
+	carry   int   // octets of tail in use, which may be the tag
+	length  int64 // octets of ciphertext so far, without the tag
 }
 
 func newGCMContent(block cipher.Block, c cipherChoice) (*gcmContent, error) {
@@ -28,35 +36,54 @@ func newGCMContent(block cipher.Block, c cipherChoice) (*gcmContent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gcmContent{stream: stream, hash: hash, tagSize: c.tagSize}, nil
+	return &gcmContent{stream: stream, hash: hash, tagSize: c.tagSize, inside: c.tagInside}, nil
 }
 
 // fill decrypts the next buffer.
 func (c *gcmContent) fill(e *EnvelopedReader) {
-	n, err := io.ReadFull(e.content, e.buffer[:])
-	text := e.buffer[:n]
-	c.length += int64(n)
-	if c.length > maxGCM {
-		e.stop(fmt.Errorf("%w: more than %d octets of AES-GCM", ErrLimit, int64(maxGCM)))
-		return
-	}
-	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-	if err != nil && !ended {
+	n := copy(e.buffer[:], c.tail[:c.carry])
+	got, err := io.ReadFull(e.content, e.buffer[n:])
+	text := e.buffer[:n+got]
+	switch {
+	case err == nil && c.inside:
+		// A whole block stays, so that ghash goes on at the start of one.
+		text = text[:len(text)-aes.BlockSize]
+		c.carry = copy(c.tail[:], e.buffer[len(text):])
+		fallthrough
+	case err == nil:
+		e.plain = c.decrypt(text)
+		if c.length > maxGCM {
+			e.stop(fmt.Errorf("%w: more than %d octets of AES-GCM", ErrLimit, int64(maxGCM)))
+		}
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		c.last(e, text)
+	default:
 		e.stop(err)
-		return
 	}
+}
+
+func (c *gcmContent) decrypt(text []byte) []byte {
+	c.length += int64(len(text))
 	c.hash.write(text)
 	c.stream.XORKeyStream(text, text)
-	if !ended {
-		e.plain = text
-		return
-	}
-	c.last(e, text)
+	return text
 }
 
 // last judges the tag, when all of the structure has been read.
 func (c *gcmContent) last(e *EnvelopedReader, text []byte) {
-	a, err := e.finishAuthenticated(c.tagSize)
+	a := authentication{additional: [][]byte{nil}}
+	if c.inside {
+		at := max(0, len(text)-c.tagSize)
+		a.mac = bytes.Clone(text[at:])
+		text = text[:at]
+	}
+	text = c.decrypt(text)
+	var err error
+	if c.inside {
+		err = e.finish()
+	} else {
+		a, err = e.finishAuthenticated(c.tagSize)
+	}
 	switch {
 	case err != nil:
 		e.stop(err)
