@@ -20,7 +20,6 @@ type Register struct {
 	t       testing.TB
 	openssl string
 	dir     string
-	digest  string
 
 	mu      sync.Mutex
 	number  int
