@@ -148,7 +148,7 @@ def layers():
     vector("layer-triple", sealed(signed(content=twice)), "signed, encrypted and signed again, in an envelope", ["AS-59"], reason="unsupported-algorithm")
     around = head + crlf('Content-Type: multipart/mixed; boundary="around"\n\n--around\n') + twice + crlf("\n--around--\n")
     vector("layer-encrypted-in-part", around, "the envelope is one part of a multipart", ["AS-76"], maker="crafted", reason="not-encrypted")
-    again = signed().replace(b"=_kit_0001", b"=_kit_0002")
+    again = signed(options=["-noattr"]).replace(b"=_kit_0001", b"=_kit_0002")
     by_profile("layer-signed-in-signed", sealed(signed(content=again)), "a signed entity inside of the signed one, unwrapped", ["AS-43", "AS-59"],
                "ok", "not-wrapped", inner=again.split(b"\r\n\r\n", 1)[1])
 
