@@ -9,7 +9,14 @@ import (
 // one of the certificates has just begun by its issuer's clock, a path that
 // holds at the end of the skew is as good, since all dates that end were checked
 // for a later moment.
+//
+// A stranger may make an attempt as dear as can be. So after one in vain, and among
+// a crowd of intermediates, there is none unless a climb leads to the anchors.
 func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
+	if (q.tried || len(q.others) > crowd) && !q.reaches(g.anchors) {
+		return nil, nil
+	}
+	q.tried = true
 	pool := x509.NewCertPool()
 	for _, c := range q.others {
 		pool.AddCert(c)
@@ -24,7 +31,7 @@ func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
 		CertificatePolicies: g.policies,
 	}
 	paths, err := q.verify(g, o)
-	if err != nil && q.begins(g) {
+	if err != nil && q.begins(g) && q.reaches(g.anchors) {
 		o.CurrentTime = q.p.At.Add(ClockSkew)
 		return q.verify(g, o)
 	}

@@ -16,9 +16,10 @@ import (
 // and on whose issuer may be asked for.
 type climb struct {
 	q       *quest
+	to      []*Anchors
 	known   map[string][]*x509.Certificate // intermediates by canonical name
 	seen    map[Fingerprint]bool
-	reached bool // some goal, over a path with a defect
+	reached bool // one of the anchors
 	code    reason.Code
 	defect  string
 	top     *x509.Certificate // the first certificate found without an issuer
@@ -31,8 +32,8 @@ type climb struct {
 	misnamed []link
 }
 
-func (q *quest) climb() *climb {
-	c := &climb{q: q, seen: make(map[Fingerprint]bool), top: q.leaf, known: make(map[string][]*x509.Certificate)}
+func (q *quest) climb(to ...*Anchors) *climb {
+	c := &climb{q: q, to: to, seen: make(map[Fingerprint]bool), top: q.leaf, known: make(map[string][]*x509.Certificate)}
 	for _, other := range q.others {
 		n := canonicalName(other.RawSubject)
 		c.known[n] = append(c.known[n], other)
@@ -42,11 +43,15 @@ func (q *quest) climb() *climb {
 	return c
 }
 
+// reaches reports whether signatures lead to one of the anchors. It costs no
+// signature that was checked before.
+func (q *quest) reaches(anchors *Anchors) bool { return q.climb(anchors).reached }
+
 // from reports whether cert, the depth-th of its path and the issuer of below,
-// leads to a goal.
+// leads to an anchor.
 func (c *climb) from(cert, below *x509.Certificate, depth int) bool {
-	for _, g := range c.q.goals {
-		if g.anchors.Contains(cert) {
+	for _, a := range c.to {
+		if a.Contains(cert) {
 			return true
 		}
 	}
@@ -135,8 +140,8 @@ func (c *climb) diagnose(err error) (reason.Code, string) {
 func (c *climb) issuersOf(cert *x509.Certificate) []*x509.Certificate {
 	issuer := canonicalName(cert.RawIssuer)
 	var all []*x509.Certificate
-	for _, g := range c.q.goals {
-		all = append(all, g.anchors.bySubject[issuer]...)
+	for _, a := range c.to {
+		all = append(all, a.bySubject[issuer]...)
 	}
 	return append(all, c.known[issuer]...)
 }

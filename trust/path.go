@@ -8,12 +8,13 @@ import (
 )
 
 // Bounds on a path (AS-70). The number of signatures checked is bounded as
-// well, by crypto/x509 to 100 for each attempt to build and by the diagnosis to
-// maxSignatures for all of them.
+// well: a certificate that leads to no anchor costs crypto/x509 one attempt to
+// build a path, which checks 100 at most, and a climb maxSignatures.
 const (
 	MaxPath          = 10 // certificates from the end entity to the anchor
 	MaxIntermediates = 100
-	maxSignatures    = 200
+	maxSignatures    = 100
+	crowd            = 16 // more intermediates than an honest message has
 )
 
 // A quest is the search for a path of one certificate to what may vouch for it.
@@ -23,6 +24,7 @@ type quest struct {
 	leaf      *x509.Certificate
 	others    []*x509.Certificate                     // intermediates: given, then fetched
 	originals map[*x509.Certificate]*x509.Certificate // see align
+	tried     bool                                    // to build a path, in vain
 	issuers
 	signatures
 }
@@ -42,7 +44,7 @@ func checkPath(p Params, v *Verdict) (reason.Code, string) {
 		if len(paths) > 0 {
 			return q.choose(paths, v)
 		}
-		c := q.climb()
+		c := q.climb(q.anchors()...)
 		if level == maxLevels || !q.align(c.misnamed) && !q.fetch(c) {
 			return q.refuse(c, err, v)
 		}
@@ -64,6 +66,14 @@ func (q *quest) paths() ([]found, error) {
 		}
 	}
 	return all, first
+}
+
+func (q *quest) anchors() []*Anchors {
+	var all []*Anchors
+	for _, g := range q.goals {
+		all = append(all, g.anchors)
+	}
+	return all
 }
 
 // choose takes the first path that is fit and has no revoked certificate; one

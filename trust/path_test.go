@@ -260,24 +260,3 @@ func TestAS70_ManyIntermediatesOfOneNameCostLittle(t *testing.T) {
 	p.Intermediates = append(testnet.Certs(ours), crowd...)
 	wantCode(t, trust.Judge(p), reason.OK)
 }
-
-func BenchmarkJudge(b *testing.B) {
-	for _, n := range []int{10, 1000, 10000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			pki := testnet.NewPKI(b, now)
-			root := pki.Root("root")
-			ca := root.Intermediate("ca")
-			certs := testnet.Certs(root)
-			for i := 1; i < n; i++ {
-				certs = append(certs, pki.Root(fmt.Sprintf("root %d", i)).Cert)
-			}
-			p := ask(b, ca.Leaf("b.example"), root)
-			p.Intermediates, p.Anchors = testnet.Certs(ca), trust.NewAnchors(certs)
-			for b.Loop() {
-				if v := trust.Judge(p); !v.Code.IsOK() {
-					b.Fatal(v.Detail)
-				}
-			}
-		})
-	}
-}

@@ -52,7 +52,7 @@ func chain(t testing.TB) (p trust.Params, ids map[string]*testnet.Identity) {
 	return p, map[string]*testnet.Identity{"root": root, "upper": upper, "lower": lower, "leaf": leaf}
 }
 
-func TestAS71_EveryCertificateButTheAnchorIsAskedFor(t *testing.T) {
+func TestAS71_AS72_EveryCertificateButTheAnchorIsAskedFor(t *testing.T) {
 	p, ids := chain(t)
 	issuers := map[string]string{}
 	e := &known{check: func(of, issuer *x509.Certificate) {
@@ -127,6 +127,24 @@ func TestAS73_NoAnswerIsJudgedByPolicy(t *testing.T) {
 			wantCode(t, v, c.hard)
 			if !c.hard.IsOK() && !strings.Contains(v.Detail, name) {
 				t.Errorf("the detail %q does not name %s", v.Detail, name)
+			}
+		}
+	}
+}
+
+// AS-74: an answer by OCSP is as good as a list, and the verdict says which it was.
+func TestAS74_EitherMethodCounts(t *testing.T) {
+	for _, method := range []string{"crl", "ocsp"} {
+		for status, want := range map[trust.RevocationStatus]reason.Code{trust.NotRevoked: reason.OK, trust.IsRevoked: reason.Revoked} {
+			p, _ := chain(t)
+			p.Revocation = trust.HardFail
+			answer := trust.Revocation{Status: status, Method: method, Source: "http://ca.example/", ThisUpdate: now.Add(-time.Hour)}
+			p.Evidence = &known{revocations: map[string]trust.Revocation{"b.example": answer}}
+			v := trust.Judge(p)
+			wantCode(t, v, want)
+			answer.Certificate = p.Certificate
+			if d := cmp.Diff(answer, v.Revocations[0], cmp.Comparer((*x509.Certificate).Equal)); d != "" {
+				t.Errorf("revocation (-want +got):\n%s", d)
 			}
 		}
 	}
