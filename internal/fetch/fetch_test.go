@@ -85,7 +85,7 @@ func TestAS70_AnswersThatAreNone(t *testing.T) {
 		"compressed":            {bomb, ErrEncoded, false},
 		"header without end":    {header, ErrUnanswered, true},
 		"cut off":               {claims("50"), io.ErrUnexpectedEOF, true},
-		"redirects for ever":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", 302) }, ErrRedirect, false},
+		"redirects for ever":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) }, ErrRedirect, false},
 		"redirects to a file":   {redirect("file:///etc/passwd"), ErrRedirect, false},
 		"redirects to metadata": {redirect("http://169.254.169.254/latest"), guard.ErrForbidden, false},
 		"redirects to a user":   {redirect("http://user@example.com/"), ErrRedirect, false},
@@ -227,7 +227,7 @@ func TestNetworkIsGuarded(t *testing.T) {
 // address that is connected to.
 func TestRebindingIsGuarded(t *testing.T) {
 	var lookups atomic.Int32
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/second", 302) })
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/second", http.StatusFound) })
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
 	rebind := func(context.Context, string) ([]netip.Addr, error) {
 		if lookups.Add(1) == 1 {

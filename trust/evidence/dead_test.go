@@ -125,6 +125,50 @@ func TestTriesAfterAFailure(t *testing.T) {
 	})
 }
 
+// While the keeper runs, nobody's question is spent on finding out that a server
+// is back.
+func TestServerThatIsBackIsFoundByTheKeeper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth := newCA(t, now)
+		leaf := auth.leaf(names{crl: []string{crlURL}})
+		w := newWeb()
+		w.put(crlURL, refused)
+		k := &Keeper{Fetcher: w}
+		running(t, k)
+		settled(t, k, leaf, auth.Cert, now)
+		w.put(crlURL, page{body: auth.crl(now, now.Add(aDay)), after: time.Second})
+		time.Sleep(4 * firstPause)
+		if r := k.Revocation(leaf, auth.Cert, time.Now()); r.Status != trust.NotRevoked {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// Strangers who have much fetched from an authority's server do not keep others
+// from its lists.
+func TestStrangersLeavePlacesForRevocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth := newCA(t, now)
+		w := newWeb()
+		k := &Keeper{Fetcher: w}
+		defer k.Close()
+		for i := range 500 {
+			u := fmt.Sprintf("http://crl.example/%d", i)
+			w.put(u, page{err: &fetch.StatusError{Code: 404}, after: time.Second})
+			cert := *auth.Cert
+			cert.IssuingCertificateURL = []string{u}
+			k.Issuers(&cert)
+		}
+		w.put(crlURL, page{body: auth.crl(now, now.Add(aDay)), after: time.Second})
+		r, took := settled(t, k, auth.leaf(names{crl: []string{crlURL}}), auth.Cert, now)
+		if r.Status != trust.NotRevoked || took != time.Second {
+			t.Errorf("%s after %v", r.Status, took)
+		}
+	})
+}
+
 // A host that left two documents unanswered is not asked for a third, until one
 // try has succeeded.
 func TestDeadHostIsLeftAlone(t *testing.T) {
@@ -198,7 +242,7 @@ func TestAS70_FetchesAreBounded(t *testing.T) {
 		if n := len(k.lanes[issuers].queue); n != maxQueue {
 			t.Errorf("%d wait", n)
 		}
-		if n := k.host("h0.example:http").running; n != perHost {
+		if n := k.host("h0.example:http").strange.running; n != perHost {
 			t.Errorf("%d at one host", n)
 		}
 		k.mu.Unlock()
@@ -217,8 +261,8 @@ func TestAS70_FetchesAreBounded(t *testing.T) {
 			}
 		}
 		for name, h := range k.hosts {
-			if h.running != 0 || h.queued != 0 {
-				t.Errorf("host %s: %d run, %d wait", name, h.running, h.queued)
+			if h.busy() {
+				t.Errorf("host %s: %+v, %+v", name, h.strange, h.known)
 			}
 		}
 	})

@@ -25,7 +25,11 @@ const (
 const (
 	issuersFresh    = 24 * time.Hour // unless HTTP says otherwise
 	issuersFreshMin = time.Hour
-	longest         = 7 * 24 * time.Hour // without being fetched again, whatever the document says
+	issuersFreshMax = 7 * 24 * time.Hour
+	// revocationFresh is for lists and answers that count for longer. Authorities
+	// make new ones before the old have ended, and a revocation should be known
+	// within a day.
+	revocationFresh = 24 * time.Hour
 )
 
 // A document was read, verified and never changes.
@@ -76,7 +80,7 @@ func (d *document) readIssuers(body []byte, fresh time.Time) error {
 	if !fresh.IsZero() {
 		d.due = fresh
 	}
-	d.due = within(d.due, d.fetched.Add(issuersFreshMin), d.fetched.Add(longest))
+	d.due = within(d.due, d.fetched.Add(issuersFreshMin), d.fetched.Add(issuersFreshMax))
 	return nil
 }
 
@@ -108,7 +112,7 @@ func (d *document) readCRL(body []byte, issuer *x509.Certificate) error {
 	}
 	d.crl, d.made, d.ends = crl, crl.ThisUpdate, crl.Expires()
 	d.size = int64(crl.Size()) + 4*int64(crl.Len())
-	d.due = within(d.ends, d.fetched, d.fetched.Add(longest))
+	d.due = within(d.ends, d.fetched, d.fetched.Add(revocationFresh))
 	return nil
 }
 
@@ -122,7 +126,7 @@ func (d *document) readOCSP(body []byte, who parties) error {
 		return errPremature
 	}
 	d.ocsp, d.made, d.ends, d.size = body, a.ThisUpdate, a.Expires, int64(len(body))+512
-	d.due = within(d.ends, d.fetched, d.fetched.Add(longest))
+	d.due = within(d.ends, d.fetched, d.fetched.Add(revocationFresh))
 	return nil
 }
 

@@ -40,10 +40,14 @@ func (e *entry) wantsRefresh(now time.Time) bool {
 	if e.key.kind == issuers || now.Sub(e.used) > refreshUsed {
 		return false // issuers serve while they are fetched again
 	}
-	if e.doc != nil {
+	switch {
+	case e.doc != nil:
 		return !now.Before(e.doc.refresh)
+	case e.stored:
+		return !now.Before(refreshAt(e.storedFetched, e.storedDue))
 	}
-	return e.stored && !now.Before(refreshAt(e.storedFetched, e.storedDue))
+	// What was asked for in vain is tried again before it is asked for again.
+	return e.trouble.tries > 0 && now.Sub(e.used) < longPause
 }
 
 // A table holds entries within bounds; the one not asked for for longest goes

@@ -21,14 +21,6 @@ type flight struct {
 	waiters     []*waiter
 }
 
-// visits is 1 for a flight that goes to a host, 0 for others.
-func (f *flight) visits() int {
-	if f.load {
-		return 0
-	}
-	return 1
-}
-
 // A waiter is told when one of its flights brought something, or nothing more is
 // to be expected of any.
 type waiter struct {
@@ -124,7 +116,9 @@ func (k *Keeper) launch(f *flight, now time.Time) {
 	f.began, f.who = now, f.entry.who
 	f.entry.flight = f
 	l.queue = append(l.queue, f)
-	k.host(f.entry.host).queued += f.visits()
+	if !f.load {
+		k.visits(f).queued++
+	}
 	f.budget = time.AfterFunc(k.budget(), func() { k.late(f) })
 	k.dispatch(now)
 }
@@ -143,23 +137,20 @@ func (k *Keeper) late(f *flight) {
 	f.tell(false)
 }
 
+// visits counts the fetches that share a flight's places at its host.
+func (k *Keeper) visits(f *flight) *visits { return k.host(f.entry.host).visits(f.entry.key.kind) }
+
 // dispatch starts the flights for which there is a place now, in each lane the
 // first come first.
 func (k *Keeper) dispatch(now time.Time) {
 	for _, l := range k.lanes {
 		rest := l.queue[:0]
 		for _, f := range l.queue {
-			h := k.host(f.entry.host)
 			switch {
-			case k.closed, now.Sub(f.began) > fetchTime, !f.load && h.dead(now) && h.trouble.paused(now):
-				h.queued -= f.visits()
+			case k.hopeless(f, now):
 				k.abandon(f)
-			case l.running < l.wide && (f.load || h.running < perHost):
-				h.queued -= f.visits()
-				h.running += f.visits()
-				l.running++
-				f.started = true
-				k.flights.Go(func() { k.fly(f) })
+			case l.running < l.wide && (f.load || k.visits(f).running < perHost):
+				k.start(f, l)
 			default:
 				rest = append(rest, f)
 			}
@@ -169,8 +160,31 @@ func (k *Keeper) dispatch(now time.Time) {
 	}
 }
 
+// hopeless reports whether a flight need not be started any more.
+func (k *Keeper) hopeless(f *flight, now time.Time) bool {
+	if k.closed || now.Sub(f.began) > fetchTime {
+		return true
+	}
+	h := k.host(f.entry.host)
+	return !f.load && h.dead(now) && h.trouble.paused(now)
+}
+
+func (k *Keeper) start(f *flight, l *lane) {
+	f.started = true
+	l.running++
+	if !f.load {
+		v := k.visits(f)
+		v.queued--
+		v.running++
+	}
+	k.flights.Go(func() { k.fly(f) })
+}
+
 // abandon ends a flight that never started. It says nothing of its document.
 func (k *Keeper) abandon(f *flight) {
+	if !f.load {
+		k.visits(f).queued--
+	}
 	f.budget.Stop()
 	f.entry.flight = nil
 	f.tell(false)
@@ -188,6 +202,8 @@ func (k *Keeper) fly(f *flight) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.laneOf(f).running--
-	k.host(f.entry.host).running -= f.visits()
+	if !f.load {
+		k.visits(f).running--
+	}
 	k.dispatch(k.now())
 }

@@ -8,8 +8,9 @@ import (
 // A host is a server, by name and port. What fails at one document tells
 // something of all the others there.
 type host struct {
-	running int // fetches that are under way
-	queued  int
+	// Fetches for strangers and others have places of their own, so that the
+	// former cannot keep away the latter.
+	strange, known visits
 	// trouble counts documents that had no answer at all.
 	trouble trouble
 	failed  map[key]bool // at most deadAfter of them
@@ -17,6 +18,20 @@ type host struct {
 	// answered something, nobody waits for it any more.
 	late time.Time
 }
+
+// visits counts the fetches from a host.
+type visits struct{ running, queued int }
+
+func (v visits) any() bool { return v.running+v.queued > 0 }
+
+func (h *host) visits(k kind) *visits {
+	if k == issuers {
+		return &h.strange
+	}
+	return &h.known
+}
+
+func (h *host) busy() bool { return h.strange.any() || h.known.any() }
 
 // deadAfter is the number of documents that a host must have left unanswered to
 // count as dead. Then one fetch at a time is tried there, after pauses.
@@ -26,7 +41,7 @@ func (h *host) dead(now time.Time) bool { return len(h.failed) >= deadAfter && h
 
 // closed reports whether a fetch would be in vain.
 func (h *host) closed(now time.Time) bool {
-	return h.dead(now) && (h.trouble.paused(now) || h.running+h.queued > 0)
+	return h.dead(now) && (h.trouble.paused(now) || h.busy())
 }
 
 // slow reports whether nobody should wait for a fetch from here.
@@ -49,7 +64,7 @@ func (h *host) unanswered(k key, now time.Time, err error) {
 
 // idle reports whether there is nothing to remember.
 func (h *host) idle(now time.Time) bool {
-	return h.running+h.queued == 0 && !h.trouble.known(now) && !h.slow(now)
+	return !h.busy() && !h.trouble.known(now) && !h.slow(now)
 }
 
 // story tells of a host that is closed.

@@ -99,8 +99,8 @@ func (k *Keeper) listed() ([]Stored, error) {
 	return all, err
 }
 
-// Close stops all fetches and returns when nothing of them is left. What comes
-// after it is answered from memory.
+// Close stops all fetches and returns when nothing of them is left; until then
+// the cache may be used. Questions after it are answered from memory.
 func (k *Keeper) Close() {
 	k.begin()
 	k.cancel()
@@ -167,7 +167,7 @@ func (k *Keeper) forgetHosts() {
 		if len(k.hosts) < maxHosts*3/4 {
 			return
 		}
-		if h.running+h.queued == 0 {
+		if !h.busy() {
 			delete(k.hosts, name)
 		}
 	}

@@ -118,7 +118,7 @@ func (k *Keeper) land(f *flight, g cargo) bool {
 	default:
 		kept = k.fetched(e, g, now)
 	}
-	if f.fetch {
+	if f.fetch && kept {
 		k.fetch(e, now)
 	}
 	f.tell(kept)
@@ -180,13 +180,18 @@ func (k *Keeper) failed(e *entry, err error, down bool, now time.Time) {
 	k.log().Warn("revocation cannot be fetched", attrs...)
 }
 
+// saveTime bounds a write to the cache, which Close waits for.
+const saveTime = 30 * time.Second
+
 // save puts a fetched document into the cache.
 func (k *Keeper) save(e *entry, g cargo) {
 	if k.Cache == nil {
 		return
 	}
 	s := Stored{Key: e.key.String(), Body: g.who.pack(g.body), Fetched: g.doc.fetched, Expires: g.doc.due, Used: day(k.now())}
-	err := k.Cache.Save(k.ctx, s)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), saveTime)
+	defer cancel()
+	err := k.Cache.Save(ctx, s)
 	if err != nil {
 		k.log().Warn("storing a document of revocation or issuers", "url", e.key.url, "err", err)
 		return
