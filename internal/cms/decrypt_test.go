@@ -200,7 +200,7 @@ func TestUnknownTransportBesideKnown(t *testing.T) {
 	}
 }
 
-func TestAS33_OAEPParameters(t *testing.T) {
+func TestAS33_CP7_OAEPParameters(t *testing.T) {
 	sha := func(oid []byte) []byte { return tlv(tagSequence, oid, []byte{tagNull, 0}) }
 	mgf := func(hash []byte) []byte { return tlv(0xa1, tlv(tagSequence, oidTLV(oidMGF1), hash)) }
 	label := func(l string) []byte {

@@ -194,3 +194,26 @@ func TestTB4_SignedIsNoCollection(t *testing.T) {
 		}
 	}
 }
+
+// BouncyCastle and gpgsm send indefinite lengths and chunked octet strings, at
+// every place where BER has them.
+func TestCP1_IndefiniteLengths(t *testing.T) {
+	for _, name := range []string{"env-bc-stream.p7m", "env-gpgsm.p7m", "sig-bc-opaque-stream.p7s", "sig-gpgsm-opaque.p7s", "certs-bc.p7b"} {
+		message := fixture(t, name)
+		if message[1] != 0x80 {
+			t.Errorf("%s begins with a definite length", name)
+		}
+		var err error
+		switch name[:3] {
+		case "env":
+			_, err = decrypt(message, recipientKey(t, "alice"))
+		case "sig":
+			err = verifyFixture(t, message)[0].Err
+		default:
+			_, _, err = ParseCertificates(message)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -83,6 +83,9 @@ func (s *SignedData) parseHead(b *berReader) (content header, err error) {
 	if err != nil {
 		return header{}, err
 	}
+	if s.ContentType.Equal(oidCompressedData) {
+		return header{}, ErrCompressed // AS-59
+	}
 	explicit, more, err := b.next()
 	if err != nil {
 		return header{}, err

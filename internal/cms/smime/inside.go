@@ -131,10 +131,7 @@ func signature(part *mime.Part) ([]byte, error) {
 
 func judgeEnclosed(in *inner, keep bool, o Options) (*verdict, error) {
 	signed, err := cms.OpenSigned(in.body, o.signed())
-	if errors.Is(err, cms.ErrCompressed) {
-		return nil, cms.ErrCompressed
-	}
-	if errors.Is(err, cms.ErrUnsupported) {
+	if errors.Is(err, cms.ErrUnsupported) && !errors.Is(err, cms.ErrCompressed) {
 		return nil, ErrNotSigned // CMS of another content type
 	}
 	if err != nil {
@@ -153,8 +150,11 @@ func judgeEnclosed(in *inner, keep bool, o Options) (*verdict, error) {
 
 // unreadable tells apart why a SignedData cannot be read.
 func unreadable(err error) error {
-	if errors.Is(err, cms.ErrNoSignature) {
+	switch {
+	case errors.Is(err, cms.ErrNoSignature):
 		return ErrNotSigned
+	case errors.Is(err, cms.ErrCompressed):
+		return cms.ErrCompressed
 	}
 	return fmt.Errorf("%w: %w", ErrSignature, err)
 }

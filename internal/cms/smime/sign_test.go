@@ -13,7 +13,7 @@ import (
 	"postern/mime"
 )
 
-func TestAS44_AS48_WrittenForm(t *testing.T) {
+func TestAS44_AS48_AS51_WrittenForm(t *testing.T) {
 	sealed := seal(t, source(text(5000)))
 	want := outerHead + "Content-Type: application/pkcs7-mime; smime-type=enveloped-data;\r\n name=\"smime.p7m\"\r\n" +
 		"Content-Disposition: attachment; filename=\"smime.p7m\"\r\nContent-Transfer-Encoding: base64\r\n\r\nMII"
@@ -34,6 +34,9 @@ func TestAS44_AS48_WrittenForm(t *testing.T) {
 			if !strings.HasSuffix(line, "\r\n") || len(line) > 78 {
 				t.Errorf("the line %q", line)
 			}
+			if strings.ContainsFunc(line, func(r rune) bool { return r > '~' }) {
+				t.Errorf("the line %q is not ASCII", line)
+			}
 		}
 	}
 	if !strings.HasPrefix(b.String(), "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n micalg=\"sha-384,sha-256\";\r\n boundary=\"") {
@@ -41,7 +44,7 @@ func TestAS44_AS48_WrittenForm(t *testing.T) {
 	}
 }
 
-func TestSignRefuses(t *testing.T) {
+func TestAS50_SignRefuses(t *testing.T) {
 	alice := []cms.Signer{signer(t, "alice", 0)}
 	for _, s := range []string{"a\nb", "a\rb", "a\r"} {
 		if _, err := Sign(t.Context(), source(s), alice, signedAt); !errors.Is(err, ErrNotCanonical) {
