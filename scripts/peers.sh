@@ -3,7 +3,7 @@
 # sudo on Debian it installs what is missing; elsewhere it names it and fails.
 set -eu
 
-# program, or perl:MODULE, and the Debian package that brings it
+# program, perl:MODULE or a file's path, and the Debian package that brings it
 peers='
 openssl openssl
 gpgsm gpgsm
@@ -17,11 +17,14 @@ curl curl
 perl:Net::SSLeay libnet-ssleay-perl
 mbsync isync
 gcc gcc
+javac default-jdk-headless
+/usr/share/java/bcpkix.jar libbcpkix-java
 '
 
 PATH=$PATH:/usr/sbin:/sbin
 have() {
 	case $1 in
+	/*) [ -e "$1" ] ;;
 	perl:*) perl -M"${1#perl:}" -e 1 2>/dev/null ;;
 	*) command -v "$1" >/dev/null 2>&1 ;;
 	esac
