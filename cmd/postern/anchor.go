@@ -7,6 +7,7 @@ import (
 
 	"postern/bundle"
 	"postern/internal/control"
+	"postern/internal/gateway"
 )
 
 func runAnchorAdd(ctx context.Context, inv *invocation, args []string) error {
@@ -52,12 +53,28 @@ func anchorLine(a control.AnchorInfo) string {
 	return fmt.Sprintf("%s  %s, %s, %s  %s, %s", a.SHA256[:16], or(a.Domain, "every domain"), a.Direction, a.Source, a.Subject, until(a.NotAfter))
 }
 
-// until says to which day something is valid, or that it no longer is.
+// until says to which day something is valid, or that it no longer is, and how
+// soon that will be when it is soon.
 func until(end time.Time) string {
-	if time.Now().After(end) {
-		return "EXPIRED " + end.Format(time.DateOnly)
+	day := end.UTC().Format(time.DateOnly)
+	left := time.Until(end)
+	switch days := int(left / (24 * time.Hour)); {
+	case left < 0:
+		return "EXPIRED " + day
+	case left < 24*time.Hour:
+		return "until " + day + " (expires within a day)"
+	case left < gateway.ExpiresSoon:
+		return fmt.Sprintf("until %s (expires in %s)", day, count(days, "day"))
 	}
-	return "until " + end.Format(time.DateOnly)
+	return "until " + day
+}
+
+// count is a number of things in words.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func runAnchorList(ctx context.Context, inv *invocation, args []string) error {
@@ -97,8 +114,9 @@ func runAnchorShow(ctx context.Context, inv *invocation, args []string) error {
 			inv.printFields([]field{
 				{"sha256", a.SHA256}, {"subject", a.Subject}, {"issuer", a.Issuer},
 				{"trusted by", or(a.Domain, "every domain")}, {"direction", a.Direction}, {"source", a.Source},
-				{"valid", validity(a.NotBefore, a.NotAfter)},
+				{"valid", validity(a.NotBefore, a.NotAfter) + ", " + until(a.NotAfter)}, {"key", a.Key},
 			}, a.Details)
+			fmt.Fprint(inv.stdout, a.PEM)
 		}
 		return nil
 	})

@@ -2,75 +2,24 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"postern/internal/control"
-	"postern/internal/keyfile"
 )
 
-func runCertImport(ctx context.Context, inv *invocation, args []string) error {
-	fs := inv.flags("cert import")
-	owner := fs.String("for", "", "")
-	passwordFile := fs.String("password-file", "", "")
-	rest, err := parse(fs, args, 1, 1)
-	if err != nil {
-		return err
+// certLine is a certificate of ours in one line.
+func certLine(c control.CertificateInfo) string {
+	if c.State == control.StateUnreadable {
+		return fmt.Sprintf("%s  %s  %s", c.SHA256[:16], c.Owner, c.State)
 	}
-	pair, err := inv.readPair(rest[0], *passwordFile)
-	if err != nil {
-		return err
+	state := c.State
+	if c.Test {
+		state += ", TEST ONLY"
 	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(pair.Key)
-	if err != nil {
-		return usagef("use an RSA or ECDSA key", "%s: %s", rest[0], err)
-	}
-	in := control.Import{Owner: *owner, Certificate: pair.Certificate.Raw, PKCS8: pkcs8}
-	for _, c := range pair.Chain {
-		in.Chain = append(in.Chain, c.Raw)
-	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		info, err := c.ImportCertificate(ctx, in)
-		if err != nil {
-			return err
-		}
-		if inv.json {
-			return inv.printJSON(info)
-		}
-		fmt.Fprintf(inv.stdout, "imported: %s\n", certLine(info))
-		inv.printRecord(info)
-		return nil
-	})
-}
-
-// readPair reads a certificate and its key from a file that the user named.
-func (inv *invocation) readPair(file, passwordFile string) (*keyfile.Pair, error) {
-	data, err := inv.readInput(file, keyfile.MaxFile)
-	if err != nil {
-		return nil, err
-	}
-	pair, err := keyfile.Read(data, func() ([]byte, error) {
-		if file == "-" && passwordFile == "" {
-			return nil, usagef("give its password with --password-file", "the PKCS #12 file came on standard input, so the password cannot")
-		}
-		return inv.password(passwordFile, "password of "+file, false)
-	})
-	var usage *usageError
-	if err != nil && !errors.As(err, &usage) {
-		return nil, usagef(keyHint(err), "%s: %s", file, err)
-	}
-	return pair, err
-}
-
-// keyHint adds to what package keyfile says how the command takes a password.
-func keyHint(err error) string {
-	if errors.Is(err, keyfile.ErrPassphrase) {
-		return "give it at the prompt, on standard input, or in a file with --password-file"
-	}
-	return "nothing was imported; postern takes PKCS #12, or PEM with the certificate and its key in one file"
+	return fmt.Sprintf("%s  %s  %s, %s, %s, issued by %s  %s", c.SHA256[:16], c.Owner, or(c.Use, "of no use"),
+		until(c.NotAfter), c.Key, c.Issuer, state)
 }
 
 // printRecord prints what is to be published.
@@ -80,24 +29,22 @@ func (inv *invocation) printRecord(c control.CertificateInfo) {
 	}
 }
 
-func certLine(c control.CertificateInfo) string {
-	state := ""
-	if c.Test {
-		state = "  TEST ONLY"
+// warn tells of something that the command did not fail for.
+func (inv *invocation) warn(warnings []string) {
+	for _, w := range warnings {
+		fmt.Fprintf(inv.stderr, "postern: warning: %s\n", oneLine(w))
 	}
-	if c.Retired {
-		state += "  retired"
-	}
-	return fmt.Sprintf("%s  %s  %s, %s, issued by %s%s", c.SHA256[:16], c.Owner, or(c.Use, "of no use"), until(c.NotAfter), c.Issuer, state)
 }
 
 func runCertList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(inv.flags("cert list"), args, 0, 0)
+	fs := inv.flags("cert list")
+	owner := fs.String("owner", "", "")
+	_, err := parse(fs, args, 0, 0)
 	if err != nil {
 		return err
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		all, err := c.Certificates(ctx)
+		all, err := c.Certificates(ctx, control.CertificateFilter{Owner: *owner})
 		if err != nil {
 			return err
 		}
@@ -112,7 +59,9 @@ func runCertList(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func runCertShow(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(inv.flags("cert show"), args, 1, 1)
+	fs := inv.flags("cert show")
+	withPEM := fs.Bool("pem", false, "")
+	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
 		return err
 	}
@@ -125,11 +74,48 @@ func runCertShow(ctx context.Context, inv *invocation, args []string) error {
 			return inv.printJSON(found)
 		}
 		for _, s := range found {
+			state := s.State
+			if s.Test {
+				state += ", TEST ONLY"
+			}
 			inv.printFields([]field{
-				{"sha256", s.SHA256}, {"owner", s.Owner}, {"use", s.Use}, {"subject", s.Subject}, {"issuer", s.Issuer},
-				{"chain", strings.Join(s.Chain, "; ")}, {"valid", validity(s.NotBefore, s.NotAfter)},
+				{"sha256", s.SHA256}, {"owner", s.Owner}, {"use", or(s.Use, "none")}, {"state", state},
+				{"subject", s.Subject}, {"issuer", s.Issuer}, {"chain", strings.Join(s.Chain, "; ")},
+				{"valid", validity(s.NotBefore, s.NotAfter) + ", " + until(s.NotAfter)}, {"key", s.Key},
 			}, s.Details)
+			if *withPEM {
+				fmt.Fprint(inv.stdout, s.PEM)
+			}
 			inv.printRecord(s.CertificateInfo)
+		}
+		return nil
+	})
+}
+
+func runCertRetire(ctx context.Context, inv *invocation, args []string) error {
+	fs := inv.flags("cert retire")
+	undo := fs.Bool("undo", false, "")
+	rest, err := parse(fs, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		done, err := c.RetireCertificate(ctx, control.Retire{SHA256: rest[0], Undo: *undo})
+		if err != nil {
+			return err
+		}
+		inv.warn(done.Warnings)
+		if inv.json {
+			return inv.printJSON(done)
+		}
+		if *undo {
+			fmt.Fprintf(inv.stdout, "back: %s\n", certLine(done.Certificate))
+			inv.printRecord(done.Certificate)
+			return nil
+		}
+		fmt.Fprintf(inv.stdout, "retired: %s\n", certLine(done.Certificate))
+		if strings.Contains(done.Certificate.Use, "encrypt") {
+			fmt.Fprintln(inv.stdout, "take its CERT record out of DNS; what is still encrypted to it is opened as before")
 		}
 		return nil
 	})
@@ -138,19 +124,21 @@ func runCertShow(ctx context.Context, inv *invocation, args []string) error {
 func runCertIssue(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("cert issue")
 	anchor := fs.String("anchor", "", "")
+	key := fs.String("key", "", "")
+	use := fs.String("use", "", "")
 	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
 		return err
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		issued, err := c.IssueCertificate(ctx, rest[0])
+		issued, err := c.IssueCertificate(ctx, control.KeyOrder{Owner: rest[0], Key: *key, Use: *use})
 		if err != nil {
 			return err
 		}
 		if *anchor != "" {
 			err := os.WriteFile(*anchor, []byte(issued.AnchorPEM), 0o644)
 			if err != nil {
-				return usagef("the certificate was issued; postern cert list shows the test CA, and postern cert show prints it", "writing the test CA's certificate: %s", err)
+				return usagef("the certificate was issued; postern cert list shows the test CA, and postern cert show --pem prints it", "writing the test CA's certificate: %s", err)
 			}
 		}
 		if inv.json {

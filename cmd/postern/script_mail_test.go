@@ -124,6 +124,9 @@ func pkiFiles(ts *testscript.TestScript) (map[string][]byte, error) {
 	weak := root.Leaf("b.example", testnet.RSA(1024))
 	signing := root.Leaf("b.example", testnet.Usage(x509.KeyUsageDigitalSignature), testnet.EC(elliptic.P256()))
 	both := root.Leaf("b.example", testnet.SAN([]string{"nurse@b.example"}, []string{"b.example"}))
+	sign := root.Leaf("b.example", testnet.Usage(x509.KeyUsageDigitalSignature))
+	encrypt := root.Leaf("b.example", testnet.Usage(x509.KeyUsageKeyEncipherment))
+	soon := root.Leaf("b.example", testnet.Valid(-48*time.Hour, 12*24*time.Hour+time.Hour))
 	p12 := domain.PKCS12(pkiPassword)
 	cut := p12[:len(p12)/2]
 	with := func(id *testnet.Identity) []byte { return slices.Concat(testnet.PEM(id.Cert), id.KeyPEM()) }
@@ -132,8 +135,9 @@ func pkiFiles(ts *testscript.TestScript) (map[string][]byte, error) {
 		"domain.pem": with(domain), "domain.p12": p12, "cut.p12": cut,
 		"address.pem": with(address), "other.pem": with(other), "expired.pem": with(expired),
 		"weak.pem": with(weak), "signing.pem": with(signing), "both.pem": with(both),
+		"pair.pem": slices.Concat(with(sign), with(encrypt)), "soon.pem": with(soon),
 		"mismatch.pem": slices.Concat(testnet.PEM(domain.Cert), other.KeyPEM()),
-		"keyonly.pem":  domain.KeyPEM(), "certonly.pem": testnet.PEM(domain.Cert),
+		"keyonly.pem":  domain.KeyPEM(), "certonly.pem": testnet.PEM(other.Cert),
 		"password": []byte(pkiPassword + "\n"), "wrong": []byte("wrong horse\n"),
 	}, nil
 }

@@ -30,6 +30,7 @@ type AnchorInfo struct {
 	Source    string    `json:"source"`
 	Subject   string    `json:"subject"`
 	Issuer    string    `json:"issuer"`
+	Key       string    `json:"key"` // kind and size
 	NotBefore time.Time `json:"not_before"`
 	NotAfter  time.Time `json:"not_after"`
 }
@@ -150,7 +151,8 @@ func anchorInfo(a store.Anchor) (AnchorInfo, error) {
 	}
 	return AnchorInfo{
 		SHA256: a.Fingerprint.String(), Domain: string(a.Domain), Direction: string(a.Direction), Source: a.Source,
-		Subject: c.Subject.String(), Issuer: c.Issuer.String(), NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+		Subject: c.Subject.String(), Issuer: c.Issuer.String(), Key: keyKind(c),
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 	}, nil
 }
 

@@ -17,12 +17,24 @@ import (
 
 func importOf(t testing.TB, owner string, id *testnet.Identity) Import {
 	t.Helper()
+	return Import{Owner: owner, Pairs: []ImportedPair{pairOf(id)}}
+}
+
+func pairOf(id *testnet.Identity) ImportedPair {
 	block, _ := pem.Decode(id.KeyPEM())
-	in := Import{Owner: owner, Certificate: id.Cert.Raw, PKCS8: block.Bytes}
+	p := ImportedPair{Certificate: id.Cert.Raw, PKCS8: block.Bytes}
 	for _, c := range id.Chain() {
-		in.Chain = append(in.Chain, c.Raw)
+		p.Chain = append(p.Chain, c.Raw)
 	}
-	return in
+	return p
+}
+
+// one returns the only certificate that was imported.
+func one(all []CertificateInfo, err error) (CertificateInfo, error) {
+	if err != nil || len(all) != 1 {
+		return CertificateInfo{}, err
+	}
+	return all[0], nil
 }
 
 // AS-11: a certificate that does not name its owner is refused.
@@ -55,8 +67,8 @@ func TestAS11_ImportedCertificateNamesItsOwner(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := ours(t, "a.example", "b.example")
-			info, err := s.ImportCertificate(t.Context(), importOf(t, tt.owner, tt.id))
-			all, listErr := s.Certificates(t.Context())
+			info, err := one(s.ImportCertificates(t.Context(), importOf(t, tt.owner, tt.id)))
+			all, listErr := s.Certificates(t.Context(), CertificateFilter{})
 			must(t, listErr)
 			if tt.want != "" {
 				isRefused(t, name, err, tt.want)
@@ -98,7 +110,7 @@ func TestImportRefusesWhatPeersWouldRefuse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := ours(t, "a.example")
-			info, err := s.ImportCertificate(t.Context(), importOf(t, "a.example", tt.id))
+			info, err := one(s.ImportCertificates(t.Context(), importOf(t, "a.example", tt.id)))
 			if tt.words == "" {
 				must(t, err)
 				equal(t, "use", info.Use, tt.use)
@@ -109,7 +121,7 @@ func TestImportRefusesWhatPeersWouldRefuse(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.words) {
 				t.Errorf("the refusal %v does not say %q", err, tt.words)
 			}
-			all, err := s.Certificates(t.Context())
+			all, err := s.Certificates(t.Context(), CertificateFilter{})
 			must(t, err)
 			equal(t, "stored", len(all), 0)
 		})
@@ -123,19 +135,19 @@ func TestImportRefusesWhatCannotBeLoaded(t *testing.T) {
 	root := pki.Root("root")
 	good, other := root.Leaf("a.example"), root.Leaf("a.example")
 	s := ours(t, "a.example")
-	for name, change := range map[string]func(*Import){
-		"no certificate":        func(in *Import) { in.Certificate = nil },
-		"half a certificate":    func(in *Import) { in.Certificate = in.Certificate[:100] },
-		"no key":                func(in *Import) { in.PKCS8 = nil },
-		"half a key":            func(in *Import) { in.PKCS8 = in.PKCS8[:100] },
-		"another key":           func(in *Import) { in.PKCS8 = importOf(t, "", other).PKCS8 },
-		"a key of another kind": func(in *Import) { in.PKCS8 = importOf(t, "", root).PKCS8 },
-		"broken chain":          func(in *Import) { in.Chain = [][]byte{[]byte("chain")} },
-		"PEM instead of DER":    func(in *Import) { in.PKCS8 = good.KeyPEM() },
+	for name, change := range map[string]func(*ImportedPair){
+		"no certificate":        func(in *ImportedPair) { in.Certificate = nil },
+		"half a certificate":    func(in *ImportedPair) { in.Certificate = in.Certificate[:100] },
+		"no key":                func(in *ImportedPair) { in.PKCS8 = nil },
+		"half a key":            func(in *ImportedPair) { in.PKCS8 = in.PKCS8[:100] },
+		"another key":           func(in *ImportedPair) { in.PKCS8 = pairOf(other).PKCS8 },
+		"a key of another kind": func(in *ImportedPair) { in.PKCS8 = pairOf(root).PKCS8 },
+		"broken chain":          func(in *ImportedPair) { in.Chain = [][]byte{[]byte("chain")} },
+		"PEM instead of DER":    func(in *ImportedPair) { in.PKCS8 = good.KeyPEM() },
 	} {
 		in := importOf(t, "", good)
-		change(&in)
-		_, err := s.ImportCertificate(t.Context(), in)
+		change(&in.Pairs[0])
+		_, err := s.ImportCertificates(t.Context(), in)
 		isRefused(t, name, err, Invalid)
 		if err != nil && (strings.Contains(err.Error(), "PRIVATE") || len(err.Error()) > 300) {
 			t.Errorf("%s: %v", name, err)
@@ -143,7 +155,7 @@ func TestImportRefusesWhatCannotBeLoaded(t *testing.T) {
 	}
 	_, err := s.core.Directory(t.Context())
 	must(t, err)
-	all, err := s.Certificates(t.Context())
+	all, err := s.Certificates(t.Context(), CertificateFilter{})
 	must(t, err)
 	equal(t, "stored", len(all), 0)
 }
@@ -151,13 +163,13 @@ func TestImportRefusesWhatCannotBeLoaded(t *testing.T) {
 // A certificate that cannot be read is listed as that, beside the others.
 func TestListTellsOfWhatCannotBeRead(t *testing.T) {
 	s := ours(t, "a.example")
-	_, err := s.IssueCertificate(t.Context(), "a.example")
+	_, err := s.IssueCertificate(t.Context(), KeyOrder{Owner: "a.example"})
 	must(t, err)
 	bad := []byte("no certificate")
 	must(t, s.core.Store.Update(t.Context(), func(tx store.Tx) error {
 		return tx.PutKey(store.Key{Owner: "a.example", Certificate: bad, Fingerprint: store.FingerprintOf(bad)})
 	}))
-	all, err := s.Certificates(t.Context())
+	all, err := s.Certificates(t.Context(), CertificateFilter{})
 	must(t, err)
 	equal(t, "listed", len(all), 3)
 	for _, c := range all {
@@ -168,7 +180,7 @@ func TestListTellsOfWhatCannotBeRead(t *testing.T) {
 func TestShowCertificate(t *testing.T) {
 	s := ours(t, "a.example")
 	id := testnet.NewPKI(t, noon()).Root("root").Leaf("a.example")
-	info, err := s.ImportCertificate(t.Context(), importOf(t, "", id))
+	info, err := one(s.ImportCertificates(t.Context(), importOf(t, "", id)))
 	must(t, err)
 	found, err := s.ShowCertificate(t.Context(), info.SHA256[:8])
 	must(t, err)
@@ -195,7 +207,7 @@ func TestIssue(t *testing.T) {
 	errs := make([]error, len(owners))
 	var all sync.WaitGroup
 	for i, owner := range owners {
-		all.Go(func() { issued[i], errs[i] = s.IssueCertificate(t.Context(), owner) })
+		all.Go(func() { issued[i], errs[i] = s.IssueCertificate(t.Context(), KeyOrder{Owner: owner}) })
 	}
 	all.Wait()
 	for _, err := range errs {
@@ -207,7 +219,7 @@ func TestIssue(t *testing.T) {
 	if !issued[0].Certificate.Test || !strings.Contains(issued[0].Certificate.Subject, "TEST ONLY") {
 		t.Errorf("%+v", issued[0].Certificate)
 	}
-	list, err := s.Certificates(t.Context())
+	list, err := s.Certificates(t.Context(), CertificateFilter{})
 	must(t, err)
 	equal(t, "certificates with the CA's", len(list), 3)
 	dir, err := s.core.Directory(t.Context())
@@ -216,10 +228,10 @@ func TestIssue(t *testing.T) {
 	must(t, err)
 	equal(t, "signers of bob", len(dir.Signers(bob, noon())), 1)
 
-	_, err = s.IssueCertificate(t.Context(), "b.example")
+	_, err = s.IssueCertificate(t.Context(), KeyOrder{Owner: "b.example"})
 	isRefused(t, "not ours", err, Negative)
 	for _, owner := range []string{"", "test-ca", "a", "@a.example"} {
-		_, err = s.IssueCertificate(t.Context(), owner)
+		_, err = s.IssueCertificate(t.Context(), KeyOrder{Owner: owner})
 		isRefused(t, "nonsense", err, Invalid)
 	}
 }

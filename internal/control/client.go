@@ -57,14 +57,15 @@ func (c *Client) RemoveAccount(ctx context.Context, address string) error {
 	return err
 }
 
-// ImportCertificate stores a certificate with its private key.
-func (c *Client) ImportCertificate(ctx context.Context, in Import) (CertificateInfo, error) {
-	return call[Import, CertificateInfo](ctx, c, "cert/import", in)
+// ImportCertificates stores certificates, with their private keys or for key
+// requests of ours.
+func (c *Client) ImportCertificates(ctx context.Context, in Import) ([]CertificateInfo, error) {
+	return call[Import, []CertificateInfo](ctx, c, "cert/import", in)
 }
 
 // Certificates lists our certificates.
-func (c *Client) Certificates(ctx context.Context) ([]CertificateInfo, error) {
-	return call[None, []CertificateInfo](ctx, c, "cert/list", None{})
+func (c *Client) Certificates(ctx context.Context, in CertificateFilter) ([]CertificateInfo, error) {
+	return call[CertificateFilter, []CertificateInfo](ctx, c, "cert/list", in)
 }
 
 // ShowCertificate shows those of our certificates whose SHA-256 begins so.
@@ -73,8 +74,33 @@ func (c *Client) ShowCertificate(ctx context.Context, sha256 string) ([]ShownCer
 }
 
 // IssueCertificate issues a certificate from the local test CA.
-func (c *Client) IssueCertificate(ctx context.Context, owner string) (Issued, error) {
-	return call[Issue, Issued](ctx, c, "cert/issue", Issue{owner})
+func (c *Client) IssueCertificate(ctx context.Context, in KeyOrder) (Issued, error) {
+	return call[KeyOrder, Issued](ctx, c, "cert/issue", in)
+}
+
+// ExportCertificate returns a certificate of ours as a file, with or without its key.
+func (c *Client) ExportCertificate(ctx context.Context, in Export) (Exported, error) {
+	return call[Export, Exported](ctx, c, "cert/export", in)
+}
+
+// RetireCertificate retires a certificate of ours, or takes it back into use.
+func (c *Client) RetireCertificate(ctx context.Context, in Retire) (Retired, error) {
+	return call[Retire, Retired](ctx, c, "cert/retire", in)
+}
+
+// MakeKeyRequest makes a key and a request for its certificate.
+func (c *Client) MakeKeyRequest(ctx context.Context, in KeyOrder) (MadeRequest, error) {
+	return call[KeyOrder, MadeRequest](ctx, c, "cert/csr", in)
+}
+
+// KeyRequests lists the keys that wait for their certificates.
+func (c *Client) KeyRequests(ctx context.Context) ([]KeyRequestInfo, error) {
+	return call[None, []KeyRequestInfo](ctx, c, "cert/csr/list", None{})
+}
+
+// ForgetKeyRequest removes a key that waits for its certificate.
+func (c *Client) ForgetKeyRequest(ctx context.Context, in RequestName) (KeyRequestInfo, error) {
+	return call[RequestName, KeyRequestInfo](ctx, c, "cert/csr/forget", in)
 }
 
 // AddAnchors makes a domain, or with "" every domain, trust certificates.

@@ -89,13 +89,13 @@ func TestRemovedNamesLeaveNothing(t *testing.T) {
 	root := testnet.NewPKI(t, noon()).Root("root")
 	must(t, s.AddAccount(ctx, "alice@a.example", []byte("correct horse battery")))
 	for _, owner := range []string{"alice@a.example", "bob@a.example", "a.example"} {
-		_, err := s.ImportCertificate(ctx, importOf(t, owner, root.Leaf(owner)))
+		_, err := s.ImportCertificates(ctx, importOf(t, owner, root.Leaf(owner)))
 		must(t, err)
 	}
 	_, err := s.AddAnchors(ctx, AnchorsToAdd{Domain: "a.example", Direction: "both", Certificates: [][]byte{root.Cert.Raw}})
 	must(t, err)
 	left := func() (certificates, anchors int) {
-		c, err := s.Certificates(ctx)
+		c, err := s.Certificates(ctx, CertificateFilter{})
 		must(t, err)
 		a, err := s.Anchors(ctx)
 		must(t, err)

@@ -34,7 +34,7 @@ func pair(t *testing.T) (*server, *testnet.Identity, *testnet.Identity) {
 	root := testnet.NewPKI(t, noon()).Root("root")
 	a, b := root.Leaf("a.example"), root.Leaf("b.example")
 	for _, id := range []*testnet.Identity{a, b} {
-		_, err := s.ImportCertificate(t.Context(), importOf(t, "", id))
+		_, err := s.ImportCertificates(t.Context(), importOf(t, "", id))
 		must(t, err)
 	}
 	_, err := s.AddAnchors(t.Context(), AnchorsToAdd{Direction: "both", Certificates: [][]byte{root.Cert.Raw}})

@@ -116,7 +116,7 @@ func (s *site) furnish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	issued, err := s.control.IssueCertificate(ctx, string(s.domain))
+	issued, err := s.control.IssueCertificate(ctx, control.KeyOrder{Owner: string(s.domain)})
 	if err != nil {
 		return err
 	}

@@ -172,6 +172,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer stopWork()
 	var working errgroup.Group
 	working.Go(func() error { g.Work(work); return nil })
+	working.Go(func() error { g.watchExpiry(work); return nil })
 	working.Go(func() error { g.keepEvidence(work); return nil })
 
 	serving, serveCtx := errgroup.WithContext(ctx)

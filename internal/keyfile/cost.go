@@ -13,7 +13,7 @@ import (
 // exporters use 1 to 600,000 rounds.
 const (
 	maxRounds   = 5_000_000 // of all key derivations together
-	maxSafes    = 2         // as the library takes
+	maxSafes    = 16
 	maxBags     = 100
 	maxElements = 1000 // of the parameters of all algorithms
 	maxDepth    = 8    // of one algorithm's parameters
@@ -27,11 +27,12 @@ var (
 	oidShroudedBag   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 2}
 )
 
-// checkCost reads as much of a PFX as is readable without the passphrase and
-// refuses it when to open it would take too much work. Bags under encryption
-// are not seen: what they cost is spent only after the right passphrase.
-func checkCost(data []byte) error {
-	var c cost
+// add reads as much of a PFX as is readable without the passphrase and refuses
+// it when to open it, after all that was added before, would take too much work.
+// Bags under encryption are not seen: what they cost is spent only after the
+// right passphrase.
+func (c *cost) add(data []byte) error {
+	c.bags, c.elements = 0, 0
 	if !c.pfx(cryptobyte.String(data)) {
 		return fmt.Errorf("%w (its PKCS #12 structure cannot be read; files in BER must be exported anew)", ErrUnreadable)
 	}
@@ -41,7 +42,7 @@ func checkCost(data []byte) error {
 	return nil
 }
 
-// A cost adds up what a PFX asks for. Its methods report whether they could
+// A cost adds up what PKCS #12 asks for. All methods but add report whether they could
 // read what they were given.
 type cost struct {
 	rounds   int64

@@ -1,5 +1,6 @@
-// Package keyfile reads the certificates and private keys that operators
-// import: PKCS #12 (RFC 7292), or PEM with a key and its chain.
+// Package keyfile reads and writes what operators exchange with authorities and
+// other systems: certificates with their private keys in PKCS #12 (RFC 7292) or
+// PEM, and requests for certificates (PKCS #10, RFC 2986). It makes keys, too.
 package keyfile
 
 import (
@@ -11,6 +12,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
+	"unicode/utf8"
 )
 
 // Limits of what is read.
@@ -19,20 +22,21 @@ const (
 	maxKey          = 8 << 10  // bytes of a PKCS #8 key; checking a huge one takes hours
 	maxCertificate  = 64 << 10 // bytes of DER
 	maxCertificates = 32
+	maxKeys         = 8    // a signing and an encryption key, with room to spare
 	minRSA          = 2048 // bits, AS-34
 	maxRSA          = 8192 // bits; above, one signature takes seconds
 )
 
 // Errors of Read. Each is one line with a hint, and may be wrapped with more.
 var (
-	ErrPassphrase    = errors.New("the passphrase is wrong (it is the one that was set when the PKCS #12 file was exported)")
+	ErrPassphrase    = errors.New("the passphrase is wrong (it is the one that was set when the file was made)")
 	ErrNoKey         = errors.New("the file has no private key (export certificate and key together)")
 	ErrNoCertificate = errors.New("the file has no certificate (put the certificate and its key into one file)")
-	ErrManyKeys      = errors.New("the file has more than one private key (keep the one that is to be imported)")
+	ErrManyKeys      = fmt.Errorf("the file has too many private keys (at most %d are taken; export fewer)", maxKeys)
 	ErrMismatch      = errors.New("the private key belongs to none of the file's certificates (was the certificate renewed with another key?)")
 	ErrWeakKey       = errors.New("the key is too weak: RSA of 2048 bits or more, or ECDSA on P-256, P-384 or P-521, is needed")
 	ErrKeyKind       = errors.New("the key is neither RSA nor ECDSA")
-	ErrEncryptedPEM  = errors.New("the private key is encrypted within the PEM file (convert it: openssl pkcs12 -export -in FILE -out FILE.p12)")
+	ErrEncryptedPEM  = errors.New("the private key is encrypted in a way that is not read (convert it: openssl pkcs12 -export -in FILE -out FILE.p12)")
 	ErrTooLarge      = fmt.Errorf("the file is too large for a key with its certificates: at most %d bytes are read", MaxFile)
 	ErrUnreadable    = errors.New("the file is neither PKCS #12 nor PEM with certificate and key")
 )
@@ -46,56 +50,118 @@ type Pair struct {
 	Key   crypto.Signer // *rsa.PrivateKey or *ecdsa.PrivateKey
 }
 
-// Read reads a PKCS #12 or PEM file that holds exactly one private key, which
-// belongs to one of the file's certificates. The passphrase is asked for when
-// the file is PKCS #12; nil stands for the empty one. Certificates that do not
-// lead up from the key's are left out. Read judges the key's strength, not who
-// issued the certificate or until when it is valid.
-func Read(data []byte, passphrase func() ([]byte, error)) (*Pair, error) {
+// Read reads a PKCS #12 or PEM file: each of its private keys with the newest of
+// the file's certificates that belongs to it, in the order of the keys. Two or
+// more are single-use keys in one file (AS-21). The passphrase is asked for
+// when the file is encrypted, once; nil stands for the empty one. Certificates
+// that do not lead up from a key's are left out. Read judges the strength of
+// the keys, not who issued the certificates or until when they are valid. A file
+// of certificates alone, in PEM, DER or PKCS #7, is ErrNoKey.
+func Read(data []byte, passphrase func() ([]byte, error)) ([]*Pair, error) {
 	if len(data) > MaxFile {
 		return nil, ErrTooLarge
 	}
+	ask := &asker{ask: passphrase}
 	var found contents
 	var err error
 	switch {
 	case bytes.Contains(data, []byte("-----BEGIN ")):
-		found, err = readPEM(data)
+		found, err = readPEM(data, ask)
+	case holdsCertificates(data):
+		err = ErrNoKey
 	case len(data) > 0 && data[0] == 0x30: // a DER SEQUENCE
-		found, err = readPKCS12(data, passphrase)
+		found, err = readPKCS12(data, ask)
 	default:
 		err = ErrUnreadable
 	}
 	if err != nil {
 		return nil, err
 	}
-	return found.pair()
+	return found.pairs()
+}
+
+// holdsCertificates reports whether data begins as a certificate or PKCS #7 in
+// DER or BER does: with a SEQUENCE or an OBJECT IDENTIFIER within a SEQUENCE.
+// In a PFX, an INTEGER is there.
+func holdsCertificates(data []byte) bool {
+	if len(data) < 2 || data[0] != 0x30 {
+		return false
+	}
+	header := 2
+	if n := int(data[1]); n > 0x80 {
+		header += n - 0x80
+	}
+	return header < len(data) && header <= 6 && (data[header] == 0x30 || data[header] == 0x06)
+}
+
+// An asker asks for the passphrase when it is needed, and once.
+type asker struct {
+	ask    func() ([]byte, error)
+	secret []byte
+	asked  bool
+}
+
+// passphrase returns ErrPassphrase for one that cannot be right.
+func (a *asker) passphrase() (string, error) {
+	if !a.asked && a.ask != nil {
+		secret, err := a.ask()
+		if err != nil {
+			return "", fmt.Errorf("asking for the passphrase: %w", err)
+		}
+		a.secret, a.asked = secret, true
+	}
+	if len(a.secret) > maxPassphrase || !utf8.Valid(a.secret) {
+		return "", fmt.Errorf("%w: it is too long or not UTF-8", ErrPassphrase)
+	}
+	return string(a.secret), nil
 }
 
 // contents is what a file holds, before it is known to fit together.
 type contents struct {
-	key          any // as crypto/x509 parses it
+	keys         []any // as crypto/x509 parses them
 	certificates []*x509.Certificate
 }
 
-func (c contents) pair() (*Pair, error) {
+// pairs puts keys and certificates together. A key that is there twice counts
+// once.
+func (c contents) pairs() ([]*Pair, error) {
 	switch {
-	case c.key == nil:
+	case len(c.keys) == 0:
 		return nil, ErrNoKey
+	case len(c.keys) > maxKeys:
+		return nil, ErrManyKeys
 	case len(c.certificates) == 0:
 		return nil, ErrNoCertificate
 	case len(c.certificates) > maxCertificates:
 		return nil, fmt.Errorf("%w (more than %d certificates)", ErrUnreadable, maxCertificates)
 	}
-	key, err := checkKey(c.key)
-	if err != nil {
-		return nil, err
+	var pairs []*Pair
+	for _, k := range c.keys {
+		key, err := checkKey(k)
+		if err != nil {
+			return nil, err
+		}
+		newest := newestOf(key, c.certificates)
+		if newest == nil {
+			return nil, ErrMismatch
+		}
+		if slices.ContainsFunc(pairs, func(p *Pair) bool { return p.Certificate == newest }) {
+			continue
+		}
+		pairs = append(pairs, &Pair{Certificate: newest, Chain: ChainOf(newest, c.certificates), Key: key})
 	}
-	for _, certificate := range c.certificates {
-		if matches(certificate, key) {
-			return &Pair{Certificate: certificate, Chain: chainOf(certificate, c.certificates), Key: key}, nil
+	return pairs, nil
+}
+
+// newestOf returns the certificate of a key that became valid last, or nil.
+func newestOf(key crypto.Signer, all []*x509.Certificate) *x509.Certificate {
+	var newest *x509.Certificate
+	for _, c := range all {
+		if Matches(c, key.Public()) && (newest == nil || c.NotBefore.After(newest.NotBefore)) {
+			newest = c
 		}
 	}
-	return nil, ErrMismatch
+	return newest
 }
 
 // checkKey holds a key to the kinds and sizes that Direct uses (AS-34).
@@ -118,14 +184,15 @@ func checkKey(key any) (crypto.Signer, error) {
 	return nil, ErrKeyKind
 }
 
-func matches(certificate *x509.Certificate, key crypto.Signer) bool {
-	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+// Matches reports whether a certificate is for a public key.
+func Matches(certificate *x509.Certificate, key crypto.PublicKey) bool {
+	public, ok := key.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && public.Equal(certificate.PublicKey)
 }
 
-// chainOf orders those of all that lead up from leaf, each signed by the next,
-// up to the last or to one that signs itself.
-func chainOf(leaf *x509.Certificate, all []*x509.Certificate) []*x509.Certificate {
+// ChainOf orders those of all that lead up from leaf, each signed by the next,
+// up to the last or to one that signs itself; without leaf.
+func ChainOf(leaf *x509.Certificate, all []*x509.Certificate) []*x509.Certificate {
 	used := []*x509.Certificate{leaf}
 	for {
 		issuer := issuerOf(used[len(used)-1], all, used)

@@ -29,6 +29,15 @@ func names(p *keyfile.Pair) []string {
 	return list
 }
 
+// allNames are the names of several pairs, in their order.
+func allNames(pairs []*keyfile.Pair) [][]string {
+	var all [][]string
+	for _, p := range pairs {
+		all = append(all, names(p))
+	}
+	return all
+}
+
 func TestReadOpenSSLFiles(t *testing.T) {
 	for name, algorithm := range map[string]string{
 		"RSA-2048": "-algorithm RSA -pkeyopt rsa_keygen_bits:2048",
@@ -43,6 +52,8 @@ func TestReadOpenSSLFiles(t *testing.T) {
 			o.run("pkcs12 -export -inkey leaf.key -in leaf.pem -passout pass: -out empty.p12")
 			o.run("pkcs12 -export -keypbe NONE -certpbe NONE -inkey leaf.key -in leaf.pem -passout pass:secret -out plain.p12")
 			o.run("pkcs12 -in modern.p12 -passin pass:secret -nodes -out bags.pem")
+			o.run("pkcs8 -topk8 -in leaf.key -passout pass:secret -out sealed.key")
+			o.run("pkcs8 -topk8 -v1 PBE-SHA1-3DES -in leaf.key -passout pass:secret -out sealed-old.key")
 			key, leaf, sub, root := string(o.read("leaf.key")), string(o.read("leaf.pem")), string(o.read("sub.pem")), string(o.read("root.pem"))
 			all := []string{"leaf", "sub", "root"}
 			for _, tt := range []struct {
@@ -61,13 +72,16 @@ func TestReadOpenSSLFiles(t *testing.T) {
 				{"PEM, a certificate twice", []byte(leaf + leaf + key + sub + sub), noPassphrase, []string{"leaf", "sub"}},
 				{"PEM with CRLF and text", []byte("Bag\r\n" + strings.ReplaceAll(leaf+key, "\n", "\r\n")), noPassphrase, []string{"leaf"}},
 				{"PEM out of PKCS #12", o.read("bags.pem"), noPassphrase, all},
+				{"PEM with an encrypted key", append(o.read("sealed.key"), leaf...), passphrase("secret"), []string{"leaf"}},
+				{"PEM with an encrypted key, legacy", append([]byte(leaf+sub), o.read("sealed-old.key")...), passphrase("secret"), []string{"leaf", "sub"}},
+				{"PEM with a key twice", append([]byte(key+leaf), o.read("sealed.key")...), passphrase("secret"), []string{"leaf"}},
 			} {
 				t.Run(tt.name, func(t *testing.T) {
-					pair, err := keyfile.Read(tt.data, tt.passphrase)
+					pairs, err := keyfile.Read(tt.data, tt.passphrase)
 					if err != nil {
 						t.Fatal(err)
 					}
-					if diff := cmp.Diff(tt.want, names(pair)); diff != "" {
+					if diff := cmp.Diff([][]string{tt.want}, allNames(pairs)); diff != "" {
 						t.Errorf("(-want +got)\n%s", diff)
 					}
 				})
@@ -84,12 +98,12 @@ func TestReadOldPEMForms(t *testing.T) {
 	o.run("req -x509 -new -key ec.key -subj /CN=TEST-ONLY-ec -out ec.pem")
 	for _, name := range []string{"rsa", "ec"} {
 		key := map[string]string{"rsa": "rsa1.key", "ec": "ec.key"}[name]
-		pair, err := keyfile.Read(append(o.read(key), o.read(name+".pem")...), noPassphrase)
+		pairs, err := keyfile.Read(append(o.read(key), o.read(name+".pem")...), noPassphrase)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff([]string{name}, names(pair)); diff != "" {
+		if diff := cmp.Diff([][]string{{name}}, allNames(pairs)); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", name, diff)
 		}
 	}
@@ -101,9 +115,17 @@ func TestReadRefuses(t *testing.T) {
 	o.run("req -x509 -newkey rsa:2048 -nodes -keyout b.key -subj /CN=TEST-ONLY-b -out b.pem")
 	o.run("req -x509 -newkey rsa:1024 -nodes -keyout weak.key -subj /CN=TEST-ONLY-weak -out weak.pem")
 	o.run("req -x509 -newkey ed25519 -nodes -keyout ed.key -subj /CN=TEST-ONLY-ed -out ed.pem")
+	o.run("ecparam -name prime256v1 -genkey -noout -out ec.key")
 	o.run("ecparam -name secp224r1 -genkey -noout -out p224.key")
 	o.run("req -x509 -new -key p224.key -subj /CN=TEST-ONLY-p224 -out p224.pem")
 	o.run("pkcs8 -topk8 -in a.key -passout pass:secret -out sealed.key")
+	o.run("pkcs8 -topk8 -iter 6000000 -v2prf hmacWithSHA1 -in ec.key -passout pass:secret -out rounds.key")
+	o.run("pkcs8 -topk8 -iter 3000000 -v2prf hmacWithSHA1 -in ec.key -passout pass:secret -out half.key")
+	o.run("pkcs8 -topk8 -scrypt -in a.key -passout pass:secret -out scrypt.key")
+	o.run("pkcs8 -topk8 -provider legacy -provider default -v1 PBE-MD5-DES -in a.key -passout pass:secret -out des.key")
+	o.run("x509 -in a.pem -outform DER -out a.der")
+	o.run("crl2pkcs7 -nocrl -certfile a.pem -outform DER -out a.p7b")
+	o.run("crl2pkcs7 -nocrl -certfile a.pem -out a.p7b.pem")
 	o.run("rsa -in a.key -traditional -aes128 -passout pass:secret -out sealed1.key")
 	o.run("pkcs12 -export -inkey a.key -in a.pem -passout pass:secret -out a.p12")
 	o.run("pkcs12 -export -legacy -inkey a.key -in a.pem -passout pass:secret -out legacy.p12")
@@ -145,9 +167,21 @@ func TestReadRefuses(t *testing.T) {
 		{"PEM without key", join("a.pem"), noPassphrase, keyfile.ErrNoKey},
 		{"PEM without certificate", join("a.key"), noPassphrase, keyfile.ErrNoCertificate},
 		{"PEM of others", []byte("-----BEGIN X-----\n-----END X-----\n"), noPassphrase, keyfile.ErrNoKey},
-		{"PEM with two keys", join("a.pem", "a.key", "b.key"), noPassphrase, keyfile.ErrManyKeys},
+		{"PEM with a key too many", join("a.pem", "a.key", "b.key"), noPassphrase, keyfile.ErrMismatch},
+		{"PEM with many keys", append(bytes.Repeat(join("a.key"), 9), join("a.pem")...), noPassphrase, keyfile.ErrManyKeys},
+		{"PEM with many encrypted keys", append(bytes.Repeat(join("sealed.key"), 9), join("a.pem")...), noPassphrase, keyfile.ErrManyKeys},
+		{"DER certificate", join("a.der"), noPassphrase, keyfile.ErrNoKey},
+		{"PKCS #7", join("a.p7b"), noPassphrase, keyfile.ErrNoKey},
+		{"PKCS #7 in PEM", join("a.p7b.pem"), noPassphrase, keyfile.ErrNoKey},
 		{"PEM with another's key", join("a.pem", "b.key"), noPassphrase, keyfile.ErrMismatch},
-		{"PEM with an encrypted key", join("a.pem", "sealed.key"), noPassphrase, keyfile.ErrEncryptedPEM},
+		{"an encrypted key, wrong passphrase", join("a.pem", "sealed.key"), passphrase("Secret"), keyfile.ErrPassphrase},
+		{"an encrypted key without certificate", join("sealed.key"), noPassphrase, keyfile.ErrNoCertificate},
+		{"an encrypted key of another", join("b.pem", "sealed.key"), passphrase("secret"), keyfile.ErrMismatch},
+		{"an encrypted key with too many rounds", join("a.pem", "rounds.key"), noPassphrase, keyfile.ErrUnreadable},
+		{"encrypted keys with too many rounds together", join("a.pem", "half.key", "half.key"), noPassphrase, keyfile.ErrUnreadable},
+		{"an encrypted key by scrypt", join("a.pem", "scrypt.key"), passphrase("secret"), keyfile.ErrEncryptedPEM},
+		{"an encrypted key by DES", join("a.pem", "des.key"), passphrase("secret"), keyfile.ErrEncryptedPEM},
+		{"a broken encrypted key", append(join("a.pem"), "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"...), noPassphrase, keyfile.ErrUnreadable},
 		{"PEM with an old encrypted key", join("a.pem", "sealed1.key"), noPassphrase, keyfile.ErrEncryptedPEM},
 		{"PEM with a weak key", join("weak.pem", "weak.key"), noPassphrase, keyfile.ErrWeakKey},
 		{"PEM with P-224", join("p224.pem", "p224.key"), noPassphrase, keyfile.ErrWeakKey},

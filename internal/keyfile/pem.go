@@ -4,20 +4,26 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"strings"
 )
 
 // maxBlocks bounds the PEM blocks of a file, those that are passed over included.
 const maxBlocks = 100
 
-// readPEM collects the key and the certificates of a PEM file, in any order and
+// readPEM collects the keys and the certificates of a PEM file, in any order and
 // with any text between (RFC 7468 §2). Blocks of other kinds, such as the
 // parameters of a curve, are passed over.
-func readPEM(data []byte) (contents, error) {
+func readPEM(data []byte, ask *asker) (contents, error) {
 	var found contents
+	var sealed [][]byte // EncryptedPrivateKeyInfo
 	for range maxBlocks {
 		block, rest := pem.Decode(data)
 		if block == nil {
-			return found, nil
+			return found, found.unseal(sealed, ask)
+		}
+		if block.Type == "ENCRYPTED PRIVATE KEY" { // RFC 7468 §11
+			sealed, data = append(sealed, block.Bytes), rest
+			continue
 		}
 		err := found.addBlock(block)
 		if err != nil {
@@ -29,7 +35,7 @@ func readPEM(data []byte) (contents, error) {
 }
 
 func (c *contents) addBlock(block *pem.Block) error {
-	if _, encrypted := block.Headers["DEK-Info"]; encrypted || block.Type == "ENCRYPTED PRIVATE KEY" {
+	if _, encrypted := block.Headers["DEK-Info"]; encrypted {
 		return ErrEncryptedPEM
 	}
 	switch block.Type {
@@ -55,7 +61,7 @@ func (c *contents) addCertificate(der []byte) error {
 }
 
 func addKey[K any](c *contents, der []byte, parse func([]byte) (K, error)) error {
-	if c.key != nil {
+	if len(c.keys) == maxKeys {
 		return ErrManyKeys
 	}
 	if len(der) > maxKey {
@@ -66,6 +72,54 @@ func addKey[K any](c *contents, der []byte, parse func([]byte) (K, error)) error
 		// The parser's words stay inside: they could hold parts of the key.
 		return fmt.Errorf("%w (the private key cannot be parsed)", ErrUnreadable)
 	}
-	c.key = key
+	c.keys = append(c.keys, key)
 	return nil
+}
+
+// unseal adds private keys that were encrypted by a passphrase. Such a key is
+// what PKCS #12 calls a shrouded key, and so is read as part of one.
+func (c *contents) unseal(sealed [][]byte, ask *asker) error {
+	if len(sealed) == 0 {
+		return nil
+	}
+	if len(c.certificates) == 0 {
+		return ErrNoCertificate
+	}
+	if len(c.keys)+len(sealed) > maxKeys {
+		return ErrManyKeys
+	}
+	var work cost
+	var all []assembly
+	for _, der := range sealed {
+		a := assembly{bags: [][]byte{shroudedBag(der), certificateBag(c.certificates[0].Raw)}}
+		err := work.add(a.pfx(""))
+		if err != nil {
+			return err
+		}
+		all = append(all, a)
+	}
+	secret, err := ask.passphrase()
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		found, err := decode(a.pfx(secret), secret)
+		if err != nil {
+			return sealedKeyError(err)
+		}
+		c.keys = append(c.keys, found.keys...)
+	}
+	return nil
+}
+
+// sealedKeyError translates the library's errors about an encrypted key. The
+// file has nothing to tell a wrong passphrase from a damaged key by.
+func sealedKeyError(err error) error {
+	switch text := err.Error(); {
+	case strings.Contains(text, "is not supported"), strings.Contains(text, "are supported"):
+		return ErrEncryptedPEM
+	case strings.Contains(text, "parsing PKCS#8 private key"):
+		return fmt.Errorf("%w (the private key cannot be parsed)", ErrUnreadable)
+	}
+	return ErrPassphrase
 }

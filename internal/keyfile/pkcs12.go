@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"software.sslmate.com/src/go-pkcs12"
 )
@@ -15,31 +14,43 @@ const maxPassphrase = 1024
 
 // readPKCS12 reads a PFX with its integrity and privacy by password
 // (RFC 7292 §4), of the modern and of the legacy algorithms.
-func readPKCS12(data []byte, passphrase func() ([]byte, error)) (contents, error) {
-	err := checkCost(data)
+func readPKCS12(data []byte, ask *asker) (contents, error) {
+	var work cost
+	err := work.add(data)
 	if err != nil {
 		return contents{}, err
 	}
-	var secret []byte
-	if passphrase != nil {
-		secret, err = passphrase()
-		if err != nil {
-			return contents{}, fmt.Errorf("asking for the passphrase: %w", err)
-		}
+	secret, err := ask.passphrase()
+	if err != nil {
+		return contents{}, err
 	}
-	if len(secret) > maxPassphrase || !utf8.Valid(secret) {
-		return contents{}, fmt.Errorf("%w: it is too long or not UTF-8", ErrPassphrase)
+	found, err := decode(data, secret)
+	if err != nil && isOfSeveral(err) {
+		found, err = readSeveral(data, secret, &work)
 	}
-	key, certificate, chain, err := pkcs12.DecodeChain(data, string(secret))
 	if err != nil {
 		return contents{}, pkcs12Error(err)
 	}
-	return contents{key: key, certificates: append([]*x509.Certificate{certificate}, chain...)}, nil
+	return found, nil
+}
+
+// decode reads a PFX that has one key, with the errors of the library.
+func decode(data []byte, secret string) (contents, error) {
+	key, certificate, chain, err := pkcs12.DecodeChain(data, secret)
+	if err != nil {
+		return contents{}, err
+	}
+	return contents{keys: []any{key}, certificates: append([]*x509.Certificate{certificate}, chain...)}, nil
 }
 
 // pkcs12Error translates the library's errors, of which only those about the
 // passphrase have values.
 func pkcs12Error(err error) error {
+	for _, ours := range []error{ErrUnreadable, ErrManyKeys, ErrNoKey} {
+		if errors.Is(err, ours) {
+			return err
+		}
+	}
 	if errors.Is(err, pkcs12.ErrIncorrectPassword) || errors.Is(err, pkcs12.ErrDecryption) {
 		return ErrPassphrase
 	}
@@ -50,7 +61,7 @@ func pkcs12Error(err error) error {
 	for text, known := range map[string]error{
 		"certificate missing":           ErrNoCertificate,
 		"private key missing":           ErrNoKey,
-		"expected exactly one key bag":  ErrManyKeys,
+		"expected exactly one key bag":  fmt.Errorf("%w (keys lie encrypted beside certificates)", ErrManyKeys),
 		"no MAC in data":                fmt.Errorf("%w (it has no integrity check)", ErrUnreadable),
 		"negative serial number":        fmt.Errorf("%w (a certificate has a negative serial number)", ErrUnreadable),
 		"unknown private key algorithm": ErrKeyKind,

@@ -5,18 +5,17 @@ package testca
 
 import (
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
 	"postern/internal/keyfile"
-	"postern/mime"
 )
 
 // How long certificates are valid, and how far a peer's clock may be behind.
@@ -27,18 +26,29 @@ const (
 )
 
 const (
-	keyBits = 2048
-	// maxCommonName is ub-common-name of RFC 5280 appendix A.1, in characters.
-	maxCommonName = 64
-	mark          = "TEST ONLY"
-	organization  = "TEST ONLY, not for patients' records"
+	mark         = "TEST ONLY"
+	organization = "TEST ONLY, not for patients' records"
 )
+
+// An Order says what certificate is wanted.
+type Order struct {
+	// Owner is an address (bound by rfc822Name) or a domain (bound by dNSName).
+	Owner string
+	Kind  keyfile.Kind // of the key
+	Use   keyfile.Use
+}
+
+// Made reports whether a certificate is a test authority's or issued by one. It
+// goes by the names alone: it tells operators, and proves nothing.
+func Made(c *x509.Certificate) bool {
+	return slices.Contains(c.Subject.Organization, organization) || slices.Contains(c.Issuer.Organization, organization)
+}
 
 // New makes an authority: a key and a certificate that it signs itself, good
 // for five years from now and for end certificates alone. Its name ends in 8
 // hexadecimal digits of the SHA-256 of its key.
 func New(now time.Time) (*keyfile.Pair, error) {
-	pair, err := issue(nil, &x509.Certificate{
+	pair, err := issue(nil, keyfile.RSA2048, "", &x509.Certificate{
 		Subject:        name(mark + " Postern CA"),
 		NotBefore:      now.Add(-clockSkew),
 		NotAfter:       now.AddDate(authorityYears, 0, 0),
@@ -53,11 +63,9 @@ func New(now time.Time) (*keyfile.Pair, error) {
 	return pair, nil
 }
 
-// Issue makes a key and a certificate for owner, an address (bound by
-// rfc822Name) or a domain (bound by dNSName): for signing and for encryption,
-// good for a year from now or for as long as the authority is. The authority is
-// what New made.
-func Issue(authority *keyfile.Pair, owner string, now time.Time) (*keyfile.Pair, error) {
+// Issue makes a key and a certificate, good for a year from now or for as long as
+// the authority is. The authority is what New made.
+func Issue(authority *keyfile.Pair, o Order, now time.Time) (*keyfile.Pair, error) {
 	err := checkAuthority(authority, now)
 	if err != nil {
 		return nil, err
@@ -65,10 +73,9 @@ func Issue(authority *keyfile.Pair, owner string, now time.Time) (*keyfile.Pair,
 	template := &x509.Certificate{
 		NotBefore:   now.Add(-clockSkew),
 		NotAfter:    now.AddDate(leafYears, 0, 0),
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, // AS-20
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
 	}
-	err = bind(template, owner)
+	err = bind(template, o.Owner)
 	if err != nil {
 		return nil, fmt.Errorf("issuing a test certificate: %w", err)
 	}
@@ -78,9 +85,9 @@ func Issue(authority *keyfile.Pair, owner string, now time.Time) (*keyfile.Pair,
 	if template.NotAfter.After(authority.Certificate.NotAfter) {
 		template.NotAfter = authority.Certificate.NotAfter
 	}
-	pair, err := issue(authority, template)
+	pair, err := issue(authority, o.Kind, o.Use, template)
 	if err != nil {
-		return nil, fmt.Errorf("issuing a test certificate for %s: %w", owner, err)
+		return nil, fmt.Errorf("issuing a test certificate for %s: %w", o.Owner, err)
 	}
 	return pair, nil
 }
@@ -102,24 +109,13 @@ func checkAuthority(authority *keyfile.Pair, now time.Time) error {
 // bind puts owner into the subject alternative name, and into the subject as far
 // as there is room.
 func bind(template *x509.Certificate, owner string) error {
-	shown := ""
-	if strings.Contains(owner, "@") {
-		address, err := mime.ParseAddress(owner)
-		if err != nil {
-			return err
-		}
-		shown = address.String()
-		template.EmailAddresses = []string{shown}
-	} else {
-		domain, err := mime.ParseDomain(owner)
-		if err != nil {
-			return err
-		}
-		shown = domain.String()
-		template.DNSNames = []string{shown}
+	binding, err := keyfile.BindingOf(owner)
+	if err != nil {
+		return err
 	}
-	commonName := mark + " " + shown
-	if len(commonName) > maxCommonName {
+	template.EmailAddresses, template.DNSNames = binding.Addresses, binding.Domains
+	commonName := mark + " " + binding.Shown
+	if len(commonName) > keyfile.MaxCommonName {
 		commonName = mark
 	}
 	template.Subject = name(commonName)
@@ -132,23 +128,30 @@ func name(commonName string) pkix.Name {
 
 // issue makes a key and the certificate of the template, signed by the authority
 // or, without one, by itself.
-func issue(authority *keyfile.Pair, template *x509.Certificate) (*keyfile.Pair, error) {
-	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+func issue(authority *keyfile.Pair, kind keyfile.Kind, use keyfile.Use, template *x509.Certificate) (*keyfile.Pair, error) {
+	key, err := kind.Generate()
 	if err != nil {
 		return nil, fmt.Errorf("making a key: %w", err)
+	}
+	if template.KeyUsage == 0 {
+		template.KeyUsage = use.KeyUsage(key.Public()) // AS-20
 	}
 	template.BasicConstraintsValid = true
 	template.SerialNumber, err = serial()
 	if err != nil {
 		return nil, err
 	}
-	digest := sha256.Sum256(x509.MarshalPKCS1PublicKey(&key.PublicKey))
-	template.SubjectKeyId = digest[:20] // RFC 7093 §2, method 1
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("writing a public key: %w", err)
+	}
+	digest := sha256.Sum256(public)
+	template.SubjectKeyId = digest[:20] // RFC 7093 §2, method 4, its first 160 bits
 	if authority == nil {
 		template.Subject.CommonName += fmt.Sprintf(" %x", digest[:4]) // tells it from others of its name
 		authority = &keyfile.Pair{Certificate: template, Key: key}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, authority.Certificate, &key.PublicKey, authority.Key)
+	der, err := x509.CreateCertificate(rand.Reader, template, authority.Certificate, key.Public(), authority.Key)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}

@@ -57,7 +57,7 @@ func TestIssue(t *testing.T) {
 		{"Near.example", "TEST ONLY near.example", nil, []string{"near.example"}},
 		{strings.Repeat("a", 60) + "@near.example", "TEST ONLY", []string{strings.Repeat("a", 60) + "@near.example"}, nil},
 	} {
-		pair, err := testca.Issue(ca, tt.owner, now)
+		pair, err := testca.Issue(ca, testca.Order{Owner: tt.owner}, now)
 		if err != nil {
 			t.Errorf("%s: %v", tt.owner, err)
 			continue
@@ -71,6 +71,9 @@ func TestIssue(t *testing.T) {
 		}
 		if key, ok := pair.Key.(*rsa.PrivateKey); !ok || key.N.BitLen() != 2048 || !key.PublicKey.Equal(c.PublicKey) {
 			t.Errorf("%s: the key does not fit", tt.owner)
+		}
+		if !testca.Made(c) || !testca.Made(ca.Certificate) {
+			t.Errorf("%s: it does not tell where it comes from", tt.owner)
 		}
 		if !strings.Contains(c.Issuer.String(), "TEST ONLY") || !strings.Contains(c.Subject.String(), "TEST ONLY") {
 			t.Errorf("%s: issuer %s, subject %s", tt.owner, c.Issuer, c.Subject)
@@ -89,7 +92,7 @@ func TestIssue(t *testing.T) {
 
 func TestIssueStaysWithinTheAuthority(t *testing.T) {
 	ca := newAuthority(t)
-	pair, err := testca.Issue(ca, "near.example", now.AddDate(4, 6, 0))
+	pair, err := testca.Issue(ca, testca.Order{Owner: "near.example"}, now.AddDate(4, 6, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +103,7 @@ func TestIssueStaysWithinTheAuthority(t *testing.T) {
 
 func TestIssueRefuses(t *testing.T) {
 	ca := newAuthority(t)
-	leaf, err := testca.Issue(ca, "near.example", now)
+	leaf, err := testca.Issue(ca, testca.Order{Owner: "near.example"}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,9 +121,41 @@ func TestIssueRefuses(t *testing.T) {
 		{"authority not yet valid", ca, "near.example", now.AddDate(-1, 0, 0), "make a new one"},
 		{"leaf as authority", leaf, "near.example", now, "not a test authority"},
 	} {
-		_, err := testca.Issue(tt.authority, tt.owner, tt.now)
+		_, err := testca.Issue(tt.authority, testca.Order{Owner: tt.owner}, tt.now)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
+	}
+}
+
+// AS-20, AS-21: single-use certificates, and keys of each kind, with the keyUsage
+// that is theirs.
+func TestAS20_IssuedCertificatesAreForTheirUse(t *testing.T) {
+	ca := newAuthority(t)
+	sign, encipher, agree := x509.KeyUsageDigitalSignature, x509.KeyUsageKeyEncipherment, x509.KeyUsageKeyAgreement
+	for _, tt := range []struct {
+		kind keyfile.Kind
+		use  keyfile.Use
+		want x509.KeyUsage
+	}{
+		{keyfile.RSA2048, keyfile.Sign, sign}, {keyfile.RSA2048, keyfile.Encrypt, encipher},
+		{keyfile.RSA3072, keyfile.Both, sign | encipher},
+		{keyfile.P256, keyfile.Sign, sign}, {keyfile.P256, keyfile.Encrypt, agree}, {keyfile.P384, keyfile.Both, sign | agree},
+	} {
+		pair, err := testca.Issue(ca, testca.Order{Owner: "near.example", Kind: tt.kind, Use: tt.use}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pair.Certificate.KeyUsage != tt.want || !keyfile.Matches(pair.Certificate, pair.Key.Public()) {
+			t.Errorf("%s, %s: usage %b, want %b", tt.kind, tt.use, pair.Certificate.KeyUsage, tt.want)
+		}
+	}
+}
+
+func TestMadeElsewhere(t *testing.T) {
+	c := &x509.Certificate{}
+	c.Subject.CommonName = "TEST ONLY"
+	if testca.Made(c) {
+		t.Error("a name is taken for the test authority's")
 	}
 }

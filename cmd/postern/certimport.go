@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"postern/bundle"
+	"postern/internal/control"
+	"postern/internal/keyfile"
+)
+
+func runCertImport(ctx context.Context, inv *invocation, args []string) error {
+	fs := inv.flags("cert import")
+	owner := fs.String("for", "", "")
+	passwordFile := fs.String("password-file", "", "")
+	rest, err := parse(fs, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	in, err := inv.readImport(rest[0], *passwordFile)
+	if err != nil {
+		return err
+	}
+	in.Owner = *owner
+	return inv.withClient(ctx, func(c *control.Client) error {
+		all, err := c.ImportCertificates(ctx, in)
+		if err != nil {
+			return err
+		}
+		if inv.json {
+			return inv.printJSON(all)
+		}
+		for _, info := range all {
+			fmt.Fprintf(inv.stdout, "imported: %s\n", certLine(info))
+			inv.printRecord(info)
+		}
+		return nil
+	})
+}
+
+// readImport reads what a file holds that the user named: certificates with their
+// keys, or certificates alone.
+func (inv *invocation) readImport(file, passwordFile string) (control.Import, error) {
+	data, err := inv.readInput(file, keyfile.MaxFile)
+	if err != nil {
+		return control.Import{}, err
+	}
+	pairs, err := keyfile.Read(data, func() ([]byte, error) {
+		if file == "-" && passwordFile == "" {
+			return nil, usagef("give its password with --password-file", "the file came on standard input, so the password cannot")
+		}
+		return inv.password(passwordFile, "password of "+file, false)
+	})
+	var usage *usageError
+	switch {
+	case errors.Is(err, keyfile.ErrNoKey):
+		return readAnswer(file, data)
+	case errors.As(err, &usage):
+		return control.Import{}, err
+	case err != nil:
+		return control.Import{}, usagef(keyHint(err), "%s: %s", file, err)
+	}
+	var in control.Import
+	for _, p := range pairs {
+		pkcs8, err := x509.MarshalPKCS8PrivateKey(p.Key)
+		if err != nil {
+			return control.Import{}, usagef("use an RSA or ECDSA key", "%s: %s", file, err)
+		}
+		in.Pairs = append(in.Pairs, control.ImportedPair{Certificate: p.Certificate.Raw, Chain: raw(p.Chain), PKCS8: pkcs8})
+	}
+	return in, nil
+}
+
+// readAnswer reads a file without a private key: an authority's answer to a
+// request, whose key is in the store.
+func readAnswer(file string, data []byte) (control.Import, error) {
+	certificates, bad, err := bundle.Read(data)
+	switch {
+	case err != nil:
+		return control.Import{}, usagef(keyHint(keyfile.ErrNoKey), "%s: %s", file, keyfile.ErrNoKey)
+	case len(bad) > 0:
+		return control.Import{}, usagef("nothing was imported; ask for the file again", "%s: %d of its certificates cannot be read: %s", file, len(bad), bad[0])
+	}
+	return control.Import{Certificates: raw(certificates)}, nil
+}
+
+func raw(certificates []*x509.Certificate) (all [][]byte) {
+	for _, c := range certificates {
+		all = append(all, c.Raw)
+	}
+	return all
+}
+
+// keyHint adds to what package keyfile says how the command takes a password.
+func keyHint(err error) string {
+	if errors.Is(err, keyfile.ErrPassphrase) {
+		return "give it at the prompt, on standard input, or in a file with --password-file"
+	}
+	return "nothing was imported; postern takes PKCS #12, or PEM with the certificate and its key in one file"
+}

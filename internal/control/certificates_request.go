@@ -1,0 +1,139 @@
+package control
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"postern/internal/keyfile"
+	"postern/store"
+)
+
+// A KeyRequestInfo is what may be shown of a key that waits for its certificate.
+type KeyRequestInfo struct {
+	ID      string    `json:"id"` // SHA-256 of the public key
+	Owner   string    `json:"owner"`
+	Key     string    `json:"key"` // kind and size
+	Created time.Time `json:"created"`
+}
+
+// A MadeRequest is a request for a certificate whose key was just made.
+type MadeRequest struct {
+	KeyRequestInfo
+	PEM string `json:"pem"` // PKCS #10
+}
+
+// A RequestName names a key that waits by its ID or the start of it.
+type RequestName struct {
+	ID string `json:"id"`
+}
+
+// makeKeyRequest makes a key, keeps it, and returns the request for its
+// certificate. The key never leaves the store.
+func (s *Service) makeKeyRequest(ctx context.Context, in KeyOrder) (MadeRequest, error) {
+	owner, domain, err := parseOwner(in.Owner)
+	if err != nil {
+		return MadeRequest{}, err
+	}
+	kind, use, err := in.parse()
+	if err != nil {
+		return MadeRequest{}, err
+	}
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error { return requireOurs(tx, domain) }) // before the work
+	if err != nil {
+		return MadeRequest{}, err
+	}
+	key, err := kind.Generate()
+	if err != nil {
+		return MadeRequest{}, fmt.Errorf("making a key: %w", err)
+	}
+	der, err := keyfile.NewRequest(key, in.Owner, use)
+	if err != nil {
+		return MadeRequest{}, invalid(err, "")
+	}
+	request, err := keyRequest(owner, key, s.Core.Now())
+	if err != nil {
+		return MadeRequest{}, err
+	}
+	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		err := requireOurs(tx, domain)
+		if err != nil {
+			return err
+		}
+		return tx.PutKeyRequest(request)
+	})
+	if err != nil {
+		return MadeRequest{}, err
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}) // RFC 7468 §7
+	return MadeRequest{requestInfo(request), string(text)}, nil
+}
+
+func keyRequest(owner string, key crypto.Signer, now time.Time) (store.KeyRequest, error) {
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return store.KeyRequest{}, fmt.Errorf("storing a key: %w", err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return store.KeyRequest{}, fmt.Errorf("storing a key: %w", err)
+	}
+	return store.KeyRequest{ID: store.FingerprintOf(public), Owner: owner, PKCS8: pkcs8, Created: now}, nil
+}
+
+func requestInfo(r store.KeyRequest) KeyRequestInfo {
+	info := KeyRequestInfo{ID: r.ID.String(), Owner: r.Owner, Key: "cannot be read", Created: r.Created}
+	private, err := x509.ParsePKCS8PrivateKey(r.PKCS8)
+	signer, ok := private.(crypto.Signer)
+	if err == nil && ok {
+		info.Key = publicKind(signer.Public())
+	}
+	return info
+}
+
+func (s *Service) listKeyRequests(ctx context.Context, _ None) (all []KeyRequestInfo, err error) {
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		requests, err := tx.KeyRequests()
+		all = nil
+		for _, r := range requests {
+			all = append(all, requestInfo(r))
+		}
+		return err
+	})
+	return all, err
+}
+
+// forgetKeyRequest removes a key that waits: a certificate for it can no longer
+// be used.
+func (s *Service) forgetKeyRequest(ctx context.Context, in RequestName) (forgotten KeyRequestInfo, err error) {
+	prefix, err := parsePrefix(in.ID, "postern cert csr --list")
+	if err != nil {
+		return KeyRequestInfo{}, err
+	}
+	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		requests, err := tx.KeyRequests()
+		if err != nil {
+			return err
+		}
+		var found []store.KeyRequest
+		for _, r := range requests {
+			if strings.HasPrefix(r.ID.String(), prefix) {
+				found = append(found, r)
+			}
+		}
+		switch len(found) {
+		case 0:
+			return &Error{Kind: Negative, Message: "no such key waits for its certificate", Hint: "postern cert csr --list shows those that do"}
+		case 1:
+			forgotten = requestInfo(found[0])
+			return tx.RemoveKeyRequest(found[0].ID)
+		}
+		return invalid(errors.New("several keys begin so"), "give more digits")
+	})
+	return forgotten, err
+}

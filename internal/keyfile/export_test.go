@@ -1,0 +1,27 @@
+package keyfile
+
+import (
+	"golang.org/x/crypto/cryptobyte"
+	der "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Merged is a PFX with the safes of several, as programs write it that make a
+// safe for each key and each certificate.
+func Merged(secret string, files ...[]byte) []byte {
+	all := sequence(func(b *cryptobyte.Builder) {
+		for _, file := range files {
+			s := cryptobyte.String(file)
+			var pfx, content, safes cryptobyte.String
+			s.ReadASN1(&pfx, der.SEQUENCE)
+			pfx.SkipASN1(der.INTEGER)
+			contentInfo(&pfx, &content)
+			octetsOfSequence(content, &safes)
+			b.AddBytes(safes)
+		}
+	})
+	return sequence(func(b *cryptobyte.Builder) {
+		b.AddASN1Int64(3)
+		addContentInfo(b, oidData, octets(all))
+		addMAC(b, all, secret)
+	})
+}
