@@ -242,7 +242,7 @@ func TestAS70_FetchesAreBounded(t *testing.T) {
 		if n := len(k.lanes[issuers].queue); n != maxQueue {
 			t.Errorf("%d wait", n)
 		}
-		if n := k.host("h0.example:http").strange.running; n != perHost {
+		if n := k.host("h0.example:80").strange.running; n != perHost {
 			t.Errorf("%d at one host", n)
 		}
 		k.mu.Unlock()
@@ -251,7 +251,7 @@ func TestAS70_FetchesAreBounded(t *testing.T) {
 		if got := k.Issuers(&cert); got.Pending != nil || !got.Down {
 			t.Errorf("beyond the queue: %+v", got)
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(10 * fetchTime)
 		k.Close()
 		k.mu.Lock()
 		defer k.mu.Unlock()

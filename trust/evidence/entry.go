@@ -2,7 +2,9 @@ package evidence
 
 import (
 	"container/list"
+	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"postern/internal/fetch"
@@ -91,9 +93,9 @@ func hostOf(raw string) string {
 func hostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
-		port = u.Scheme
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	return u.Hostname() + ":" + port
+	return net.JoinHostPort(strings.TrimSuffix(u.Hostname(), "."), port)
 }
 
 // put gives an entry its document and makes room for it.

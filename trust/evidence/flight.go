@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -148,7 +149,7 @@ func (k *Keeper) dispatch(now time.Time) {
 		for _, f := range l.queue {
 			switch {
 			case k.hopeless(f, now):
-				k.abandon(f)
+				k.abandon(f, now)
 			case l.running < l.wide && (f.load || k.visits(f).running < perHost):
 				k.start(f, l)
 			default:
@@ -180,8 +181,13 @@ func (k *Keeper) start(f *flight, l *lane) {
 	k.flights.Go(func() { k.fly(f) })
 }
 
-// abandon ends a flight that never started. It says nothing of its document.
-func (k *Keeper) abandon(f *flight) {
+var errNoTurn = errors.New("so much was being fetched that its turn did not come")
+
+// abandon ends a flight that never started.
+func (k *Keeper) abandon(f *flight, now time.Time) {
+	if !f.load && !k.closed && now.Sub(f.began) > fetchTime {
+		f.entry.trouble.add(now, errNoTurn, true)
+	}
 	if !f.load {
 		k.visits(f).queued--
 	}

@@ -550,6 +550,17 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
+func TestHostsOfURLs(t *testing.T) {
+	for raw, want := range map[string]string{
+		"http://A.example/x": "a.example:80", "http://a.example.:80/": "a.example:80", "https://a.example": "a.example:443",
+		"http://[2001:db8::1]:8080/": "[2001:db8::1]:8080", "ldap://a.example": "",
+	} {
+		if got := hostOf(raw); got != want {
+			t.Errorf("%s: %q", raw, got)
+		}
+	}
+}
+
 func TestRefreshTimes(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct{ lasts, from, to time.Duration }{

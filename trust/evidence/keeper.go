@@ -41,7 +41,8 @@ type Keeper struct {
 	Now func() time.Time
 	Log *slog.Logger // nil is none
 
-	once    sync.Once
+	made    sync.Once
+	indexed sync.Once
 	ctx     context.Context // of flights
 	cancel  context.CancelFunc
 	flights sync.WaitGroup
@@ -57,16 +58,18 @@ type Keeper struct {
 
 var _ trust.Evidence = (*Keeper)(nil)
 
-// begin makes a Keeper ready, once: it learns what the cache has.
+// begin makes a Keeper ready for questions, once: it learns what the cache has.
 func (k *Keeper) begin() {
-	k.once.Do(func() {
+	k.make()
+	k.indexed.Do(k.index)
+}
+
+func (k *Keeper) make() {
+	k.made.Do(func() {
 		k.ctx, k.cancel = context.WithCancel(context.Background())
-		k.mu.Lock()
-		defer k.mu.Unlock()
 		k.strange.entries, k.strange.bytes = maxEntries, issuerBytes
 		k.known.entries, k.known.bytes = maxEntries, documentBytes
 		k.hosts, k.lanes = make(map[string]*host), newLanes()
-		k.index()
 	})
 }
 
@@ -79,6 +82,8 @@ func (k *Keeper) index() {
 	if err != nil {
 		k.log().Warn("the cache of revocation cannot be read", "err", err)
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	slices.SortStableFunc(all, func(a, b Stored) int { return a.Used.Compare(b.Used) })
 	for _, s := range all[max(0, len(all)-2*maxEntries):] {
 		id, ok := parseKey(s.Key)
@@ -102,7 +107,7 @@ func (k *Keeper) listed() ([]Stored, error) {
 // Close stops all fetches and returns when nothing of them is left; until then
 // the cache may be used. Questions after it are answered from memory.
 func (k *Keeper) Close() {
-	k.begin()
+	k.make()
 	k.cancel()
 	k.mu.Lock()
 	k.closed = true
