@@ -154,6 +154,12 @@ func newForgery(t testing.TB, content []byte) *forgery {
 // bytes signs and encodes, detached.
 func (f *forgery) bytes(t testing.TB) []byte {
 	t.Helper()
+	return f.around(bytes.Repeat(f.info(t), f.copies))
+}
+
+// info signs and makes the SignerInfo.
+func (f *forgery) info(t testing.TB) []byte {
+	t.Helper()
 	toSign := setOf(tagSet, f.attrs)
 	if f.signUnsort {
 		toSign = tlv(tagSet, f.attrs...)
@@ -166,14 +172,17 @@ func (f *forgery) bytes(t testing.TB) []byte {
 			t.Fatal(err)
 		}
 	}
-	info := tlv(tagSequence, integerTLV(1), f.sid, f.digest, tlv(0xa0, f.attrs...), f.signature, tlv(tagOctetString, value))
-	infos := bytes.Repeat(info, f.copies)
+	return tlv(tagSequence, integerTLV(1), f.sid, f.digest, tlv(0xa0, f.attrs...), f.signature, tlv(tagOctetString, value))
+}
+
+// around encodes, with these SignerInfos.
+func (f *forgery) around(infos ...[]byte) []byte {
 	return tlv(tagSequence, oidTLV(oidSignedData), tlv(0xa0, tlv(tagSequence,
 		integerTLV(1),
 		tlv(tagSet, f.digest),
 		tlv(tagSequence, oidTLV(f.contentType)),
 		tlv(0xa0, f.certs...),
-		tlv(tagSet, infos),
+		tlv(tagSet, infos...),
 	)))
 }
 

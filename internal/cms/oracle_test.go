@@ -14,7 +14,7 @@ import (
 // Two other implementations of PKCS #7 in Go: what they write is read here, and
 // what is written here they read.
 
-func rawKey(t *testing.T, name string) crypto.PrivateKey {
+func rawKey(t testing.TB, name string) crypto.PrivateKey {
 	t.Helper()
 	key, err := x509.ParsePKCS8PrivateKey(pemBlock(t, name+".key"))
 	if err != nil {
