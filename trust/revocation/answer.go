@@ -39,11 +39,12 @@ type revocation struct {
 
 // The reasons of RFC 5280 §5.3.1 that matter here.
 const (
-	noReason      = -1
-	keyCompromise = 1
-	caCompromise  = 2
-	removeFromCRL = 8
-	aaCompromise  = 10
+	noReason        = -1
+	keyCompromise   = 1
+	caCompromise    = 2
+	certificateHold = 6
+	removeFromCRL   = 8
+	aaCompromise    = 10
 )
 
 // holds reports whether the certificate was revoked at a moment, by a document
@@ -98,14 +99,21 @@ func (p period) check(at time.Time) error {
 }
 
 // answer makes the Answer for a certificate that ended at some time, from all
-// that the document says against it.
+// that the document says against it. A document that is out of date counts no
+// more, but for revocations that are for good.
 func (p period) answer(at, ended time.Time, against []revocation) (Answer, error) {
 	a := Answer{Status: trust.NotRevoked, ThisUpdate: p.this, NextUpdate: p.next, Expires: p.expires()}
+	stale := p.check(at)
 	for _, r := range against {
-		if r.holds(at, p.this) {
+		// RFC 5280 §5.3.1: nothing but a hold is ever taken back. So whoever keeps
+		// us from newer documents does not make us forget the others.
+		if r.holds(at, p.this) && (stale == nil || r.reason != certificateHold) {
 			a.Status, a.RevokedAt, a.Reason = trust.IsRevoked, r.at, reasonName(r.reason)
 			return a, nil
 		}
+	}
+	if stale != nil {
+		return Answer{}, stale
 	}
 	// RFC 5280 §3.3: issuers forget revocations of certificates that have ended.
 	if len(against) == 0 && p.this.After(ended) {

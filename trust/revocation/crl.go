@@ -205,7 +205,8 @@ func (c *CRL) Verify(issuer *x509.Certificate) error {
 // Check answers for a certificate of the issuer at a moment. The CRL is
 // verified first. point is the URL that it was fetched from, as Sources gave it:
 // a CRL that is for other distribution points does not count, and may as well
-// be for one that the certificate names (RFC 5280 §6.3.3 (b)).
+// be for one that the certificate names (RFC 5280 §6.3.3 (b)). A CRL that has
+// expired does not count either, except that who was revoked for good stays so.
 func (c *CRL) Check(cert, issuer *x509.Certificate, point string, at time.Time) (Answer, error) {
 	a, err := c.check(cert, issuer, point, at)
 	if err != nil {
@@ -224,10 +225,6 @@ func (c *CRL) check(cert, issuer *x509.Certificate, point string, at time.Time) 
 		return Answer{}, err
 	}
 	err = c.scope.check(cert, point)
-	if err != nil {
-		return Answer{}, err
-	}
-	err = c.period().check(at)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -111,6 +111,20 @@ func TestAS72_CRLCountsUntilNextUpdate(t *testing.T) {
 	}
 }
 
+// TestAS72_RevocationOutlivesItsCRL: who keeps newer CRLs from us must not make
+// revoked certificates good again. A hold is different: it may have ended.
+func TestAS72_RevocationOutlivesItsCRL(t *testing.T) {
+	issuer, list := certificate(t, "rsa"), crl(t, "rsa")
+	for cert, reason := range map[string]string{"one": "", "two": "superseded", "stolen": "keyCompromise"} {
+		a, err := list.Check(certificate(t, cert), issuer, "", later)
+		if err != nil || a.Status != trust.IsRevoked || a.Reason != reason || !a.Expires.Equal(ends) {
+			t.Errorf("%s: %+v, %v", cert, a, err)
+		}
+	}
+	a, err := list.Check(certificate(t, "hold"), issuer, "", later)
+	wantError(t, a, err, "counted until")
+}
+
 func TestAS72_CRLIsOfTheCertificatesIssuer(t *testing.T) {
 	list, fine, issuer := crl(t, "rsa"), certificate(t, "fine"), certificate(t, "rsa")
 	stranger := *fine

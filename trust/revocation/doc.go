@@ -7,7 +7,8 @@
 // not count, and an error says why. What does not count is never taken for good.
 //
 // A document made after the moment it is asked about counts, since that is how
-// the past is judged. Whoever has a clock must refuse what was made in the
+// the past is judged. A document that has expired counts no more, except that a
+// revocation for good, which is all but a hold, stays one. Whoever has a clock must refuse what was made in the
 // future: CRL.Premature and Answer.Premature tell.
 //
 // The certificate given as the issuer must be the one whose key signed the

@@ -58,6 +58,8 @@ func TestAS74_SingleResponses(t *testing.T) {
 		"revoked without a date":    {[][]byte{w.single(der(0xa1), next)}, "", "malformed"},
 		"removed":                   {[][]byte{w.single(isRevoked(before, 8), next)}, "", "removeFromCRL"},
 		"nextUpdate before":         {[][]byte{w.single(good(), until(made.Add(-time.Second)))}, "", "malformed"},
+		"revoked long ago":          {[][]byte{w.single(isRevoked(before, 4))}, trust.IsRevoked, ""},
+		"held long ago":             {[][]byte{w.single(isRevoked(before, 6))}, "", "counted until"},
 		"without nextUpdate":        {[][]byte{w.single(good())}, "", "counted until"},
 		"fractions of a second":     {[][]byte{seq(w.about(1000), good(), der(0x18, []byte("20261001000000.5Z")), next)}, "", "malformed"},
 		"an issuer by SHA-384":      {[][]byte{seq(seq(seq(oid(2, 16, 840, 1, 101, 3, 4, 2, 2)), octets(nil), octets(nil), integer(1000)), good(), generalized(made), next)}, "", "says nothing"},
