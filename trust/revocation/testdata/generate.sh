@@ -4,9 +4,9 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 keys=$here/../../../internal/testnet/testdata/keys
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-exec 2>log
+exec 3>&2 2>log # OpenSSL's chatter is shown if something fails
+trap '[ $? = 0 ] || cat log >&3; rm -rf "$dir"' EXIT
 
 openssl ecparam -name prime256v1 -genkey -noout -out ec.key
 openssl ecparam -name secp384r1 -genkey -noout -out ec384.key
