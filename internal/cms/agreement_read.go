@@ -1,6 +1,8 @@
 package cms
 
 import (
+	"crypto/ecdh"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/asn1"
@@ -155,8 +157,8 @@ func (u *agreedUnwrap) contentKey(k RecipientKey, encrypted []byte, size int) []
 	if len(encrypted) != size+wrapOverhead {
 		return key
 	}
-	point, err := u.curve.ecdh.NewPublicKey(u.ephemeral)
-	if err != nil {
+	point, onCurve := u.point(k)
+	if point == nil {
 		return key
 	}
 	secret, err := k.Agreement.ECDH(point)
@@ -169,7 +171,25 @@ func (u *agreedUnwrap) contentKey(k RecipientKey, encrypted []byte, size int) []
 			return key
 		}
 		got, good := unwrapKey(block, encrypted)
-		subtle.ConstantTimeCopy(good, key, got)
+		subtle.ConstantTimeCopy(good&onCurve, key, got)
 	}
 	return key
+}
+
+// point is the ephemeral point and 1. In place of what is no point of the curve
+// it is our own and 0, so that the work is the same.
+func (u *agreedUnwrap) point(k RecipientKey) (*ecdh.PublicKey, int) {
+	point, err := u.curve.ecdh.NewPublicKey(u.ephemeral)
+	if err == nil {
+		return point, 1
+	}
+	own, ok := k.Certificate.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return nil, 0
+	}
+	point, err = own.ECDH()
+	if err != nil {
+		return nil, 0
+	}
+	return point, 0
 }

@@ -34,8 +34,9 @@ func (c *cbcContent) fill(e *EnvelopedReader) {
 }
 
 // last decrypts the end of the ciphertext. The rest of the structure is read
-// before the padding is judged, so that what an outsider can see of the time
-// does not depend on it.
+// before the padding is judged, and what was decrypted is handed out before bad
+// padding is told, so that whoever reads it does the same work whatever the
+// padding is.
 func (c *cbcContent) last(e *EnvelopedReader, text []byte) {
 	whole := len(text) > 0 && len(text)%aes.BlockSize == 0
 	good, padding := 0, 0
@@ -47,10 +48,12 @@ func (c *cbcContent) last(e *EnvelopedReader, text []byte) {
 	switch {
 	case err != nil:
 		e.stop(err)
-	case good != 1:
+	case !whole:
 		e.stop(ErrUndecryptable)
+	case good != 1:
+		e.end(text, ErrUndecryptable)
 	default:
-		e.end(text[:len(text)-padding])
+		e.end(text[:len(text)-padding], io.EOF)
 	}
 }
 

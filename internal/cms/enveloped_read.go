@@ -211,19 +211,18 @@ func (e *EnvelopedReader) stop(err error) {
 	}
 }
 
-// end leaves the last plaintext to be read.
-func (e *EnvelopedReader) end(plain []byte) {
+// end leaves the last plaintext to be read, and then err.
+func (e *EnvelopedReader) end(plain []byte, err error) {
 	e.plain = plain
-	e.err = io.EOF
+	e.err = err
 	if len(plain) == 0 {
-		e.stop(io.EOF)
+		e.stop(err)
 	}
 }
 
 // Read returns plaintext. It returns io.EOF only after the padding or the
 // authentication tag was right, the rest of the structure was right, and r was
-// at its end. Plaintext that came
-// before another error must be thrown away.
+// at its end. Plaintext that came before another error must be thrown away.
 func (e *EnvelopedReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

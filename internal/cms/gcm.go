@@ -90,7 +90,7 @@ func (c *gcmContent) last(e *EnvelopedReader, text []byte) {
 	case !c.verify(a):
 		e.stop(ErrUndecryptable)
 	default:
-		e.end(text)
+		e.end(text, io.EOF)
 	}
 }
 

@@ -155,6 +155,8 @@ func unreadable(err error) error {
 		return ErrNotSigned
 	case errors.Is(err, cms.ErrCompressed):
 		return cms.ErrCompressed
+	case errors.Is(err, mime.ErrEncoding):
+		return err // it tells as much as garbage does, and no more
 	}
 	return fmt.Errorf("%w: %w", ErrSignature, err)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -245,6 +246,9 @@ func (m *opener) again() (*sourceReader, *cms.EnvelopedReader, error) {
 // inside is, and neither error nor time depends on where garbage stopped
 // looking like MIME.
 func (m *opener) settle(src *sourceReader, plain *cms.EnvelopedReader, inside error) error {
+	if inside != nil {
+		asIfSigned(plain)
+	}
 	_, err := copyAll(io.Discard, plain)
 	switch {
 	case src.err != nil:
@@ -255,6 +259,14 @@ func (m *opener) settle(src *sourceReader, plain *cms.EnvelopedReader, inside er
 		return inside
 	}
 	return cms.ErrUndecryptable
+}
+
+// asIfSigned does to what is left of the plaintext what is done to a signed
+// part, so that garbage takes as long as a message.
+func asIfSigned(plain io.Reader) {
+	boundary := newBoundary()
+	part := io.MultiReader(strings.NewReader("--"+boundary+"\r\n"), plain)
+	_, _ = mime.SplitSigned(part, boundary, sha256.New()) // it fails: there is no end to the part
 }
 
 // verify checks the signatures. A hash that the micalg parameter did not
