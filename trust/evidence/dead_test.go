@@ -276,7 +276,8 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	}
 	at(0).flight = &flight{}
 	for i := range 100 {
-		tab.put(at(i), &document{size: 300})
+		now = now.Add(time.Minute)
+		tab.put(at(i), &document{size: 300}, now)
 		at(i).stored = true
 	}
 	if len(tab.byKey) != 10 || tab.order.Len() != 10 || tab.documented > tab.bytes {
@@ -285,9 +286,16 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	if tab.byKey[key{kind: issuers, url: "http://a.example/0"}] == nil {
 		t.Error("the entry of a flight is gone")
 	}
-	tab.put(at(99), &document{size: 5000})
+	now = now.Add(time.Minute)
+	tab.put(at(99), &document{size: 5000}, now)
 	if tab.documented != 5000 || !at(98).asleep() {
 		t.Errorf("%d octets", tab.documented)
+	}
+	for i := 90; i < 99; i++ {
+		tab.put(at(i), &document{size: 2900}, now)
+	}
+	if tab.documented > stretch*tab.bytes || tab.documented < stretch*tab.bytes/2 {
+		t.Errorf("%d octets in use", tab.documented)
 	}
 	k := &Keeper{}
 	defer k.Close()
@@ -297,6 +305,58 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	}
 	if len(k.hosts) > maxHosts {
 		t.Errorf("%d hosts", len(k.hosts))
+	}
+}
+
+// Documents that do not fit into memory together do not drive each other out for
+// ever while somebody waits for all of them.
+func TestWaitForWhatDoesNotFitEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		room  int64
+		cache Cache
+		fits  bool
+	}{
+		"a little too large":            {400, nil, true},
+		"much too large":                {1, nil, false},
+		"a little too large, but saved": {400, newShelf(), true},
+		"much too large, but saved":     {1, newShelf(), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				now := time.Now()
+				auth := newCA(t, now)
+				w := newWeb()
+				k := &Keeper{Fetcher: w, Cache: c.cache}
+				defer k.Close()
+				k.begin()
+				k.known.bytes = c.room
+				var all []trust.Revocation
+				for i := range 3 {
+					u := fmt.Sprintf("http://crl.example/%d", i)
+					w.put(u, page{body: auth.crl(now, now.Add(aDay)), after: time.Millisecond})
+					all = append(all, trust.Revocation{Certificate: auth.leaf(names{crl: []string{u}})})
+				}
+				waits := 0
+				for pending := true; pending; waits++ {
+					pending = false
+					for i, r := range all {
+						all[i] = k.Revocation(r.Certificate, auth.Cert, now)
+						if p := all[i].Pending; p != nil && !pending {
+							pending = true
+							<-p
+						}
+					}
+					if waits > 20 {
+						t.Fatal("it never ends")
+					}
+				}
+				for _, r := range all {
+					if c.fits && r.Status != trust.NotRevoked {
+						t.Errorf("%s: %s", r.Status, r.Detail)
+					}
+				}
+			})
+		})
 	}
 }
 

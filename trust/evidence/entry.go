@@ -25,6 +25,7 @@ type entry struct {
 	flight  *flight // under way, or nil
 	trouble trouble
 	used    time.Time
+	arrived time.Time // when a document came last
 	saved   time.Time // Used in the cache
 	alarmed bool      // the end of the document was warned of
 
@@ -56,7 +57,7 @@ func (e *entry) wantsRefresh(now time.Time) bool {
 // first. Entries of fetches under way stay.
 type table struct {
 	entries    int   // at most
-	bytes      int64 // of documents, at most, but for one document alone
+	bytes      int64 // of documents, at most, but for those in use and one alone
 	byKey      map[key]*entry
 	order      list.List // *entry, the one used last in front
 	documented int64     // octets of documents
@@ -98,16 +99,31 @@ func hostPort(u *url.URL) string {
 	return net.JoinHostPort(strings.TrimSuffix(u.Hostname(), "."), port)
 }
 
+// What was asked for within inUse stays, so that the documents of one judgement
+// do not drive each other out, until there are stretch times as many octets as
+// there should be.
+const (
+	inUse   = time.Minute
+	stretch = 8
+)
+
 // put gives an entry its document and makes room for it.
-func (t *table) put(e *entry, d *document) {
+func (t *table) put(e *entry, d *document, now time.Time) {
 	t.drop(e)
-	e.doc, e.made = d, d.made
+	e.doc, e.made, e.arrived = d, d.made, now
 	t.documented += d.size
 	for place := t.order.Back(); place != nil && t.documented > t.bytes; place = place.Prev() {
-		if old := place.Value.(*entry); old != e {
+		old := place.Value.(*entry)
+		if old != e && (now.Sub(old.used) >= inUse || t.documented > stretch*t.bytes) {
 			t.drop(old)
 		}
 	}
+}
+
+// crowded reports whether a document came a moment ago and had to go again.
+// Nobody waits for it to come once more: that could go on for ever.
+func (e *entry) crowded(now time.Time) bool {
+	return e.doc == nil && !e.arrived.IsZero() && now.Sub(e.arrived) < inUse
 }
 
 func (t *table) drop(e *entry) {

@@ -115,6 +115,7 @@ func (k *Keeper) launch(f *flight, now time.Time) {
 		return
 	}
 	f.began, f.who = now, f.entry.who
+	f.quiet = f.quiet || f.entry.crowded(now)
 	f.entry.flight = f
 	l.queue = append(l.queue, f)
 	if !f.load {

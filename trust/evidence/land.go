@@ -113,7 +113,7 @@ func (k *Keeper) land(f *flight, g cargo) bool {
 	kept := false
 	switch {
 	case f.load:
-		kept = k.loaded(e, g)
+		kept = k.loaded(e, g, now)
 	case k.closed && g.err != nil: // cut off
 	default:
 		kept = k.fetched(e, g, now)
@@ -125,13 +125,13 @@ func (k *Keeper) land(f *flight, g cargo) bool {
 	return kept
 }
 
-func (k *Keeper) loaded(e *entry, g cargo) bool {
+func (k *Keeper) loaded(e *entry, g cargo, now time.Time) bool {
 	if g.doc == nil {
 		e.stored = false
 		return false
 	}
 	e.who = g.who
-	k.table(e.key.kind).put(e, g.doc)
+	k.table(e.key.kind).put(e, g.doc, now)
 	return true
 }
 
@@ -149,7 +149,7 @@ func (k *Keeper) fetched(e *entry, g cargo, now time.Time) bool {
 		k.failed(e, g.err, fetch.Temporary(g.err) && fromNetwork(g), now)
 		return false
 	}
-	k.table(e.key.kind).put(e, g.doc)
+	k.table(e.key.kind).put(e, g.doc, now)
 	if !now.Before(g.doc.due) { // kept for questions about the past
 		k.failed(e, fmt.Errorf("it ended on %s", stamp(g.doc.ends)), false, now)
 		return true
