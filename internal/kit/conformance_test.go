@@ -1,0 +1,176 @@
+package kit
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// root is the top of the tree.
+const root = "../.."
+
+// A row is one line of a table of docs/conformance.md, cell by cell.
+type row []string
+
+var (
+	code     = regexp.MustCompile("`([^`]+)`")
+	testName = regexp.MustCompile(`^(Test|Fuzz|Benchmark)\w*$`)
+	function = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w*)\(`)
+)
+
+// TestConformanceIsTrue holds docs/conformance.md to the tree: every test and
+// every vector it names is there, and is about the row that it stands in.
+func TestConformanceIsTrue(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs", "conformance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := testsOfTheTree(t)
+	vectors := make(map[string]vector)
+	for _, v := range readManifest(t).Vectors {
+		vectors[v.ID] = v
+	}
+	seen := make(map[string]bool)
+	for _, r := range tables(string(text)) {
+		for _, problem := range r.problems(tests, vectors) {
+			t.Errorf("%s: %s", r[0], problem)
+		}
+		if seen[r[0]] && rowForm.MatchString(r[0]) {
+			t.Errorf("%s stands twice", r[0])
+		}
+		seen[r[0]] = true
+	}
+	for _, name := range requiredRows() {
+		if !seen[name] {
+			t.Errorf("%s has no row", name)
+		}
+	}
+	for _, name := range named(string(text), testName.MatchString) {
+		if !tests[name] {
+			t.Errorf("there is no test %s", name)
+		}
+	}
+}
+
+// requiredRows are those of the specification, which leaves some numbers out.
+func requiredRows() []string {
+	var all []string
+	for _, r := range []struct {
+		family      string
+		first, last int
+	}{
+		{"AS", 1, 6},
+		{"AS", 10, 23},
+		{"AS", 30, 37},
+		{"AS", 40, 80},
+		{"AS", 85, 95},
+		{"CP", 1, 30},
+		{"S10", 1, matrixRows},
+	} {
+		for n := r.first; n <= r.last; n++ {
+			all = append(all, fmt.Sprintf("%s-%d", r.family, n))
+		}
+	}
+	return all
+}
+
+// problems returns what a row says that is not so.
+func (r row) problems(tests map[string]bool, vectors map[string]vector) []string {
+	var all []string
+	shown := 0
+	line := strings.Join(r, " ")
+	for _, name := range named(line, testName.MatchString) {
+		if tests[name] {
+			shown++
+		}
+	}
+	for _, id := range named(line, idForm.MatchString) {
+		v, ok := vectors[id]
+		if !ok {
+			all = append(all, "there is no vector "+id)
+			continue
+		}
+		shown++
+		if rowForm.MatchString(r[0]) && !slices.Contains(v.Rows, r[0]) {
+			all = append(all, id+" is not about it")
+		}
+		if want := map[string]string{"pass": "accepted", "refused": "refused"}[r.result()]; want != "" && v.Verdict != want {
+			all = append(all, fmt.Sprintf("%s is %s", id, v.Verdict))
+		}
+	}
+	if rowForm.MatchString(r[0]) && shown == 0 {
+		all = append(all, "nothing shows it")
+	}
+	return all
+}
+
+// result is the third cell, which is the result in the tables of variants.
+func (r row) result() string {
+	if len(r) < 3 {
+		return ""
+	}
+	return r[2]
+}
+
+// tables returns the rows of all tables, their heads apart.
+func tables(text string) []row {
+	var all []row
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "| ") {
+			continue
+		}
+		var r row
+		for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
+			r = append(r, strings.TrimSpace(cell))
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// named returns what stands in code letters and is of a form.
+func named(text string, form func(string) bool) []string {
+	var all []string
+	for _, m := range code.FindAllStringSubmatch(text, -1) {
+		if form(m[1]) {
+			all = append(all, m[1])
+		}
+	}
+	return all
+}
+
+func testsOfTheTree(t *testing.T) map[string]bool {
+	t.Helper()
+	all := make(map[string]bool)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == ".git":
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range function.FindAllSubmatch(text, -1) {
+			all[string(m[1])] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 100 {
+		t.Fatalf("%d tests only", len(all))
+	}
+	return all
+}
