@@ -18,8 +18,9 @@ import (
 var update = flag.Bool("update", false, "write the generated tables of docs/reference.md")
 
 const (
-	quickstart = "../../docs/quickstart.md"
-	reference  = "../../docs/reference.md"
+	quickstart   = "../../docs/quickstart.md"
+	certificates = "../../docs/certificates.md"
+	reference    = "../../docs/reference.md"
 )
 
 // TestScriptQuickstart runs what the quickstart tells its reader to type, with
@@ -42,6 +43,22 @@ func TestScriptQuickstart(t *testing.T) {
 		// A failure on the way must not leave the server behind.
 		commands = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + commands
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(commands), 0o600))
+	}
+	testscript.Run(t, p)
+}
+
+// TestScriptCertificates runs what docs/certificates.md tells its reader to type.
+func TestScriptCertificates(t *testing.T) {
+	for _, program := range []string{"sh", "sed", "tr", "timeout", "openssl"} {
+		testnet.Require(t, program)
+	}
+	text, err := os.ReadFile(certificates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := scriptParams(t, "testdata/certificates")
+	p.Cmds["commands"] = func(ts *testscript.TestScript, neg bool, args []string) {
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(shellBlocks(string(text))), 0o600))
 	}
 	testscript.Run(t, p)
 }

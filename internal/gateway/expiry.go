@@ -56,7 +56,7 @@ func (c *Core) reportExpiry(ctx context.Context) error {
 	for _, k := range keys {
 		leaf, err := x509.ParseCertificate(k.Certificate)
 		if err == nil && k.Retired.IsZero() {
-			c.logExpiry(ctx, "certificate", leaf, now, "certificate", k.Fingerprint, "owner", k.Owner)
+			c.logExpiry(ctx, "a certificate", leaf, now, "certificate", k.Fingerprint, "owner", k.Owner)
 		}
 	}
 	told := make(map[store.Fingerprint]bool) // one anchor may serve several domains
@@ -64,7 +64,7 @@ func (c *Core) reportExpiry(ctx context.Context) error {
 		root, err := x509.ParseCertificate(a.Certificate)
 		if err == nil && !told[a.Fingerprint] {
 			told[a.Fingerprint] = true
-			c.logExpiry(ctx, "anchor", root, now, "anchor", a.Fingerprint, "source", a.Source, "subject", root.Subject.String())
+			c.logExpiry(ctx, "an anchor", root, now, "anchor", a.Fingerprint, "source", a.Source, "subject", root.Subject.String())
 		}
 	}
 	return nil
@@ -82,5 +82,5 @@ func (c *Core) logExpiry(ctx context.Context, what string, cert *x509.Certificat
 		level = slog.LevelWarn
 	}
 	attrs = append(attrs, "ends", cert.NotAfter.UTC().Format(time.DateOnly), "days", int(left/day))
-	c.Log.Log(ctx, level, "a "+what+" "+text, attrs...)
+	c.Log.Log(ctx, level, what+" "+text, attrs...)
 }
