@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"testing"
+	"time"
 
 	"postern/internal/testnet"
 	"postern/trust"
@@ -29,6 +30,7 @@ func FuzzJudge(f *testing.F) {
 		}
 		q := p
 		q.Certificate, q.Intermediates = cert, []*x509.Certificate{cert}
+		q.Evidence, q.Signers, q.EV = echo{}, trust.Either, trust.EV{Roots: p.Anchors, Policies: cert.Policies}
 		for _, q.Profile = range []trust.Profile{trust.V12, trust.V13} {
 			for _, q.Purpose = range []trust.Purpose{trust.Sign, trust.Encrypt} {
 				v := trust.Judge(q)
@@ -41,4 +43,15 @@ func FuzzJudge(f *testing.F) {
 			}
 		}
 	})
+}
+
+// echo is evidence that a certificate is its own issuer, and never revoked.
+type echo struct{}
+
+func (echo) Issuers(of *x509.Certificate) trust.Issuers {
+	return trust.Issuers{Certificates: []*x509.Certificate{of}}
+}
+
+func (echo) Revocation(*x509.Certificate, *x509.Certificate, time.Time) trust.Revocation {
+	return trust.Revocation{Status: trust.NotRevoked}
 }

@@ -15,8 +15,9 @@ import (
 const ClockSkew = 5 * time.Minute
 
 // Params is a question to Judge: may this certificate be used for this, for
-// this address, at this time? All fields but Intermediates and Profile must be
-// set; one that is missing is a refusal, never an assumption.
+// this address, at this time? The first fields, to Anchors, and At must be set; one
+// that is missing is a refusal, never an assumption. The zero values of the others
+// are the usual policy, without evidence.
 type Params struct {
 	Certificate *x509.Certificate
 	Purpose     Purpose
@@ -51,13 +52,15 @@ type Verdict struct {
 	// Signers is by which policy a signer was believed: Community or
 	// ExtendedValidation.
 	Signers SignerPolicy
-	// Revocations has one entry for each certificate of Path but the anchor, in
-	// their order; also when one of them is the reason for a refusal.
+	// Revocations has one entry for each certificate of the path but the anchor,
+	// in their order; also when one of them is the reason for a refusal, where Path
+	// is nil. Their Status is zero where there is no Evidence.
 	Revocations []Revocation
 	// IssuersFrom are the URLs that intermediates of the path were fetched from.
 	IssuersFrom []string
-	// Pending is not nil when evidence is on its way: wait until it is closed,
-	// and judge again. Code then says what is missing.
+	// Pending is not nil when evidence is on its way: wait until it is closed, and
+	// judge again, for there may be more to wait for. Code then says what is
+	// missing, RevocationDown or IssuerDown, and holds if nobody waits.
 	Pending <-chan struct{}
 }
 
@@ -90,8 +93,8 @@ func checks() []check {
 	}
 }
 
-// Judge answers p. It costs the same whatever the number of anchors, and is
-// bounded whatever the certificates are.
+// Judge answers p. It costs the same whatever the number of anchors, is bounded
+// whatever the certificates are, and does not wait: see Verdict.Pending.
 func Judge(p Params) Verdict {
 	v := Verdict{Certificate: p.Certificate}
 	for _, c := range checks() {

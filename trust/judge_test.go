@@ -1,8 +1,10 @@
 package trust_test
 
 import (
+	"bytes"
 	"crypto/elliptic"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"strings"
 	"testing"
@@ -32,6 +34,37 @@ func TestAS18_DatesOfTheCertificate(t *testing.T) {
 			leaf := root.Leaf("b.example", testnet.EC(elliptic.P256()), testnet.Valid(c.from, c.to))
 			wantCode(t, trust.Judge(ask(t, leaf, root)), c.want)
 		})
+	}
+}
+
+// AS-18: a certificate that lacks a date is none.
+func TestAS18_BothDatesArePresent(t *testing.T) {
+	leaf := testnet.NewPKI(t, now).SelfSigned("b.example", plain()...)
+	var b body
+	_, err := asn1.Unmarshal(leaf.Cert.RawTBSCertificate, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := bytes.Cut(b.Validity.Bytes, []byte{0x17, 13}) // the first UTCTime
+	if !found || len(rest) != 28 {
+		t.Fatalf("the dates are %x", b.Validity.Bytes)
+	}
+	first, second := b.Validity.Bytes[:15], b.Validity.Bytes[15:]
+	for name, dates := range map[string][]byte{"both": b.Validity.Bytes, "the first": first, "the second": second, "none": nil} {
+		changed := b
+		changed.Validity = asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: dates}
+		der, err := asn1.Marshal(struct {
+			Body      body
+			Algorithm pkix.AlgorithmIdentifier
+			Signature asn1.BitString
+		}{changed, b.Algorithm, asn1.BitString{Bytes: []byte{0}, BitLength: 8}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = x509.ParseCertificate(der)
+		if (err == nil) != (name == "both") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
