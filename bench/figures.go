@@ -83,3 +83,31 @@ func ratio(id, what, unit string, m map[string]float64, ours, peer string, least
 		Target: fmt.Sprintf(">= %g", least), Met: m["ratio"] >= least,
 	}
 }
+
+// mostApart is how far ways to fail may be apart that are one outcome.
+const mostApart = 1.05
+
+// timingFigures are T1: the time of the ways in which opening fails.
+func timingFigures(ctx context.Context, _ *bench) ([]figure, error) {
+	found, err := goBench(ctx, "./internal/cms/smime", "^BenchmarkT1_FailurePaths$")
+	if err != nil {
+		return nil, err
+	}
+	var all []figure
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		m := found[name]
+		var ways []string
+		for _, unit := range slices.Sorted(maps.Keys(m)) {
+			way, ok := strings.CutSuffix(unit, "-us")
+			if ok {
+				ways = append(ways, fmt.Sprintf("%s %.0f", way, m[unit]))
+			}
+		}
+		f := figure{
+			ID: "T1", What: "failing, " + strings.TrimPrefix(name, "T1_FailurePaths/") + ": " + strings.Join(ways, ", ") + " us",
+			Ours: m["slowest/us"], Peer: m["fastest/us"], Unit: "us", Ratio: m["apart"], Spread: m["spread"],
+		}
+		all = append(all, f.atMost(mostApart))
+	}
+	return all, nil
+}

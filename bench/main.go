@@ -86,6 +86,10 @@ func groups() []group {
 		{"B12", anchorFigures},
 		{"B13", recipientFigures},
 		{"B18", smtpFigures},
+		{"C1", gcmFigures},
+		{"C2", agreementFigures},
+		{"C3", pssFigures},
+		{"T1", timingFigures},
 	}
 }
 

@@ -221,26 +221,30 @@ func report(b *testing.B, ways []broken, open func(broken)) {
 			medians[i] = median(block[i])
 			all[i] = append(all[i], block[i]...)
 		}
-		apart = append(apart, apartness(ways, medians))
+		slowest, fastest := extremes(ways, medians)
+		apart = append(apart, slowest/fastest)
 	}
 	medians := make([]float64, len(ways))
 	for i, f := range ways {
 		medians[i] = median(all[i])
 		b.ReportMetric(medians[i], f.name+"-us")
 	}
-	b.ReportMetric(apartness(ways, medians), "apart")
+	slowest, fastest := extremes(ways, medians)
+	b.ReportMetric(slowest, "slowest/us")
+	b.ReportMetric(fastest, "fastest/us")
+	b.ReportMetric(slowest/fastest, "apart")
 	b.ReportMetric(slices.Max(apart)/slices.Min(apart), "spread")
 }
 
-// apartness is how far those ways are apart that are one outcome.
-func apartness(ways []broken, medians []float64) float64 {
+// extremes are the slowest and the fastest of those ways that are one outcome.
+func extremes(ways []broken, medians []float64) (slowest, fastest float64) {
 	var one []float64
 	for i, f := range ways {
 		if !f.told {
 			one = append(one, medians[i])
 		}
 	}
-	return slices.Max(one) / slices.Min(one)
+	return slices.Max(one), slices.Min(one)
 }
 
 func median(v []float64) float64 {
