@@ -95,7 +95,9 @@ func viaServer(ctx context.Context, cfg *config.Config, do func(*control.Client)
 }
 
 func (inv *invocation) viaStore(ctx context.Context, cfg *config.Config, db *store.DB, do func(*control.Client) error) error {
-	log := slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	// A server that does not answer is the command's to tell: its verdict is one
+	// line on standard error.
+	log := slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	core, err := gateway.NewCore(cfg, db, log)
 	if err != nil {
 		return err

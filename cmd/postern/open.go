@@ -93,7 +93,7 @@ func (t teller) encryption(e *control.Encryption) {
 	if e == nil {
 		return
 	}
-	t.say(1, "encryption", fmt.Sprintf("%s, with %d recipients in the envelope", e.Cipher, e.Recipients))
+	t.say(1, "encryption", fmt.Sprintf("%s, recipients in the envelope: %d", e.Cipher, e.Recipients))
 	for _, k := range e.Keys {
 		how := k.KeyManagement
 		if k.ByKeyID {
@@ -101,7 +101,7 @@ func (t teller) encryption(e *control.Encryption) {
 		}
 		of := ""
 		if k.Owner != "" {
-			of = " of " + k.Owner
+			of = ", key of " + k.Owner
 		}
 		if !k.Retired.IsZero() {
 			of += ", retired since " + moment(k.Retired)

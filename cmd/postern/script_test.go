@@ -67,6 +67,8 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 			"dns":       scriptDNS,
 			"idle":      scriptIdle,
 			"pki":       scriptPKI,
+			"community": scriptCommunity,
+			"seals":     scriptSeals,
 			"expand":    scriptExpand,
 			"lock":      scriptLock,
 			"take":      scriptTake,

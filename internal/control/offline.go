@@ -94,11 +94,12 @@ func (s *Service) open(ctx context.Context, w io.Writer, in OpenRequest, message
 	return s.openVerdict(ctx, opened, at)
 }
 
+// moment is the time to judge at, in whole seconds as certificates have them.
 func (s *Service) moment(asked time.Time) time.Time {
 	if asked.IsZero() {
-		return s.Core.Now()
+		asked = s.Core.Now()
 	}
-	return asked
+	return asked.UTC().Truncate(time.Second)
 }
 
 func parseAddresses(texts []string) ([]mime.Address, error) {

@@ -9,6 +9,7 @@ import (
 	"postern/sta"
 	"postern/store"
 	"postern/trust"
+	"postern/trust/reason"
 )
 
 // An OpenVerdict is what postern open tells on standard error; docs/verdicts.md
@@ -143,7 +144,7 @@ func (v *OpenVerdict) tell(o *sta.Opened, one RecipientVerdict) {
 	v.Verdict, v.Reason, v.Detail, v.Hint = one.Verdict, one.Reason, one.Detail, one.Hint
 	v.Sender, v.Signer = o.Sender.String(), one.Signer
 	v.Wrapped, v.Signatures = nil, []SignatureInfo{}
-	if o.Header != nil {
+	if o.Header != nil || one.Reason == reason.NotWrapped.String() {
 		wrapped := o.Wrapped
 		v.Wrapped = &wrapped
 	}
