@@ -33,13 +33,20 @@ func TestKitThroughTheBinary(t *testing.T) {
 		t.Run(p, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, program, p, keys)
-			for _, v := range vectors {
-				if slices.Contains(v.profiles(), p) {
+			for i, v := range vectors {
+				if v.turn(i) == p {
 					s.compare(v)
 				}
 			}
 		})
 	}
+}
+
+// turn is the profile that the i-th vector is opened under: of those whose
+// verdict does not depend on it, every other one under each.
+func (v vector) turn(i int) string {
+	all := v.profiles()
+	return all[i%len(all)]
 }
 
 const (

@@ -1,9 +1,10 @@
 """Whose certificates are believed."""
 
 from cms import parts, rebuild
+from der import octets, seq
 from kit import by_profile, vector
 from message import detached, inner, sealed, sign, signed, wrap
-from tools import cert_der_raw
+from tools import cert_der, cert_der_raw
 
 
 def by(name, key="alice", chain=("inter",), **how):
@@ -37,6 +38,32 @@ def binding():
     vector("bind-subject-agrees", by("email-agrees"), "an address in the subject that agrees with the subjectAltName", ["AS-16"])
     by_profile("bind-subject-contradicts", by("email-contradicts"), "an address in the subject that contradicts the subjectAltName", ["AS-15", "AS-16"],
                "sender-mismatch", "ok")
+
+
+def form():
+    by_profile("form-version-one", by("version-one"), "a certificate of version 1, with the address in its subject", ["AS-10", "AS-15"], "bad-path",
+               "sender-mismatch")
+    vector("form-no-subject", by("no-subject"), "a certificate without a subject name", ["AS-19"], reason="bad-path")
+
+
+def twins():
+    """Two certificates of one issuer's name and serial."""
+    content = wrap()
+
+    def beside(signature, names):
+        p = parts(signature)
+        p.certificates = [cert_der(n) for n in names]
+        return sealed(detached(content, rebuild(p, sort=False)))
+
+    good, forged = sign(content), sign(content, signers=[("alice-twin", "mallory")])
+    for where, names in (("first", ("alice-twin", "alice-domain", "inter")), ("last", ("alice-domain", "inter", "alice-twin"))):
+        vector(f"twin-{where}", beside(good, names), f"a certificate of the signer's name and serial, and another key, comes {where}", ["AS-49"],
+               maker="crafted")
+        vector(f"twin-signs-{where}", beside(forged, names), "the same where the other key signed", ["AS-63", "AS-67"], maker="crafted",
+               reason="untrusted-anchor")
+    broken = parts(good)
+    broken.certificates = [seq(octets(b"no certificate")), *broken.certificates]
+    vector("twin-garbage", sealed(detached(content, rebuild(broken, sort=False))), "garbage among the certificates", ["AS-49"], maker="crafted")
 
 
 def dates():
@@ -125,11 +152,15 @@ def policies():
     vector("ev-either-community", "enc-aes256-cbc", "a community's certificate where either is taken", ["AS-23", "BB-22"], signers="either", **ev)
     vector("ev-other-policy", by("ev-other-policy", chain=()), "an EV root's certificate of another policy", ["AS-23", "BB-22"], signers="ev",
            reason="signer-policy", **ev)
+    vector("ev-without-root", "ev-asked-and-given", "an EV certificate whose root is not configured", ["AS-23", "BB-22"], signers="ev",
+           reason="no-anchors", ev_policies=["2.999.2.1"])
     vector("ev-policy-alone", by("ev-elsewhere"), "the EV policy in a community's certificate", ["AS-23", "BB-22"], signers="ev", reason="signer-policy", **ev)
 
 
 def make():
     binding()
+    form()
+    twins()
     dates()
     usages()
     paths()

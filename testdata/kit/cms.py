@@ -27,9 +27,9 @@ def parts(der):
     return Signed(fields[0], inside(fields[1]), fields[2], certificates, inside(fields[-1]))
 
 
-def rebuild(s):
-    """Puts it together again."""
-    certificates = [context(0, *s.certificates)] if s.certificates else []
+def rebuild(s, sort=True):
+    """Puts it together again, the certificates in the order of DER or as they are."""
+    certificates = [context(0, *(sorted(s.certificates) if sort else s.certificates))] if s.certificates else []
     return seq(oid(SIGNED), context(0, seq(s.version, set_of(*s.digests), s.content, *certificates, set_of(*s.signers))))
 
 

@@ -81,6 +81,16 @@ def signature_part():
            maker="crafted")
 
 
+def opaque_parts():
+    der = sign(wrap(), options=["-nodetach"])
+    vector("opaque-binary", sealed(opaque(der, encoding="binary")), "opaque, the CMS inside in binary", ["AS-46", "CP-4"], maker="crafted")
+    entity = crlf("Content-Type: application/x-pkcs7-mime; name=\"smime.p7m\"; smime-type=Signed-Data\nContent-Transfer-Encoding: quoted-printable\n\n")
+    vector("opaque-quoted-printable", sealed(entity + qp(der)), "opaque, in quoted-printable, x-pkcs7", ["AS-46", "CP-4"], maker="crafted")
+    vector("opaque-no-smime-type", sealed(opaque(der, media="application/pkcs7-mime")), "opaque without smime-type", ["AS-46", "CP-4"], maker="crafted")
+    vector("opaque-one-line", sealed(opaque(der).split(b"\r\n\r\n", 1)[0] + b"\r\n\r\n" + b64(der, 1 << 30)), "opaque, base64 in one line", ["AS-46", "CP-5"],
+           maker="crafted")
+
+
 def ends():
     content = wrap()
     with_lf = content.replace(b"\r\n", b"\n")
@@ -156,6 +166,7 @@ def layers():
 def make():
     outside()
     signature_part()
+    opaque_parts()
     ends()
     wrappers()
     payloads()

@@ -37,7 +37,7 @@ def revocation():
     crl("on-hold", "crl-hold.crl", "on hold", ["AS-71"], "revoked")
     crl("stale", "crl-stale.crl", "a CRL that is out of date", ["AS-72", "AS-73"])
     crl("stale-hard", "crl-stale.crl", "a CRL that is out of date, where an answer is asked for", ["AS-72", "AS-73"], "revocation-unavailable", **hard)
-    crl("stale-revoked", "crl-stale-revoked.crl", "a CRL that is out of date and has the certificate", ["AS-72", "AS-73"], "revocation-unavailable", **hard)
+    crl("stale-revoked", "crl-stale-revoked.crl", "a CRL that is out of date and has the certificate", ["AS-71", "AS-72"], "revoked")
     crl("of-another", "crl-of-another.crl", "a CRL of another issuer", ["AS-72"], "revocation-unavailable", **hard)
     crl("forged", "crl-forged.crl", "a CRL under the issuer's name by another key", ["AS-72"], "revocation-unavailable", **hard)
     crl("sha1", "crl-sha1.crl", "a CRL signed with SHA-1", ["AS-31", "AS-72"], "revocation-unavailable", **hard)

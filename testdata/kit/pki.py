@@ -37,6 +37,7 @@ CERTIFICATES = {
     "inter-second": dict(ext="authority", by="inter", key="sub", cn="Second Intermediate"),
     "inter-aia": dict(ext="inter-aia", by="inter", key="sub", cn="Fetched Intermediate"),
     "inter-lookalike": dict(ext="authority", by="root-other", key="root-other", cn="Revocable Intermediate"),
+    "inter-fake": dict(ext="authority", by="root-other", key="mallory", cn="Intermediate"),
     "inter-revocable": dict(ext="inter-revocable", by="root", key="inter", cn="Revocable Intermediate"),
 }
 for name in ("not-ca", "no-basic", "no-certsign", "constrained", "constrained-elsewhere", "excluded", "critical"):
@@ -52,6 +53,10 @@ for name in (
 for name in ("crl", "crl-ldap", "ocsp"):
     CERTIFICATES[name] = dict(ext=name, by="inter-revocable", key="alice")
 CERTIFICATES |= {
+    # The name and the serial of alice-domain, by another key for another.
+    "alice-twin": dict(ext="alice-domain", by="inter-fake", key="mallory", serial="alice-domain"),
+    "version-one": dict(ext=None, by="inter", key="alice", email="alice@a.example"),
+    "no-subject": dict(ext="no-subject", by="inter", key="alice", subject="/"),
     "other-domain": dict(ext="other-domain", by="inter", key="mallory"),
     "mallory": dict(ext="mallory", by="inter", key="mallory"),
     "no-san-email": dict(ext="no-san", by="inter", key="alice", email="alice@a.example"),
@@ -110,6 +115,8 @@ def make_keys():
 
 
 def subject(name, spec):
+    if "subject" in spec:
+        return spec["subject"]
     cn = spec.get("cn") or f"{name}"
     email = spec.get("email")
     return f"/O=Postern Kit TEST ONLY/CN={cn}" + (f"/emailAddress={email}" if email else "")
@@ -123,7 +130,7 @@ def authority(work_serial="01"):
 
 
 def issue(name, spec):
-    authority(serial(name))
+    authority(serial(spec.get("serial", name)))
     openssl("req", "-new", "-config", HERE / "pki.cnf", "-key", key(spec["key"]), "-subj", subject(name, spec),
             "-out", WORK / "request.pem")
     by = ["-selfsign", "-keyfile", key(spec["key"])]
@@ -131,7 +138,7 @@ def issue(name, spec):
         by = ["-cert", cert(spec["by"]), "-keyfile", key(CERTIFICATES[spec["by"]]["key"])]
     pss = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"] if spec.get("pss") else []
     openssl("ca", "-batch", "-notext", "-config", HERE / "pki.cnf", "-in", WORK / "request.pem", "-out", cert(name),
-            "-extensions", spec["ext"], "-startdate", spec.get("begin", BEGIN), "-enddate", spec.get("end", END),
+            *(["-extensions", spec["ext"]] if spec["ext"] else []), "-startdate", spec.get("begin", BEGIN), "-enddate", spec.get("end", END),
             "-md", spec.get("md", "sha256"), *pss, *by)
 
 
@@ -164,7 +171,7 @@ def crl(file, by, revoked=(), begin="20261201000000Z", end=END, md="sha256"):
     authority()
     lines = ""
     for name, why in revoked:
-        lines += f"R\t{END[2:]}\t261215000000Z,{why}\t{serial(name)}\tunknown\t/CN=x\n"
+        lines += f"R\t{END[2:]}\t261015000000Z,{why}\t{serial(name)}\tunknown\t/CN=x\n"
     scratch("index.txt", lines.encode())
     openssl("ca", "-gencrl", "-config", HERE / "pki.cnf", "-cert", cert(by),
             "-keyfile", key(CERTIFICATES[by]["key"]), "-md", md,
@@ -178,7 +185,7 @@ def ocsp(file, status, signer, signer_key, extra=()):
         return
     line = f"V\t{END[2:]}\t\t{serial('ocsp')}\tunknown\t/CN=x\n"
     if status == "revoked":
-        line = f"R\t{END[2:]}\t261215000000Z,keyCompromise\t{serial('ocsp')}\tunknown\t/CN=x\n"
+        line = f"R\t{END[2:]}\t261015000000Z,keyCompromise\t{serial('ocsp')}\tunknown\t/CN=x\n"
     if status == "unknown":
         line = ""
     scratch("index.txt", line.encode())

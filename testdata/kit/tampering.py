@@ -99,6 +99,15 @@ def envelopes():
     bad("gcm-cut", outer(gcm[:-10], media=AUTH), "the tag of GCM is cut", ["AS-32"], "malformed")
 
 
+def structures():
+    """CMS that costs a naive reader much."""
+    bad("nesting", outer(b"\x30\x80" * 10_000), "ten thousand elements inside of each other", ["CP-1"], "malformed")
+    deep = b"\x24\x80" * 500 + b"\x04\x01x" + b"\0\0" * 500
+    content = seq(oid(ENVELOPED), context(0, seq(integer(0), set_of(), seq(oid(DATA), seq(oid(AES256), octets(bytes(16))), deep))))
+    bad("nested-chunks", outer(content), "five hundred chunks inside of each other", ["CP-1"], "malformed")
+    bad("size-of-terabytes", outer(b"\x30\x86\x10\0\0\0\0\0" + bytes(100)), "a length of 17 terabytes", ["CP-1"], "malformed")
+
+
 AES256 = "2.16.840.1.101.3.4.1.42"
 
 
@@ -160,4 +169,5 @@ def make():
     contents()
     attributes()
     envelopes()
+    structures()
     paddings()
