@@ -21,30 +21,32 @@ func runCertExport(ctx context.Context, inv *invocation, args []string) error {
 	if *certOnly && (*legacy || *passwordFile != "") {
 		return usagef("leave --legacy and --password-file out", "with --cert-only there is no key to encrypt")
 	}
-	in := control.Export{SHA256: rest[0], CertificateOnly: *certOnly, Legacy: *legacy}
-	file, err := createNew(rest[1], *certOnly) // before a password is asked for
-	if err != nil {
-		return err
+	path := rest[1]
+	if _, err := os.Lstat(path); err == nil { // before a password is asked for
+		return notNew(&os.PathError{Op: "writing", Path: path, Err: os.ErrExist})
 	}
+	in := control.Export{SHA256: rest[0], CertificateOnly: *certOnly, Legacy: *legacy}
+	mode := os.FileMode(0o644)
 	if !*certOnly {
-		in.Passphrase, err = inv.exportPassword(*passwordFile, rest[1])
+		mode = 0o600
+		in.Passphrase, err = inv.exportPassword(*passwordFile, path)
 		if err != nil {
-			return errors.Join(err, file.abandon())
+			return err
 		}
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
 		out, err := c.ExportCertificate(ctx, in)
 		if err != nil {
-			return errors.Join(err, file.abandon())
+			return err
 		}
-		err = file.finish(out.File)
+		err = writeNew(path, out.File, mode)
 		if err != nil {
 			return err
 		}
 		if *certOnly {
 			return inv.answer(out.Certificate, "exported without its key: %s", certLine(out.Certificate))
 		}
-		return inv.answer(out.Certificate, "exported: %s\nwhoever has %s and its password can sign and decrypt as %s", certLine(out.Certificate), rest[1], out.Certificate.Owner)
+		return inv.answer(out.Certificate, "exported: %s\nwhoever has %s and its password can sign and decrypt as %s", certLine(out.Certificate), path, out.Certificate.Owner)
 	})
 }
 
@@ -56,32 +58,25 @@ func (inv *invocation) exportPassword(passwordFile, file string) ([]byte, error)
 	return password, err
 }
 
-// A newFile is a file that was not there before: nothing is written over, and
-// nothing to a terminal or another device.
-type newFile struct{ *os.File }
-
-func createNew(path string, public bool) (*newFile, error) {
-	mode := os.FileMode(0o600)
-	if public {
-		mode = 0o644
-	}
+// writeNew writes a file that was not there before: nothing is written over, and
+// nothing to a terminal or another device. What cannot be written whole is not
+// left behind.
+func writeNew(path string, data []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return nil, usagef("name a file that is not there yet, in a folder that you may write to", "%s", err)
+		return notNew(err)
 	}
-	return &newFile{f}, nil
-}
-
-// finish writes the whole file to the disk, or leaves none.
-func (f *newFile) finish(data []byte) error {
-	_, err := f.Write(data)
+	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
+	err = errors.Join(err, f.Close())
 	if err != nil {
-		return errors.Join(fmt.Errorf("writing the file: %w", err), f.abandon())
+		return errors.Join(fmt.Errorf("writing the file: %w", err), os.Remove(path))
 	}
-	return f.Close()
+	return nil
 }
 
-func (f *newFile) abandon() error { return errors.Join(f.Close(), os.Remove(f.Name())) }
+func notNew(err error) error {
+	return usagef("name a file that is not there yet, in a folder that you may write to", "%s", err)
+}
