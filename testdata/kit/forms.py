@@ -120,6 +120,18 @@ def wrappers():
     form("utf8", rfc822 + "\nContent-Transfer-Encoding: 8bit", "eight-bit text, signed as it is", ["AS-50"], message=utf8)
 
 
+def ambiguous():
+    """Fields that stand twice, and that two readers would read differently."""
+    twice = "Content-Type: text/plain\n"
+    vector("twice-outside", outer(encrypt(signed()), fields=[*OUTER, "Content-Type: text/plain"]), "two Content-Types outside", ["AS-44"], maker="crafted",
+           reason="not-encrypted")
+    vector("twice-inside", sealed(crlf(twice) + signed()), "two Content-Types of the signed entity", ["AS-45"], maker="crafted", reason="undecryptable")
+    content = crlf(twice) + wrap()
+    vector("twice-wrapper", sealed(signed(content=content)), "two Content-Types of the wrapper, both signed", ["AS-42"], maker="crafted", reason="malformed")
+    vector("twice-encoding", sealed(signed(content=crlf("Content-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: base64\n") + wrap())),
+           "two transfer encodings of the wrapper, both signed", ["CP-6"], maker="crafted", reason="malformed")
+
+
 def payloads():
     def payload(id, message, shows, rows):
         vector(f"body-{id}", sealed(signed(message)), shows, rows, inner=message, maker="crafted")
@@ -169,5 +181,6 @@ def make():
     opaque_parts()
     ends()
     wrappers()
+    ambiguous()
     payloads()
     layers()

@@ -62,6 +62,12 @@ def senders():
     frm("quoted-local", inner(frm='"alice@a.example"@other.example'), "the signer's address as a local part", ["AS-63"], mail_from="mallory@other.example",
         **stranger)
     frm("encoded-name", inner(frm="=?utf-8?q?Dr=2E_Gr=C3=B6=C3=9Fe?= <alice@a.example>"), "an encoded display name", ["AS-6", "AS-51"])
+    frm("trailing-dot", inner(frm="alice@a.example."), "a domain that ends in a dot", ["AS-2", "AS-65"], **stranger)
+    frm("literal", inner(frm="alice@[a.example]"), "the domain in brackets", ["AS-2", "AS-65"], **stranger)
+    frm("comment", inner(frm="alice@a.example (chief@hospital.example)"), "another's address as a comment", ["AS-6", "AS-65"])
+    frm("null", inner(frm="<>"), "the null address", ["AS-65"], **stranger)
+    frm("below-blank-line", crlf("\n") + inner(), "a blank line before the fields: there is no header", ["AS-53", "AS-65"], **stranger)
+    frm("two-domains", inner(frm="alice@a.example@other.example"), "two domains", ["AS-1", "AS-65"], **stranger)
     lying = [f.replace("alice@a.example", "chief@hospital.example").replace("bob@", "carol@") for f in OUTER]
     vector("from-outer-differs", sealed(fields=[*lying, "Subject: outer"]), "an outer header that says something else", ["AS-52", "AS-54"])
     vector("from-outer-none", sealed(fields=["MIME-Version: 1.0"]), "an outer header that says nothing", ["AS-52", "AS-54"])
