@@ -6,7 +6,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"io"
 	"slices"
@@ -41,6 +43,38 @@ func TestUnknownOptions(t *testing.T) {
 	_, err := EnvelopedSize(-1, to, EncryptOptions{})
 	if err == nil {
 		t.Error("a size below zero")
+	}
+}
+
+// AS-34 when sending: no key below 2048 bits is used, whatever trust would say.
+func TestAS34_SendingByShortKeys(t *testing.T) {
+	short := *certificate(t, "alice")
+	short.PublicKey = &rsa.PublicKey{N: bigOfBits(2047), E: 65537}
+	_, writeErr := NewEnvelopedWriter(io.Discard, 1, []*x509.Certificate{&short}, EncryptOptions{})
+	_, sizeErr := EnvelopedSize(1, []*x509.Certificate{&short}, EncryptOptions{})
+	_, signErr := SignDetached(digester(nil), []Signer{{Certificate: &short, Key: privateKey(t, "alice")}}, time.Now())
+	for _, err := range []error{writeErr, sizeErr, signErr} {
+		if !errors.Is(err, ErrWeakAlgorithm) {
+			t.Error(err)
+		}
+	}
+}
+
+// RFC 8551 §2.5.2: what we read, best first.
+func TestCapabilities(t *testing.T) {
+	var want []byte
+	for _, oid := range []asn1.ObjectIdentifier{oidAES256GCM, oidAES192GCM, oidAES128GCM, oidAES256CBC, oidAES192CBC, oidAES128CBC} {
+		want = append(want, algorithmTLV(oid)...)
+	}
+	der, err := SignDetached(digester(nil), []Signer{signer(t, "alice", 0)}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(der, attr(oidSMIMECapabilities, tlv(tagSequence, want))) {
+		t.Error("the attribute is missing or another")
+	}
+	if len(capabilities) != len(contentCiphers) {
+		t.Error("not every cipher is told")
 	}
 }
 

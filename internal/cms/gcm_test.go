@@ -220,6 +220,16 @@ func TestAuthEnvelopedEveryOctetCounts(t *testing.T) {
 	}
 }
 
+// The last plaintext waits for the tag.
+func TestAuthEnvelopedGivesNothingShortOut(t *testing.T) {
+	a := newAuthEnveloped("a record")
+	a.mac = func(tag []byte) []byte { tag[5] ^= 1; return tlv(tagOctetString, tag) }
+	plain, err := decrypt(a.bytes(t), recipientKey(t, "alice"))
+	if len(plain) != 0 || err != ErrUndecryptable {
+		t.Errorf("%q, %v", plain, err)
+	}
+}
+
 // BouncyCastle's EnvelopedData with AES-GCM.
 func TestGCMWithTheTagInside(t *testing.T) {
 	for _, size := range []int{0, 1, 15, 16, 17, blockBuffer - 17, blockBuffer - 16, blockBuffer - 1, blockBuffer, blockBuffer + 1, 3 * blockBuffer} {

@@ -193,7 +193,7 @@ func TestLengthsWithLeadingZeros(t *testing.T) {
 }
 
 func TestHostileTrailingOctets(t *testing.T) {
-	for _, name := range []string{"env-openssl-aes256.p7m", "env-bc-stream.p7m"} {
+	for _, name := range []string{"env-openssl-aes256.p7m", "env-bc-stream.p7m", "env-openssl-refuse-gcm.p7m"} {
 		_, err := decrypt(append(fixture(t, name), 0), recipientKey(t, "alice"))
 		if !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
@@ -213,7 +213,7 @@ func TestHostileTrailingOctets(t *testing.T) {
 
 // Every cut of every fixture is refused, whatever is read.
 func TestHostileCuts(t *testing.T) {
-	for _, name := range []string{"env-openssl-oaep-sha256.p7m", "env-bc-two.p7m", "sig-openssl-opaque.p7s", "sig-openssl-p256.p7s", "certs-bc.p7b"} {
+	for _, name := range []string{"env-openssl-oaep-sha256.p7m", "env-bc-two.p7m", "env-openssl-refuse-gcm.p7m", "sig-openssl-opaque.p7s", "sig-openssl-p256.p7s", "certs-bc.p7b"} {
 		whole := fixture(t, name)
 		for n := 0; n < len(whole); n += 1 + n/40 {
 			for i, err := range allReaders(t, whole[:n]) {

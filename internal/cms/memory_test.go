@@ -11,9 +11,15 @@ import (
 
 // What is allocated for a message does not grow with it.
 func TestMemoryIsConstant(t *testing.T) {
+	for _, o := range []EncryptOptions{{}, {Cipher: AES256GCM}} {
+		t.Run(o.Cipher.String(), func(t *testing.T) { memoryIsConstant(t, o) })
+	}
+}
+
+func memoryIsConstant(t *testing.T, o EncryptOptions) {
 	alice := recipientKey(t, "alice")
 	plain := noise(8 << 20)
-	message := encrypt(t, plain, EncryptOptions{}, alice.Certificate)
+	message := encrypt(t, plain, o, alice.Certificate)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	e, err := OpenEnveloped(bytes.NewReader(message), []RecipientKey{alice}, Limits{})
@@ -24,7 +30,7 @@ func TestMemoryIsConstant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := NewEnvelopedWriter(io.Discard, int64(len(plain)), []*x509.Certificate{alice.Certificate}, EncryptOptions{})
+	w, err := NewEnvelopedWriter(io.Discard, int64(len(plain)), []*x509.Certificate{alice.Certificate}, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func TestPeersSigned(t *testing.T) {
 				if r.Err != nil {
 					t.Error(r.Err)
 				}
-				if r.Certificate == nil || r.SigningTime.IsZero() || r.Hash == 0 {
+				if r.Certificate == nil || r.SigningTime.IsZero() || r.Hash == 0 || r.Algorithm == "" {
 					t.Errorf("the result is incomplete: %+v", r)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -208,6 +209,9 @@ func (m *matcher) lookTransport(der []byte) {
 }
 
 func (m *matcher) lookAgreement(der []byte) error {
+	if !slices.ContainsFunc(m.keys, func(k RecipientKey) bool { return k.Agreement != nil }) {
+		return nil
+	}
 	r, ok := parseKeyAgree(der)
 	if !ok {
 		return nil
