@@ -69,6 +69,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 			"pki":       scriptPKI,
 			"community": scriptCommunity,
 			"seals":     scriptSeals,
+			"shown":     scriptShown,
 			"expand":    scriptExpand,
 			"lock":      scriptLock,
 			"take":      scriptTake,

@@ -57,8 +57,8 @@ type RevocationInfo struct {
 	NextUpdate time.Time `json:"next_update,omitzero"`
 	Fetched    time.Time `json:"fetched,omitzero"`
 	// Age is how old the answer was at the time judged at, in seconds; negative
-	// if it was made later.
-	Age       int64     `json:"age_seconds,omitempty"`
+	// if it was made later, and 0 without an answer.
+	Age       int64     `json:"age_seconds"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 	Detail    string    `json:"detail,omitempty"`
 }
@@ -140,7 +140,7 @@ func (t teller) anchorFrom(v trust.Verdict, domain mime.Domain) (from []AnchorSo
 func (t teller) revocation(r trust.Revocation) RevocationInfo {
 	info := RevocationInfo{
 		Status: string(r.Status), Method: r.Method, Source: plain(r.Source, maxURL),
-		ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate, Fetched: r.Fetched,
+		ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate, Fetched: r.Fetched.Truncate(time.Second),
 		RevokedAt: r.RevokedAt, Detail: plain(r.Detail, maxDetail),
 	}
 	if r.Certificate != nil {
