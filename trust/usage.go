@@ -48,11 +48,12 @@ var (
 // usageProblem checks keyUsage (AS-20) and extendedKeyUsage against the
 // purpose, or returns "".
 func usageProblem(cert *x509.Certificate, p Purpose) string {
-	problem := keyUsageProblem(cert, p)
-	if problem != "" {
-		return problem
+	for _, problem := range []string{curveProblem(cert, p), keyUsageProblem(cert, p), extendedUsageProblem(cert)} {
+		if problem != "" {
+			return problem
+		}
 	}
-	return extendedUsageProblem(cert)
+	return ""
 }
 
 // extendedUsageProblem demands that a certificate whose extendedKeyUsage says
@@ -67,6 +68,15 @@ func extendedUsageProblem(cert *x509.Certificate) string {
 		}
 	}
 	return "extendedKeyUsage is there and has neither emailProtection nor anyExtendedKeyUsage"
+}
+
+// curveProblem demands of what signs a curve that every agent verifies (AS-35).
+func curveProblem(cert *x509.Certificate, p Purpose) string {
+	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if ok && p == Sign && key.Curve == elliptic.P521() {
+		return "signatures are made with keys on P-256 or P-384, not on P-521"
+	}
+	return ""
 }
 
 func keyUsageProblem(cert *x509.Certificate, p Purpose) string {

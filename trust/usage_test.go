@@ -1,6 +1,8 @@
 package trust
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"math/big"
@@ -27,6 +29,23 @@ func TestAS34_KeyOfRSA(t *testing.T) {
 		problem := keyProblem(&x509.Certificate{PublicKey: &tt.key})
 		if (problem == "") != tt.ok {
 			t.Errorf("%s: %q", name, problem)
+		}
+	}
+}
+
+// AS-35: keys on P-521 open messages and sign none.
+func TestAS35_CurvesThatSign(t *testing.T) {
+	for _, tt := range []struct {
+		curve         elliptic.Curve
+		sign, encrypt bool
+	}{
+		{elliptic.P256(), true, true},
+		{elliptic.P384(), true, true},
+		{elliptic.P521(), false, true},
+	} {
+		c := &x509.Certificate{PublicKeyAlgorithm: x509.ECDSA, PublicKey: &ecdsa.PublicKey{Curve: tt.curve}}
+		if MayUse(c, Sign) != tt.sign || MayUse(c, Encrypt) != tt.encrypt {
+			t.Errorf("%s: sign %v, encrypt %v", tt.curve.Params().Name, MayUse(c, Sign), MayUse(c, Encrypt))
 		}
 	}
 }
