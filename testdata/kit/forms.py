@@ -147,7 +147,7 @@ def payloads():
     payload("tnef", attached("application/ms-tnef", "winmail.dat", b"\x78\x9f\x3e\x22" + bytes(60)), "winmail.dat, which is opaque", ["AS-40", "CP-27"])
     payload("fhir", attached("application/fhir+json", "bundle.json", b'{"resourceType":"Bundle"}'), "FHIR", ["AS-40"])
     payload("empty", inner(body=""), "an empty body", ["AS-40"])
-    payload("boundary", inner(body="--=_kit_0001x\n--=_kit_000\n--\n.\n..\nFrom here on\n"), "lines that look like delimiters", ["CP-3"])
+    payload("boundary", inner(body="--=_kit_000\n --=_kit_0001\n=_kit_0001\n--\n.\n..\nFrom here on\n"), "lines that look like delimiters", ["CP-3"])
     payload("long-line", inner(body="x" * 5000 + "\n"), "a line of 5000 octets", ["AS-51"])
     payload("no-last-break", inner(body="no line break at the end\n").removesuffix(b"\r\n"), "no line break at the end", ["CP-2", "CP-3"])
     payload("blank-lines", inner(body="\n\nblank lines around\n\n\n"), "blank lines around the text", ["CP-2", "CP-3"])
