@@ -1,4 +1,4 @@
 // Package interop is the outer ring of tests: the postern binary as it ships,
-// against programs that others wrote (OpenSSL, gpgsm, BIND, slapd, swaks, isync,
+// against programs that others wrote (OpenSSL, gpgsm, BouncyCastle, BIND, slapd, swaks, isync,
 // curl), and against crashes, full disks and hostile input. It holds tests alone.
 package interop
