@@ -85,7 +85,7 @@ func ratio(id, what, unit string, m map[string]float64, ours, peer string, least
 }
 
 // mostApart is how far ways to fail may be apart that are one outcome.
-const mostApart = 1.05
+const mostApart = 1.1
 
 // timingFigures are T1: the time of the ways in which opening fails.
 func timingFigures(ctx context.Context, _ *bench) ([]figure, error) {

@@ -30,25 +30,22 @@ func sizeName(size int) string {
 	return strconv.Itoa(size>>20) + " MiB"
 }
 
-// A pairing is Postern and a peer with the same message, plain and sealed.
-type pairing struct {
-	ours, peer    *peer
-	plain, sealed string // names of files
-}
+// files are one message, plain and sealed by Postern, by name.
+type files struct{ plain, sealed string }
 
 // messages makes the files of one size: a message and Postern's sealed form. It
 // makes sure that both sides read what the other writes, octet for octet, for
 // otherwise their figures would not be of the same work.
-func (b *bench) messages(ours, theirs *peer, size int) (*pairing, error) {
-	p := &pairing{ours: ours, peer: theirs, plain: fmt.Sprintf("%d.eml", size), sealed: fmt.Sprintf("%d.sealed", size)}
+func (b *bench) messages(ours, theirs *peer, size int) (*files, error) {
+	f := &files{plain: fmt.Sprintf("%d.eml", size), sealed: fmt.Sprintf("%d.sealed", size)}
 	want := message(size)
-	err := os.WriteFile(filepath.Join(b.dir, p.plain), want, 0o600)
+	err := os.WriteFile(filepath.Join(b.dir, f.plain), want, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	err = errors.Join(
-		ours.make("out", p.plain, 1, p.sealed), theirs.make("in", p.sealed, 1, "result.theirs"),
-		theirs.make("out", p.plain, 1, "sealed.theirs"), ours.make("in", "sealed.theirs", 1, "result.ours"),
+		ours.make("out", f.plain, 1, f.sealed), theirs.make("in", f.sealed, 1, "result.theirs"),
+		theirs.make("out", f.plain, 1, "sealed.theirs"), ours.make("in", "sealed.theirs", 1, "result.ours"),
 	)
 	if err != nil {
 		return nil, err
@@ -62,7 +59,7 @@ func (b *bench) messages(ours, theirs *peer, size int) (*pairing, error) {
 			return nil, fmt.Errorf("%s is not the message of %s", name, sizeName(size))
 		}
 	}
-	return p, nil
+	return f, nil
 }
 
 // stopAll ends peers; nil is none.
@@ -124,9 +121,9 @@ func (b *bench) cSize(ours, theirs *peer, i, size int) ([]figure, error) {
 	inputs := map[string][2]string{"out": {p.plain, p.plain}, "in": {p.sealed, "sealed.der"}}
 	var all []figure
 	for _, w := range ways {
-		files := inputs[w.name]
+		input := inputs[w.name]
 		turns, err := interleave(b.rounds, b.turn,
-			ours.side(w.name, files[0], 1), theirs.side(w.name, files[0], 1), theirs.side(w.name+"der", files[1], 1))
+			ours.side(w.name, input[0], 1), theirs.side(w.name, input[0], 1), theirs.side(w.name+"der", input[1], 1))
 		if err != nil {
 			return nil, err
 		}
@@ -176,9 +173,9 @@ func libraryFigures(ctx context.Context, b *bench) ([]figure, error) {
 }
 
 // both yields the two ways and the file that each begins with.
-func (p *pairing) both() func(func(op, file string) bool) {
+func (f *files) both() func(func(op, file string) bool) {
 	return func(yield func(op, file string) bool) {
-		_ = yield("out", p.plain) && yield("in", p.sealed)
+		_ = yield("out", f.plain) && yield("in", f.sealed)
 	}
 }
 
@@ -195,12 +192,8 @@ func javaFigures(ctx context.Context, b *bench) ([]figure, error) {
 		if theirs == nil {
 			return []figure{skipped("B5", "out and in against BouncyCastle", javaMissing)}, nil
 		}
-		ours, err := b.startSelf(ctx, "postern")
-		if err != nil {
-			return nil, stopAll(err, theirs)
-		}
-		some, err := b.javaSize(ours, theirs, size)
-		err = stopAll(err, ours, theirs)
+		some, err := b.javaSize(ctx, theirs, size)
+		err = stopAll(err, theirs)
 		if err != nil {
 			return nil, err
 		}
@@ -209,11 +202,27 @@ func javaFigures(ctx context.Context, b *bench) ([]figure, error) {
 	return all, nil
 }
 
-func (b *bench) javaSize(ours, theirs *peer, size int) ([]figure, error) {
-	p, err := b.messages(ours, theirs, size)
+func (b *bench) javaSize(ctx context.Context, theirs *peer, size int) ([]figure, error) {
+	// The process that makes files holds them whole, so it is not the one whose
+	// peak counts.
+	maker, err := b.startSelf(ctx, "postern")
 	if err != nil {
 		return nil, err
 	}
+	p, err := b.messages(maker, theirs, size)
+	err = stopAll(err, maker)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := b.startSelf(ctx, "postern")
+	if err != nil {
+		return nil, err
+	}
+	all, err := b.javaPair(ours, theirs, p, size)
+	return all, stopAll(err, ours)
+}
+
+func (b *bench) javaPair(ours, theirs *peer, p *files, size int) ([]figure, error) {
 	least := 2.5
 	if size >= 100<<10 {
 		least = 4
@@ -232,6 +241,7 @@ func (b *bench) javaSize(ours, theirs *peer, size int) ([]figure, error) {
 		all = append(all, compared(figure{ID: "B5", What: what, Unit: "msg/cpu-s"}, perCPU, turns[0], turns[1]).atLeast(least))
 	}
 	f := figure{ID: "B5", What: "out and in, " + sizeName(size) + ", peak memory against BouncyCastle", Unit: "MiB", Spread: 1}
+	var err error
 	f.Ours, err = ours.peak()
 	if err != nil {
 		return nil, err
