@@ -3,6 +3,7 @@ package interop
 import (
 	"encoding/base64"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,21 +25,29 @@ func TestInteropOpenSSLReadsUs(t *testing.T) {
 		users: []string{"alice@a.example"}, keys: []*testnet.Identity{root.Leaf("a.example")}, anchors: []*testnet.Identity{root},
 	})
 	rootFile := writeFile(t, filepath.Join(t.TempDir(), "root.pem"), string(testnet.PEM(root.Cert)))
-	for _, size := range []int{0, 10 << 10, 1 << 20} {
-		message := record("alice@a.example", "bob@b.example", fmt.Sprintf("<%d@a.example>", size), size)
-		sealed := a.must(message, "seal", "--from", "alice@a.example", "--to", "bob@b.example", "--to", "carol@c.example",
-			"--cert", bob.cert, "--cert", carol.cert)
-		for _, program := range []string{"cms", "smime"} {
+	usual, err := os.ReadFile(a.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ program, transport, shown string }{
+		{"cms", "rsa-oaep-sha256", "algorithm: rsaesOaep"},
+		{"smime", "rsa-v1.5", "algorithm: rsaEncryption"}, // PKCS #7 knows no other
+	} {
+		a.write("postern.toml", string(usual)+fmt.Sprintf("[seal]\nkey_transport = %q\n", tt.transport))
+		for _, size := range []int{0, 10 << 10, 1 << 20} {
+			message := record("alice@a.example", "bob@b.example", fmt.Sprintf("<%d@a.example>", size), size)
+			sealed := a.must(message, "seal", "--from", "alice@a.example", "--to", "bob@b.example", "--to", "carol@c.example",
+				"--cert", bob.cert, "--cert", carol.cert)
 			for _, to := range []party{bob, carol} {
-				entity := peer(t, sealed, "openssl", program, "-decrypt", "-recip", to.cert, "-inkey", to.key)
+				entity := peer(t, sealed, "openssl", tt.program, "-decrypt", "-recip", to.cert, "-inkey", to.key)
 				checkSignedEntity(t, entity)
-				got := peer(t, entity, "openssl", program, "-verify", "-CAfile", rootFile)
+				got := peer(t, entity, "openssl", tt.program, "-verify", "-CAfile", rootFile)
 				if want := "Content-Type: message/rfc822\r\n\r\n" + message; got != want {
-					t.Errorf("openssl %s, %d octets: %s", program, size, cmp.Diff(want, got))
+					t.Errorf("openssl %s, %d octets: %s", tt.program, size, cmp.Diff(want, got))
 				}
 			}
+			checkEnvelope(t, sealed, tt.shown)
 		}
-		checkEnvelope(t, sealed)
 	}
 }
 
@@ -54,7 +63,7 @@ func checkSignedEntity(t *testing.T, entity string) {
 }
 
 // checkEnvelope looks at the smime.p7m as OpenSSL parses it.
-func checkEnvelope(t *testing.T, sealed string) {
+func checkEnvelope(t *testing.T, sealed, transport string) {
 	t.Helper()
 	head, body, _ := strings.Cut(sealed, "\r\n\r\n")
 	for _, want := range []string{"application/pkcs7-mime; smime-type=enveloped-data", `filename="smime.p7m"`} {
@@ -67,7 +76,7 @@ func checkEnvelope(t *testing.T, sealed string) {
 		t.Fatalf("the body is not base64: %v", err)
 	}
 	printed := peer(t, string(der), "openssl", "cms", "-cmsout", "-print", "-inform", "DER")
-	for _, want := range []string{"pkcs7-envelopedData", "aes-256-cbc", "algorithm: rsaEncryption"} {
+	for _, want := range []string{"pkcs7-envelopedData", "aes-256-cbc", transport} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("OpenSSL sees no %s:\n%s", want, tail(printed))
 		}
