@@ -25,8 +25,9 @@ type Part struct {
 // SplitSigned reads the body of a multipart/signed to its end. The octets of
 // part one go to part1 as they stream by, exactly: its header included, the
 // line break before the delimiter excluded (RFC 1847 §2.1, RFC 2046 §5.1.1).
-// Part two is returned whole. Preamble, epilogue, padding after the boundary,
-// bare LF line ends and a missing closing delimiter are tolerated (CP-3).
+// Part two is returned whole. A preamble, an epilogue of ASCII text, padding
+// after the boundary, bare LF line ends and a missing closing delimiter are
+// tolerated (CP-3).
 // Anything but two parts is an error wrapping ErrParts, a part two of more than
 // MaxSignature one wrapping ErrLimit. What part1 got until an error is to be
 // thrown away.
@@ -52,7 +53,7 @@ func SplitSigned(r io.Reader, boundary string, part1 io.Writer) (*Part, error) {
 	if kind == delimiterPart {
 		return nil, fmt.Errorf("%w: a third part", ErrParts)
 	}
-	err = s.drain()
+	err = s.epilogue()
 	if err != nil {
 		return nil, fmt.Errorf("reading the epilogue: %w", err)
 	}
@@ -285,11 +286,24 @@ func (s *splitter) fill(want int) error {
 	return nil
 }
 
-func (s *splitter) drain() error {
-	s.data = nil
-	if s.eof {
-		return nil
+// epilogue reads to the end. Text is passed over (CP-3). Anything else is an
+// error: the octets come out of CBC, where whoever appends blocks to a message
+// of somebody else could learn from its being believed that the padding at the
+// end was right, and so what the blocks say. With all but 1 in 10 million he
+// makes octets that no text has.
+func (s *splitter) epilogue() error {
+	for {
+		at := bytes.IndexFunc(s.data, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n' })
+		if at >= 0 {
+			return fmt.Errorf("%w: what follows them is no text", ErrParts)
+		}
+		if s.eof {
+			return nil
+		}
+		s.data = nil
+		err := s.fill(1)
+		if err != nil {
+			return err
+		}
 	}
-	_, err := io.Copy(io.Discard, s.r)
-	return err
 }

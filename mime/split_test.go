@@ -92,6 +92,8 @@ func TestAS45_SplitSignedWantsTwoParts(t *testing.T) {
 		{"one part", "b", "--b\r\nhello\r\n--b--\r\n", ErrParts},
 		{"one part, cut off", "b", "--b\r\nhello\r\n", ErrParts},
 		{"three parts", "b", "--b\r\n1\r\n--b\r\n\r\n2\r\n--b\r\n3\r\n--b--\r\n", ErrParts},
+		{"no text at the end", "b", "--b\r\n1\r\n--b\r\n\r\n2\r\n--b--\r\nepilogue\x01\r\n", ErrParts},
+		{"no text far behind the end", "b", "--b\r\n1\r\n--b\r\n\r\n2\r\n--b--\r\n" + strings.Repeat("epilogue\r\n", blockSize) + "\xe9", ErrParts},
 		{"no boundary", "", "--\r\n1\r\n--\r\n\r\n2\r\n----\r\n", ErrParts},
 		{"boundary with a line break", "a\r\nb", "", ErrParts},
 		{"endless signature", "b", "--b\r\n1\r\n--b\r\n\r\n" + strings.Repeat("2", MaxSignature+1), ErrLimit},

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -113,10 +114,19 @@ func namesOf(t *testing.T, san []byte) (mails, domains []string) {
 
 func isDomain(s string) bool { return strings.EqualFold(s, "b.example") }
 
+// A quoted-string of RFC 5322 §3.2.4, and a quoted-pair in it.
+var (
+	quoted = regexp.MustCompile(`^"([^"\\]|\\.)*"$`)
+	escape = regexp.MustCompile(`\\(.)`)
+)
+
 func isAlice(s string) bool {
 	local, domain, _ := strings.Cut(s, "@")
-	if quoted, ok := strings.CutPrefix(local, `"`); ok {
-		local = strings.ReplaceAll(strings.TrimSuffix(quoted, `"`), `\`, "")
+	if strings.HasPrefix(local, `"`) {
+		if !quoted.MatchString(local) {
+			return false
+		}
+		local = escape.ReplaceAllString(local[1:len(local)-1], "$1")
 	}
 	return strings.EqualFold(local, "alice") && isDomain(domain)
 }
