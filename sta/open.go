@@ -34,7 +34,7 @@ type Recipient struct {
 type Belief struct {
 	Anchors *trust.Anchors
 	Signers trust.SignerPolicy
-	EV      *trust.EV // nil: no certificate is of extended validation
+	EVRoots *trust.Anchors // of extended validation
 }
 
 // An Incoming is a message from the backbone and all that it is judged by.
@@ -52,7 +52,9 @@ type Incoming struct {
 	Intermediates []*x509.Certificate
 	Evidence      trust.Evidence // nil: none
 	Revocation    trust.RevocationPolicy
-	Limits        smime.Limits
+	// EVPolicies are those of extended validation.
+	EVPolicies []x509.OID
+	Limits     smime.Limits
 }
 
 // An Opened is the outcome of Open.
@@ -329,9 +331,7 @@ func (o *Opened) judgeSigner(s cms.SignerResult, b Belief, in Incoming) Verdict 
 		Evidence:      in.Evidence,
 		Revocation:    in.Revocation,
 		Signers:       b.Signers,
-	}
-	if b.EV != nil {
-		p.EV = *b.EV
+		EV:            trust.EV{Roots: b.EVRoots, Policies: in.EVPolicies},
 	}
 	judged := trust.Judge(p)
 	v := Verdict{Code: judged.Code, Detail: judged.Detail, Signer: s.Certificate, Trust: judged}

@@ -143,7 +143,7 @@ func TestAS21_SingleUsePairs(t *testing.T) {
 			bob := addressOf(t, "bob@a.example")
 			signers := dir.Signers(bob, noon())
 			equal(t, "signs", len(signers) == 1 && signers[0].Certificate.Equal(sign.Cert), true)
-			certs := dir.Certificates(bob)
+			certs := dir.Certificates(bob, noon())
 			equal(t, "encrypts", len(certs) == 1 && certs[0].Equal(encrypt.Cert), true)
 		})
 	}
@@ -179,7 +179,7 @@ func TestRetire(t *testing.T) {
 		for _, sg := range dir.Signers(a, noon()) {
 			signs += store.FingerprintOf(sg.Certificate.Raw).String()
 		}
-		for _, c := range dir.Certificates(a) {
+		for _, c := range dir.Certificates(a, noon()) {
 			encrypts += store.FingerprintOf(c.Raw).String()
 		}
 		equal(t, "keys that decrypt", len(dir.Identities(a)), 2)

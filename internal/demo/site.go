@@ -129,7 +129,7 @@ func (s *site) furnish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	own := dir.Certificates(s.user)
+	own := dir.Certificates(s.user, time.Now())
 	if len(own) != 1 {
 		return fmt.Errorf("%s has %d certificates", s.domain, len(own))
 	}

@@ -49,7 +49,7 @@ func (s *site) certificatesOf(all []mime.Address) []*x509.Certificate {
 	}
 	var certs []*x509.Certificate
 	for _, a := range all {
-		certs = append(certs, dir.Certificates(a)...)
+		certs = append(certs, dir.Certificates(a, s.Now())...)
 	}
 	return certs
 }

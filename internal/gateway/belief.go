@@ -61,29 +61,9 @@ func (s Sealing) toAll(recipients []mime.Address) (cms.EncryptOptions, error) {
 	return first, nil
 }
 
-// beliefs remember what they gave out, so that recipients of one domain are
-// judged together.
-type beliefs struct {
-	*Core
-	dir *Directory
-	ev  map[*trust.Anchors]*trust.EV
-}
-
-// of returns whom a domain of ours believes inbound.
-func (b *beliefs) of(d mime.Domain) sta.Belief {
-	belief := sta.Belief{Anchors: b.dir.Anchors(d, store.In), Signers: b.Signers.of(d)}
-	roots := b.dir.EV(d)
-	if roots == nil {
-		return belief
-	}
-	if b.ev == nil {
-		b.ev = make(map[*trust.Anchors]*trust.EV)
-	}
-	if b.ev[roots] == nil {
-		b.ev[roots] = &trust.EV{Roots: roots, Policies: b.Signers.Policies}
-	}
-	belief.EV = b.ev[roots]
-	return belief
+// belief is whom a domain of ours believes inbound.
+func (c *Core) belief(dir *Directory, d mime.Domain) sta.Belief {
+	return sta.Belief{Anchors: dir.Anchors(d, store.In), Signers: c.Signers.of(d), EVRoots: dir.EV(d)}
 }
 
 // selectFor judges certificates of a recipient for a sender of ours, and waits

@@ -24,6 +24,7 @@ import (
 	"postern/store"
 	"postern/trust"
 	"postern/trust/discovery"
+	"postern/trust/evidence"
 )
 
 // A Finder finds the certificates of an address outside of our own domains.
@@ -72,7 +73,8 @@ type Core struct {
 	Log         *slog.Logger
 
 	directories directories
-	wrong       throttle // passwords
+	keeper      *evidence.Keeper // Evidence, if it is one of ours
+	wrong       throttle         // passwords
 	crypto      *semaphore.Weighted
 	unwritten   atomic.Int32 // jobs in a row that could not be put back
 	waiting     atomic.Int32 // messages that wait for evidence
@@ -86,17 +88,15 @@ func (c *Core) Directory(ctx context.Context) (*Directory, error) {
 
 // keepEvidence looks after what evidence was fetched until ctx is done.
 func (c *Core) keepEvidence(ctx context.Context) {
-	keeper, ok := c.Evidence.(interface{ Run(context.Context) })
-	if ok {
-		keeper.Run(ctx)
+	if c.keeper != nil {
+		c.keeper.Run(ctx)
 	}
 }
 
 // Close ends what runs in the background: the fetching of evidence.
 func (c *Core) Close() {
-	keeper, ok := c.Evidence.(interface{ Close() })
-	if ok {
-		keeper.Close()
+	if c.keeper != nil {
+		c.keeper.Close()
 	}
 }
 

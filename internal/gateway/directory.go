@@ -115,22 +115,29 @@ func MayEncryptTo(leaf *x509.Certificate) bool {
 	return false
 }
 
-// Certificates returns the certificates that encrypt to one of our own
-// addresses: its own, or else those of its domain, as discovery would find
-// them (CD-1, CD-2). Retired ones are not used anew.
-func (d *Directory) Certificates(a mime.Address) []*x509.Certificate {
+// Certificates returns the certificates that encrypt to one of our own addresses
+// at a time: its own, or else those of its domain, as discovery would find them
+// (CD-1, CD-2). Only those are published, and used anew, that are in use and in
+// date; where no certificate is, the first that was or will be, so that a refusal
+// can say so.
+func (d *Directory) Certificates(a mime.Address, at time.Time) []*x509.Certificate {
+	var others []*x509.Certificate
 	for _, owner := range []string{a.Key(), string(a.Domain())} {
 		var found []*x509.Certificate
 		for _, id := range d.keys[owner] {
-			if id.Retired.IsZero() && MayEncryptTo(id.Leaf) {
+			switch {
+			case !id.Retired.IsZero() || !MayEncryptTo(id.Leaf):
+			case inDate(id.Leaf, at):
 				found = append(found, id.Leaf)
+			case len(others) == 0:
+				others = append(others, id.Leaf)
 			}
 		}
 		if len(found) > 0 {
 			return found
 		}
 	}
-	return nil
+	return others
 }
 
 // A keyGroup is recipients whose messages the same keys may open.

@@ -34,7 +34,7 @@ func signersOf(s *site, address string) []string {
 
 func encryptedTo(s *site, address string) []string {
 	var all []string
-	for _, c := range s.directory().Certificates(addr(s.t, address)) {
+	for _, c := range s.directory().Certificates(addr(s.t, address), s.Now()) {
 		all = append(all, c.Subject.CommonName)
 	}
 	return all
@@ -65,13 +65,13 @@ func TestAS21_ChoiceOfKeys(t *testing.T) {
 		"another's address":  {[]key{named("a.example", "d"), named("bob@a.example", "b")}, []string{"d"}, []string{"d"}},
 		"retired address":    {[]key{named("a.example", "d"), retired(named("alice@a.example", "a"))}, []string{"d"}, []string{"d"}},
 		"all retired":        {[]key{retired(named("a.example", "d")), retired(named("alice@a.example", "a"))}, nil, nil},
-		"expired address":    {[]key{named("a.example", "d"), named("alice@a.example", "a", expired)}, []string{"d"}, []string{"a"}},
+		"expired address":    {[]key{named("a.example", "d"), named("alice@a.example", "a", expired)}, []string{"d"}, []string{"d"}},
 		"single use":         {[]key{named("a.example", "s", sign), named("a.example", "e", encrypt)}, []string{"s"}, []string{"e"}},
 		"address signs only": {[]key{named("a.example", "d"), named("alice@a.example", "s", sign)}, []string{"s"}, []string{"d"}},
 		"renewed": {[]key{named("a.example", "new", testnet.Valid(-time.Hour, time.Hour)),
 			named("a.example", "old", testnet.Valid(-2*time.Hour, time.Hour))}, []string{"new"}, []string{"new", "old"}},
 		"renewed to begin later": {[]key{named("a.example", "new", testnet.Valid(time.Hour, 2*time.Hour)),
-			named("a.example", "old")}, []string{"old"}, []string{"new", "old"}},
+			named("a.example", "old")}, []string{"old"}, []string{"old"}},
 		"not yet in date": {[]key{named("a.example", "d", testnet.Valid(time.Hour, 2*time.Hour))}, nil, []string{"d"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,9 +78,49 @@ func TestAS72_MessageWaitsForEvidenceThatIsOnItsWay(t *testing.T) {
 	b.run()
 	b.waits.Wait()
 	equal(t, "state", b.states(id), []string{"bob@b.example delivered"})
-	equal(t, "asked", asked, 3)
+	equal(t, "asked", asked, 4) // when opened, twice while waiting, when opened with all at hand
 	equal(t, "delivered", len(b.inbox("bob@b.example")), 1)
 	equal(t, "attempts that were counted", b.waiting.Load(), 0)
+}
+
+// However late a message comes to be opened, evidence that is on its way is waited
+// for, and a server that is down has its tries.
+func TestAS72_LateMessageWaitsForEvidenceToo(t *testing.T) {
+	w, b, alice := inbound(t)
+	asked := 0
+	b.Evidence = &told{func(*x509.Certificate) trust.Revocation {
+		asked++
+		if asked == 1 {
+			return trust.Revocation{Pending: arrived()}
+		}
+		return trust.Revocation{Status: trust.NotRevoked}
+	}}
+	id := b.from(alice)
+	w.clock.advance(5 * time.Hour)
+	b.run()
+	equal(t, "soft", b.states(id), []string{"bob@b.example delivered"})
+
+	b.Evidence, b.Revocation = says(trust.RevocationUnknown), trust.HardFail
+	id = b.from(alice)
+	w.clock.advance(5 * time.Hour)
+	b.run()
+	equal(t, "hard, at first", b.states(id), []string{"bob@b.example queued revocation-unavailable"})
+	for range 5 {
+		w.clock.advance(10 * time.Minute)
+		b.run()
+	}
+	equal(t, "hard, in the end", b.states(id), []string{"bob@b.example refused revocation-unavailable"})
+}
+
+// An expired certificate of an address does not stand in the way of its domain's.
+func TestCD2_ExpiredCertificateOfAnAddress(t *testing.T) {
+	w := newWorld(t)
+	a := w.site("a.example")
+	a.accounts("alice@a.example", "ann@a.example")
+	a.addKey("ann@a.example", w.root.Leaf("ann@a.example", testnet.Valid(-2*time.Hour, -time.Minute)))
+	a.submit(message("alice@a.example", "ann@a.example"), "alice@a.example", "ann@a.example")
+	w.runAll()
+	equal(t, "delivered", len(a.inbox("ann@a.example")), 1)
 }
 
 // AS-73: under hard-fail a message waits an hour for what does not come, and is

@@ -75,7 +75,7 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 	network := guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}
 	c := &Core{
 		Hostname: string(cfg.Hostname), Store: s, Profile: profile, Log: log,
-		Evidence: &evidence.Keeper{
+		keeper: &evidence.Keeper{
 			Fetcher: &fetch.Client{Network: network, Lookup: dns.LookupHost},
 			Cache:   Documents{s}, Budget: cfg.Trust.Wait, Log: log,
 		},
@@ -89,6 +89,7 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 			Routes: cfg.Relay.Routes, Port: cfg.Relay.Port, Timeouts: relayTimeouts,
 		},
 	}
+	c.Evidence = c.keeper
 	c.setDefaults()
 	return c, nil
 }

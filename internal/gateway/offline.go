@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"postern/internal/cms"
 	"postern/internal/cms/smime"
 	"postern/mime"
@@ -36,26 +34,32 @@ type SealReport struct {
 // given take the place of discovery; they are judged like found ones. The error
 // is for what is neither the message's fault nor a recipient's.
 func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Source, from mime.Address, to []mime.Address, given []*x509.Certificate, at time.Time) (SealReport, error) {
-	release, err := c.holdCrypto(ctx, message.Size())
-	if err != nil {
-		return SealReport{}, err
-	}
-	defer release()
 	dir, err := c.Directory(ctx)
 	if err != nil {
 		return SealReport{}, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	report := SealReport{Signers: dir.Signers(from, at)}
-	report.Routes, err = c.routesOffline(ctx, dir, from, to, given, at)
+	report.Routes, err = c.sideBySide(ctx, to, func(a mime.Address) Route {
+		if given == nil {
+			return c.Route(ctx, dir, from.Domain(), a, at)
+		}
+		return c.judge(ctx, dir, from.Domain(), a, givenResult(given), at)
+	})
 	if err != nil {
-		return SealReport{}, err
+		return SealReport{}, fmt.Errorf("judging the recipients' certificates: %w", err)
 	}
 	c.judgeSealing(&report, from, to)
 	if report.Refused != nil {
 		return report, nil
 	}
+	// Others need not wait while DNS and others' servers are asked.
+	release, err := c.holdCrypto(ctx, message.Size())
+	if err != nil {
+		return SealReport{}, err
+	}
+	defer release()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	err = contained(func() error { return c.sealOffline(ctx, w, message, from, to, report, at) })
 	report.Refused, err = sealRefusal(err)
 	return report, err
@@ -85,47 +89,16 @@ func (c *Core) judgeSealing(report *SealReport, from mime.Address, to []mime.Add
 	}
 }
 
-// routesOffline finds and judges the certificates of all recipients side by side.
-func (c *Core) routesOffline(ctx context.Context, dir *Directory, from mime.Address, to []mime.Address, given []*x509.Certificate, at time.Time) ([]Route, error) {
-	all := make([]Route, len(to))
-	var g errgroup.Group
-	g.SetLimit(lookups)
-	for i, a := range to {
-		g.Go(func() error {
-			return contained(func() error {
-				if given == nil {
-					all[i] = c.Route(ctx, dir, from.Domain(), a, at)
-				} else {
-					all[i] = c.routeGiven(ctx, dir, from.Domain(), a, given, at)
-				}
-				return nil
-			})
-		})
-	}
-	err := g.Wait()
-	if err != nil {
-		return nil, fmt.Errorf("judging the recipients' certificates: %w", err)
-	}
-	return all, ctx.Err()
-}
+// givenSource is where certificates are from that the operator named.
+const givenSource discovery.Source = "given"
 
-// GivenSource is where certificates are from that the operator named.
-const GivenSource discovery.Source = "given"
-
-// routeGiven judges certificates that nobody had to look for.
-func (c *Core) routeGiven(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, given []*x509.Certificate, at time.Time) Route {
-	r := Route{Recipient: to, Local: dir.IsOurs(to.Domain())}
+// givenResult stands for certificates that nobody had to look for.
+func givenResult(given []*x509.Certificate) discovery.Result {
+	var found discovery.Result
 	for _, cert := range given {
-		r.Discovery.Certificates = append(r.Discovery.Certificates, discovery.Found{Certificate: cert, Source: GivenSource})
+		found.Certificates = append(found.Certificates, discovery.Found{Certificate: cert, Source: givenSource})
 	}
-	r.Selection = c.selectFor(ctx, trust.Params{
-		Address: to, Anchors: dir.Anchors(from, store.Out), Intermediates: slices.Concat(given, dir.held), At: at,
-	}, given)
-	r.Code, r.Detail, r.Certificates = r.Selection.Code, r.Selection.Detail, usable(r.Selection.Valid)
-	if r.Code.IsOK() && len(r.Certificates) == 0 {
-		r.Code, r.Detail = reason.Unsupported, "no certificate given has a key that content keys can be wrapped for"
-	}
-	return r
+	return found
 }
 
 func (c *Core) sealOffline(ctx context.Context, w io.Writer, message smime.Source, from mime.Address, to []mime.Address, report SealReport, at time.Time) error {
@@ -187,25 +160,21 @@ func (c *Core) signOffline(ctx context.Context, message smime.Source, from mime.
 // the inner message to w if at least one of them may have it. Nothing is
 // delivered, answered or recorded. There is one Opened for each set of keys.
 func (c *Core) OpenOffline(ctx context.Context, w io.Writer, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) ([]*sta.Opened, error) {
-	release, err := c.holdCrypto(ctx, message.Size())
-	if err != nil {
-		return nil, err
-	}
-	defer release()
 	dir, err := c.Directory(ctx)
 	if err != nil {
 		return nil, err
 	}
 	questions := c.questions(dir, message, envelope, to, at)
-	all, err := openAll(ctx, questions)
+	all, err := c.openHeld(ctx, questions, message.Size())
 	if err != nil {
 		return nil, err
 	}
-	for i, opened := range all {
-		for opened.Pending() != nil && await(ctx, opened.Pending()) {
-			opened.Judge(questions[i])
-		}
+	settle(ctx, all, questions)
+	release, err := c.holdCrypto(ctx, message.Size())
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	for _, opened := range all {
 		if !slices.ContainsFunc(opened.Verdicts, sta.Verdict.Accepted) {
 			continue
@@ -223,6 +192,16 @@ func (c *Core) OpenOffline(ctx context.Context, w io.Writer, message smime.Sourc
 		return all, copyInner(w, opened)
 	}
 	return all, nil
+}
+
+// openHeld opens a message within the bound on memory.
+func (c *Core) openHeld(ctx context.Context, questions []sta.Incoming, size int64) ([]*sta.Opened, error) {
+	release, err := c.holdCrypto(ctx, size)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return openAll(ctx, questions)
 }
 
 func copyInner(w io.Writer, opened *sta.Opened) error {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"postern/internal/cms/smime"
@@ -36,14 +37,16 @@ func (c *Core) open(ctx context.Context, job store.Job) error {
 	step := &opening{Core: c, job: job, dir: dir, now: c.Now()}
 	defer step.discard()
 	envelope := &sta.Envelope{MailFrom: job.Sender, RcptTo: job.Recipients}
-	opened, err := openAll(ctx, c.questions(dir, src, envelope, job.Recipients, step.now))
+	questions := c.questions(dir, src, envelope, job.Recipients, step.now)
+	opened, err := openAll(ctx, questions)
 	if err != nil {
 		return err
 	}
-	step.undecided = step.now.Before(job.Created.Add(c.JudgeFor))
-	if pending := pendingOf(opened); len(pending) > 0 && step.undecided {
-		return c.openLater(ctx, job, pending)
+	if slices.ContainsFunc(opened, func(o *sta.Opened) bool { return o.Pending() != nil }) {
+		return c.openLater(ctx, job, opened, questions)
 	}
+	// A message that comes out of a long outage of ours has its tries as well.
+	step.undecided = step.now.Before(job.Created.Add(c.JudgeFor)) || job.Attempts < minJudgements
 	for _, o := range opened {
 		p := &part{opening: step, opened: o}
 		step.parts = append(step.parts, p)
@@ -63,19 +66,19 @@ func (c *Core) open(ctx context.Context, job store.Job) error {
 // of keys.
 func (c *Core) questions(dir *Directory, message smime.Source, envelope *sta.Envelope, to []mime.Address, at time.Time) []sta.Incoming {
 	var all []sta.Incoming
-	believed := beliefs{Core: c, dir: dir}
 	for _, g := range dir.keyGroups(to) {
 		in := sta.Incoming{
 			Message: message, Envelope: envelope, Keys: g.keys, At: at,
 			Profile: c.Profile, AcceptUnwrapped: c.AcceptUnwrapped,
 			Intermediates: dir.held, Evidence: c.Evidence, Revocation: c.Revocation,
+			EVPolicies: c.Signers.Policies,
 			// A message was measured where it was taken. Here it would be lost
 			// silently (AS-66): also one from our own domains, which may have
 			// grown beyond SealedBytes when it was made seven-bit.
 			Limits: smime.Limits{Size: message.Size()},
 		}
 		for _, a := range g.recipients {
-			in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Belief: believed.of(a.Domain())})
+			in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Belief: c.belief(dir, a.Domain())})
 		}
 		all = append(all, in)
 	}
@@ -94,26 +97,31 @@ func openAll(ctx context.Context, questions []sta.Incoming) ([]*sta.Opened, erro
 	return all, nil
 }
 
-func pendingOf(all []*sta.Opened) []<-chan struct{} {
-	var pending []<-chan struct{}
-	for _, o := range all {
-		if p := o.Pending(); p != nil {
-			pending = append(pending, p)
+// settle judges again whenever evidence has come, until none is on its way.
+func settle(ctx context.Context, opened []*sta.Opened, questions []sta.Incoming) {
+	for i, o := range opened {
+		for o.Pending() != nil && await(ctx, o.Pending()) {
+			o.Judge(questions[i])
 		}
 	}
-	return pending
 }
 
-// maxWaiting bounds the messages that wait for evidence in memory.
 const (
+	// minJudgements is how often a message is judged at least before evidence
+	// that does not come is a reason to refuse it: over some minutes.
+	minJudgements = 5
+	// maxWaiting bounds the messages that wait for evidence in memory; more are
+	// put off.
 	maxWaiting  = 1000
 	waitingFull = 10 * time.Second
 )
 
-// openLater leaves a message until evidence on its signer has come, or the wait
-// for it is over. Its worker is free meanwhile: a stranger who names a server
-// that does not answer holds up his own message alone.
-func (c *Core) openLater(ctx context.Context, job store.Job, pending []<-chan struct{}) error {
+// openLater leaves a message until the evidence on its signer has come, or the
+// wait for it is over. Its worker is free meanwhile: a stranger who names a server
+// that does not answer holds up his own message alone. What was opened is judged
+// again as often as need be, without another decryption, and the message is then
+// opened anew, when all that can be known is at hand.
+func (c *Core) openLater(ctx context.Context, job store.Job, opened []*sta.Opened, questions []sta.Incoming) error {
 	if c.waiting.Add(1) > maxWaiting {
 		c.waiting.Add(-1)
 		job.Due = c.Now().Add(waitingFull) // no attempt was made
@@ -122,12 +130,14 @@ func (c *Core) openLater(ctx context.Context, job store.Job, pending []<-chan st
 	}
 	c.waits.Go(func() {
 		defer c.waiting.Add(-1)
-		for _, p := range pending {
-			if !await(ctx, p) {
-				break
-			}
+		defer c.Store.Release(job.ID)
+		err := contained(func() error {
+			settle(ctx, opened, questions)
+			return nil
+		})
+		if err != nil {
+			c.Log.Error("judging a message again failed", "track", job.Track, "err", err)
 		}
-		c.Store.Release(job.ID)
 	})
 	return nil
 }

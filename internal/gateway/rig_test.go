@@ -214,7 +214,7 @@ func (w *world) Find(ctx context.Context, a mime.Address) discovery.Result {
 	if err != nil {
 		return discovery.Result{Err: reason.New(reason.DiscoveryTimeout, "%w", err)}
 	}
-	return localResult(dir, a)
+	return localResult(dir, a, s.Now())
 }
 
 // published is a result of discovery with certificates.
@@ -296,6 +296,7 @@ func (s *site) run() {
 		}
 		j := s.jobs()[i]
 		s.doStep(s.t.Context(), j, s.stepOf(j.Kind))
+		s.waits.Wait()
 	}
 	s.t.Fatal("the steps do not come to an end")
 }

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"postern/internal/cms"
 	"postern/mime"
 	"postern/store"
 	"postern/trust"
@@ -33,71 +32,74 @@ type Route struct {
 // Route finds and judges the certificates of a recipient for a sender of ours
 // (AS-61). It is what a real send does and what postern lookup shows.
 func (c *Core) Route(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, at time.Time) Route {
-	r := Route{Recipient: to, Local: dir.IsOurs(to.Domain())}
-	if r.Local {
-		r.Discovery = localResult(dir, to)
+	var found discovery.Result
+	if dir.IsOurs(to.Domain()) {
+		found = localResult(dir, to, at)
 	} else {
-		r.Discovery = c.Finder.Find(ctx, to)
+		found = c.Finder.Find(ctx, to)
 	}
-	if r.Discovery.Err != nil {
-		r.Code, r.Detail = r.Discovery.Err.Code, r.Discovery.Err.Detail
+	return c.judge(ctx, dir, from, to, found, at)
+}
+
+// judge makes a route of what was found.
+func (c *Core) judge(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, found discovery.Result, at time.Time) Route {
+	r := Route{Recipient: to, Local: dir.IsOurs(to.Domain()), Discovery: found}
+	if found.Err != nil {
+		r.Code, r.Detail = found.Err.Code, found.Err.Detail
 		return r
 	}
-	candidates := make([]*x509.Certificate, len(r.Discovery.Certificates))
-	for i, f := range r.Discovery.Certificates {
+	candidates := make([]*x509.Certificate, len(found.Certificates))
+	for i, f := range found.Certificates {
 		candidates[i] = f.Certificate
 	}
 	r.Selection = c.selectFor(ctx, trust.Params{
-		Address: to, Anchors: dir.Anchors(from, store.Out), Intermediates: dir.held, At: at,
+		Address: to, Anchors: dir.Anchors(from, store.Out), Intermediates: slices.Concat(candidates, dir.held), At: at,
 	}, candidates)
-	r.Code, r.Detail, r.Certificates = r.Selection.Code, r.Selection.Detail, usable(r.Selection.Valid)
-	if r.Code.IsOK() && len(r.Certificates) == 0 {
-		r.Code, r.Detail = reason.Unsupported, "none of the valid certificates has a key that content keys can be wrapped for"
-	}
+	r.Code, r.Detail, r.Certificates = r.Selection.Code, r.Selection.Detail, r.Selection.Valid
 	return r
-}
-
-// usable leaves out certificates that we cannot encrypt to.
-func usable(valid []*x509.Certificate) []*x509.Certificate {
-	return slices.DeleteFunc(slices.Clone(valid), func(c *x509.Certificate) bool {
-		_, err := cms.EnvelopedSize(0, []*x509.Certificate{c}, cms.EncryptOptions{})
-		return err != nil
-	})
 }
 
 // localSource is where our own addresses' certificates are.
 const localSource discovery.Source = "local"
 
 // localResult answers for an address of ours from the store.
-func localResult(dir *Directory, to mime.Address) discovery.Result {
+func localResult(dir *Directory, to mime.Address, at time.Time) discovery.Result {
 	var res discovery.Result
-	for _, cert := range dir.Certificates(to) {
+	for _, cert := range dir.Certificates(to, at) {
 		res.Certificates = append(res.Certificates, discovery.Found{Certificate: cert, Source: localSource})
 	}
 	if len(res.Certificates) == 0 {
-		res.Err = reason.New(reason.NoCertificate, "neither %s nor its domain has a certificate here", to)
+		res.Err = reason.New(reason.NoCertificate, "neither %s nor its domain has a certificate in use here", to)
 	}
 	return res
 }
 
-// routes looks up all recipients of a job side by side.
-func (c *Core) routes(ctx context.Context, dir *Directory, job store.Job) ([]Route, error) {
-	all := make([]Route, len(job.Recipients))
+// sideBySide makes a route for each recipient. One that panics, over what a
+// recipient's domain publishes, fails by itself.
+func (c *Core) sideBySide(ctx context.Context, to []mime.Address, route func(mime.Address) Route) ([]Route, error) {
+	all := make([]Route, len(to))
 	var g errgroup.Group
 	g.SetLimit(lookups)
-	for i, to := range job.Recipients {
+	for i, a := range to {
 		g.Go(func() error {
 			err := contained(func() error {
-				all[i] = c.Route(ctx, dir, job.Sender.Domain(), to, c.Now())
+				all[i] = route(a)
 				return nil
 			})
-			if err != nil { // a panic over what one recipient's domain publishes
-				c.Log.Error("a look-up failed", "track", job.Track, "rcpt", to, "err", err)
-				all[i] = Route{Recipient: to, Code: reason.Internal, Detail: err.Error()}
+			if err != nil {
+				c.Log.Error("a look-up failed", "rcpt", a, "err", err)
+				all[i] = Route{Recipient: a, Code: reason.Internal, Detail: err.Error()}
 			}
 			return nil
 		})
 	}
 	_ = g.Wait() // the functions return no error
 	return all, ctx.Err()
+}
+
+// routes looks up all recipients of a job.
+func (c *Core) routes(ctx context.Context, dir *Directory, job store.Job) ([]Route, error) {
+	return c.sideBySide(ctx, job.Recipients, func(to mime.Address) Route {
+		return c.Route(ctx, dir, job.Sender.Domain(), to, c.Now())
+	})
 }

@@ -87,6 +87,7 @@ func (v vector) incoming(t *testing.T, profile trust.Profile) sta.Incoming {
 	if v.Envelope != nil {
 		in.Envelope = &sta.Envelope{MailFrom: address(t, v.Envelope.MailFrom), RcptTo: addresses(t, v.Envelope.RcptTo)}
 	}
+	in.EVPolicies = v.policies(t)
 	belief := v.belief(t)
 	for _, a := range addresses(t, v.Recipients) {
 		in.Recipients = append(in.Recipients, sta.Recipient{Address: a, Belief: belief})
@@ -100,19 +101,23 @@ func (v vector) belief(t *testing.T) sta.Belief {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := sta.Belief{Anchors: trust.NewAnchors(certificates(t, v.Anchors)), Signers: signers}
-	if signers == trust.Community {
-		return b
+	return sta.Belief{
+		Anchors: trust.NewAnchors(certificates(t, v.Anchors)), Signers: signers,
+		EVRoots: trust.NewAnchors(certificates(t, v.Policy.EVRoots)),
 	}
-	b.EV = &trust.EV{Roots: trust.NewAnchors(certificates(t, v.Policy.EVRoots))}
+}
+
+func (v vector) policies(t *testing.T) []x509.OID {
+	t.Helper()
+	var all []x509.OID
 	for _, p := range v.Policy.EVPolicies {
 		id, err := x509.ParseOID(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.EV.Policies = append(b.EV.Policies, id)
+		all = append(all, id)
 	}
-	return b
+	return all
 }
 
 func (v vector) keys(t *testing.T) []cms.RecipientKey {
