@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"postern/internal/control"
 	"postern/internal/gateway"
@@ -107,14 +108,23 @@ func explain(err error) (hint string, code int) {
 	return "", exitTemporary
 }
 
-// oneLine joins the lines of an error, of which joined errors have several.
+// oneLine joins the lines of an error, of which joined errors have several. What
+// does not print is a question mark: an error may quote a name that a stranger
+// wrote.
 func oneLine(s string) string {
 	var parts []string
 	for line := range strings.Lines(s) {
 		line = strings.Join(strings.Fields(line), " ")
 		if line != "" {
-			parts = append(parts, line)
+			parts = append(parts, strings.Map(printing, line))
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+func printing(r rune) rune {
+	if unicode.IsPrint(r) && r != unicode.ReplacementChar {
+		return r
+	}
+	return '?'
 }

@@ -3,10 +3,9 @@ package control
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"postern/mime"
@@ -92,7 +91,7 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo
 		}
 		records, added = append(records, a), append(added, info)
 	}
-	return added, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
 		if domain != "" {
 			err := requireOurs(tx, domain)
 			if err != nil {
@@ -112,6 +111,10 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return added, nil
 }
 
 // sourceOf is the source of anchors that an operator loads.
@@ -151,7 +154,7 @@ func anchorInfo(a store.Anchor) (AnchorInfo, error) {
 	}
 	return AnchorInfo{
 		SHA256: a.Fingerprint.String(), Domain: string(a.Domain), Direction: string(a.Direction), Source: a.Source,
-		Subject: c.Subject.String(), Issuer: c.Issuer.String(), Key: keyKind(c),
+		Subject: subjectOf(c), Issuer: issuerOf(c), Key: keyKind(c),
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 	}, nil
 }
@@ -188,10 +191,7 @@ func (s *Service) showAnchor(ctx context.Context, in Fingerprint) (found []Shown
 			return err
 		}
 		found = nil
-		for _, a := range anchors {
-			if !strings.HasPrefix(a.Fingerprint.String(), prefix) {
-				continue
-			}
+		for _, a := range byPrefix(anchors, prefix, anchorFingerprint) {
 			info, err := anchorInfo(a)
 			if err != nil {
 				return err
@@ -240,17 +240,9 @@ func findAnchor(tx store.Tx, prefix string, domain mime.Domain, source string) (
 	if err != nil {
 		return store.Anchor{}, err
 	}
-	var found []store.Anchor
-	for _, a := range anchors {
-		if a.Source == source && a.Domain == domain && strings.HasPrefix(a.Fingerprint.String(), prefix) {
-			found = append(found, a)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return store.Anchor{}, &Error{Kind: Negative, Message: "there is no such anchor", Hint: "postern anchor list shows them; name the domain of one that has one, and --ev for a root of extended validation"}
-	case 1:
-		return found[0], nil
-	}
-	return store.Anchor{}, invalid(errors.New("several anchors begin so"), "give more digits")
+	loaded := slices.DeleteFunc(anchors, func(a store.Anchor) bool { return a.Source != source || a.Domain != domain })
+	return onlyOne(byPrefix(loaded, prefix, anchorFingerprint), &Error{Kind: Negative, Message: "there is no such anchor",
+		Hint: "postern anchor list shows them; name the domain of one that has one, and --ev for a root of extended validation"})
 }
+
+func anchorFingerprint(a store.Anchor) store.Fingerprint { return a.Fingerprint }

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -106,7 +105,7 @@ func infoOf(k store.Key, now time.Time) CertificateInfo {
 func certificateInfo(k store.Key, leaf *x509.Certificate, now time.Time) CertificateInfo {
 	info := CertificateInfo{
 		SHA256: k.Fingerprint.String(), Owner: k.Owner,
-		Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(),
+		Subject: subjectOf(leaf), Issuer: issuerOf(leaf),
 		NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
 		Key: keyKind(leaf), State: stateOf(k, leaf, now), Test: k.Test,
 	}
@@ -161,10 +160,7 @@ func (s *Service) showCertificate(ctx context.Context, in Fingerprint) (found []
 			return err
 		}
 		found = nil
-		for _, k := range keys {
-			if !strings.HasPrefix(k.Fingerprint.String(), prefix) {
-				continue
-			}
+		for _, k := range byPrefix(keys, prefix, fingerprintOf) {
 			shown, err := shownCertificate(k, s.Core.Now())
 			if err != nil {
 				return err
@@ -174,7 +170,7 @@ func (s *Service) showCertificate(ctx context.Context, in Fingerprint) (found []
 		return nil
 	})
 	if err == nil && len(found) == 0 {
-		err = &Error{Kind: Negative, Message: "there is no such certificate", Hint: "postern cert list shows ours"}
+		err = noSuchCertificate()
 	}
 	return found, err
 }
@@ -190,7 +186,7 @@ func shownCertificate(k store.Key, now time.Time) (ShownCertificate, error) {
 		if err != nil {
 			return ShownCertificate{}, fmt.Errorf("chain of the certificate %s: %w", k.Fingerprint, err)
 		}
-		shown.Chain = append(shown.Chain, c.Subject.String())
+		shown.Chain = append(shown.Chain, subjectOf(c))
 	}
 	return shown, nil
 }
@@ -201,17 +197,11 @@ func findKey(tx store.Tx, prefix string) (store.Key, error) {
 	if err != nil {
 		return store.Key{}, err
 	}
-	var found []store.Key
-	for _, k := range keys {
-		if strings.HasPrefix(k.Fingerprint.String(), prefix) {
-			found = append(found, k)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return store.Key{}, &Error{Kind: Negative, Message: "there is no such certificate", Hint: "postern cert list shows ours"}
-	case 1:
-		return found[0], nil
-	}
-	return store.Key{}, invalid(errors.New("several certificates begin so"), "give more digits")
+	return onlyOne(byPrefix(keys, prefix, fingerprintOf), noSuchCertificate())
+}
+
+func fingerprintOf(k store.Key) store.Fingerprint { return k.Fingerprint }
+
+func noSuchCertificate() *Error {
+	return &Error{Kind: Negative, Message: "there is no such certificate", Hint: "postern cert list shows ours"}
 }

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -74,11 +73,14 @@ func (s *Service) importCertificates(ctx context.Context, in Import) ([]Certific
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	var all []CertificateInfo
 	for i, k := range keys {
 		all = append(all, certificateInfo(k, leaves[i], s.Core.Now()))
 	}
-	return all, err
+	return all, nil
 }
 
 // checked makes of a candidate what is to be stored, or refuses it.
@@ -207,8 +209,7 @@ func checkKey(k store.Key) error {
 	if err != nil {
 		return invalid(err, "give PKCS #12, or PEM with the key and its chain")
 	}
-	public, ok := id.Signer.Public().(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !public.Equal(id.Leaf.PublicKey) {
+	if !keyfile.Matches(id.Leaf, id.Signer.Public()) {
 		return &Error{Kind: Invalid, Message: "the private key is not that of the certificate"}
 	}
 	return nil
@@ -240,7 +241,7 @@ func checkUsable(leaf *x509.Certificate, owner string, now time.Time) error {
 		return nil
 	}
 	o := v.Code.Outcome()
-	return &Error{Kind: Invalid, Message: o.Public + ": " + v.Detail, Hint: o.Hint}
+	return &Error{Kind: Invalid, Message: o.Public + ": " + plain(v.Detail, maxDetail), Hint: o.Hint}
 }
 
 // ownerOf finds whom a certificate is for, and refuses one that does not name
@@ -290,6 +291,6 @@ func ownerOf(asked string, leaf *x509.Certificate) (owner string, domain mime.Do
 const singleName = "its subjectAltName must hold the address, or exactly the domain as dNSName, and no other name"
 
 func wrongOwner(name string) error {
-	return &Error{Kind: Invalid, Message: "the certificate is not for " + name,
+	return &Error{Kind: Invalid, Message: "the certificate is not for " + plain(name, maxSubject),
 		Hint: singleName}
 }

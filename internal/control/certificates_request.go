@@ -5,9 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"postern/internal/keyfile"
@@ -120,20 +118,13 @@ func (s *Service) forgetKeyRequest(ctx context.Context, in RequestName) (forgott
 		if err != nil {
 			return err
 		}
-		var found []store.KeyRequest
-		for _, r := range requests {
-			if strings.HasPrefix(r.ID.String(), prefix) {
-				found = append(found, r)
-			}
+		found := byPrefix(requests, prefix, func(r store.KeyRequest) store.Fingerprint { return r.ID })
+		r, err := onlyOne(found, &Error{Kind: Negative, Message: "no such key waits for its certificate", Hint: "postern cert csr --list shows those that do"})
+		if err != nil {
+			return err
 		}
-		switch len(found) {
-		case 0:
-			return &Error{Kind: Negative, Message: "no such key waits for its certificate", Hint: "postern cert csr --list shows those that do"}
-		case 1:
-			forgotten = requestInfo(found[0])
-			return tx.RemoveKeyRequest(found[0].ID)
-		}
-		return invalid(errors.New("several keys begin so"), "give more digits")
+		forgotten = requestInfo(r)
+		return tx.RemoveKeyRequest(r.ID)
 	})
 	return forgotten, err
 }

@@ -42,12 +42,12 @@ type Details struct {
 func detailsOf(c *x509.Certificate) Details {
 	return Details{
 		Serial:   fmt.Sprintf("%x", c.SerialNumber),
-		Names:    slices.Concat([]string{}, c.EmailAddresses, c.DNSNames),
+		Names:    plainAll(slices.Concat(c.EmailAddresses, c.DNSNames), maxSubject),
 		CA:       c.IsCA,
 		KeyUsage: usageNames(c.KeyUsage), Extended: extendedNames(c), Policies: policyNames(c),
 		Signature:  c.SignatureAlgorithm.String(),
-		IssuerURLs: slices.Concat([]string{}, c.IssuingCertificateURL), OCSP: slices.Concat([]string{}, c.OCSPServer),
-		CRLs:         slices.Concat([]string{}, c.CRLDistributionPoints),
+		IssuerURLs: plainAll(c.IssuingCertificateURL, maxURL), OCSP: plainAll(c.OCSPServer, maxURL),
+		CRLs:         plainAll(c.CRLDistributionPoints, maxURL),
 		SubjectKeyID: hex.EncodeToString(c.SubjectKeyId), IssuerKeyID: hex.EncodeToString(c.AuthorityKeyId),
 		SHA1: fmt.Sprintf("%x", sha1.Sum(c.Raw)), // a name that other programs know it by, no more
 		PEM:  string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})),

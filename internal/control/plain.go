@@ -35,8 +35,21 @@ func plain(s string, most int) string {
 	return b.String()
 }
 
-// subjectOf is the subject name of a certificate, fit to be shown.
+// plainAll is plain for each of a list; never nil.
+func plainAll(all []string, most int) []string {
+	out := make([]string, 0, len(all))
+	for _, s := range all {
+		out = append(out, plain(s, most))
+	}
+	return out
+}
+
+// subjectOf is the subject name of a certificate, fit to be shown. Whoever had
+// the certificate made wrote it, also where the certificate is ours.
 func subjectOf(c *x509.Certificate) string { return plain(c.Subject.String(), maxSubject) }
+
+// issuerOf is the issuer's name, likewise.
+func issuerOf(c *x509.Certificate) string { return plain(c.Issuer.String(), maxSubject) }
 
 func sha256Of(c *x509.Certificate) string { return trust.FingerprintOf(c).String() }
 
