@@ -4,15 +4,17 @@ import (
 	"crypto/x509"
 	"fmt"
 	"time"
+
+	"postern/trust/reason"
 )
 
 // dateProblem checks one certificate of a path (AS-68), or returns "".
 func dateProblem(cert *x509.Certificate, at time.Time) string {
 	if at.After(cert.NotAfter) {
-		return fmt.Sprintf("%q ended on %s", name(cert), date(cert.NotAfter)) // TB-19 for anchors
+		return fmt.Sprintf("%q ended on %s", name(cert), reason.Date(cert.NotAfter)) // TB-19 for anchors
 	}
 	if at.Add(ClockSkew).Before(cert.NotBefore) {
-		return fmt.Sprintf("%q begins on %s", name(cert), date(cert.NotBefore))
+		return fmt.Sprintf("%q begins on %s", name(cert), reason.Date(cert.NotBefore))
 	}
 	return ""
 }

@@ -193,6 +193,20 @@ func TestAS68_MD5SignedCertificateIsRefused(t *testing.T) {
 	}
 }
 
+// AS-31: what may sign certificates is listed, so that what nobody thought of may
+// not, and the reason is that and not a missing issuer.
+func TestAS31_CertificateSignedWithAnAlgorithmThatIsNotListed(t *testing.T) {
+	root := testnet.NewPKI(t, now).Root("root", testnet.RSA(2048))
+	leaf := resign(t, root.Leaf("b.example", plain()...), root, rsaSHA224, func(b *body) {
+		b.Algorithm.Parameters = asn1.NullRawValue
+	})
+	v := trust.Judge(ask(t, leaf, root))
+	wantCode(t, v, reason.BadPath)
+	if !strings.Contains(v.Detail, "an algorithm that is not known") {
+		t.Errorf("the detail is %q", v.Detail)
+	}
+}
+
 // AS-10: certificates are of version 3, even where v1.2 needs no extension.
 func TestAS10_VersionOneIsNoDirectCertificate(t *testing.T) {
 	pki := testnet.NewPKI(t, now)

@@ -60,7 +60,7 @@ func BenchmarkJudgeRefused(b *testing.B) {
 	ours, evRoot, theirs := pki.Root("root"), pki.Root("ev root"), pki.Root("theirs", dear)
 	p := ask(b, theirs.Leaf("b.example", plain()...), ours)
 	p.Purpose, p.Signers, p.EV = trust.Sign, trust.Either, trust.EV{Roots: anchorsOf(evRoot), Policies: []x509.OID{oid(b, evPolicy)}}
-	for range trust.MaxIntermediates {
+	for range 100 {
 		p.Intermediates = append(p.Intermediates, pki.Root("theirs", dear, fresh).Cert)
 	}
 	for b.Loop() {

@@ -10,7 +10,7 @@ import (
 // holds at the end of the skew is as good, since all dates that end were checked
 // for a later moment.
 //
-// A stranger may make an attempt as dear as can be. So after one in vain, and among
+// A stranger may make an attempt as dear as can be. So after the first, and among
 // a crowd of intermediates, there is none unless a climb leads to the anchors.
 func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
 	if (q.tried || len(q.others) > crowd) && !q.reaches(g.anchors) {
@@ -39,7 +39,7 @@ func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
 }
 
 // verify is x509.Certificate.Verify with the policies of g, if it has any, as
-// an initial-explicit-policy (RFC 5280 §6.1.1 (e)). x509 looks at its
+// an initial-explicit-policy (RFC 5280 §6.1.1 (f)). x509 looks at its
 // CertificatePolicies only where a certificate of the path asks for explicit
 // policies. A requireExplicitPolicy of 0 in the last certificate asks for just
 // that (§6.1.5 (b)), so one is verified that has it.

@@ -58,7 +58,7 @@ func (c *climb) from(cert, below *x509.Certificate, depth int) bool {
 	c.seen[FingerprintOf(cert)] = true
 	issued := false
 	for _, up := range c.issuersOf(cert) {
-		if depth == MaxPath {
+		if depth == maxPath {
 			break
 		}
 		if c.seen[FingerprintOf(up)] || !c.q.signed(cert, up) {
@@ -100,7 +100,7 @@ func (c *climb) end(cert, below *x509.Certificate, depth int) {
 	if !c.ended {
 		c.top, c.ended = cert, true
 	}
-	if c.defect != "" || signatureProblem(cert) != "" || depth == MaxPath {
+	if c.defect != "" || signatureProblem(cert) != "" || depth == maxPath {
 		return
 	}
 	if c.q.selfSigned(cert) {

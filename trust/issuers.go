@@ -2,6 +2,7 @@ package trust
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -51,7 +52,7 @@ func (q *quest) learn(of *x509.Certificate, answer Issuers) bool {
 		q.pending = answer.Pending
 	}
 	if answer.Down && q.down == "" {
-		q.down = fmt.Sprintf("the issuer of %q could not be fetched: %s", name(of), orElse(answer.Detail, "its server does not answer"))
+		q.down = fmt.Sprintf("the issuer of %q could not be fetched: %s", name(of), cmp.Or(answer.Detail, "its server does not answer"))
 	}
 	news := false
 	for i, c := range answer.Certificates {

@@ -3,7 +3,6 @@ package trust
 import (
 	"crypto/x509"
 	"fmt"
-	"strings"
 	"time"
 
 	"postern/mime"
@@ -24,7 +23,7 @@ type Params struct {
 	Address     mime.Address // whom the certificate must speak for
 	Anchors     *Anchors     // of our domain and direction
 	// Intermediates may help to reach an anchor; they come from strangers and
-	// give no trust of their own. Only the first MaxIntermediates are looked at.
+	// give no trust of their own. Only the first 100 are looked at.
 	Intermediates []*x509.Certificate
 	At            time.Time
 	Profile       Profile
@@ -100,27 +99,16 @@ func Judge(p Params) Verdict {
 	for _, c := range checks() {
 		v.Code, v.Detail = c(p, &v)
 		if !v.Code.IsOK() {
-			v.Detail = printable(v.Detail)
+			v.Detail = reason.Line(v.Detail, maxDetail)
 			return v
 		}
 	}
 	return v
 }
 
-// printable makes one harmless line of a detail, which may quote whatever a
-// stranger wrote into a certificate.
-func printable(s string) string {
-	const most = 400
-	if len(s) > most {
-		s = s[:most] + "..."
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s)
-}
+// maxDetail bounds a detail in octets: it may quote whatever a stranger wrote
+// into a certificate.
+const maxDetail = 400
 
 func complete(p Params, _ *Verdict) (reason.Code, string) {
 	switch {
@@ -146,15 +134,13 @@ func checkBinding(p Params, v *Verdict) (reason.Code, string) {
 // checkDates holds AS-18; a certificate without both dates does not parse.
 func checkDates(p Params, _ *Verdict) (reason.Code, string) {
 	if p.At.After(p.Certificate.NotAfter) {
-		return reason.Expired, fmt.Sprintf("the certificate ended on %s", date(p.Certificate.NotAfter))
+		return reason.Expired, fmt.Sprintf("the certificate ended on %s", reason.Date(p.Certificate.NotAfter))
 	}
 	if p.At.Add(ClockSkew).Before(p.Certificate.NotBefore) {
-		return reason.NotYetValid, fmt.Sprintf("the certificate begins on %s", date(p.Certificate.NotBefore))
+		return reason.NotYetValid, fmt.Sprintf("the certificate begins on %s", reason.Date(p.Certificate.NotBefore))
 	}
 	return reason.OK, ""
 }
-
-func date(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // emptyName is the DER of a Name without any attribute.
 const emptyName = "\x30\x00"

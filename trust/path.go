@@ -11,8 +11,8 @@ import (
 // well: a certificate that leads to no anchor costs crypto/x509 one attempt to
 // build a path, which checks 100 at most, and a climb maxSignatures.
 const (
-	MaxPath          = 10 // certificates from the end entity to the anchor
-	MaxIntermediates = 100
+	maxPath          = 10 // certificates from the end entity to the anchor
+	maxIntermediates = 100
 	maxSignatures    = 100
 	crowd            = 16 // more intermediates than an honest message has
 )
@@ -24,7 +24,7 @@ type quest struct {
 	leaf      *x509.Certificate
 	others    []*x509.Certificate                     // intermediates: given, then fetched
 	originals map[*x509.Certificate]*x509.Certificate // see align
-	tried     bool                                    // to build a path, in vain
+	tried     bool                                    // once to build a path, see build
 	issuers
 	signatures
 }
@@ -38,7 +38,7 @@ type found struct {
 // checkPath builds a path to an anchor by RFC 5280 §6 (AS-68), fetches what is
 // missing on the way (AS-69) and asks for revocations (AS-71).
 func checkPath(p Params, v *Verdict) (reason.Code, string) {
-	q := &quest{p: p, goals: goals(p), leaf: p.Certificate, others: usable(p.Intermediates)}
+	q := &quest{p: p, goals: goals(p), leaf: p.Certificate, others: affordable(p.Intermediates)}
 	for level := 0; ; level++ {
 		paths, err := q.paths()
 		if len(paths) > 0 {
@@ -129,8 +129,8 @@ func (q *quest) fitting(paths []found, b Binding) ([]found, reason.Code, string)
 
 // fit checks what crypto/x509 leaves out.
 func (q *quest) fit(path []*x509.Certificate, b Binding) (reason.Code, string) {
-	if len(path) > MaxPath {
-		return reason.BadPath, fmt.Sprintf("the path has more than %d certificates", MaxPath)
+	if len(path) > maxPath {
+		return reason.BadPath, fmt.Sprintf("the path has more than %d certificates", maxPath)
 	}
 	code, detail := strengthOf(path[1:])
 	if !code.IsOK() {
@@ -205,13 +205,13 @@ func (q *quest) leadsTo(g goal) *x509.Certificate {
 	return paths[0][len(paths[0])-1]
 }
 
-// usable returns the intermediates worth a look, each once: not those whose
+// affordable returns the intermediates worth a look, each once: not those whose
 // signatures would cost us much to check. Weak ones stay, so that a path over one
 // is refused for that reason.
-func usable(all []*x509.Certificate) []*x509.Certificate {
+func affordable(all []*x509.Certificate) []*x509.Certificate {
 	var good []*x509.Certificate
 	seen := make(map[Fingerprint]bool)
-	for _, c := range all[:min(len(all), MaxIntermediates)] {
+	for _, c := range all[:min(len(all), maxIntermediates)] {
 		if c == nil || oversized(c) || seen[FingerprintOf(c)] {
 			continue
 		}

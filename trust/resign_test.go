@@ -33,6 +33,7 @@ type algorithm struct {
 var (
 	ecdsaSHA256 = algorithm{asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}, crypto.SHA256}
 	ecdsaSHA1   = algorithm{asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 1}, crypto.SHA1}
+	rsaSHA224   = algorithm{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 14}, crypto.SHA224}
 	rsaMD5      = algorithm{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 4}, crypto.MD5}
 )
 

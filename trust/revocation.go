@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 
@@ -78,14 +79,14 @@ func (p RevocationPolicy) judge(r Revocation) (reason.Code, string) {
 	case r.Status == RevocationUnstated:
 		return reason.NoRevocation, fmt.Sprintf("%q names neither a CRL nor an OCSP responder", name(r.Certificate))
 	}
-	return reason.RevocationDown, fmt.Sprintf("the revocation state of %q is not known: %s", name(r.Certificate), orElse(r.Detail, "there is no answer"))
+	return reason.RevocationDown, fmt.Sprintf("the revocation state of %q is not known: %s", name(r.Certificate), cmp.Or(r.Detail, "there is no answer"))
 }
 
 // revokedDetail says which certificate, when, why and by whose word.
 func revokedDetail(r Revocation) string {
 	s := fmt.Sprintf("%q is revoked", name(r.Certificate))
 	if !r.RevokedAt.IsZero() {
-		s += " since " + date(r.RevokedAt)
+		s += " since " + reason.Date(r.RevokedAt)
 	}
 	if r.Detail != "" {
 		s += " (" + r.Detail + ")"
@@ -95,14 +96,7 @@ func revokedDetail(r Revocation) string {
 	}
 	s += ", by " + r.Method + " " + r.Source
 	if !r.ThisUpdate.IsZero() {
-		s += " of " + date(r.ThisUpdate)
-	}
-	return s
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
+		s += " of " + reason.Date(r.ThisUpdate)
 	}
 	return s
 }

@@ -105,9 +105,10 @@ func hasExtension(cert *x509.Certificate, id asn1.ObjectIdentifier) bool {
 	return false
 }
 
-// keyProblem checks kind and strength of the certificate's key, or returns ""
-// (AS-34, AS-35).
-func keyProblem(cert *x509.Certificate) string {
+// KeyProblem says why the key of a certificate is of no use to anybody, whatever
+// it is wanted for: its kind, its curve or its strength (AS-34, AS-35). It
+// returns "" where all is well.
+func KeyProblem(cert *x509.Certificate) string {
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
 		bits := key.N.BitLen()
@@ -137,13 +138,17 @@ func oversized(cert *x509.Certificate) bool {
 }
 
 // signatureProblem checks the algorithm that the issuer signed the certificate
-// with, or returns "".
+// with (AS-31), or returns "".
 func signatureProblem(cert *x509.Certificate) string {
 	switch cert.SignatureAlgorithm {
-	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
-		return fmt.Sprintf("the certificate %q is signed with %s", name(cert), cert.SignatureAlgorithm)
+	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
+		x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
+		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
+		return ""
+	case x509.UnknownSignatureAlgorithm:
+		return fmt.Sprintf("the certificate %q is signed with an algorithm that is not known", name(cert))
 	}
-	return ""
+	return fmt.Sprintf("the certificate %q is signed with %s", name(cert), cert.SignatureAlgorithm)
 }
 
 // name returns what to call a certificate in a detail.
@@ -153,7 +158,7 @@ func name(cert *x509.Certificate) string { return cert.Subject.String() }
 // may not be used, or OK.
 func strengthOf(certs []*x509.Certificate) (reason.Code, string) {
 	for _, c := range certs {
-		problem := keyProblem(c)
+		problem := KeyProblem(c)
 		if problem != "" {
 			return reason.WeakKey, fmt.Sprintf("%q: %s", name(c), problem)
 		}

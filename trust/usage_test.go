@@ -26,7 +26,7 @@ func TestAS34_KeyOfRSA(t *testing.T) {
 		"even modulus":   {rsa.PublicKey{N: even, E: 65537}, false},
 		"modulus is odd": {rsa.PublicKey{N: new(big.Int).Add(even, big.NewInt(3)), E: 17}, true},
 	} {
-		problem := keyProblem(&x509.Certificate{PublicKey: &tt.key})
+		problem := KeyProblem(&x509.Certificate{PublicKey: &tt.key})
 		if (problem == "") != tt.ok {
 			t.Errorf("%s: %q", name, problem)
 		}

@@ -6,12 +6,15 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"postern/trust/reason"
 )
 
 // Bounds on the directories of one domain.
 const (
 	maxDirectories   = 8
 	directoryTimeout = 8 * time.Second // for opening one and searching it
+	maxOutcome       = 400             // octets that are told of what a server said
 )
 
 // directories asks the LDAP servers of the domain, each for the address and
@@ -66,7 +69,7 @@ func (f *finder) search(ctx context.Context, d *directory, source Source, mail s
 	if err != nil {
 		step.Err = err
 		if !h.any() {
-			step.Outcome = "failed: " + printable(err.Error())
+			step.Outcome = "failed: " + reason.Line(err.Error(), maxOutcome)
 		}
 		f.later(err) // only DNS errors are of the kind that may pass (CD-31, CD-43)
 	}

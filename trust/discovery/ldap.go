@@ -173,17 +173,3 @@ func (b *bounded) Read(p []byte) (int, error) {
 	b.left -= n
 	return n, err
 }
-
-// printable makes one harmless line of text that may come from the far side.
-func printable(s string) string {
-	const most = 400
-	if len(s) > most {
-		s = s[:most] + "..."
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s)
-}
