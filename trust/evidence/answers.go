@@ -117,7 +117,7 @@ func (q *question) judge(k *Keeper) bool {
 		}
 		r, err := d.answer(q.keys[i], q.of, q.issuer, q.at)
 		if err != nil {
-			q.notes = append(q.notes, shorten(q.keys[i].url)+": "+err.Error())
+			q.notes = append(q.notes, shown(q.keys[i].url)+": "+err.Error())
 			continue
 		}
 		q.renew(k, q.keys[i])

@@ -15,8 +15,7 @@ import (
 // Bounds on documents (AS-70, CP-11).
 const (
 	maxIssuersSize = 64 << 10
-	maxIssuers     = 20
-	maxOCSPSize    = 64 << 10
+	maxOCSPSize    = revocation.MaxOCSP
 	maxCRLSize     = revocation.MaxCRL
 )
 
@@ -95,7 +94,7 @@ func parseIssuers(body []byte) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading an issuer's certificate: %w", err)
 	}
-	return certs[:min(len(certs), maxIssuers)], nil
+	return certs, nil
 }
 
 func (d *document) readCRL(body []byte, issuer *x509.Certificate) error {
@@ -172,7 +171,7 @@ func (d *document) answer(k key, of, issuer *x509.Certificate, at time.Time) (tr
 	var a revocation.Answer
 	var err error
 	if k.kind == crls {
-		a, err = d.crl.Check(of, issuer, k.url, at)
+		a, err = d.crl.Check(of, issuer, at)
 	} else {
 		a, err = revocation.CheckOCSP(d.ocsp, of, issuer, at)
 	}

@@ -147,39 +147,3 @@ func (t *table) forget(newest *entry) {
 		}
 	}
 }
-
-// urls returns those of a certificate's URLs that are fetched from, and says of
-// the others why not.
-func urls(all []string) (use, passed []string) {
-	for _, raw := range all {
-		_, err := fetch.Parse(raw)
-		switch {
-		case len(raw) > maxURL:
-			passed = append(passed, "passed over a URL that is too long")
-		case err != nil:
-			passed = append(passed, "passed over "+shorten(raw)+": "+err.Error())
-		case len(use) == maxURLs:
-			return use, append(passed, "passed over further URLs")
-		default:
-			use = append(use, raw)
-		}
-		if len(passed) == maxURLs {
-			return use, passed
-		}
-	}
-	return use, passed
-}
-
-// Bounds on what a certificate may cause.
-const (
-	maxURLs = 4
-	maxURL  = 900 // octets, so that a key of the cache has room for it
-)
-
-func shorten(s string) string {
-	const most = 120
-	if len(s) > most {
-		return s[:most] + "..."
-	}
-	return s
-}

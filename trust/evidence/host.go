@@ -3,6 +3,8 @@ package evidence
 import (
 	"fmt"
 	"time"
+
+	"postern/trust/reason"
 )
 
 // A host is a server, by name and port. What fails at one document tells
@@ -69,7 +71,5 @@ func (h *host) idle(now time.Time) bool {
 
 // story tells of a host that is closed.
 func (h *host) story() error {
-	return fmt.Errorf("the server has not answered since %s: %w", stamp(h.trouble.since), h.trouble.err)
+	return fmt.Errorf("the server has not answered since %s: %w", reason.Date(h.trouble.since), h.trouble.err)
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/trust"
+	"postern/trust/reason"
 )
 
 // Issuers implements trust.Evidence. Certificates that are due to be fetched
@@ -56,19 +57,19 @@ func (k *Keeper) want(e *entry, now time.Time) {
 // story says why an entry has no document that is good now, and whether that is
 // because a server is down.
 func (k *Keeper) story(e *entry, now time.Time) (string, bool) {
-	h, reason, down := k.host(e.host), "", true
+	h, why, down := k.host(e.host), "", true
 	switch {
 	case e.trouble.tries > 0:
 		down = e.trouble.down
-		reason = fmt.Sprintf("fails since %s: %v", stamp(e.trouble.since), e.trouble.err)
+		why = fmt.Sprintf("fails since %s: %v", reason.Date(e.trouble.since), e.trouble.err)
 	case h.dead(now):
-		reason = h.story().Error()
+		why = h.story().Error()
 	case e.flight == nil:
-		reason = "too much is being fetched"
+		why = "too much is being fetched"
 	case e.flight.started && e.flight.over:
-		reason = fmt.Sprintf("no answer within %v", k.budget())
+		why = fmt.Sprintf("no answer within %v", k.budget())
 	default:
-		reason = "it is being fetched"
+		why = "it is being fetched"
 	}
-	return shorten(e.key.url) + ": " + reason, down
+	return shown(e.key.url) + ": " + why, down
 }

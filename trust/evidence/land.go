@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/internal/fetch"
+	"postern/trust/reason"
 	"postern/trust/revocation"
 )
 
@@ -143,7 +144,7 @@ func (k *Keeper) fetched(e *entry, g cargo, now time.Time) bool {
 		h.answered()
 	}
 	if g.err == nil && (e.doc != nil || e.stored) && g.doc.made.Before(e.made) {
-		g.doc, g.err = nil, fmt.Errorf("it is older than the one from %s", stamp(e.made))
+		g.doc, g.err = nil, fmt.Errorf("it is older than the one from %s", reason.Date(e.made))
 	}
 	if g.err != nil {
 		k.failed(e, g.err, fetch.Temporary(g.err) && fromNetwork(g), now)
@@ -151,7 +152,7 @@ func (k *Keeper) fetched(e *entry, g cargo, now time.Time) bool {
 	}
 	k.table(e.key.kind).put(e, g.doc, now)
 	if !now.Before(g.doc.due) { // kept for questions about the past
-		k.failed(e, fmt.Errorf("it ended on %s", stamp(g.doc.ends)), false, now)
+		k.failed(e, fmt.Errorf("it ended on %s", reason.Date(g.doc.ends)), false, now)
 		return true
 	}
 	if e.trouble.tries > 0 && e.key.kind != issuers {

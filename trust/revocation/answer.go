@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"postern/trust"
+	"postern/trust/reason"
 )
 
 // For how long a document without nextUpdate counts from its thisUpdate on.
 const (
-	CRLLife  = 24 * time.Hour
-	OCSPLife = time.Hour // RFC 6960 §4.2.2.1: newer information is available all the time
+	crlLife  = 24 * time.Hour
+	ocspLife = time.Hour // RFC 6960 §4.2.2.1: newer information is available all the time
 )
 
 // An Answer is what a document says of one certificate at one moment.
@@ -93,7 +94,7 @@ func (p period) expires() time.Time {
 // an attacker who keeps back the news must not be given more time.
 func (p period) check(at time.Time) error {
 	if at.After(p.expires()) {
-		return fmt.Errorf("it counted until %s", date(p.expires()))
+		return fmt.Errorf("it counted until %s", reason.Date(p.expires()))
 	}
 	return nil
 }
@@ -117,9 +118,7 @@ func (p period) answer(at, ended time.Time, against []revocation) (Answer, error
 	}
 	// RFC 5280 §3.3: issuers forget revocations of certificates that have ended.
 	if len(against) == 0 && p.this.After(ended) {
-		return Answer{}, fmt.Errorf("it was made on %s, after the certificate ended, when revocations may be forgotten", date(p.this))
+		return Answer{}, fmt.Errorf("it was made on %s, after the certificate ended, when revocations may be forgotten", reason.Date(p.this))
 	}
 	return a, nil
 }
-
-func date(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -15,17 +15,17 @@ func checkBuilt(t *testing.T, w *world, l list, at time.Time) (revocation.Answer
 	if err != nil {
 		return revocation.Answer{}, err
 	}
-	return c.Check(w.leaf, w.root.Cert, "", at)
+	return c.Check(w.leaf, w.root.Cert, at)
 }
 
 func TestAS72_CRLWithoutNextUpdateCountsADay(t *testing.T) {
 	w := newWorld(t)
 	l := list{next: []byte{}}
-	a, err := checkBuilt(t, w, l, made.Add(revocation.CRLLife))
+	a, err := checkBuilt(t, w, l, made.Add(crlLife))
 	if err != nil || a.Status != trust.NotRevoked || !a.NextUpdate.IsZero() || !a.Expires.Equal(made.Add(24*time.Hour)) {
 		t.Errorf("%+v, %v", a, err)
 	}
-	a, err = checkBuilt(t, w, l, made.Add(revocation.CRLLife+time.Second))
+	a, err = checkBuilt(t, w, l, made.Add(crlLife+time.Second))
 	wantError(t, a, err, "counted until")
 }
 

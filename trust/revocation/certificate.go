@@ -2,11 +2,10 @@ package revocation
 
 import (
 	"crypto/x509"
-	encoding "encoding/asn1"
+	"encoding/asn1"
 	"errors"
 
 	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"postern/trust"
 )
@@ -35,29 +34,23 @@ func serialOf(cert *x509.Certificate) []byte {
 	return b
 }
 
-func hasExtension(cert *x509.Certificate, id string) bool {
+// Extensions of certificates, which crypto/x509 has decoded already.
+var (
+	oidKeyUsage           = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidDistributionPoints = asn1.ObjectIdentifier{2, 5, 29, 31}
+)
+
+func hasExtension(cert *x509.Certificate, id asn1.ObjectIdentifier) bool {
 	_, ok := extensionOf(cert, id)
 	return ok
 }
 
 // extensionOf returns the value of an extension.
-func extensionOf(cert *x509.Certificate, id string) (cryptobyte.String, bool) {
+func extensionOf(cert *x509.Certificate, id asn1.ObjectIdentifier) (cryptobyte.String, bool) {
 	for i := range cert.Extensions {
-		if contentsOf(cert.Extensions[i].Id) == id {
+		if cert.Extensions[i].Id.Equal(id) {
 			return cert.Extensions[i].Value, true
 		}
 	}
 	return nil, false
-}
-
-// contentsOf returns an identifier as the contents of its DER, or "".
-func contentsOf(id encoding.ObjectIdentifier) string {
-	var b cryptobyte.Builder
-	b.AddASN1ObjectIdentifier(id)
-	der, err := b.Bytes()
-	s, contents := cryptobyte.String(der), cryptobyte.String(nil)
-	if err != nil || !s.ReadASN1(&contents, asn1.OBJECT_IDENTIFIER) {
-		return ""
-	}
-	return string(contents)
 }

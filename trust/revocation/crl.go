@@ -58,7 +58,7 @@ func ParseCRL(der []byte) (*CRL, error) {
 	return c, nil
 }
 
-// unarmored takes off the PEM of RFC 7468 §7, if there is one.
+// unarmored takes off the PEM of RFC 7468 §6, if there is one.
 func unarmored(b []byte) ([]byte, error) {
 	if !bytes.HasPrefix(bytes.TrimSpace(b), []byte("-----BEGIN ")) {
 		return b, nil
@@ -167,7 +167,7 @@ func (c *CRL) Size() int { return c.size }
 // Len returns the number of entries.
 func (c *CRL) Len() int { return len(c.entries.offsets) }
 
-// Expires returns until when the CRL counts: NextUpdate, or CRLLife after
+// Expires returns until when the CRL counts: NextUpdate, or a day after
 // ThisUpdate if there is none.
 func (c *CRL) Expires() time.Time { return c.period().expires() }
 
@@ -175,7 +175,7 @@ func (c *CRL) Expires() time.Time { return c.period().expires() }
 // clocks may differ.
 func (c *CRL) Premature(now time.Time) bool { return premature(c.ThisUpdate, now) }
 
-func (c *CRL) period() period { return period{this: c.ThisUpdate, next: c.NextUpdate, life: CRLLife} }
+func (c *CRL) period() period { return period{this: c.ThisUpdate, next: c.NextUpdate, life: crlLife} }
 
 // Verify checks that the issuer made the CRL: its name, its right to sign CRLs
 // and its signature (RFC 5280 §6.3.3 (f), (g); AS-72). The costs of a success
@@ -203,19 +203,18 @@ func (c *CRL) Verify(issuer *x509.Certificate) error {
 }
 
 // Check answers for a certificate of the issuer at a moment. The CRL is
-// verified first. point is the URL that it was fetched from, as Sources gave it:
-// a CRL that is for other distribution points does not count, and may as well
-// be for one that the certificate names (RFC 5280 §6.3.3 (b)). A CRL that has
-// expired does not count either, except that who was revoked for good stays so.
-func (c *CRL) Check(cert, issuer *x509.Certificate, point string, at time.Time) (Answer, error) {
-	a, err := c.check(cert, issuer, point, at)
+// verified first. One that is for other distribution points than the certificate
+// names does not count (RFC 5280 §6.3.3 (b)), and neither does one that has
+// expired, except that who was revoked for good stays so.
+func (c *CRL) Check(cert, issuer *x509.Certificate, at time.Time) (Answer, error) {
+	a, err := c.check(cert, issuer, at)
 	if err != nil {
 		return Answer{}, fmt.Errorf("the CRL does not count: %w", err)
 	}
 	return a, nil
 }
 
-func (c *CRL) check(cert, issuer *x509.Certificate, point string, at time.Time) (Answer, error) {
+func (c *CRL) check(cert, issuer *x509.Certificate, at time.Time) (Answer, error) {
 	err := c.Verify(issuer)
 	if err != nil {
 		return Answer{}, err
@@ -224,7 +223,7 @@ func (c *CRL) check(cert, issuer *x509.Certificate, point string, at time.Time) 
 	if err != nil {
 		return Answer{}, err
 	}
-	err = c.scope.check(cert, point)
+	err = c.scope.check(cert)
 	if err != nil {
 		return Answer{}, err
 	}

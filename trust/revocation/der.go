@@ -31,7 +31,6 @@ const (
 // Object identifiers as the contents of their DER, which are compared without
 // being decoded.
 const (
-	oidKeyUsage            = "\x55\x1d\x0f"
 	oidIssuerAltName       = "\x55\x1d\x12"
 	oidCRLNumber           = "\x55\x1d\x14"
 	oidReasonCode          = "\x55\x1d\x15"
@@ -40,7 +39,6 @@ const (
 	oidDeltaCRL            = "\x55\x1d\x1b"
 	oidIssuingPoint        = "\x55\x1d\x1c"
 	oidCertificateIssuer   = "\x55\x1d\x1d"
-	oidDistributionPoints  = "\x55\x1d\x1f"
 	oidAuthorityKey        = "\x55\x1d\x23"
 	oidFreshestCRL         = "\x55\x1d\x2e"
 	oidAuthorityInfoAccess = "\x2b\x06\x01\x05\x05\x07\x01\x01"

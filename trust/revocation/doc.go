@@ -8,8 +8,9 @@
 //
 // A document made after the moment it is asked about counts, since that is how
 // the past is judged. A document that has expired counts no more, except that a
-// revocation for good, which is all but a hold, stays one. Whoever has a clock must refuse what was made in the
-// future: CRL.Premature and Answer.Premature tell.
+// revocation for good, which is all but a hold, stays one. Whoever has a clock
+// must refuse what was made in the future: CRL.Premature and Answer.Premature
+// tell.
 //
 // The certificate given as the issuer must be the one whose key signed the
 // certificate asked about. Documents under another key, also one that the

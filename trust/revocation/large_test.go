@@ -73,7 +73,7 @@ func TestCP11_HugeCRLIsReadInLittleMemory(t *testing.T) {
 	cert := *w.leaf
 	for _, i := range []int{0, 1, manyEntries / 2, manyEntries - 1, manyEntries, manyEntries + 1} {
 		cert.SerialNumber = largeSerial(i)
-		a, err := c.Check(&cert, w.root.Cert, "", within)
+		a, err := c.Check(&cert, w.root.Cert, within)
 		if err != nil || (a.Status == trust.IsRevoked) != (i < manyEntries) {
 			t.Errorf("entry %d: %+v, %v", i, a, err)
 		}
@@ -148,7 +148,7 @@ func BenchmarkCheckCRL(b *testing.B) {
 			cert := *w.leaf
 			for i := 0; b.Loop(); i++ {
 				cert.SerialNumber = largeSerial(i % (2 * n)) // every other is there
-				_, err := c.Check(&cert, w.root.Cert, "", within)
+				_, err := c.Check(&cert, w.root.Cert, within)
 				if err != nil {
 					b.Fatal(err)
 				}

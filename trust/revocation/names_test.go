@@ -35,7 +35,7 @@ func TestAS72_IssuerIsTheSameHoweverItIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err = c.Check(&leaf, w.root.Cert, "", within)
+	a, err = c.Check(&leaf, w.root.Cert, within)
 	if err != nil || a.Status != trust.IsRevoked {
 		t.Errorf("%+v, %v", a, err)
 	}

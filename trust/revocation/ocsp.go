@@ -17,7 +17,7 @@ import (
 )
 
 // MaxOCSP is the size in octets up to which an OCSP response is read.
-const MaxOCSP = 128 << 10
+const MaxOCSP = 64 << 10
 
 // NewOCSPRequest returns the DER of a request about one certificate, to be sent
 // to one of the issuer's responders (RFC 6960 §4.1; AS-74). It names the issuer
@@ -106,7 +106,7 @@ const (
 )
 
 func (s single) answer(cert *x509.Certificate, at time.Time) (Answer, error) {
-	p := period{this: s.this, next: s.next, life: OCSPLife}
+	p := period{this: s.this, next: s.next, life: ocspLife}
 	switch s.status {
 	case statusGood:
 		return p.answer(at, cert.NotAfter, nil)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"postern/trust"
+	"postern/trust/reason"
 )
 
 // maxResponders is the number of certificates of a response that are looked at.
@@ -64,7 +65,7 @@ func (r *response) checkResponder(cert, issuer *x509.Certificate, at time.Time) 
 		at = r.produced
 	}
 	if at.After(cert.NotAfter) || at.Add(trust.ClockSkew).Before(cert.NotBefore) {
-		return fmt.Errorf("its responder's certificate is out of date on %s", date(at))
+		return fmt.Errorf("its responder's certificate is out of date on %s", reason.Date(at))
 	}
 	err = r.signed.check(cert)
 	if err != nil {
@@ -90,11 +91,11 @@ func appointed(cert, issuer *x509.Certificate) error {
 	case len(cert.UnhandledCriticalExtensions) > 0:
 		return errors.New("its responder's certificate has a critical extension that is not known")
 	}
-	problem := keyProblem(issuer)
-	if problem != "" {
-		return errors.New(problem)
+	err := strong(issuer)
+	if err != nil {
+		return err
 	}
-	err := cert.CheckSignatureFrom(issuer) // refuses SHA-1 and MD5
+	err = cert.CheckSignatureFrom(issuer) // refuses SHA-1 and MD5
 	if err != nil {
 		return fmt.Errorf("its responder's certificate: %w", err)
 	}

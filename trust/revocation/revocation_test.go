@@ -14,6 +14,12 @@ import (
 
 func day(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
 
+// For how long documents without nextUpdate count.
+const (
+	crlLife  = 24 * time.Hour
+	ocspLife = time.Hour
+)
+
 // The moments of the documents under testdata.
 var (
 	made    = day(2026, 10, 1) // thisUpdate of the CRLs
@@ -107,7 +113,7 @@ func TestAS71_CRLSaysWhoIsRevokedAndSinceWhen(t *testing.T) {
 func checkCRL(t *testing.T, list *revocation.CRL, issuer *x509.Certificate, cert string, at time.Time, want revocation.Answer) {
 	t.Helper()
 	want.ThisUpdate, want.NextUpdate, want.Expires = made, ends, ends
-	got, err := list.Check(certificate(t, cert), issuer, "http://crl.example/1.crl", at)
+	got, err := list.Check(certificate(t, cert), issuer, at)
 	if err != nil || got != want {
 		t.Errorf("%s at %v: %+v, %v; want %+v", cert, at, got, err, want)
 	}

@@ -75,9 +75,8 @@ func (s *scope) readName(name cryptobyte.String) error {
 	return nil
 }
 
-// check tells whether the scope holds a certificate whose CRL was fetched from
-// a point (RFC 5280 §6.3.3 (b) (2)).
-func (s *scope) check(cert *x509.Certificate, point string) error {
+// check tells whether the scope holds a certificate (RFC 5280 §6.3.3 (b) (2)).
+func (s *scope) check(cert *x509.Certificate) error {
 	authority := cert.BasicConstraintsValid && cert.IsCA
 	switch {
 	case s.users && authority:
@@ -96,9 +95,6 @@ func (s *scope) check(cert *x509.Certificate, point string) error {
 		for _, n := range p.names {
 			wanted[n.String()] = true
 		}
-	}
-	if point != "" {
-		wanted[generalName{tag: uriName, contents: cryptobyte.String(point)}.String()] = true
 	}
 	rest := s.names
 	for !rest.Empty() {

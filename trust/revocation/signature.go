@@ -3,14 +3,10 @@ package revocation
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/x509"
 	encoding "encoding/asn1"
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -43,9 +39,9 @@ func (d *signed) readSignature(s *cryptobyte.String) (cryptobyte.String, error) 
 
 // check verifies the signature by the key of a certificate.
 func (d *signed) check(by *x509.Certificate) error {
-	problem := keyProblem(by)
-	if problem != "" {
-		return errors.New(problem)
+	err := strong(by)
+	if err != nil {
+		return err
 	}
 	return by.CheckSignature(d.algorithm, d.octets, d.signature)
 }
@@ -126,22 +122,11 @@ func pssParameters(hash encoding.ObjectIdentifier, salt int, null bool) ([]byte,
 	return b.Bytes()
 }
 
-// keyProblem says why a key may not sign documents, or returns "" (AS-34).
-func keyProblem(cert *x509.Certificate) string {
-	switch key := cert.PublicKey.(type) {
-	case *rsa.PublicKey:
-		bits := key.N.BitLen()
-		if bits < trust.MinRSABits || bits > trust.MaxRSABits {
-			return fmt.Sprintf("the signer's RSA key has %d bits", bits)
-		}
-		if key.N.Bit(0) == 0 || key.E < 3 || key.E&1 == 0 { // RFC 8017 §3.1
-			return "the signer's modulus or exponent is none that an RSA key can have"
-		}
-		return ""
-	case *ecdsa.PublicKey:
-		if slices.Contains([]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}, key.Curve) {
-			return ""
-		}
+// strong refuses a signer's key that is weak or of another kind (AS-34).
+func strong(signer *x509.Certificate) error {
+	problem := trust.KeyProblem(signer)
+	if problem != "" {
+		return fmt.Errorf("its signer's key: %s", problem)
 	}
-	return "the signer's key is of a kind that is not allowed"
+	return nil
 }

@@ -1,7 +1,6 @@
 package revocation_test
 
 import (
-	"crypto/x509"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,17 +11,17 @@ import (
 	"postern/trust/revocation"
 )
 
+// What stands in a certificate is told as it stands there; whoever fetches
+// chooses.
 func TestAS71_SourcesOfACertificate(t *testing.T) {
 	crls, responders, passed := revocation.Sources(certificate(t, "fine"))
 	for _, diff := range []string{
-		cmp.Diff([]string{"http://crl.example/1.crl", "https://crl.example/2.crl"}, crls),
-		cmp.Diff([]string{"http://ocsp.example/"}, responders),
+		cmp.Diff([]string{"http://crl.example/1.crl", "ldap://crl.example/cn=one", "http://crl.example/1.crl", "https://crl.example/2.crl"}, crls),
+		cmp.Diff([]string{"http://ocsp.example/", "ldap://ocsp.example/"}, responders),
 		cmp.Diff([]string{
-			"ldap://crl.example/cn=one: not HTTP",
 			"a directory name",
 			"http://crl.example/indirect.crl: an indirect CRL",
 			"http://crl.example/reasons.crl: for some reasons only",
-			"ldap://ocsp.example/: not HTTP",
 		}, passed),
 	} {
 		if diff != "" {
@@ -38,29 +37,22 @@ func TestAS73_CertificateWithoutSources(t *testing.T) {
 	}
 }
 
-func TestSourcesAreBounded(t *testing.T) {
+func TestWhatIsToldOfPointsIsBounded(t *testing.T) {
 	pki := testnet.NewPKI(t, within)
-	var crls, responders []string
+	reasons := der(0x81, []byte{0, 0x40})
+	var points [][]byte
 	for i := range 100 {
-		crls = append(crls, fmt.Sprintf("http://crl.example/%d", i))
-		responders = append(responders, fmt.Sprintf("HTTPS://ocsp.example/%d", i))
+		u := fmt.Sprintf("http://crl.example/%d\x1b[2J", i)
+		points = append(points, seq(der(0xa0, der(0xa0, der(0x86, []byte(u)))), reasons))
 	}
-	cert := pki.Root("root", testnet.Template(func(c *x509.Certificate) {
-		c.CRLDistributionPoints, c.OCSPServer = crls, responders
-	})).Cert
-	gotCRLs, gotResponders, passed := revocation.Sources(cert)
-	if diff := cmp.Diff(crls[:revocation.MaxSources], gotCRLs); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff(responders[:revocation.MaxSources], gotResponders); diff != "" {
-		t.Error(diff)
-	}
-	if len(passed) != 8 || passed[0] != "http://crl.example/4: one too many" {
-		t.Error(passed)
+	cert := pki.Root("root", testnet.Extension([]int{2, 5, 29, 31}, false, seq(points...))).Cert
+	crls, _, passed := revocation.Sources(cert)
+	if crls != nil || len(passed) != 8 || passed[0] != "http://crl.example/0?[2J: for some reasons only" {
+		t.Errorf("%q, passed over %q", crls, passed)
 	}
 }
 
-func TestSourcesThatAreNotAsked(t *testing.T) {
+func TestPointsThatAreNoSources(t *testing.T) {
 	uri := func(u string) []byte { return der(0x86, []byte(u)) }
 	named := func(names ...[]byte) []byte { return der(0xa0, der(0xa0, names...)) }
 	pki := testnet.NewPKI(t, within)
@@ -69,19 +61,11 @@ func TestSourcesThatAreNotAsked(t *testing.T) {
 		point       []byte
 		want, words string
 	}{
-		"plain":                {seq(named(uri("http://a.example"))), "http://a.example", ""},
-		"its own issuer":       {seq(named(uri("http://a.example")), der(0xa2, der(0xa4, own))), "http://a.example", ""},
-		"two issuers":          {seq(named(uri("http://a.example")), der(0xa2, der(0xa4, own), der(0xa4, own))), "", "indirect"},
-		"an issuer alone":      {seq(der(0xa2, der(0xa4, own))), "", "without a name"},
-		"another kind":         {seq(named(der(0x82, []byte("a.example")))), "", "another kind"},
-		"a file":               {seq(named(uri("file:///etc/passwd"))), "", "not HTTP"},
-		"no host":              {seq(named(uri("http:///x"))), "", "not a URL"},
-		"a password":           {seq(named(uri("http://u:p@a.example/"))), "", "not a URL"},
-		"a space":              {seq(named(uri("http://a.example/a b"))), "", "not a URL"},
-		"a line end":           {seq(named(uri("http://a.example/a\r\nb"))), "", "a??b: not a URL"},
-		"a port that is none":  {seq(named(uri("http://a.example:x/"))), "", "not a URL"},
-		"too long":             {seq(named(uri("http://a.example/" + strings.Repeat("a", revocation.MaxURL)))), "", "...: too long"},
-		"as long as it may be": {seq(named(uri("http://a.example/" + strings.Repeat("a", revocation.MaxURL-17)))), "http://a.example/" + strings.Repeat("a", revocation.MaxURL-17), ""},
+		"plain":           {seq(named(uri("http://a.example"))), "http://a.example", ""},
+		"its own issuer":  {seq(named(uri("http://a.example")), der(0xa2, der(0xa4, own))), "http://a.example", ""},
+		"two issuers":     {seq(named(uri("http://a.example")), der(0xa2, der(0xa4, own), der(0xa4, own))), "", "indirect"},
+		"an issuer alone": {seq(der(0xa2, der(0xa4, own))), "", "without a name"},
+		"another kind":    {seq(named(der(0x82, []byte("a.example")))), "", "another kind"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			value := seq(c.point)
