@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"postern/internal/control"
 	"postern/internal/gateway"
@@ -116,15 +115,8 @@ func oneLine(s string) string {
 	for line := range strings.Lines(s) {
 		line = strings.Join(strings.Fields(line), " ")
 		if line != "" {
-			parts = append(parts, strings.Map(printing, line))
+			parts = append(parts, strings.Map(control.Printing, line))
 		}
 	}
 	return strings.Join(parts, "; ")
-}
-
-func printing(r rune) rune {
-	if unicode.IsPrint(r) && r != unicode.ReplacementChar {
-		return r
-	}
-	return '?'
 }

@@ -54,7 +54,7 @@ var agreementSchemes = []struct {
 	{oidCofactorDHSHA1, crypto.SHA1},
 }
 
-// keyWraps are the key wrap algorithms (RFC 3565 §4.1) and the length of their
+// keyWraps are the key wrap algorithms (RFC 3565 §2.3.2) and the length of their
 // keys in octets.
 var keyWraps = []struct {
 	oid     asn1.ObjectIdentifier

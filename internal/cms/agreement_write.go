@@ -20,7 +20,7 @@ func agreementInfo(c *x509.Certificate, pub *ecdsa.PublicKey, w wrapper) ([]byte
 		return nil, fmt.Errorf("%w: key agreement on curve %s", ErrUnsupported, pub.Curve.Params().Name)
 	}
 	var b cryptobyte.Builder
-	addAlgorithm(&b, oidAES256Wrap) // RFC 3565 §4.1: no parameters
+	addAlgorithm(&b, oidAES256Wrap) // RFC 3565 §2.3.2: no parameters
 	wrap, err := b.Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("encoding the key wrap: %w", err)

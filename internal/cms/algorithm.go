@@ -80,6 +80,15 @@ var digests = []struct {
 	{crypto.SHA512, oidSHA512},
 }
 
+// Hashes returns the hash functions that a signature may use (AS-30).
+func Hashes() []crypto.Hash {
+	all := make([]crypto.Hash, 0, len(digests))
+	for _, d := range digests {
+		all = append(all, d.hash)
+	}
+	return all
+}
+
 func digestOID(h crypto.Hash) (asn1.ObjectIdentifier, error) {
 	for _, d := range digests {
 		if d.hash == h {

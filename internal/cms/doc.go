@@ -19,5 +19,7 @@
 // fits.
 //
 // The package judges mathematics, not trust: validity, revocation, binding to
-// an address and the policy on key sizes belong to package trust.
+// an address and what keys a peer may have belong to package trust. Of sizes it
+// holds what it writes to RSA of 2048 bits (AS-34), so that no caller can send
+// anything weaker, and what it reads to what costs little to check.
 package cms

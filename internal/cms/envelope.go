@@ -28,10 +28,13 @@ func newEnvelope(plain int64, o EncryptOptions) (envelope, error) {
 	if err != nil {
 		return e, err
 	}
-	if plain < 0 || plain > maxGCM {
+	if plain < 0 || plain > maxContent {
 		return e, fmt.Errorf("%w: content of %d octets", ErrLimit, plain)
 	}
 	if o.Cipher.Authenticates() {
+		if plain > maxGCM {
+			return e, fmt.Errorf("%w: content of %d octets by AES-GCM", ErrLimit, plain)
+		}
 		e.text, e.tag = plain, headerSize(aes.BlockSize)+aes.BlockSize
 		return e, nil
 	}

@@ -28,6 +28,19 @@ func (o EncryptOptions) check() error {
 	return nil
 }
 
+// KeyManagement says for people how the content key goes to a certificate, in
+// the words of EnvelopedInfo.KeyManagement; "" for one that cannot be sent to.
+func (o EncryptOptions) KeyManagement(to *x509.Certificate) string {
+	if to.PublicKeyAlgorithm == x509.RSA && o.Transport.known() {
+		return EnvelopedInfo{Transport: o.Transport, MGFHash: keyTransports[o.Transport].hash}.KeyManagement()
+	}
+	curve, ok := curveOf(to.PublicKey)
+	if !ok {
+		return ""
+	}
+	return KeyAgreement{Curve: fmt.Sprint(curve.ecdh), KDF: curve.hash, Wrap: wrapKeySize * 8}.String()
+}
+
 // EnvelopedSize is the number of octets that NewEnvelopedWriter writes for
 // plain octets of content. It uses no key.
 func EnvelopedSize(plain int64, to []*x509.Certificate, o EncryptOptions) (int64, error) {

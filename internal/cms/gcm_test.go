@@ -13,6 +13,7 @@ import (
 	"slices"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 // An authEnveloped is an AuthEnvelopedData to alice under testKey, whose every
@@ -350,6 +351,57 @@ func FuzzAuthEnveloped(f *testing.F) {
 			t.Fatalf("read twice, unlike: %v, %v", err, secondErr)
 		}
 	})
+}
+
+// The counter of GCM bounds GCM alone.
+func TestLongestContent(t *testing.T) {
+	to := []*x509.Certificate{certificate(t, "alice")}
+	for _, tt := range []struct {
+		cipher ContentCipher
+		plain  int64
+		good   bool
+	}{
+		{AES256GCM, maxGCM, true}, {AES256GCM, maxGCM + 1, false}, {AES256CBC, maxGCM + 1, true},
+		{AES256CBC, maxContent, true}, {AES256CBC, maxContent + 1, false}, {AES256CBC, -1, false},
+	} {
+		size, err := EnvelopedSize(tt.plain, to, EncryptOptions{Cipher: tt.cipher})
+		if (err == nil) != tt.good || err == nil && size <= tt.plain || err != nil && !errors.Is(err, ErrLimit) {
+			t.Errorf("%v, %d octets: %d, %v", tt.cipher, tt.plain, size, err)
+		}
+	}
+}
+
+// What sealing tells of a certificate is what opening tells of the message.
+func TestDescriptionsAgree(t *testing.T) {
+	for name, transports := range map[string][]KeyTransport{
+		"alice": {RSAPKCS1v15, RSAOAEPSHA256, RSAOAEPSHA384, RSAOAEPSHA512}, "p256": {RSAOAEPSHA256}, "p384": {RSAPKCS1v15},
+	} {
+		for _, transport := range transports {
+			o := EncryptOptions{Transport: transport}
+			key := recipientKey(t, name)
+			e, err := OpenEnveloped(bytes.NewReader(encrypt(t, noise(10), o, key.Certificate)), []RecipientKey{key}, Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := o.KeyManagement(key.Certificate), e.Info().KeyManagement(); got != want || got == "" {
+				t.Errorf("sealing says %q, opening %q", got, want)
+			}
+		}
+	}
+	for _, s := range []Signer{signer(t, "alice", 0), signer(t, "alice", crypto.SHA512), signer(t, "p256", crypto.SHA256), signer(t, "p384", crypto.SHA384)} {
+		der, err := SignDetached(digester([]byte("text")), []Signer{s}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := ParseSigned(der, SignedOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := signed.Verify(digester([]byte("text")))[0]
+		if r.Err != nil || r.Algorithm != s.Algorithm() || r.Algorithm == "" {
+			t.Errorf("signing says %q, reading %q, %v", s.Algorithm(), r.Algorithm, r.Err)
+		}
+	}
 }
 
 func TestKeyManagementForPeople(t *testing.T) {

@@ -7,6 +7,7 @@ const (
 	defaultHeld  = 1 << 20
 
 	maxChunks       = 4 << 20 // pieces of one content; OpenSSL sends 4096, BouncyCastle 1000 octets in each
+	maxContent      = 1 << 60 // octets to encrypt; lengths above could not be counted with what is around them
 	maxSigners      = 16
 	maxAgreed       = 4096 // keys wrapped by key agreement, of all recipients
 	maxCertificates = 64   // of one SignedData; a certs-only collection has no bound but its size

@@ -14,9 +14,10 @@ import (
 const maxSalt = maxRSABits / 8
 
 // pssParams reads RSASSA-PSS-params (RFC 4056 §2.2; RFC 4055 §3.1) and returns
-// the length of the salt. Both hashes must be h, that of the digestAlgorithm:
-// RFC 4056 §3 demands it of one and recommends it of the other, and nobody
-// sends anything else. The defaults of absent parts are SHA-1, so that no part
+// the length of the salt. Its hash, and that of the mask, must be h, that of the
+// digestAlgorithm. RFC 4056 §3 lets the content be digested by another hash than
+// the signed attributes, and RFC 4055 §3.1 lets the mask be made by another, and
+// both advise against it; nobody sends either. The defaults of absent parts are SHA-1, so that no part
 // but the last two can be absent.
 func pssParams(a algorithm, h crypto.Hash) (salt int, err error) {
 	unknown := fmt.Errorf("%w: RSA-PSS parameters", ErrUnsupported)

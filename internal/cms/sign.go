@@ -91,6 +91,15 @@ func signedData(algorithms, certs, infos [][]byte) ([]byte, error) {
 	return der, nil
 }
 
+// Algorithm names for people how the signer signs, in the words of
+// SignerResult.Algorithm.
+func (s Signer) Algorithm() string {
+	if s.Certificate == nil {
+		return ""
+	}
+	return signatureScheme{kind: s.Certificate.PublicKeyAlgorithm}.describe(s.Certificate, s.hash())
+}
+
 func (s Signer) hash() crypto.Hash {
 	if s.Hash == 0 {
 		return crypto.SHA256
@@ -218,7 +227,7 @@ var capabilities = []ContentCipher{AES256GCM, AES192GCM, AES128GCM, AES256CBC, A
 func addCapabilities(b *cryptobyte.Builder) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		for _, c := range capabilities {
-			addAlgorithm(b, contentCiphers[c].oid) // RFC 3565 §4.2: no parameters
+			addAlgorithm(b, contentCiphers[c].oid) // RFC 3565 §5: no parameters
 		}
 	})
 }

@@ -29,6 +29,10 @@ type SignedData struct {
 	sha1    bool
 }
 
+// HoldsData reports whether the eContentType is id-data, that of MIME entities
+// (RFC 8551 §2.4.1).
+func (s *SignedData) HoldsData() bool { return s.ContentType.Equal(oidData) }
+
 // SignedOptions say what a reader of a SignedData takes. The zero value is right
 // for all but old senders.
 type SignedOptions struct {

@@ -26,13 +26,20 @@ func plain(s string, most int) string {
 			b.WriteString("...")
 			break
 		}
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			r = '?'
-		}
-		b.WriteRune(r)
+		b.WriteRune(Printing(r))
 		n++
 	}
 	return b.String()
+}
+
+// Printing returns a rune that prints and turns nothing round: r or a question
+// mark. Names of people and places keep their letters; what is logged or stored
+// is held to ASCII, by reason.Line.
+func Printing(r rune) rune {
+	if unicode.IsPrint(r) && r != unicode.ReplacementChar {
+		return r
+	}
+	return '?'
 }
 
 // plainAll is plain for each of a list; never nil.

@@ -1,10 +1,7 @@
 package control
 
 import (
-	"cmp"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
 	"crypto/x509"
 	"time"
 
@@ -91,11 +88,7 @@ func (s *Service) sealVerdict(ctx context.Context, r gateway.SealReport, from mi
 
 func sealSigner(s cms.Signer) SealSigner {
 	c := s.Certificate
-	algorithm := "RSA PKCS#1 v1.5 "
-	if key, ok := c.PublicKey.(*ecdsa.PublicKey); ok {
-		algorithm = "ECDSA " + key.Curve.Params().Name + " "
-	}
-	return SealSigner{sha256Of(c), subjectOf(c), c.NotAfter, algorithm + cmp.Or(s.Hash, crypto.SHA256).String()}
+	return SealSigner{sha256Of(c), subjectOf(c), c.NotAfter, s.Algorithm()}
 }
 
 func (t teller) sealRecipient(route gateway.Route, r gateway.SealReport, from mime.Domain) SealRecipient {
@@ -113,18 +106,9 @@ func (t teller) sealRecipient(route gateway.Route, r gateway.SealReport, from mi
 	for _, c := range t.certificates(route, from) {
 		sc := SealCertificate{CertificateVerdict: c}
 		if used[c.SHA256] != nil && r.Refused == nil {
-			sc.KeyManagement = keyManagement(used[c.SHA256], r.Options)
+			sc.KeyManagement = r.Options.KeyManagement(used[c.SHA256])
 		}
 		one.Certificates = append(one.Certificates, sc)
 	}
 	return one
-}
-
-// keyManagement is how a content key goes to a certificate.
-func keyManagement(c *x509.Certificate, o cms.EncryptOptions) string {
-	key, ok := c.PublicKey.(*ecdsa.PublicKey)
-	if ok {
-		return "ECDH " + key.Curve.Params().Name
-	}
-	return o.Transport.String()
 }

@@ -11,11 +11,9 @@ import (
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 
+	"postern/internal/cms"
 	"postern/mime"
 )
-
-// hashes are those that internal/cms lets a signature use (AS-30).
-func hashes() []crypto.Hash { return []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} }
 
 // micalg is the name of a hash in the parameter of multipart/signed
 // (RFC 8551 §3.5.3.2).
@@ -24,7 +22,7 @@ func micalg(h crypto.Hash) string { return strings.ToLower(h.String()) }
 // hinted returns the hashes that a micalg parameter names, in any spelling, and
 // SHA-256 if it names none (AS-47). SHA-1 is one of them if it was asked for.
 func hinted(param string, sha1 bool) []crypto.Hash {
-	allowed := hashes()
+	allowed := cms.Hashes()
 	if sha1 {
 		allowed = append(allowed, crypto.SHA1)
 	}

@@ -3,7 +3,6 @@ package smime
 import (
 	"bufio"
 	"bytes"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
@@ -104,14 +103,11 @@ func judgeDetached(in *inner, keep bool, o Options) (*verdict, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	if !signed.ContentType.Equal(oidData()) {
+	if !signed.HoldsData() {
 		return nil, ErrNotSigned
 	}
 	return &verdict{signed: signed, digest: d}, nil
 }
-
-// oidData is id-data, the content type of MIME entities (RFC 8551 §2.4.1).
-func oidData() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1} }
 
 // signature takes the CMS out of the second part of a multipart/signed.
 func signature(part *mime.Part) ([]byte, error) {
@@ -142,7 +138,7 @@ func judgeEnclosed(in *inner, keep bool, o Options) (*verdict, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	if !signed.Signed().ContentType.Equal(oidData()) {
+	if !signed.Signed().HoldsData() {
 		return nil, ErrNotSigned
 	}
 	return &verdict{signed: signed.Signed(), digest: d, opaque: signed}, nil

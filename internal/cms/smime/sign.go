@@ -58,7 +58,7 @@ func usedHashes(signers []cms.Signer) []crypto.Hash {
 		if h == 0 {
 			h = crypto.SHA256 // as cms.Signer says
 		}
-		if !slices.Contains(used, h) && slices.Contains(hashes(), h) {
+		if !slices.Contains(used, h) && slices.Contains(cms.Hashes(), h) {
 			used = append(used, h)
 		}
 	}
