@@ -8,6 +8,7 @@ import "time"
 type Document struct {
 	Key     string    `json:"key"` // names the document, such as its URL; at most 1024 bytes
 	Body    []byte    `json:"-"`
+	Size    int64     `json:"-"` // octets of Body; told by the store, ignored by PutDocument
 	Fetched time.Time `json:"fetched"`
 	Expires time.Time `json:"expires"`
 	Used    time.Time `json:"used"` // when it was asked for last, to the day
@@ -22,5 +23,8 @@ type DocumentTx interface {
 	// false.
 	EachDocument(fn func(Document) bool) error
 	PutDocument(Document) error
+	// TouchDocument sets Used and leaves the body alone. It returns ErrNotFound
+	// when there is no document.
+	TouchDocument(key string, used time.Time) error
 	RemoveDocument(key string) error
 }

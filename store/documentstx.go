@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // A documentRecord is a Document at rest, beside its body.
@@ -17,18 +18,29 @@ type documentRecord struct {
 
 // Document implements DocumentTx.
 func (t *tx) Document(key string) (Document, error) {
-	r, err := getRecord[documentRecord](t, bucketDocuments, []byte(key))
+	r, err := t.documentRecord(key)
 	if err != nil {
-		return Document{}, fmt.Errorf("document %q: %w", key, err)
+		return Document{}, err
 	}
 	r.Body = bytes.Clone(t.get(bucketDocumentBodies, []byte(key)))
+	r.Size = int64(len(r.Body))
 	return r.Document, nil
 }
 
-// EachDocument implements DocumentTx.
+func (t *tx) documentRecord(key string) (documentRecord, error) {
+	r, err := getRecord[documentRecord](t, bucketDocuments, []byte(key))
+	if err != nil {
+		return r, fmt.Errorf("document %q: %w", key, err)
+	}
+	return r, nil
+}
+
+// EachDocument implements DocumentTx. The length of a body is known without a
+// look at it.
 func (t *tx) EachDocument(fn func(Document) bool) error {
-	return t.each(bucketDocuments, nil, nil, func(_, v []byte) (bool, error) {
+	return t.each(bucketDocuments, nil, nil, func(k, v []byte) (bool, error) {
 		r, err := decodeRecord[documentRecord](bucketDocuments, v)
+		r.Size = int64(len(t.get(bucketDocumentBodies, k)))
 		return err == nil && fn(r.Document), err
 	})
 }
@@ -48,6 +60,19 @@ func (t *tx) PutDocument(d Document) error {
 		return err
 	}
 	return t.put(bucketDocumentBodies, []byte(d.Key), d.Body)
+}
+
+// TouchDocument implements DocumentTx.
+func (t *tx) TouchDocument(key string, used time.Time) error {
+	if !t.writable {
+		return ErrReadOnly
+	}
+	r, err := t.documentRecord(key)
+	if err != nil {
+		return err
+	}
+	r.Used = used.UTC()
+	return t.putRecord(bucketDocuments, []byte(key), r)
 }
 
 // RemoveDocument implements DocumentTx.

@@ -35,14 +35,7 @@ func (d Documents) Save(ctx context.Context, s evidence.Stored) error {
 
 // Touch implements evidence.Cache.
 func (d Documents) Touch(ctx context.Context, key string, used time.Time) error {
-	return d.ifThere(ctx, func(tx store.Tx) error {
-		found, err := tx.Document(key)
-		if err != nil {
-			return err
-		}
-		found.Used = used
-		return tx.PutDocument(found)
-	})
+	return d.ifThere(ctx, func(tx store.Tx) error { return tx.TouchDocument(key, used) })
 }
 
 // Each implements evidence.Cache.

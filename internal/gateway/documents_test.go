@@ -90,7 +90,7 @@ func TestDocumentsOfTheStore(t *testing.T) {
 	must(d.Touch(ctx, "crl a b", time.Now()))
 	must(d.Remove(ctx, "crl a b"))
 	now := time.Now().UTC()
-	s := evidence.Stored{Key: "crl a b", Body: []byte("body"), Fetched: now, Expires: now.Add(time.Hour), Used: now}
+	s := evidence.Stored{Key: "crl a b", Body: []byte("body"), Size: 4, Fetched: now, Expires: now.Add(time.Hour), Used: now}
 	must(d.Save(ctx, s))
 	s.Used = now.Add(time.Minute)
 	must(d.Touch(ctx, s.Key, s.Used))

@@ -15,12 +15,14 @@ func documentTests() map[string]func(*suite) {
 		"KeysOfDocumentsAreChecked":            documentKeys,
 		"DocumentsAreListedWithoutTheirBodies": documentsListed,
 		"DocumentsAreCopies":                   documentCopies,
+		"ATouchLeavesTheBodyAlone":             documentTouched,
 		"AViewChangesNoDocument":               documentsReadOnly,
 	}
 }
 
 func newDocument(key string) store.Document {
-	return store.Document{Key: key, Body: []byte("body of " + key), Fetched: noon(),
+	body := []byte("body of " + key)
+	return store.Document{Key: key, Body: body, Size: int64(len(body)), Fetched: noon(),
 		Expires: noon().Add(time.Hour), Used: noon()}
 }
 
@@ -30,7 +32,7 @@ func documents(s *suite) {
 		s.must(tx.PutDocument(one))
 		return tx.PutDocument(other)
 	})
-	one.Body, one.Expires = nil, noon().Add(2*time.Hour) // an empty one replaces it
+	one.Body, one.Size, one.Expires = nil, 0, noon().Add(2*time.Hour) // an empty one replaces it
 	s.update(func(tx store.Tx) error { return tx.PutDocument(one) })
 	s.view(func(tx store.Tx) error {
 		got, err := tx.Document(one.Key)
@@ -88,6 +90,7 @@ func documentsListed(s *suite) {
 				if d.Body != nil {
 					s.Errorf("%s is listed with its body", d.Key)
 				}
+				s.equal(d.Size, int64(len("body of "+d.Key)))
 				s.equal(d.Expires, noon().Add(time.Hour))
 				keys = append(keys, d.Key)
 				return len(keys) < most
@@ -115,11 +118,26 @@ func documentCopies(s *suite) {
 	})
 }
 
+func documentTouched(s *suite) {
+	one := newDocument("x")
+	s.update(func(tx store.Tx) error { return tx.PutDocument(one) })
+	one.Used = noon().Add(24 * time.Hour)
+	s.update(func(tx store.Tx) error { return tx.TouchDocument("x", one.Used) })
+	s.view(func(tx store.Tx) error {
+		got, err := tx.Document("x")
+		s.equal(got, one)
+		return err
+	})
+	s.is(s.Update(s.ctx, func(tx store.Tx) error { return tx.TouchDocument("y", noon()) }), store.ErrNotFound)
+	s.sound()
+}
+
 func documentsReadOnly(s *suite) {
 	s.update(func(tx store.Tx) error { return tx.PutDocument(newDocument("x")) })
 	s.view(func(tx store.Tx) error {
 		s.is(tx.PutDocument(newDocument("y")), store.ErrReadOnly)
 		s.is(tx.RemoveDocument("x"), store.ErrReadOnly)
+		s.is(tx.TouchDocument("x", noon()), store.ErrReadOnly)
 		return nil
 	})
 }

@@ -15,7 +15,8 @@ type Cache interface {
 	Save(ctx context.Context, s Stored) error
 	// Touch sets Used. Of what is not there it is no error.
 	Touch(ctx context.Context, key string, used time.Time) error
-	// Each calls fn for every document, without Body, until it returns false.
+	// Each calls fn for every document, with Size yet without Body, until it
+	// returns false.
 	Each(ctx context.Context, fn func(Stored) bool) error
 	// Remove of what is not there is no error.
 	Remove(ctx context.Context, key string) error
@@ -25,6 +26,7 @@ type Cache interface {
 type Stored struct {
 	Key     string // at most 1024 octets, no NUL
 	Body    []byte
+	Size    int64 // octets of Body; the cache tells it
 	Fetched time.Time
 	Expires time.Time // when it is to be fetched again
 	Used    time.Time // when it was asked for last, to the day

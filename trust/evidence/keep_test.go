@@ -477,6 +477,7 @@ func TestCacheIsPruned(t *testing.T) {
 			t.Errorf("%s: kept %v", id, ok)
 		}
 	}
+	equalInt(t, "bodies read", cache.loads, 0)
 	if _, ok := cache.kept["strange"]; ok {
 		t.Error("what nobody can read is kept")
 	}

@@ -46,11 +46,7 @@ func (k *Keeper) removeAll(ctx context.Context, all []Stored) error {
 		id, ok := parseKey(s.Key)
 		share := id.kind == issuers
 		if ok && now.Sub(s.Used) <= maxUnused && left[share] > 0 {
-			whole, _, err := k.Cache.Load(ctx, s.Key)
-			if err != nil {
-				return err
-			}
-			left[share] -= int64(len(whole.Body))
+			left[share] -= s.Size
 			if left[share] >= 0 {
 				continue
 			}
