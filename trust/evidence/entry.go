@@ -26,6 +26,8 @@ type entry struct {
 	trouble trouble
 	used    time.Time
 	arrived time.Time // when a document came last
+	unsaved *cargo    // the last that came, which is to be saved
+	saving  bool      // one that came is being saved
 	saved   time.Time // Used in the cache
 	alarmed bool      // the end of the document was warned of
 
@@ -54,7 +56,7 @@ func (e *entry) wantsRefresh(now time.Time) bool {
 }
 
 // A table holds entries within bounds; the one not asked for for longest goes
-// first. Entries of fetches under way stay.
+// first. Entries of fetches and writes under way stay.
 type table struct {
 	entries    int   // at most
 	bytes      int64 // of documents, at most, but for those in use and one alone
@@ -140,7 +142,7 @@ func (t *table) forget(newest *entry) {
 	for place := t.order.Back(); place != nil && len(t.byKey) > t.entries; {
 		e := place.Value.(*entry)
 		place = place.Prev()
-		if e != newest && e.flight == nil {
+		if e != newest && e.flight == nil && !e.saving {
 			t.drop(e)
 			t.order.Remove(e.place)
 			delete(t.byKey, e.key)

@@ -202,9 +202,8 @@ func (k *Keeper) fly(f *flight) {
 	ctx, cancel := context.WithTimeout(k.ctx, fetchTime)
 	defer cancel()
 	g := k.get(ctx, f)
-	kept := k.land(f, g)
-	if kept && !f.load {
-		k.save(f.entry, g)
+	if k.land(f, g) {
+		k.save(f.entry)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -10,17 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"postern/internal/cms"
 	"postern/internal/testnet"
 )
 
 func certsOnly(t testing.TB, certs ...*x509.Certificate) []byte {
 	t.Helper()
-	der, err := cms.EncodeCertificates(certs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
+	return testnet.CertsOnly(t, certs...)
 }
 
 func pemOf(kind string, der []byte) []byte {

@@ -85,7 +85,7 @@ func (k *Keeper) index() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	slices.SortStableFunc(all, func(a, b Stored) int { return a.Used.Compare(b.Used) })
-	for _, s := range all[max(0, len(all)-2*maxEntries):] {
+	for _, s := range all { // each table keeps as many of the last as it has room for
 		id, ok := parseKey(s.Key)
 		if !ok {
 			continue

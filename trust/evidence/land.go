@@ -104,7 +104,7 @@ func silent(err error) bool {
 }
 
 // land takes note of what a flight brought, tells those who wait, and reports
-// whether its document is the one to keep.
+// whether the caller is to save it.
 func (k *Keeper) land(f *flight, g cargo) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -123,7 +123,13 @@ func (k *Keeper) land(f *flight, g cargo) bool {
 		k.fetch(e, now)
 	}
 	f.tell(kept)
-	return kept
+	if !kept || f.load || k.Cache == nil {
+		return false
+	}
+	e.unsaved = &g
+	first := !e.saving
+	e.saving = true
+	return first
 }
 
 func (k *Keeper) loaded(e *entry, g cargo, now time.Time) bool {
@@ -181,14 +187,26 @@ func (k *Keeper) failed(e *entry, err error, down bool, now time.Time) {
 	k.log().Warn("revocation cannot be fetched", attrs...)
 }
 
+// save puts the document of an entry into the cache, and after it those that
+// come meanwhile, so that none is saved over a newer one.
+func (k *Keeper) save(e *entry) {
+	for g := k.nextToSave(e); g != nil; g = k.nextToSave(e) {
+		k.store(e, g)
+	}
+}
+
+func (k *Keeper) nextToSave(e *entry) *cargo {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	g := e.unsaved
+	e.unsaved, e.saving = nil, g != nil
+	return g
+}
+
 // saveTime bounds a write to the cache, which Close waits for.
 const saveTime = 30 * time.Second
 
-// save puts a fetched document into the cache.
-func (k *Keeper) save(e *entry, g cargo) {
-	if k.Cache == nil {
-		return
-	}
+func (k *Keeper) store(e *entry, g *cargo) {
 	s := Stored{Key: e.key.String(), Body: g.who.pack(g.body), Fetched: g.doc.fetched, Expires: g.doc.due, Used: day(k.now())}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), saveTime)
 	defer cancel()
