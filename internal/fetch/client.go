@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,12 +19,12 @@ import (
 )
 
 const (
-	defaultTimeout = 30 * time.Second
-	defaultLimit   = 64 << 10
-	stepTimeout    = 10 * time.Second // of a connection, and of the handshake on it
-	maxHeader      = 32 << 10         // octets of a response's header
-	maxRedirects   = 3
-	maxAddresses   = 4 // of a host that are tried
+	fetchTime    = 30 * time.Second // from the first look-up to the last octet
+	defaultLimit = 64 << 10
+	stepTimeout  = 10 * time.Second // of a connection, and of the handshake on it
+	maxHeader    = 32 << 10         // octets of a response's header
+	maxRedirects = 3
+	maxAddresses = 4 // of a host that are tried
 )
 
 // A Client fetches documents. The zero Client may go to the public internet
@@ -33,13 +34,13 @@ type Client struct {
 	Network guard.Policy
 	// Lookup returns the addresses of a host. Nil is the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
-	// Timeout bounds a fetch from its first look-up to its last octet; 0 is 30
-	// seconds.
-	Timeout time.Duration
 	// Now is the clock that documents are stamped by; nil is the system's.
 	Now func() time.Time
-	// Roots are whom https servers are believed by; nil is the system's.
-	Roots *x509.CertPool
+
+	// For tests: a bound on a fetch, 0 being fetchTime, and whom https servers
+	// are believed by, nil being the system's.
+	timeout time.Duration
+	roots   *x509.CertPool
 }
 
 // A Request says what to fetch.
@@ -55,7 +56,6 @@ type Request struct {
 // A Document is what a server answered.
 type Document struct {
 	Body    []byte
-	Type    string // the Content-Type as it came: the server's opinion
 	Fetched time.Time
 	// Expires is until when the server calls the document fresh (RFC 9111 §4.2),
 	// not before Fetched; zero if it does not say.
@@ -65,11 +65,7 @@ type Document struct {
 // Do fetches a document. Its errors wrap one of those of this package, or tell
 // of the network; Temporary says whether it may be worth asking again.
 func (c *Client) Do(ctx context.Context, r Request) (Document, error) {
-	timeout := c.Timeout
-	if timeout <= 0 {
-		timeout = defaultTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.timeout, fetchTime))
 	defer cancel()
 	request, err := r.build(ctx)
 	if err != nil {
@@ -123,7 +119,7 @@ func (c *Client) transport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  nil, // a proxy would connect where the guard cannot look
 		DialContext:            c.dial,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.roots},
 		TLSHandshakeTimeout:    stepTimeout,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
@@ -203,7 +199,7 @@ func (c *Client) read(request *http.Request, response *http.Response, limit int)
 	if c.Now != nil {
 		now = c.Now
 	}
-	d := Document{Body: body, Type: response.Header.Get("Content-Type"), Fetched: now()}
+	d := Document{Body: body, Fetched: now()}
 	d.Expires = expires(response.Header, d.Fetched)
 	return d, nil
 }

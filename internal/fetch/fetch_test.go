@@ -54,7 +54,7 @@ func TestDocumentIsFetched(t *testing.T) {
 	})
 	c := &Client{Network: private, Now: func() time.Time { return now }}
 	d, err := c.Do(t.Context(), Request{URL: s.URL + "/a#fragment", Accept: "application/pkix-cert"})
-	if err != nil || string(d.Body) != "body" || d.Type != "application/pkix-cert" || !d.Fetched.Equal(now) || !d.Expires.Equal(now.Add(600*time.Second)) {
+	if err != nil || string(d.Body) != "body" || !d.Fetched.Equal(now) || !d.Expires.Equal(now.Add(600*time.Second)) {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	if got.Method != "GET" || got.RequestURI != "/a" || got.Header.Get("Accept") != "application/pkix-cert" || got.Header.Get("Accept-Encoding") != "identity" {
@@ -193,11 +193,11 @@ func TestHTTPSIsVerifiedAndNotLeft(t *testing.T) {
 	t.Cleanup(s.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	_, err := (&Client{Network: private, Roots: roots}).Do(t.Context(), Request{URL: s.URL})
+	_, err := (&Client{Network: private, roots: roots}).Do(t.Context(), Request{URL: s.URL})
 	if !errors.Is(err, ErrRedirect) {
 		t.Errorf("from https to http: %v", err)
 	}
-	_, err = (&Client{Network: private, Roots: x509.NewCertPool()}).Do(t.Context(), Request{URL: s.URL})
+	_, err = (&Client{Network: private, roots: x509.NewCertPool()}).Do(t.Context(), Request{URL: s.URL})
 	if !errors.Is(err, ErrUnanswered) {
 		t.Errorf("a server nobody knows: %v", err)
 	}
@@ -297,7 +297,7 @@ func TestAS70_TimeIsBounded(t *testing.T) {
 	})
 	for name, url := range map[string]string{"says nothing": "http://" + silent.Addr().String(), "drips": drip.URL} {
 		began := time.Now()
-		_, err := (&Client{Network: private, Timeout: 200 * time.Millisecond}).Do(t.Context(), Request{URL: url})
+		_, err := (&Client{Network: private, timeout: 200 * time.Millisecond}).Do(t.Context(), Request{URL: url})
 		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || !Temporary(err) || took > 5*time.Second {
 			t.Errorf("%s: %v after %v", name, err, took)
 		}
