@@ -26,20 +26,27 @@ func addresses(h *mime.Header, name string) ([]mime.Address, error) {
 // maxSpoken bounds the names that are compared with all names of a certificate.
 const maxSpoken = 100
 
-// spokenFor returns everybody in whose name a message is shown to its reader.
+// spokenFor returns everybody, once, in whose name a message is shown to its reader.
 // The signer must speak for them all, whichever of them is the sender (AS-65):
 // agents show Sender and Resent-From as "by" and "on behalf of".
 func spokenFor(h *mime.Header) ([]mime.Address, error) {
 	var all []mime.Address
+	named, seen := 0, make(map[string]bool)
 	for _, name := range []string{"From", "Sender", "Resent-From", "Resent-Sender"} {
 		some, err := addresses(h, name)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, some...)
+		named += len(some)
+		for _, a := range some {
+			if !seen[a.Key()] {
+				seen[a.Key()] = true
+				all = append(all, a)
+			}
+		}
 	}
-	if len(all) > maxSpoken {
-		return nil, reason.New(reason.SenderMismatch, "From, Sender and what was resent name %d addresses, more than %d", len(all), maxSpoken)
+	if named > maxSpoken {
+		return nil, reason.New(reason.SenderMismatch, "From, Sender and what was resent name %d addresses, more than %d", named, maxSpoken)
 	}
 	return all, nil
 }

@@ -41,7 +41,7 @@ func parseKeyAgree(der []byte) (keyAgreeRecipient, bool) {
 	}
 	if present {
 		var octets cryptobyte.String
-		if !ukm.ReadASN1(&octets, cbasn1.OCTET_STRING) || !ukm.Empty() {
+		if !ukm.ReadASN1(&octets, cbasn1.OCTET_STRING) || !ukm.Empty() || len(octets) > maxUKM {
 			return r, false
 		}
 		r.ukm = octets
@@ -99,12 +99,13 @@ type agreedUnwrap struct {
 	info      KeyAgreement
 	curve     agreementCurve
 	ephemeral []byte
-	shared    [2][]byte // the SharedInfo as sent, and as the sender may have meant it
+	wrap      asn1.ObjectIdentifier
+	ukm       []byte
 }
 
 // keyAgreement reads the keyEncryptionAlgorithm for a key on curve.
 func (r *keyAgreeRecipient) keyAgreement(curve agreementCurve) (*agreedUnwrap, error) {
-	u := &agreedUnwrap{curve: curve, ephemeral: r.ephemeral, info: KeyAgreement{Curve: fmt.Sprint(curve.ecdh)}}
+	u := &agreedUnwrap{curve: curve, ephemeral: r.ephemeral, ukm: r.ukm, info: KeyAgreement{Curve: fmt.Sprint(curve.ecdh)}}
 	for _, s := range agreementSchemes {
 		if s.oid.Equal(r.algorithm.oid) {
 			u.info.KDF = s.hash
@@ -119,29 +120,31 @@ func (r *keyAgreeRecipient) keyAgreement(curve agreementCurve) (*agreedUnwrap, e
 	}
 	for _, w := range keyWraps {
 		if w.oid.Equal(wrap.oid) && wrap.noParams() {
-			return u, u.setWrap(w.oid, w.keySize, r)
+			u.wrap, u.info.Wrap = w.oid, w.keySize*8
+			return u, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: key wrap %v", ErrUnsupported, wrap.oid)
 }
 
-// setWrap prepares the SharedInfo. RFC 5753 §7.2 wants the key wrap algorithm in
-// it as the message has it; there are senders that hash it with NULL and send it
-// without, or the other way, having learnt it from RFC 3278.
-func (u *agreedUnwrap) setWrap(oid asn1.ObjectIdentifier, keySize int, r *keyAgreeRecipient) error {
-	u.info.Wrap = keySize * 8
+// sharedInfos are the SharedInfo as sent, and as the sender may have meant it.
+// RFC 5753 §7.2 wants the key wrap algorithm in it as the message has it; there
+// are senders that hash it with NULL and send it without, or the other way, having
+// learnt it from RFC 3278.
+func (u *agreedUnwrap) sharedInfos() ([2][]byte, error) {
+	var all [2][]byte
 	for i, params := range [][]byte{nil, {tagNull, 0}} {
 		var b cryptobyte.Builder
-		addAlgorithm(&b, oid, params...)
+		addAlgorithm(&b, u.wrap, params...)
 		wrap, err := b.Bytes()
 		if err == nil {
-			u.shared[i], err = sharedInfo(wrap, r.ukm, keySize)
+			all[i], err = sharedInfo(wrap, u.ukm, u.info.Wrap/8)
 		}
 		if err != nil {
-			return fmt.Errorf("encoding the key wrap: %w", err)
+			return all, fmt.Errorf("encoding the key wrap: %w", err)
 		}
 	}
-	return nil
+	return all, nil
 }
 
 func (u *agreedUnwrap) describe(info *EnvelopedInfo) { info.Agreement = u.info }
@@ -161,11 +164,15 @@ func (u *agreedUnwrap) contentKey(k RecipientKey, encrypted []byte, size int) []
 	if point == nil {
 		return key
 	}
+	infos, err := u.sharedInfos()
+	if err != nil {
+		return key
+	}
 	secret, err := k.Agreement.ECDH(point)
 	if err != nil {
 		return key
 	}
-	for _, shared := range u.shared {
+	for _, shared := range infos {
 		block, err := aesBlock(deriveKey(u.info.KDF, secret, shared, u.info.Wrap/8))
 		if err != nil {
 			return key

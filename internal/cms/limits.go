@@ -9,6 +9,7 @@ const (
 	maxChunks       = 4 << 20 // pieces of one content; OpenSSL sends 4096, BouncyCastle 1000 octets in each
 	maxContent      = 1 << 60 // octets to encrypt; lengths above could not be counted with what is around them
 	maxSigners      = 16
+	maxUKM          = 1024 // octets of user keying material; senders make some 64 of them
 	maxAgreed       = 4096 // keys wrapped by key agreement, of all recipients
 	maxCertificates = 64   // of one SignedData; a certs-only collection has no bound but its size
 	maxSameName     = 4    // certificates tried for one signer
