@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"postern/internal/cms"
 	"postern/internal/testnet"
 )
 
@@ -32,11 +31,7 @@ func anchors(t testing.TB, n int) []*x509.Certificate {
 
 func pkcs7(t testing.TB, certs []*x509.Certificate) []byte {
 	t.Helper()
-	der, err := cms.EncodeCertificates(certs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
+	return testnet.CertsOnly(t, certs...)
 }
 
 func block(kind string, der []byte) []byte {

@@ -14,7 +14,7 @@ import (
 // agreementInfo makes a KeyAgreeRecipientInfo (RFC 5652 §6.2.2, RFC 5753 §3.1.1)
 // for one certificate: an ephemeral key of its own, standard Diffie-Hellman, a
 // KDF as strong as the curve, and AES-256 key wrap.
-func agreementInfo(c *x509.Certificate, pub *ecdsa.PublicKey, w wrapper) ([]byte, error) {
+func agreementInfo(c *x509.Certificate, pub *ecdsa.PublicKey, w keyWrapper) ([]byte, error) {
 	curve, ok := curveOf(pub)
 	if !ok {
 		return nil, fmt.Errorf("%w: key agreement on curve %s", ErrUnsupported, pub.Curve.Params().Name)
@@ -66,13 +66,12 @@ func encodeAgreement(c *x509.Certificate, curve agreementCurve, wrap, ephemeral,
 	return b.Bytes()
 }
 
-// A keyWrapper wraps a content key.
+// A keyWrapper encrypts the content key for one recipient after the other: it
+// makes what is to stand in a KeyTransRecipientInfo or a KeyAgreeRecipientInfo.
 type keyWrapper struct {
 	options EncryptOptions
 	key     []byte
 }
-
-func (w keyWrapper) keyTransport() KeyTransport { return w.options.Transport }
 
 func (w keyWrapper) transport(pub *rsa.PublicKey) ([]byte, error) {
 	return w.options.Transport.wrap(pub, w.key)
@@ -96,21 +95,4 @@ func (w keyWrapper) agree(pub *ecdsa.PublicKey, curve agreementCurve, shared []b
 		return nil, nil, err
 	}
 	return own.PublicKey().Bytes(), wrapKey(block, w.key), nil
-}
-
-// A sizeWrapper makes zeros as long as what a keyWrapper makes.
-type sizeWrapper struct{ options EncryptOptions }
-
-func (w sizeWrapper) keyTransport() KeyTransport { return w.options.Transport }
-
-func (w sizeWrapper) transport(pub *rsa.PublicKey) ([]byte, error) {
-	return make([]byte, pub.Size()), nil
-}
-
-func (w sizeWrapper) agree(pub *ecdsa.PublicKey, _ agreementCurve, _ []byte) (ephemeral, encrypted []byte, err error) {
-	static, err := pub.ECDH()
-	if err != nil {
-		return nil, nil, err
-	}
-	return make([]byte, len(static.Bytes())), make([]byte, w.options.Cipher.keySize()+wrapOverhead), nil
 }

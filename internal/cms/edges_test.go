@@ -34,13 +34,12 @@ func TestNames(t *testing.T) {
 func TestUnknownOptions(t *testing.T) {
 	to := []*x509.Certificate{certificate(t, "alice")}
 	for _, o := range []EncryptOptions{{Cipher: 99}, {Transport: 99}} {
-		_, sizeErr := EnvelopedSize(1, to, o)
-		_, writeErr := NewEnvelopedWriter(io.Discard, 1, to, o)
-		if !errors.Is(sizeErr, ErrUnsupported) || !errors.Is(writeErr, ErrUnsupported) {
-			t.Errorf("%+v: %v, %v", o, sizeErr, writeErr)
+		_, err := NewEnvelopedWriter(io.Discard, 1, to, o)
+		if !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	_, err := EnvelopedSize(-1, to, EncryptOptions{})
+	_, err := NewEnvelopedWriter(io.Discard, -1, to, EncryptOptions{})
 	if err == nil {
 		t.Error("a size below zero")
 	}
@@ -51,9 +50,8 @@ func TestAS34_SendingByShortKeys(t *testing.T) {
 	short := *certificate(t, "alice")
 	short.PublicKey = &rsa.PublicKey{N: bigOfBits(2047), E: 65537}
 	_, writeErr := NewEnvelopedWriter(io.Discard, 1, []*x509.Certificate{&short}, EncryptOptions{})
-	_, sizeErr := EnvelopedSize(1, []*x509.Certificate{&short}, EncryptOptions{})
 	_, signErr := SignDetached(digester(nil), []Signer{{Certificate: &short, Key: privateKey(t, "alice")}}, time.Now())
-	for _, err := range []error{writeErr, sizeErr, signErr} {
+	for _, err := range []error{writeErr, signErr} {
 		if !errors.Is(err, ErrWeakAlgorithm) {
 			t.Error(err)
 		}
@@ -106,11 +104,8 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 func TestEnvelopedWriterPassesErrorsOn(t *testing.T) {
 	to := []*x509.Certificate{certificate(t, "alice")}
 	plain := noise(100_000)
-	size, err := EnvelopedSize(int64(len(plain)), to, EncryptOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, room := range []int{0, 1000, 50_000, int(size) - 1} {
+	size := len(encrypt(t, plain, EncryptOptions{}, to...))
+	for _, room := range []int{0, 1000, 50_000, size - 1} {
 		w, err := NewEnvelopedWriter(&fullDisk{room}, int64(len(plain)), to, EncryptOptions{})
 		if err == nil {
 			_, err = w.Write(plain)

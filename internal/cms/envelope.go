@@ -46,7 +46,7 @@ func newEnvelope(plain int64, o EncryptOptions) (envelope, error) {
 func (e envelope) following() int64 { return e.text + e.tag }
 
 // head makes everything before the ciphertext (RFC 5652 §6.1, RFC 5083 §2.1).
-func (e envelope) head(to []*x509.Certificate, iv []byte, w wrapper) ([]byte, error) {
+func (e envelope) head(to []*x509.Certificate, iv []byte, w keyWrapper) ([]byte, error) {
 	recipients, agreed, err := recipientInfos(to, w)
 	if err != nil {
 		return nil, err
@@ -94,17 +94,9 @@ func contentInfoHead(contentType []int, body []byte, length int64) ([]byte, erro
 	return slices.Concat(appendHeader(nil, tagSequence, size), oid, explicit, inner, body), nil
 }
 
-// A wrapper encrypts the content key for one recipient: it makes what is to
-// stand in a KeyTransRecipientInfo or a KeyAgreeRecipientInfo.
-type wrapper interface {
-	transport(pub *rsa.PublicKey) (encrypted []byte, err error)
-	agree(pub *ecdsa.PublicKey, curve agreementCurve, shared []byte) (ephemeral, encrypted []byte, err error)
-	keyTransport() KeyTransport
-}
-
 // recipientInfos makes the SET OF RecipientInfo in the order of DER. agreed is
 // true if there is one by key agreement.
-func recipientInfos(to []*x509.Certificate, w wrapper) (set []byte, agreed bool, err error) {
+func recipientInfos(to []*x509.Certificate, w keyWrapper) (set []byte, agreed bool, err error) {
 	if len(to) == 0 {
 		return nil, false, errors.New("cms: encrypting to nobody")
 	}
@@ -120,7 +112,7 @@ func recipientInfos(to []*x509.Certificate, w wrapper) (set []byte, agreed bool,
 	return setOf(tagSet, infos), agreed, nil
 }
 
-func recipientInfo(c *x509.Certificate, w wrapper) ([]byte, error) {
+func recipientInfo(c *x509.Certificate, w keyWrapper) ([]byte, error) {
 	switch pub := c.PublicKey.(type) {
 	case *rsa.PublicKey:
 		return transportInfo(c, pub, w)
@@ -131,7 +123,7 @@ func recipientInfo(c *x509.Certificate, w wrapper) ([]byte, error) {
 }
 
 // transportInfo makes a KeyTransRecipientInfo (RFC 5652 §6.2.1).
-func transportInfo(c *x509.Certificate, pub *rsa.PublicKey, w wrapper) ([]byte, error) {
+func transportInfo(c *x509.Certificate, pub *rsa.PublicKey, w keyWrapper) ([]byte, error) {
 	err := checkRSA(pub, minSendingBits)
 	if err != nil {
 		return nil, err
@@ -144,7 +136,7 @@ func transportInfo(c *x509.Certificate, pub *rsa.PublicKey, w wrapper) ([]byte, 
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(0) // RFC 5652 §6.2.1: version 0 goes with issuerAndSerialNumber
 		addIssuerAndSerial(b, c)
-		w.keyTransport().addAlgorithm(b)
+		w.options.Transport.addAlgorithm(b)
 		b.AddASN1OctetString(encrypted)
 	})
 	return b.Bytes()

@@ -41,20 +41,6 @@ func (o EncryptOptions) KeyManagement(to *x509.Certificate) string {
 	return KeyAgreement{Curve: fmt.Sprint(curve.ecdh), KDF: curve.hash, Wrap: wrapKeySize * 8}.String()
 }
 
-// EnvelopedSize is the number of octets that NewEnvelopedWriter writes for
-// plain octets of content. It uses no key.
-func EnvelopedSize(plain int64, to []*x509.Certificate, o EncryptOptions) (int64, error) {
-	e, err := newEnvelope(plain, o)
-	if err != nil {
-		return 0, err
-	}
-	head, err := e.head(to, make([]byte, o.Cipher.ivSize()), sizeWrapper{o})
-	if err != nil {
-		return 0, err
-	}
-	return int64(len(head)) + e.following(), nil
-}
-
 // NewEnvelopedWriter writes a ContentInfo with EnvelopedData, or with
 // AuthEnvelopedData if the cipher authenticates, in DER, of exactly plain octets
 // of content, which anybody of to can decrypt: RSA keys of 2048 bits and more

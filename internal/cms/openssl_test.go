@@ -10,20 +10,15 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"postern/internal/testnet"
 )
 
-// openssl runs the command line of OpenSSL, which CI must have.
+// openssl runs the command line of OpenSSL.
 func openssl(t *testing.T, args ...string) []byte {
 	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is not installed")
-		}
-		t.Skip("openssl is not installed")
-	}
 	var stderr bytes.Buffer
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(testnet.Require(t, "openssl"), args...)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -155,16 +150,5 @@ func verifyAll(t *testing.T, message, content []byte, detached bool) {
 		if result.Err != nil {
 			t.Error(result.Err)
 		}
-	}
-}
-
-func TestOpenSSLReadsCertificates(t *testing.T) {
-	der, err := EncodeCertificates([]*x509.Certificate{certificate(t, "alice"), certificate(t, "p256")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := openssl(t, "pkcs7", "-inform", "DER", "-in", tempFile(t, "bundle", der), "-print_certs")
-	if bytes.Count(out, []byte("BEGIN CERTIFICATE")) != 2 {
-		t.Errorf("OpenSSL prints %s", out)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
@@ -23,7 +22,6 @@ const (
 	maxCertificate  = 64 << 10 // bytes of DER
 	maxCertificates = 32
 	maxKeys         = 8    // a signing and an encryption key, with room to spare
-	minRSA          = 2048 // bits, AS-34
 	maxRSA          = 8192 // bits; above, one signature takes seconds
 )
 
@@ -34,7 +32,6 @@ var (
 	ErrNoCertificate = errors.New("the file has no certificate (put the certificate and its key into one file)")
 	ErrManyKeys      = fmt.Errorf("the file has too many private keys (at most %d are taken; export fewer)", maxKeys)
 	ErrMismatch      = errors.New("the private key belongs to none of the file's certificates (was the certificate renewed with another key?)")
-	ErrWeakKey       = errors.New("the key is too weak: RSA of 2048 bits or more, or ECDSA on P-256, P-384 or P-521, is needed")
 	ErrKeyKind       = errors.New("the key is neither RSA nor ECDSA")
 	ErrEncryptedPEM  = errors.New("the private key is encrypted in a way that is not read (convert it: openssl pkcs12 -export -in FILE -out FILE.p12)")
 	ErrTooLarge      = fmt.Errorf("the file is too large for a key with its certificates: at most %d bytes are read", MaxFile)
@@ -54,8 +51,8 @@ type Pair struct {
 // the file's certificates that belongs to it, in the order of the keys. Two or
 // more are single-use keys in one file (AS-21). The passphrase is asked for
 // when the file is encrypted, once; nil stands for the empty one. Certificates
-// that do not lead up from a key's are left out. Read judges the strength of
-// the keys, not who issued the certificates or until when they are valid. A file
+// that do not lead up from a key's are left out. Read judges neither the strength
+// of the keys nor the certificates; package trust does. A file
 // of certificates alone, in PEM, DER or PKCS #7, is ErrNoKey.
 func Read(data []byte, passphrase func() ([]byte, error)) ([]*Pair, error) {
 	if len(data) > MaxFile {
@@ -164,21 +161,16 @@ func newestOf(key crypto.Signer, all []*x509.Certificate) *x509.Certificate {
 	return newest
 }
 
-// checkKey holds a key to the kinds and sizes that Direct uses (AS-34).
+// checkKey holds a key to the kinds that Direct uses, and to what it costs little
+// to use.
 func checkKey(key any) (crypto.Signer, error) {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
-		if k.N.BitLen() < minRSA {
-			return nil, fmt.Errorf("%w; this is RSA of %d bits", ErrWeakKey, k.N.BitLen())
-		}
 		if k.N.BitLen() > maxRSA {
 			return nil, fmt.Errorf("%w (an RSA key of %d bits; at most %d are taken)", ErrUnreadable, k.N.BitLen(), maxRSA)
 		}
 		return k, nil
 	case *ecdsa.PrivateKey:
-		if k.Curve == elliptic.P224() {
-			return nil, fmt.Errorf("%w; this is P-224", ErrWeakKey)
-		}
 		return k, nil
 	}
 	return nil, ErrKeyKind

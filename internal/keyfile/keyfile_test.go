@@ -113,11 +113,8 @@ func TestReadRefuses(t *testing.T) {
 	o := newOpenSSL(t)
 	o.run("req -x509 -newkey rsa:2048 -nodes -keyout a.key -subj /CN=TEST-ONLY-a -out a.pem")
 	o.run("req -x509 -newkey rsa:2048 -nodes -keyout b.key -subj /CN=TEST-ONLY-b -out b.pem")
-	o.run("req -x509 -newkey rsa:1024 -nodes -keyout weak.key -subj /CN=TEST-ONLY-weak -out weak.pem")
 	o.run("req -x509 -newkey ed25519 -nodes -keyout ed.key -subj /CN=TEST-ONLY-ed -out ed.pem")
 	o.run("ecparam -name prime256v1 -genkey -noout -out ec.key")
-	o.run("ecparam -name secp224r1 -genkey -noout -out p224.key")
-	o.run("req -x509 -new -key p224.key -subj /CN=TEST-ONLY-p224 -out p224.pem")
 	o.run("pkcs8 -topk8 -in a.key -passout pass:secret -out sealed.key")
 	o.run("pkcs8 -topk8 -iter 6000000 -v2prf hmacWithSHA1 -in ec.key -passout pass:secret -out rounds.key")
 	o.run("pkcs8 -topk8 -iter 3000000 -v2prf hmacWithSHA1 -in ec.key -passout pass:secret -out half.key")
@@ -130,7 +127,6 @@ func TestReadRefuses(t *testing.T) {
 	o.run("pkcs12 -export -inkey a.key -in a.pem -passout pass:secret -out a.p12")
 	o.run("pkcs12 -export -legacy -inkey a.key -in a.pem -passout pass:secret -out legacy.p12")
 	o.run("pkcs12 -export -nomac -inkey a.key -in a.pem -passout pass:secret -out nomac.p12")
-	o.run("pkcs12 -export -inkey weak.key -in weak.pem -passout pass:secret -out weak.p12")
 	o.run("pkcs12 -export -nokeys -in a.pem -passout pass:secret -out nokey.p12")
 	o.run("pkcs12 -export -nocerts -inkey a.key -passout pass:secret -out nocert.p12")
 	o.run("pkcs12 -export -iter 6000000 -keypbe NONE -certpbe NONE -inkey a.key -in a.pem -macalg sha1 -passout pass:secret -out rounds.p12")
@@ -162,7 +158,6 @@ func TestReadRefuses(t *testing.T) {
 		{"PKCS #12 with more behind", append(join("a.p12"), 0), passphrase("secret"), keyfile.ErrUnreadable},
 		{"PKCS #12 without key", join("nokey.p12"), passphrase("secret"), keyfile.ErrNoKey},
 		{"PKCS #12 without certificate", join("nocert.p12"), passphrase("secret"), keyfile.ErrNoCertificate},
-		{"PKCS #12 with a weak key", join("weak.p12"), passphrase("secret"), keyfile.ErrWeakKey},
 		{"PKCS #12 with too many rounds", join("rounds.p12"), noPassphrase, keyfile.ErrUnreadable},
 		{"PEM without key", join("a.pem"), noPassphrase, keyfile.ErrNoKey},
 		{"PEM without certificate", join("a.key"), noPassphrase, keyfile.ErrNoCertificate},
@@ -183,8 +178,6 @@ func TestReadRefuses(t *testing.T) {
 		{"an encrypted key by DES", join("a.pem", "des.key"), passphrase("secret"), keyfile.ErrEncryptedPEM},
 		{"a broken encrypted key", append(join("a.pem"), "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"...), noPassphrase, keyfile.ErrUnreadable},
 		{"PEM with an old encrypted key", join("a.pem", "sealed1.key"), noPassphrase, keyfile.ErrEncryptedPEM},
-		{"PEM with a weak key", join("weak.pem", "weak.key"), noPassphrase, keyfile.ErrWeakKey},
-		{"PEM with P-224", join("p224.pem", "p224.key"), noPassphrase, keyfile.ErrWeakKey},
 		{"PEM with Ed25519", join("ed.pem", "ed.key"), noPassphrase, keyfile.ErrKeyKind},
 		{"PEM with many certificates", append(bytes.Repeat(join("a.pem"), 33), join("a.key")...), noPassphrase, keyfile.ErrUnreadable},
 		{"PEM with many blocks", bytes.Repeat([]byte("-----BEGIN X-----\n-----END X-----\n"), 200), noPassphrase, keyfile.ErrUnreadable},

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"postern/internal/testnet"
 )
 
 // openssl makes what operators have: keys, certificates and exports, by the
@@ -17,13 +19,7 @@ type openssl struct {
 
 func newOpenSSL(t *testing.T) *openssl {
 	t.Helper()
-	_, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is not there")
-		}
-		t.Skip("openssl is not there")
-	}
+	testnet.Require(t, "openssl")
 	return &openssl{t: t, folder: t.TempDir()}
 }
 

@@ -12,19 +12,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"postern/internal/keyfile"
+	"postern/internal/testnet"
 )
 
 // peer runs another program in the folder and returns what it prints.
 func (o *openssl) peer(stdin, program string, args ...string) string {
 	o.t.Helper()
-	_, err := exec.LookPath(program)
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			o.t.Fatalf("%s is not there", program)
-		}
-		o.t.Skipf("%s is not there", program)
-	}
-	cmd := exec.CommandContext(o.t.Context(), program, args...)
+	cmd := exec.CommandContext(o.t.Context(), testnet.Require(o.t, program), args...)
 	cmd.Dir, cmd.Stdin = o.folder, strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

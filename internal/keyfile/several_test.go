@@ -6,7 +6,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"postern/internal/keyfile"
+	"postern/internal/testnet"
 )
 
 // twoPairs makes sign.pem and encrypt.pem with their keys, each for one use.
@@ -31,15 +31,9 @@ func (o *openssl) twoPairs() {
 // keytool merges both files into one, as Java writes it.
 func (o *openssl) keytool(out string, flags ...string) {
 	o.t.Helper()
-	_, err := exec.LookPath("keytool")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			o.t.Fatal("keytool is not there")
-		}
-		o.t.Skip("keytool is not there")
-	}
+	keytool := testnet.Require(o.t, "keytool")
 	for _, name := range []string{"sign", "encrypt"} {
-		cmd := exec.CommandContext(o.t.Context(), "keytool", append(slices.Clone(flags), "-importkeystore", "-noprompt",
+		cmd := exec.CommandContext(o.t.Context(), keytool, append(slices.Clone(flags), "-importkeystore", "-noprompt",
 			"-srckeystore", name+".p12", "-srcstoretype", "PKCS12", "-srcstorepass", "secret",
 			"-destkeystore", out, "-deststoretype", "PKCS12", "-deststorepass", "secret")...)
 		cmd.Dir = o.folder

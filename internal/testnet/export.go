@@ -3,8 +3,12 @@ package testnet
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
+	"testing"
 
+	"golang.org/x/crypto/cryptobyte"
+	der "golang.org/x/crypto/cryptobyte/asn1"
 	"software.sslmate.com/src/go-pkcs12"
 )
 
@@ -29,11 +33,11 @@ func PEM(certs ...*x509.Certificate) []byte {
 // KeyPEM returns the private key as a PKCS #8 PEM block.
 func (id *Identity) KeyPEM() []byte {
 	id.pki.t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(id.Key)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(id.Key)
 	if err != nil {
 		id.pki.t.Fatalf("testnet: writing a private key: %v", err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 }
 
 // PKCS12 returns the key, the certificate and its chain as a PKCS #12 file in
@@ -54,4 +58,35 @@ func Certs(ids ...*Identity) []*x509.Certificate {
 		certs[i] = id.Cert
 	}
 	return certs
+}
+
+// CertsOnly returns a collection of certificates: a degenerate PKCS #7 in DER,
+// in the order given (RFC 5652 §5.2).
+func CertsOnly(t testing.TB, certs ...*x509.Certificate) []byte {
+	t.Helper()
+	signedData := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
+	data := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
+	explicit := der.Tag(0).ContextSpecific().Constructed()
+	var b cryptobyte.Builder
+	b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(signedData)
+		b.AddASN1(explicit, func(b *cryptobyte.Builder) {
+			b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddASN1Int64(1)
+				b.AddASN1(der.SET, func(*cryptobyte.Builder) {})
+				b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(data) })
+				b.AddASN1(explicit, func(b *cryptobyte.Builder) {
+					for _, c := range certs {
+						b.AddBytes(c.Raw)
+					}
+				})
+				b.AddASN1(der.SET, func(*cryptobyte.Builder) {})
+			})
+		})
+	})
+	p7, err := b.Bytes()
+	if err != nil {
+		t.Fatalf("testnet: writing PKCS #7: %v", err)
+	}
+	return p7
 }

@@ -54,12 +54,3 @@ func encryptBody(w io.Writer, entity *SignedEntity, to []*x509.Certificate, o cm
 	}
 	return envelope.Close()
 }
-
-// EncryptedSize returns how many octets Encrypt writes.
-func EncryptedSize(entity *SignedEntity, to []*x509.Certificate, o cms.EncryptOptions) (int64, error) {
-	n, err := cms.EnvelopedSize(entity.Size(), to, o)
-	if err != nil {
-		return 0, fmt.Errorf("measuring an encrypted entity: %w", err)
-	}
-	return int64(len(envelopeHead(o.Cipher))) + mime.Base64Size(n), nil
-}

@@ -2,29 +2,22 @@ package smime
 
 import (
 	"bytes"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"postern/internal/testnet"
 )
 
-// openssl runs the openssl program on input. It is a peer of these tests: where
-// it is missing they are skipped, except in CI, where it must be there.
+// openssl runs the openssl program on input.
 func openssl(t *testing.T, input string, args ...string) string {
 	t.Helper()
-	program, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is not installed")
-		}
-		t.Skip("openssl is not installed")
-	}
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd := exec.CommandContext(t.Context(), testnet.Require(t, "openssl"), args...)
 	cmd.Stdin = strings.NewReader(input)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
-	err = cmd.Run()
+	err := cmd.Run()
 	if err != nil {
 		t.Fatalf("openssl %s: %v\n%s", strings.Join(args, " "), err, problems.String())
 	}
