@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 
@@ -24,9 +25,9 @@ var transports = map[string]cms.KeyTransport{
 	"rsa-oaep-sha256": cms.RSAOAEPSHA256,
 }
 
-// ProfileTransport is the key transport of messages to recipients of whom nothing
+// profileTransport is the key transport of messages to recipients of whom nothing
 // else is known: what every agent of the profile reads (AS-33).
-func ProfileTransport(p trust.Profile) cms.KeyTransport {
+func profileTransport(p trust.Profile) cms.KeyTransport {
 	if p == trust.V12 {
 		return cms.RSAPKCS1v15
 	}
@@ -43,7 +44,7 @@ func sealingOf(c config.Seal, p trust.Profile) (Sealing, error) {
 			return o, fmt.Errorf("unknown content cipher %q", cipher)
 		}
 		if transport == "profile" {
-			o.Transport = ProfileTransport(p)
+			o.Transport = profileTransport(p)
 			return o, nil
 		}
 		o.Transport, known = transports[transport]
@@ -59,20 +60,13 @@ func sealingOf(c config.Seal, p trust.Profile) (Sealing, error) {
 	s := Sealing{Default: standard, To: make(map[mime.Domain]cms.EncryptOptions)}
 	for _, table := range []map[mime.Domain]string{c.CipherTo, c.KeyTransportTo} {
 		for d := range table {
-			s.To[d], err = option(orElse(c.CipherTo[d], c.Cipher), orElse(c.KeyTransportTo[d], c.KeyTransport))
+			s.To[d], err = option(cmp.Or(c.CipherTo[d], c.Cipher), cmp.Or(c.KeyTransportTo[d], c.KeyTransport))
 			if err != nil {
 				return Sealing{}, fmt.Errorf("sealing for %s: %w", d, err)
 			}
 		}
 	}
 	return s, nil
-}
-
-func orElse(text, standard string) string {
-	if text == "" {
-		return standard
-	}
-	return text
 }
 
 // evPolicy is the policy of the CA/Browser Forum for extended validation.
