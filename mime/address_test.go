@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseAddress(t *testing.T) {
+func TestAS1_ParseAddress(t *testing.T) {
 	local64, label63 := strings.Repeat("l", 64), strings.Repeat("d", 63)
 	tests := []struct {
 		in, want string // want is String; empty means refused

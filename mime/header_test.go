@@ -217,7 +217,7 @@ func TestNewFieldsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestAddresses(t *testing.T) {
+func TestAS6_Addresses(t *testing.T) {
 	tests := []struct {
 		name, in string
 		want     []string
@@ -272,7 +272,7 @@ func TestAddressesAreBounded(t *testing.T) {
 	}
 }
 
-func TestAS57_MessageIDs(t *testing.T) {
+func TestAS57_CP15_MessageIDs(t *testing.T) {
 	for in, want := range map[string]string{
 		"<a@b>":                  "<a@b>",
 		" <a@b> (comment)":       "<a@b>",

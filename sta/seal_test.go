@@ -115,7 +115,7 @@ func TestSignRefuses(t *testing.T) {
 }
 
 // A key that belongs to another certificate signs nothing.
-func TestSignWithAForeignKey(t *testing.T) {
+func TestCP23_SignWithAForeignKey(t *testing.T) {
 	r := newRig(t)
 	signers := []cms.Signer{{Certificate: r.alice.Cert, Key: crypto.Signer(r.bob.Key)}}
 	_, err := Sign(t.Context(), source(crlf(usual())), header(t, crlf(usual())), signers, r.at)

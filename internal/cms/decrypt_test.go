@@ -67,7 +67,7 @@ func TestDecryptionFailuresAreOne(t *testing.T) {
 }
 
 // A module that reports damaged padding instead of hiding it makes no difference.
-func TestImplicitRejectionForModules(t *testing.T) {
+func TestCP23_ImplicitRejectionForModules(t *testing.T) {
 	alice := recipientKey(t, "alice")
 	e := toAlice(t, cbc(t, testKey, padded(noise(100))))
 	message := e.bytes()

@@ -31,7 +31,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestUnknownOptions(t *testing.T) {
+func TestAS37_UnknownOptions(t *testing.T) {
 	to := []*x509.Certificate{certificate(t, "alice")}
 	for _, o := range []EncryptOptions{{Cipher: 99}, {Transport: 99}} {
 		_, err := NewEnvelopedWriter(io.Discard, 1, to, o)

@@ -178,7 +178,7 @@ func (failingAgreer) ECDH(*ecdh.PublicKey) ([]byte, error) {
 	return nil, errors.New("CKR_DEVICE_ERROR")
 }
 
-func TestAgreementUnsupported(t *testing.T) {
+func TestAS37_AgreementUnsupported(t *testing.T) {
 	c := certificate(t, "p256")
 	des3Wrap := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 3, 6}
 	for name, change := range map[string]func(*kari){

@@ -10,7 +10,7 @@ import (
 )
 
 // What is allocated for a message does not grow with it.
-func TestMemoryIsConstant(t *testing.T) {
+func TestCP24_MemoryIsConstant(t *testing.T) {
 	for _, o := range []EncryptOptions{{}, {Cipher: AES256GCM}} {
 		t.Run(o.Cipher.String(), func(t *testing.T) { memoryIsConstant(t, o) })
 	}

@@ -84,7 +84,7 @@ func TestOpenSSLWritesEnveloped(t *testing.T) {
 	}
 }
 
-func TestOpenSSLReadsSigned(t *testing.T) {
+func TestAS30_OpenSSLReadsSigned(t *testing.T) {
 	content := noise(10_000)
 	in := tempFile(t, "content", content)
 	signers := []Signer{

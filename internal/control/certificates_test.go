@@ -236,7 +236,7 @@ func TestIssue(t *testing.T) {
 	}
 }
 
-func TestAnchors(t *testing.T) {
+func TestCP29_Anchors(t *testing.T) {
 	s := ours(t, "a.example")
 	ctx := t.Context()
 	pki := testnet.NewPKI(t, noon())

@@ -9,7 +9,7 @@ import (
 	"postern/mime"
 )
 
-func TestDomains(t *testing.T) {
+func TestAS2_Domains(t *testing.T) {
 	s := serve(t)
 	ctx := t.Context()
 	must(t, s.AddDomain(ctx, "A.Example."))

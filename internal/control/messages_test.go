@@ -229,3 +229,32 @@ func TestAnswersShowNoKey(t *testing.T) {
 		}
 	}
 }
+
+// CP-9, AS-21: that a message of a peer was opened, and its certificate with all
+// its chain seen and believed, is no reason to encrypt to that certificate.
+func TestCP9_SignaturesGiveNoCertificateToEncryptTo(t *testing.T) {
+	far, near := ours(t, "a.example"), ours(t, "b.example")
+	ctx := t.Context()
+	root := testnet.NewPKI(t, noon()).Root("root")
+	a, b := root.Leaf("a.example"), root.Leaf("b.example")
+	for s, id := range map[*server]*testnet.Identity{far: a, near: b} {
+		_, err := s.ImportCertificates(ctx, importOf(t, "", id))
+		must(t, err)
+		_, err = s.AddAnchors(ctx, AnchorsToAdd{Direction: "both", Certificates: [][]byte{root.Cert.Raw}})
+		must(t, err)
+	}
+	sealed, err := far.Seal(ctx, SealRequest{From: "alice@a.example", To: []string{"bob@b.example"}, Message: record(), Certificates: [][]byte{b.Cert.Raw}})
+	must(t, err)
+	opened, err := near.Open(ctx, OpenRequest{To: []string{"bob@b.example"}, Message: sealed.Message})
+	must(t, err)
+	equal(t, "opened", opened.Verdict.Verdict, "accepted")
+	answer := SealRequest{From: "bob@b.example", To: []string{"alice@a.example"}, Message: []byte("From: bob@b.example\r\nTo: alice@a.example\r\nSubject: x\r\n\r\nx\r\n")}
+	refused, err := near.Seal(ctx, answer)
+	must(t, err)
+	equal(t, "without discovery", refused.Verdict.Reason, "no-certificate")
+	equal(t, "sealed", len(refused.Message), 0)
+	answer.Certificates = [][]byte{a.Cert.Raw}
+	given, err := near.Seal(ctx, answer)
+	must(t, err)
+	equal(t, "with the certificate given", given.Verdict.Reason, "ok")
+}

@@ -68,7 +68,7 @@ func TestLongVerdictsArrive(t *testing.T) {
 	}
 }
 
-func TestOpenTellsTheWholeStory(t *testing.T) {
+func TestCP20_CP22_OpenTellsTheWholeStory(t *testing.T) {
 	s, a, b := pair(t)
 	ctx := t.Context()
 	sealed, err := s.Seal(ctx, SealRequest{From: "alice@a.example", To: []string{"bob@b.example"}, Message: record()})

@@ -217,7 +217,7 @@ func TestAS86_FailingAnswerIsNotTold(t *testing.T) {
 }
 
 // DN-8, AS-95: when the account went after RCPT, the sender learns of it.
-func TestDN8_AccountGoneIsAnsweredFailed(t *testing.T) {
+func TestAS95_DN8_AccountGoneIsAnsweredFailed(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.site("a.example"), w.site("b.example")
 	a.accounts("alice@a.example")
@@ -322,7 +322,7 @@ func disposition(t *testing.T, at *clock, d mdn.Disposition) []byte {
 }
 
 // DN-21: failed stays failed, processed may still fail, displayed moves nothing.
-func TestDN21_OrderOfNotifications(t *testing.T) {
+func TestCP17_DN21_OrderOfNotifications(t *testing.T) {
 	for name, tt := range map[string]struct {
 		words []mdn.Disposition
 		want  string

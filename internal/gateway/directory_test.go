@@ -144,7 +144,7 @@ func TestDirectoryChangesCountAtOnce(t *testing.T) {
 }
 
 // AS-60: anchors are those of the domain and those of every domain, by direction.
-func TestAS60_AnchorsByDomainAndDirection(t *testing.T) {
+func TestAS60_AS80_AnchorsByDomainAndDirection(t *testing.T) {
 	w := newWorld(t)
 	s := w.bare("a.example", "b.example")
 	everyone, own, in := w.pki.Root("everyone"), w.pki.Root("own"), w.pki.Root("in")

@@ -178,7 +178,7 @@ func TestAS73_RecipientsAreDecidedEachForThemselves(t *testing.T) {
 
 // AS-71, AS-75: a recipient's revoked certificate fails the recipient; without
 // an answer, hard-fail tries again.
-func TestAS71_RecipientsCertificateOnTheWayOut(t *testing.T) {
+func TestAS61_AS71_RecipientsCertificateOnTheWayOut(t *testing.T) {
 	w := newWorld(t)
 	a := w.site("a.example")
 	a.accounts("alice@a.example")

@@ -100,7 +100,7 @@ func TestAS45_OneEnvelopeForAddressKeysOfOneDomain(t *testing.T) {
 }
 
 // AS-56: a blind recipient gets a copy of its own, and nobody else learns of it.
-func TestAS56_BlindRecipients(t *testing.T) {
+func TestAS56_AS77_BlindRecipients(t *testing.T) {
 	for name, fields := range map[string][]string{
 		"in Bcc":                     {"Bcc: Dora <dora@d.example>"},
 		"in no header":               nil,

@@ -91,7 +91,7 @@ func TestDN5_DN7_DispatchedAsWritten(t *testing.T) {
 	}
 }
 
-func TestAS88_AS91_ComposedForms(t *testing.T) {
+func TestAS88_AS89_AS90_AS91_CP30_ComposedForms(t *testing.T) {
 	long := strings.Repeat("l", 64) + "@" + strings.Repeat(strings.Repeat("d", 60)+".", 3) + "example"
 	for d, line := range map[Disposition]string{
 		Processed:  "\r\nDisposition: automatic-action/MDN-sent-automatically; processed\r\n",

@@ -32,7 +32,7 @@ func TestNewDNSReadsServers(t *testing.T) {
 }
 
 // A server may answer badly in many ways; a good answer must still be found.
-func TestAnswersThatNeedAnotherTry(t *testing.T) {
+func TestCP12_AnswersThatNeedAnotherTry(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		handle func(w dns.ResponseWriter, q *dns.Msg)

@@ -30,7 +30,7 @@ func directory(t testing.TB, priority, weight uint16, addr string) zone.Record {
 	return zone.SRV(ldapService, priority, weight, uint16(port), "ns.b.example")
 }
 
-func TestLDAPDiscoveryAgainstSlapd(t *testing.T) {
+func TestCP13_LDAPDiscoveryAgainstSlapd(t *testing.T) {
 	ca := newAuthority(t)
 	addr := testnet.Slapd(t, "o=b.example", []testnet.Entry{
 		{Mail: "alice@b.example", Certificates: certs(ca.leaf("alice"), ca.leaf("alice 2"))},
