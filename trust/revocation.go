@@ -45,6 +45,13 @@ func revocationOf(p Params, path []*x509.Certificate) outcome {
 		}
 	}
 	for _, r := range o.revocations {
+		// What stays comes before what may pass: nobody waits in vain.
+		if r.Status == RevocationUnstated && p.Revocation != SoftFail {
+			o.code, o.detail = p.Revocation.judge(r)
+			return o
+		}
+	}
+	for _, r := range o.revocations {
 		if r.Pending != nil && r.Status != NotRevoked {
 			o.code, o.detail, o.pending = reason.RevocationDown, fmt.Sprintf("the revocation state of %q is being fetched", name(r.Certificate)), r.Pending
 			return o

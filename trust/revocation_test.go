@@ -272,3 +272,20 @@ func TestAS70_FewPathsAreHeldAgainstRevocation(t *testing.T) {
 		t.Errorf("asked %d times", len(e.asked))
 	}
 }
+
+// AS-73: what will never pass is refused at once, whatever else is on its way or
+// down.
+func TestAS73_WithoutASourceNobodyWaits(t *testing.T) {
+	for name, leaf := range map[string]trust.Revocation{
+		"on its way": {Pending: make(chan struct{})},
+		"down":       {Status: trust.RevocationUnknown},
+	} {
+		p, _ := chain(t)
+		p.Revocation = trust.HardFail
+		p.Evidence = &known{revocations: map[string]trust.Revocation{"b.example": leaf, "upper": {Status: trust.RevocationUnstated}}}
+		v := trust.Judge(p)
+		if v.Code != reason.NoRevocation || v.Pending != nil {
+			t.Errorf("%s: %s, pending %v", name, v.Code, v.Pending != nil)
+		}
+	}
+}
