@@ -51,6 +51,8 @@ type Request struct {
 	ContentType string
 	Accept      string // the media type asked for; "" is any
 	Limit       int    // octets that the document may have; 0 is 64 KiB
+	// Connect bounds each connection that is tried; 0 is 10 seconds.
+	Connect time.Duration
 }
 
 // A Document is what a server answered.
@@ -71,12 +73,13 @@ func (c *Client) Do(ctx context.Context, r Request) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	transport := c.transport()
+	var way course
+	transport := c.transport(&way, cmp.Or(r.Connect, stepTimeout))
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, CheckRedirect: mayFollow}
-	response, err := client.Do(request)
+	client := &http.Client{Transport: transport, CheckRedirect: way.follow}
+	response, err := client.Do(way.trace(request))
 	if err != nil {
-		return Document{}, unanswered(request, err)
+		return Document{}, way.failed(request, err)
 	}
 	defer response.Body.Close()
 	return c.read(request, response, r.limit())
@@ -115,10 +118,17 @@ func (r Request) build(ctx context.Context) (*http.Request, error) {
 
 // transport returns one for a single fetch: what is never reused cannot pile up,
 // and no connection serves two strangers.
-func (c *Client) transport() *http.Transport {
+func (c *Client) transport(way *course, connect time.Duration) *http.Transport {
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := c.dial(ctx, c.Network.Dialer(connect), network, address)
+		if err == nil {
+			way.reach(connected)
+		}
+		return conn, err
+	}
 	return &http.Transport{
 		Proxy:                  nil, // a proxy would connect where the guard cannot look
-		DialContext:            c.dial,
+		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.roots},
 		TLSHandshakeTimeout:    stepTimeout,
 		DisableKeepAlives:      true,
@@ -129,8 +139,7 @@ func (c *Client) transport() *http.Transport {
 
 // dial connects to the first address of a host that takes the connection. The
 // guard sees the very address, after the resolution.
-func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := c.Network.Dialer(stepTimeout)
+func (c *Client) dial(ctx context.Context, dialer *net.Dialer, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrURL, err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 
 	"postern/internal/guard"
 	"postern/trust/reason"
@@ -20,9 +19,13 @@ var (
 	ErrRedirect = errors.New("the redirection is not followed")
 	ErrTooLarge = errors.New("the document is too large")
 	ErrEncoded  = errors.New("the document is compressed")
-	// ErrUnanswered is for a server that gave no answer at all: it could not be
-	// connected to, or sent no header in time.
+	// ErrUnanswered is for the very server that was asked and gave no answer at
+	// all: it could not be connected to, or sent no header in time.
 	ErrUnanswered = errors.New("the server does not answer")
+	// ErrBroken is for whatever else ends a fetch before there is a header: TLS
+	// that fails, what is not HTTP, and servers that redirections lead to. It says
+	// nothing of whether the server that was asked is there.
+	ErrBroken = errors.New("the server cannot be talked to")
 )
 
 // A StatusError is a status (RFC 9110 §15) which is not 200.
@@ -62,17 +65,4 @@ func permanent(err error) bool {
 		}
 	}
 	return false
-}
-
-// unanswered says which server did not answer, without repeating the URL, which
-// the error of net/http has in it.
-func unanswered(request *http.Request, err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	if errors.Is(err, ErrRedirect) {
-		return fmt.Errorf("fetching from %s: %w", request.URL.Host, err)
-	}
-	return fmt.Errorf("fetching from %s: %w: %w", request.URL.Host, ErrUnanswered, err)
 }

@@ -83,7 +83,7 @@ func TestAS70_AnswersThatAreNone(t *testing.T) {
 		"too large, in chunks":  {chunks(200), ErrTooLarge, false},
 		"says it is too large":  {claims("1000000000"), ErrTooLarge, false},
 		"compressed":            {bomb, ErrEncoded, false},
-		"header without end":    {header, ErrUnanswered, true},
+		"header without end":    {header, ErrBroken, true},
 		"cut off":               {claims("50"), io.ErrUnexpectedEOF, true},
 		"redirects for ever":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) }, ErrRedirect, false},
 		"redirects to a file":   {redirect("file:///etc/passwd"), ErrRedirect, false},
@@ -198,7 +198,7 @@ func TestHTTPSIsVerifiedAndNotLeft(t *testing.T) {
 		t.Errorf("from https to http: %v", err)
 	}
 	_, err = (&Client{Network: private, roots: x509.NewCertPool()}).Do(t.Context(), Request{URL: s.URL})
-	if !errors.Is(err, ErrUnanswered) {
+	if !errors.Is(err, ErrBroken) || errors.Is(err, ErrUnanswered) {
 		t.Errorf("a server nobody knows: %v", err)
 	}
 }

@@ -1,0 +1,105 @@
+package fetch
+
+import (
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// closed is a port where nobody listens.
+func closed(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	return l.Addr().String()
+}
+
+// says is a server that takes a connection, says this and hangs up, or without
+// words says nothing.
+func says(t testing.TB, words string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	if words == "" {
+		return l.Addr().String()
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = io.WriteString(conn, words)
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// AS-70: a server counts as one that does not answer only if it is itself that
+// does not: whoever names it in other ways can make it look dead in none.
+func TestAS70_WhoDoesNotAnswer(t *testing.T) {
+	plain := serve(t, text("plain")).Listener.Addr().String()
+	tls := httptest.NewUnstartedServer(text("secret"))
+	tls.Config.ErrorLog = log.New(io.Discard, "", 0)
+	tls.StartTLS()
+	t.Cleanup(tls.Close)
+	dead, mute := closed(t), says(t, "")
+	for name, c := range map[string]struct {
+		url  string
+		want error
+	}{
+		"nobody listens":               {"http://" + dead, ErrUnanswered},
+		"nobody listens, https":        {"https://" + dead, ErrUnanswered},
+		"says nothing":                 {"http://" + mute, ErrUnanswered},
+		"hangs up":                     {"http://" + says(t, "\n"), ErrBroken},
+		"says nothing in TLS":          {"https://" + mute, ErrBroken},
+		"https to where http is":       {"https://" + plain, ErrBroken},
+		"https of nobody we know":      {tls.URL, ErrBroken},
+		"is not HTTP":                  {"http://" + says(t, "220 mail.example ESMTP\r\n"), ErrBroken},
+		"redirects to the dead":        {serve(t, redirect("http://"+dead)).URL, ErrBroken},
+		"redirects to the silent":      {serve(t, redirect("http://"+mute)).URL, ErrBroken},
+		"redirects to https at http":   {serve(t, redirect("https://"+plain)).URL, ErrBroken},
+		"begins a header and hangs":    {serve(t, hanging).URL, ErrUnanswered},
+		"http to where https is":       {strings.Replace(tls.URL, "https", "http", 1), nil},
+		"answers":                      {"http://" + plain, nil},
+		"redirects to one who answers": {serve(t, redirect("http://"+plain)).URL, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := (&Client{Network: private, timeout: 500 * time.Millisecond}).Do(t.Context(), Request{URL: c.url})
+			for _, kind := range []error{ErrUnanswered, ErrBroken} {
+				if errors.Is(err, kind) != (c.want == kind) {
+					t.Errorf("got %v", err)
+				}
+			}
+			if c.want != nil && !Temporary(err) {
+				t.Errorf("it is for ever: %v", err)
+			}
+		})
+	}
+}
+
+// hanging sends half a header.
+func hanging(w http.ResponseWriter, r *http.Request) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nX-")
+	_, _ = conn.Read(make([]byte, 1))
+	_ = conn.Close()
+}
