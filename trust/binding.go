@@ -22,8 +22,14 @@ const (
 // emailAddress is the PKCS #9 attribute (RFC 2985 §5.2.1).
 var oidEmailAddress = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
 
+// maxNames is how many names a subjectAltName may have: a certificate with more
+// than any that was issued in good faith speaks for nobody, since each name costs
+// us a look for each address that it might bind to.
+const maxNames = 1000
+
 // Binds reports whether cert speaks for addr, and by what. An organisation's
-// certificate speaks for every address of exactly its domain (AS-11).
+// certificate speaks for every address of exactly its domain (AS-11). One with
+// more than 1,000 names speaks for nobody.
 func Binds(cert *x509.Certificate, addr mime.Address, p Profile) (Binding, bool) {
 	b, problem := bind(cert, addr, p)
 	return b, problem == ""
@@ -33,6 +39,9 @@ func Binds(cert *x509.Certificate, addr mime.Address, p Profile) (Binding, bool)
 func bind(cert *x509.Certificate, addr mime.Address, p Profile) (Binding, string) {
 	if addr.IsZero() {
 		return "", "there is no address to bind to"
+	}
+	if n := len(cert.EmailAddresses) + len(cert.DNSNames); n > maxNames {
+		return "", fmt.Sprintf("the subjectAltName has %d names, more than %d", n, maxNames)
 	}
 	if p != V12 {
 		problem := namesProblem(cert)
@@ -154,18 +163,25 @@ func hasWildcard(cert *x509.Certificate) bool {
 }
 
 // sameAddress compares without regard to case (AS-4). A name that is no plain
-// Direct address is nobody's, and neither is one with a final dot.
+// Direct address is nobody's, and neither is one with a final dot. The domain is
+// compared first, so that of many names few are read.
 func sameAddress(name string, addr mime.Address) bool {
+	if !sameDomain(name[strings.LastIndexByte(name, '@')+1:], addr.Domain()) {
+		return false
+	}
 	a, err := mime.ParseAddress(name)
-	return err == nil && a.Same(addr) && !strings.HasSuffix(name, ".")
+	return err == nil && a.Same(addr)
 }
 
 // sameDomain compares without regard to case (AS-4). Reading name as a domain
 // keeps everything out that is not letters, digits and hyphens, so that no
 // rule of Unicode for upper and lower case has a say.
 func sameDomain(name string, d mime.Domain) bool {
+	if !strings.EqualFold(name, string(d)) { // so not one with a final dot either
+		return false
+	}
 	parsed, err := mime.ParseDomain(name)
-	return err == nil && parsed == d && len(name) == len(d)
+	return err == nil && parsed == d
 }
 
 func subjectAddresses(cert *x509.Certificate) []string {

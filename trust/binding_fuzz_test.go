@@ -84,7 +84,7 @@ func FuzzBinds(f *testing.F) {
 				!(by == trust.ByDomain && slices.ContainsFunc(domains, isDomain)) {
 				t.Fatalf("v%s: bound by %s to %q, %q", profile, by, mails, domains)
 			}
-			if !ok && profile == trust.V12 && (slices.ContainsFunc(mails, isAlice) || slices.ContainsFunc(domains, isDomain)) {
+			if !ok && profile == trust.V12 && len(mails)+len(domains) <= 1000 && (slices.ContainsFunc(mails, isAlice) || slices.ContainsFunc(domains, isDomain)) {
 				t.Fatalf("v%s: not bound to %q, %q", profile, mails, domains)
 			}
 			if ok && profile == trust.V13 && distinct(append(mails, domains...)) != 1 {

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto/x509"
+	"slices"
 	"time"
 )
 
@@ -56,8 +57,8 @@ func (q *quest) verify(g goal, o x509.VerifyOptions) ([][]*x509.Certificate, err
 	}
 	var good [][]*x509.Certificate
 	for _, path := range paths {
-		if len(path) == 1 && g.policies != nil {
-			continue // a root is under no policy but its own
+		if g.policies != nil && (len(path) == 1 || !states(leaf, g.policies)) {
+			continue // a root is under no policy but its own; see states
 		}
 		for i, c := range path {
 			path[i] = q.original(c)
@@ -66,6 +67,15 @@ func (q *quest) verify(g goal, o x509.VerifyOptions) ([][]*x509.Certificate, err
 		good = append(good, path)
 	}
 	return good, nil
+}
+
+// states reports whether cert names one of the policies itself. RFC 5280 §6.1
+// takes anyPolicy for all of them; an authority that validated somebody to the
+// extent of a policy says so in that very certificate.
+func states(cert *x509.Certificate, policies []x509.OID) bool {
+	return slices.ContainsFunc(cert.Policies, func(p x509.OID) bool {
+		return slices.ContainsFunc(policies, p.Equal)
+	})
 }
 
 // begins reports whether a certificate that might be of use begins within the

@@ -121,7 +121,7 @@ func (c *climb) note(code reason.Code, problem string) {
 // does, over a path with a defect.
 func (c *climb) diagnose(err error) (reason.Code, string) {
 	if !c.reached {
-		return reason.UntrustedAnchor, fmt.Sprintf("no path to an anchor: the issuer %q is neither an anchor nor known", c.top.Issuer)
+		return reason.UntrustedAnchor, fmt.Sprintf("no path to an anchor: the issuer %q is neither an anchor nor known", WriteName(c.top.Issuer))
 	}
 	if c.defect != "" {
 		return c.code, c.defect

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -23,8 +24,9 @@ var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 //     emailAddress of a subject without one: what binds by that is refused whole.
 //   - It lets a constraint to a host speak for the hosts below it, and tells upper
 //     from lower case in the local part, where a binding does not (AS-4).
-//   - A dNSName is no address for it. In Direct it speaks for all addresses of its
-//     domain, so that constraints on addresses concern it as well.
+//   - A dNSName is no address for it, and an address has no dNSName. In Direct the
+//     one speaks for all addresses of its domain, and the other lies in a domain, so
+//     that constraints of either kind concern both.
 func constraintProblem(cert *x509.Certificate, addr mime.Address, b Binding) string {
 	if !hasExtension(cert, oidNameConstraints) {
 		return ""
@@ -40,19 +42,33 @@ func constraintProblem(cert *x509.Certificate, addr mime.Address, b Binding) str
 	return ""
 }
 
-// permits reports whether an authority's constraints on rfc822Names allow addr.
+// permits reports whether an authority's constraints on rfc822Names allow addr,
+// and those on dNSNames its domain.
 func permits(cert *x509.Certificate, addr mime.Address) bool {
-	for _, c := range cert.ExcludedEmailAddresses {
-		if within(addr, c) {
-			return false
-		}
+	about := func(constraint string) bool { return within(addr, constraint) }
+	under := func(constraint string) bool { return below(addr.Domain().String(), constraint) }
+	return allowed(cert.PermittedEmailAddresses, cert.ExcludedEmailAddresses, about) &&
+		allowed(cert.PermittedDNSDomains, cert.ExcludedDNSDomains, under)
+}
+
+// allowed applies constraints on one kind of name: what is excluded is not
+// permitted by another, and where nothing is permitted by name, all the rest is.
+func allowed(permitted, excluded []string, matches func(constraint string) bool) bool {
+	if slices.ContainsFunc(excluded, matches) {
+		return false
 	}
-	for _, c := range cert.PermittedEmailAddresses {
-		if within(addr, c) {
-			return true
-		}
+	return len(permitted) == 0 || slices.ContainsFunc(permitted, matches)
+}
+
+// below reports whether a constraint on dNSNames is about host: that domain and
+// all below it, or with a leading dot those below alone, which crypto/x509 reads
+// so as well. An empty one is about everybody.
+func below(host, constraint string) bool {
+	constraint = strings.ToLower(constraint)
+	if constraint == "" || host == constraint {
+		return true
 	}
-	return len(cert.PermittedEmailAddresses) == 0
+	return strings.HasSuffix(host, "."+strings.TrimPrefix(constraint, "."))
 }
 
 // within reports whether a constraint is about addr: a mailbox, a host, or with

@@ -75,7 +75,20 @@ func TestAS68_NameConstraints(t *testing.T) {
 		{"domain excluded", constrain(nil, l("b.example"), nil, nil), domain, bad},
 		{"parent excluded", constrain(nil, l("EXAMPLE"), nil, nil), domain, bad},
 		{"child excluded", constrain(nil, l("x.b.example"), nil, nil), domain, ok},
-		{"domains permitted, for an address", constrain(l("c.example"), nil, nil, nil), mailbox, ok}, // another kind of name
+		{"child permitted", constrain(l("x.b.example"), nil, nil, nil), domain, bad},
+		{"domains below permitted", constrain(l(".b.example"), nil, nil, nil), domain, bad},
+
+		// An address lies in a domain, by which its authority is bound.
+		{"another domain permitted, for an address", constrain(l("c.example"), nil, nil, nil), mailbox, bad},
+		{"domain permitted, for an address", constrain(l("c.example", "B.example"), nil, nil, nil), mailbox, ok},
+		{"parent permitted, for an address", constrain(l("example"), nil, nil, nil), mailbox, ok},
+		{"domains below the parent permitted, for an address", constrain(l(".example"), nil, nil, nil), mailbox, ok},
+		{"domains below permitted, for an address", constrain(l(".b.example"), nil, nil, nil), mailbox, bad},
+		{"a suffix that is no parent, for an address", constrain(l("ample"), nil, nil, nil), mailbox, bad},
+		{"domain excluded, for an address", constrain(nil, l("B.example"), nil, nil), mailbox, bad},
+		{"parent excluded, for an address", constrain(nil, l("example"), nil, nil), mailbox, bad},
+		{"child excluded, for an address", constrain(nil, l("x.b.example"), nil, nil), mailbox, ok},
+		{"address permitted, its domain not", constrain(l("c.example"), nil, l("alice@b.example"), nil), mailbox, bad},
 
 		{"mailbox permitted", constrain(nil, nil, l("alice@b.example"), nil), mailbox, ok},
 		{"another mailbox permitted", constrain(nil, nil, l("bob@b.example"), nil), mailbox, bad},
@@ -120,7 +133,7 @@ func TestAS68_NameConstraints(t *testing.T) {
 // A crowd of names under a crowd of constraints costs little.
 func TestAS68_ManyConstraintsCostLittle(t *testing.T) {
 	pki := testnet.NewPKI(t, now)
-	names := make([]string, 2000)
+	names := make([]string, 999)
 	for i := range names {
 		names[i] = string(rune('a'+i%26)) + "x" + string(rune('a'+i/26%26)) + ".c.example"
 	}

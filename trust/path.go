@@ -183,6 +183,9 @@ func (q *quest) policyProblem() string {
 	g := q.p.extended()
 	g.policies = nil
 	anchor := q.leadsTo(g)
+	if anchor != nil && !states(q.p.Certificate, q.p.EV.Policies) {
+		return "the certificate itself names none of the policies of extended validation"
+	}
 	if anchor != nil {
 		return fmt.Sprintf("the path to %q is valid for none of the policies of extended validation", name(anchor))
 	}

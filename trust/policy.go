@@ -71,8 +71,9 @@ func (p SignerPolicy) String() string {
 	return fmt.Sprintf("SignerPolicy(%d)", uint8(p))
 }
 
-// EV is what makes a certificate one of extended validation: a path to one of
-// the roots, which is valid for one of the policies (RFC 5280 §6.1). The zero EV
+// EV is what makes a certificate one of extended validation: it names one of the
+// policies itself (anyPolicy is none of them), and has a path to one of the roots
+// which is valid for one of the policies (RFC 5280 §6.1). The zero EV
 // believes nobody, and so does one without roots or without policies.
 type EV struct {
 	Roots    *Anchors

@@ -152,7 +152,7 @@ func signatureProblem(cert *x509.Certificate) string {
 }
 
 // name returns what to call a certificate in a detail.
-func name(cert *x509.Certificate) string { return cert.Subject.String() }
+func name(cert *x509.Certificate) string { return WriteName(cert.Subject) }
 
 // strengthOf returns the code and the detail for the first of certs whose key
 // may not be used, or OK.

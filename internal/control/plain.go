@@ -33,8 +33,8 @@ func plain(s string, most int) string {
 }
 
 // Printing returns a rune that prints and turns nothing round: r or a question
-// mark. Names of people and places keep their letters; what is logged or stored
-// is held to ASCII, by reason.Line.
+// mark. Texts keep their letters; what is logged or stored is held to ASCII, by
+// reason.Line, and so are the names in certificates, by trust.WriteName.
 func Printing(r rune) rune {
 	if unicode.IsPrint(r) && r != unicode.ReplacementChar {
 		return r
@@ -52,11 +52,12 @@ func plainAll(all []string, most int) []string {
 }
 
 // subjectOf is the subject name of a certificate, fit to be shown. Whoever had
-// the certificate made wrote it, also where the certificate is ours.
-func subjectOf(c *x509.Certificate) string { return plain(c.Subject.String(), maxSubject) }
+// the certificate made wrote it, also where the certificate is ours; so it is cut
+// and held to ASCII.
+func subjectOf(c *x509.Certificate) string { return trust.WriteName(c.Subject) }
 
 // issuerOf is the issuer's name, likewise.
-func issuerOf(c *x509.Certificate) string { return plain(c.Issuer.String(), maxSubject) }
+func issuerOf(c *x509.Certificate) string { return trust.WriteName(c.Issuer) }
 
 func sha256Of(c *x509.Certificate) string { return trust.FingerprintOf(c).String() }
 

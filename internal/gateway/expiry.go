@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/store"
+	"postern/trust"
 )
 
 // When the end of a certificate is near: a new one takes days to get.
@@ -64,7 +65,7 @@ func (c *Core) reportExpiry(ctx context.Context) error {
 		root, err := x509.ParseCertificate(a.Certificate)
 		if err == nil && !told[a.Fingerprint] {
 			told[a.Fingerprint] = true
-			c.logExpiry(ctx, "an anchor", root, now, "anchor", a.Fingerprint, "source", a.Source, "subject", root.Subject.String())
+			c.logExpiry(ctx, "an anchor", root, now, "anchor", a.Fingerprint, "source", a.Source, "subject", trust.WriteName(root.Subject))
 		}
 	}
 	return nil

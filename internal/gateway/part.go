@@ -12,6 +12,7 @@ import (
 	"postern/mime"
 	"postern/sta"
 	"postern/store"
+	"postern/trust"
 	"postern/trust/reason"
 )
 
@@ -136,9 +137,9 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 func describeSigner(v sta.Verdict) string {
 	anchor := ""
 	if v.Trust.Anchor != nil {
-		anchor = ", anchor " + v.Trust.Anchor.Subject.String()
+		anchor = ", anchor " + trust.WriteName(v.Trust.Anchor.Subject)
 	}
-	return "signed by " + v.Signer.Subject.String() + anchor
+	return "signed by " + trust.WriteName(v.Signer.Subject) + anchor
 }
 
 // deliver puts the message into the recipient's INBOX. The first delivery makes
