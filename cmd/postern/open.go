@@ -14,7 +14,11 @@ import (
 func runOpen(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("open")
 	var to repeated
-	mailFrom := fs.String("mail-from", "", "")
+	var in control.OpenRequest
+	fs.Func("mail-from", "", func(text string) error {
+		in.MailFrom = &text // also if it is empty: the null reverse-path
+		return nil
+	})
 	at := fs.String("at", "", "")
 	fs.Var(&to, "to", "")
 	_, err := parse(fs, args, 0, 0)
@@ -24,7 +28,7 @@ func runOpen(ctx context.Context, inv *invocation, args []string) error {
 	if len(to) == 0 {
 		return wrongUse(fs, "--to is needed")
 	}
-	in := control.OpenRequest{To: to, MailFrom: *mailFrom}
+	in.To = to
 	in.At, err = parseMoment(*at)
 	if err != nil {
 		return err

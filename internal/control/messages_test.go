@@ -50,7 +50,8 @@ func TestSealAndOpen(t *testing.T) {
 	if bytes.Contains(sealed.Message, []byte("CANARY")) || bytes.Contains(sealed.Message, []byte("Subject")) {
 		t.Error("the sealed message shows what is in it")
 	}
-	opened, err := s.Open(ctx, OpenRequest{To: []string{"bob@b.example"}, MailFrom: "alice@a.example", Message: sealed.Message})
+	alice, mallory := "alice@a.example", "mallory@m.example"
+	opened, err := s.Open(ctx, OpenRequest{To: []string{"bob@b.example"}, MailFrom: &alice, Message: sealed.Message})
 	must(t, err)
 	equal(t, "verdict", opened.Verdict.Verdict, "accepted")
 	equal(t, "sender", opened.Verdict.Sender, "alice@a.example")
@@ -58,7 +59,7 @@ func TestSealAndOpen(t *testing.T) {
 		t.Errorf("opened %q", opened.Message)
 	}
 	for what, in := range map[string]OpenRequest{
-		"tampered-routing": {To: []string{"bob@b.example"}, MailFrom: "mallory@m.example", Message: sealed.Message},
+		"tampered-routing": {To: []string{"bob@b.example"}, MailFrom: &mallory, Message: sealed.Message},
 		"undecryptable":    {To: []string{"alice@a.example"}, Message: sealed.Message},
 		"expired":          {To: []string{"bob@b.example"}, At: noon().AddDate(2, 0, 0), Message: sealed.Message},
 		"not-encrypted":    {To: []string{"bob@b.example"}, Message: record()},

@@ -32,7 +32,7 @@ type SealAnswer struct {
 // An OpenRequest is a sealed message to be opened without being delivered.
 type OpenRequest struct {
 	To       []string  `json:"to"`
-	MailFrom string    `json:"mail_from"` // "": not known
+	MailFrom *string   `json:"mail_from"` // nil: the envelope is not known; "" or "<>": the null reverse-path
 	At       time.Time `json:"at"`        // zero: now
 	Message  []byte    `json:"-"`         // travels as it is
 }
@@ -78,13 +78,9 @@ func (s *Service) open(ctx context.Context, w io.Writer, in OpenRequest, message
 	if err != nil {
 		return OpenVerdict{}, err
 	}
-	var envelope *sta.Envelope
-	if in.MailFrom != "" {
-		from, err := mime.ParseAddress(in.MailFrom)
-		if err != nil {
-			return OpenVerdict{}, fmt.Errorf("envelope sender: %w", err)
-		}
-		envelope = &sta.Envelope{MailFrom: from, RcptTo: to}
+	envelope, err := parseEnvelope(in.MailFrom, to)
+	if err != nil {
+		return OpenVerdict{}, err
 	}
 	at := s.moment(in.At)
 	opened, err := s.Core.OpenOffline(ctx, w, message, envelope, to, at)
@@ -92,6 +88,23 @@ func (s *Service) open(ctx context.Context, w io.Writer, in OpenRequest, message
 		return OpenVerdict{}, err
 	}
 	return s.openVerdict(ctx, opened, at)
+}
+
+// parseEnvelope reads the envelope that a message came with; nil if it is not
+// known. The null reverse-path belongs to an envelope like any other (RFC 5321
+// §4.5.5): its recipients are still held against the message.
+func parseEnvelope(mailFrom *string, to []mime.Address) (*sta.Envelope, error) {
+	switch {
+	case mailFrom == nil:
+		return nil, nil
+	case *mailFrom == "" || *mailFrom == "<>":
+		return &sta.Envelope{RcptTo: to}, nil
+	}
+	from, err := mime.ParseAddress(*mailFrom)
+	if err != nil {
+		return nil, fmt.Errorf("envelope sender: %w", err)
+	}
+	return &sta.Envelope{MailFrom: from, RcptTo: to}, nil
 }
 
 // moment is the time to judge at, in whole seconds as certificates have them.

@@ -59,7 +59,7 @@ const (
 // a store that has all keys and the usual anchor. What must not be decrypted is
 // left out where the store has another key that does.
 func (v vector) forBinary() bool {
-	if v.Envelope == nil || v.Envelope.MailFrom == "" || !slices.Equal(v.Envelope.RcptTo, v.Recipients) || len(v.Keys) == 0 {
+	if v.Envelope == nil || !slices.Equal(v.Envelope.RcptTo, v.Recipients) || len(v.Keys) == 0 {
 		return false
 	}
 	ours := func(r string) bool { return strings.HasSuffix(strings.ToLower(r), "@"+recipientDomain) }
