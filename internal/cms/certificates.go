@@ -63,7 +63,7 @@ func (b *berReader) certificateSet(h header, most int) (certificateSet, error) {
 		if most > 0 && len(set.certs)+set.bad == most {
 			return set, fmt.Errorf("%w: more than %d certificates", ErrLimit, most)
 		}
-		der, err := b.verbatim(h)
+		der, err := b.certificate(h)
 		if err != nil {
 			return set, fmt.Errorf("reading a certificate: %w", err)
 		}
@@ -74,6 +74,19 @@ func (b *berReader) certificateSet(h header, most int) (certificateSet, error) {
 		}
 		set.certs = append(set.certs, c)
 	}
+}
+
+// certificate reads the octets of a certificate, and none of one that is too
+// large: whoever looks at a certificate pays by its length.
+func (b *berReader) certificate(h header) ([]byte, error) {
+	if h.length > maxCertificate {
+		return nil, b.skip(h)
+	}
+	der, err := b.verbatim(h)
+	if len(der) > maxCertificate {
+		return nil, err
+	}
+	return der, err
 }
 
 // ParseCertificates reads a certs-only PKCS #7 in BER or DER (TB-2, AS-69):

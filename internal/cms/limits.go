@@ -9,13 +9,14 @@ const (
 	maxChunks       = 4 << 20 // pieces of one content; OpenSSL sends 4096, BouncyCastle 1000 octets in each
 	maxContent      = 1 << 60 // octets to encrypt; lengths above could not be counted with what is around them
 	maxSigners      = 16
-	maxUKM          = 1024 // octets of user keying material; senders make some 64 of them
-	maxAgreed       = 4096 // keys wrapped by key agreement, of all recipients
-	maxCertificates = 64   // of one SignedData; a certs-only collection has no bound but its size
-	maxSameName     = 4    // certificates tried for one signer
-	minRSABits      = 1024 // of a key that verifies; what is trusted is for package trust to say
-	minSendingBits  = 2048 // of a key that we sign with or encrypt to (AS-34)
-	maxRSABits      = 8192 // the cost of one verification grows with the square
+	maxUKM          = 1024     // octets of user keying material; senders make some 64 of them
+	maxAgreed       = 4096     // keys wrapped by key agreement, of all recipients
+	maxCertificate  = 64 << 10 // octets of one; larger ones are counted as bad
+	maxCertificates = 64       // of one SignedData; a certs-only collection has no bound but its size
+	maxSameName     = 4        // certificates tried for one signer
+	minRSABits      = 1024     // of a key that verifies; what is trusted is for package trust to say
+	minSendingBits  = 2048     // of a key that we sign with or encrypt to (AS-34)
+	maxRSABits      = 8192     // the cost of one verification grows with the square
 )
 
 // Limits bound what a reader takes from hostile input. Zero fields mean the

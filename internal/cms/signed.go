@@ -16,7 +16,7 @@ import (
 type SignedData struct {
 	// Certificates are those of the message that could be parsed, each alone.
 	Certificates []*x509.Certificate
-	// BadCertificates counts those that could not.
+	// BadCertificates counts those that could not, or that have more than 64 KiB.
 	BadCertificates int
 	// ContentType is the eContentType, id-data in S/MIME.
 	ContentType asn1.ObjectIdentifier
