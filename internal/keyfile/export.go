@@ -20,6 +20,11 @@ var ErrExportPassphrase = errors.New("the passphrase is empty, too long, or has 
 // HMAC with SHA-256, or, if legacy is set, by 3DES and SHA-1 for programs that
 // know nothing better. It refuses an empty passphrase.
 func WritePKCS12(p *Pair, passphrase []byte, legacy bool) ([]byte, error) {
+	return writePKCS12(p, passphrase, legacy, exportRounds)
+}
+
+// writePKCS12 takes the rounds of the modern form.
+func writePKCS12(p *Pair, passphrase []byte, legacy bool, rounds int) ([]byte, error) {
 	if len(passphrase) == 0 || len(passphrase) > maxPassphrase || !utf8.Valid(passphrase) {
 		return nil, ErrExportPassphrase
 	}
@@ -28,9 +33,9 @@ func WritePKCS12(p *Pair, passphrase []byte, legacy bool) ([]byte, error) {
 			return nil, ErrExportPassphrase
 		}
 	}
-	encoder := pkcs12.Modern2023.WithIterations(exportRounds)
+	encoder := pkcs12.Modern2023.WithIterations(rounds)
 	if legacy {
-		encoder = pkcs12.LegacyDES
+		encoder = pkcs12.LegacyDES.WithIterations(legacyRounds).WithRand(legacySalts{string(passphrase)})
 	}
 	file, err := encoder.Encode(p.Key, p.Certificate, p.Chain, string(passphrase))
 	if err != nil {

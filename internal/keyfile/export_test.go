@@ -5,6 +5,14 @@ import (
 	der "golang.org/x/crypto/cryptobyte/asn1"
 )
 
+// BeginsWithZero is for TestLegacySaltsSuitGpgsm.
+var BeginsWithZero = beginsWithZero
+
+// WriteQuickly is WritePKCS12 with few rounds, for tests of something else.
+func WriteQuickly(p *Pair, passphrase []byte, legacy bool) ([]byte, error) {
+	return writePKCS12(p, passphrase, legacy, 2048)
+}
+
 // Merged is a PFX with the safes of several, as programs write it that make a
 // safe for each key and each certificate.
 func Merged(secret string, files ...[]byte) []byte {
