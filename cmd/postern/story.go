@@ -81,8 +81,8 @@ func revocation(r control.RevocationInfo) string {
 	if r.Method != "" {
 		b.WriteString(", by " + r.Method + " " + r.Source)
 	}
-	if !r.ThisUpdate.IsZero() {
-		b.WriteString(" of " + moment(r.ThisUpdate) + ", " + age(time.Duration(r.Age)*time.Second))
+	if r.Age != nil {
+		b.WriteString(" of " + moment(r.ThisUpdate) + ", " + age(time.Duration(*r.Age)*time.Second))
 	}
 	if !r.NextUpdate.IsZero() {
 		b.WriteString(", counts until " + moment(r.NextUpdate))

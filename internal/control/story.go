@@ -24,9 +24,9 @@ type Story struct {
 	// Anchor is the subject of the last of Path.
 	Anchor string `json:"anchor,omitempty"`
 	// AnchorFrom is who had it trusted for whom.
-	AnchorFrom []AnchorSource `json:"anchor_from,omitempty"`
+	AnchorFrom []AnchorSource `json:"anchor_from"`
 	// IssuersFrom are the URLs that certificates of Path were fetched from.
-	IssuersFrom []string `json:"issuers_from,omitempty"`
+	IssuersFrom []string `json:"issuers_from"`
 	// Revocation has one entry for each certificate of Path but the anchor; also
 	// when one of them is the reason for a refusal.
 	Revocation []RevocationInfo `json:"revocation"`
@@ -57,8 +57,8 @@ type RevocationInfo struct {
 	NextUpdate time.Time `json:"next_update,omitzero"`
 	Fetched    time.Time `json:"fetched,omitzero"`
 	// Age is how old the answer was at the time judged at, in seconds; negative
-	// if it was made later, and 0 without an answer.
-	Age       int64     `json:"age_seconds"`
+	// if it was made later, and nil without an answer.
+	Age       *int64    `json:"age_seconds,omitempty"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 	Detail    string    `json:"detail,omitempty"`
 }
@@ -109,7 +109,10 @@ func (s *Service) teller(ctx context.Context, at time.Time, way store.Direction,
 
 // story tells of a verdict that was given for a domain of ours.
 func (t teller) story(v trust.Verdict, domain mime.Domain) Story {
-	s := Story{Binding: string(v.Binding), Path: []PathCertificate{}, Revocation: []RevocationInfo{}}
+	s := Story{
+		Binding: string(v.Binding), Path: []PathCertificate{},
+		AnchorFrom: []AnchorSource{}, IssuersFrom: []string{}, Revocation: []RevocationInfo{},
+	}
 	for _, c := range v.Path {
 		s.Path = append(s.Path, PathCertificate{sha256Of(c), subjectOf(c), c.NotAfter})
 	}
@@ -126,7 +129,8 @@ func (t teller) story(v trust.Verdict, domain mime.Domain) Story {
 	return s
 }
 
-func (t teller) anchorFrom(v trust.Verdict, domain mime.Domain) (from []AnchorSource) {
+func (t teller) anchorFrom(v trust.Verdict, domain mime.Domain) []AnchorSource {
+	from := []AnchorSource{}
 	for _, a := range t.anchors[store.FingerprintOf(v.Anchor.Raw)] {
 		ev := a.Source == store.EVSource
 		if ev != (v.Signers == trust.ExtendedValidation) || a.Domain != "" && a.Domain != domain || !a.Direction.Covers(t.way) {
@@ -150,7 +154,8 @@ func (t teller) revocation(r trust.Revocation) RevocationInfo {
 		info.Status = notAsked
 	}
 	if !r.ThisUpdate.IsZero() {
-		info.Age = int64(t.at.Sub(r.ThisUpdate) / time.Second)
+		age := int64(t.at.Sub(r.ThisUpdate) / time.Second)
+		info.Age = &age
 	}
 	return info
 }
