@@ -14,6 +14,7 @@ func runCertExport(ctx context.Context, inv *invocation, args []string) error {
 	passwordFile := fs.String("password-file", "", "")
 	legacy := fs.Bool("legacy", false, "")
 	certOnly := fs.Bool("cert-only", false, "")
+	pkcs7 := fs.Bool("p7b", false, "")
 	rest, err := parse(fs, args, 2, 2)
 	if err != nil {
 		return err
@@ -21,11 +22,14 @@ func runCertExport(ctx context.Context, inv *invocation, args []string) error {
 	if *certOnly && (*legacy || *passwordFile != "") {
 		return usagef("leave --legacy and --password-file out", "with --cert-only there is no key to encrypt")
 	}
+	if *pkcs7 && !*certOnly {
+		return usagef("add --cert-only", "PKCS #7 holds no keys")
+	}
 	path := rest[1]
 	if _, err := os.Lstat(path); err == nil { // before a password is asked for
 		return notNew(&os.PathError{Op: "writing", Path: path, Err: os.ErrExist})
 	}
-	in := control.Export{SHA256: rest[0], CertificateOnly: *certOnly, Legacy: *legacy}
+	in := control.Export{SHA256: rest[0], CertificateOnly: *certOnly, PKCS7: *pkcs7, Legacy: *legacy}
 	mode := os.FileMode(0o644)
 	if !*certOnly {
 		mode = 0o600

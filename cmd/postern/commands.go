@@ -21,7 +21,7 @@ func commands() []command {
 		{"cert import", "FILE [--password-file FILE] [--for ADDRESS|DOMAIN]", "import certificates with their keys, PKCS #12 or PEM, or the answer to a request", runCertImport},
 		{"cert list", "[--owner ADDRESS|DOMAIN]", "list our certificates", runCertList},
 		{"cert show", "SHA256 [--pem]", "show a certificate of ours, and the DNS record that publishes it", runCertShow},
-		{"cert export", "SHA256 FILE [--password-file FILE] [--legacy] | SHA256 FILE --cert-only", "write a certificate and its key to a PKCS #12 file", runCertExport},
+		{"cert export", "SHA256 FILE [--password-file FILE] [--legacy] | SHA256 FILE --cert-only [--p7b]", "write a certificate and its key to a PKCS #12 file", runCertExport},
 		{"cert retire", "SHA256 [--undo]", "take a certificate out of use; its key still decrypts", runCertRetire},
 		{"cert csr", "ADDRESS|DOMAIN [--key KIND] [--use USE] [--out FILE] | --list | --forget ID", "make a key here and a request for its certificate", runCertCSR},
 		{"cert issue", "ADDRESS|DOMAIN [--key KIND] [--use USE] [--anchor FILE]", "issue a certificate from the local test CA", runCertIssue},

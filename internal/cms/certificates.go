@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"go.mozilla.org/pkcs7"
 )
 
 // A certificateSet is a CertificateSet (RFC 5652 §10.2.3), read.
@@ -131,4 +133,21 @@ func (b *berReader) emptyContent(content header) error {
 		return err
 	}
 	return b.leaveAll(2) // [0], EncapsulatedContentInfo
+}
+
+// EncodeCertificates makes a certs-only PKCS #7 (TB-2) of certificates, in DER
+// and in the order given.
+func EncodeCertificates(certs []*x509.Certificate) ([]byte, error) {
+	if len(certs) == 0 {
+		return nil, errors.New("cms: a collection of no certificates")
+	}
+	var all []byte
+	for _, c := range certs {
+		all = append(all, c.Raw...)
+	}
+	der, err := pkcs7.DegenerateCertificate(all)
+	if err != nil {
+		return nil, fmt.Errorf("encoding certificates: %w", err)
+	}
+	return der, nil
 }

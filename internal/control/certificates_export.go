@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"postern/bundle"
 	"postern/internal/gateway"
 	"postern/internal/keyfile"
 	"postern/store"
@@ -16,8 +17,10 @@ import (
 type Export struct {
 	SHA256 string `json:"sha256"` // or the start of it
 	// CertificateOnly leaves the key out: the file is PEM with the certificate and
-	// its chain. Otherwise it is PKCS #12 under the passphrase.
+	// its chain, or PKCS #7 if asked for. Otherwise it is PKCS #12 under the
+	// passphrase.
 	CertificateOnly bool   `json:"certificate_only"`
+	PKCS7           bool   `json:"pkcs7"`
 	Passphrase      []byte `json:"passphrase"`
 	Legacy          bool   `json:"legacy"` // for programs that read only 3DES and SHA-1
 }
@@ -47,14 +50,23 @@ func (s *Service) exportCertificate(ctx context.Context, in Export) (Exported, e
 	}
 	out := Exported{Certificate: certificateInfo(key, id.Leaf, s.Core.Now())}
 	if in.CertificateOnly {
-		for _, c := range append([]*x509.Certificate{id.Leaf}, id.Chain...) {
-			out.File = append(out.File, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-		}
-		return out, nil
+		out.File, err = certificateFile(append([]*x509.Certificate{id.Leaf}, id.Chain...), in.PKCS7)
+		return out, err
 	}
 	out.File, err = keyfile.WritePKCS12(&keyfile.Pair{Certificate: id.Leaf, Chain: id.Chain, Key: id.Signer}, in.Passphrase, in.Legacy)
 	if errors.Is(err, keyfile.ErrExportPassphrase) {
 		return Exported{}, invalid(err, "the file is worth what its password is: choose a long one")
 	}
 	return out, err
+}
+
+func certificateFile(certs []*x509.Certificate, pkcs7 bool) ([]byte, error) {
+	if pkcs7 {
+		return bundle.Write(certs)
+	}
+	var file []byte
+	for _, c := range certs {
+		file = append(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	return file, nil
 }
