@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,6 +102,26 @@ func TestLongNamesCostLittle(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzWriteName: whatever stands in a name, what is shown of it is short, of
+// printable ASCII, and one attribute for one.
+func FuzzWriteName(f *testing.F) {
+	f.Add("b.example", 3, 2)
+	f.Add("a,CN=b\x1b[2J\u202e", 99, 40)
+	f.Add(" # ", 0, 0)
+	f.Fuzz(func(t *testing.T, value string, arc, n int) {
+		n = max(0, min(n, 1000))
+		one := pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, arc}, Value: value}
+		got := trust.WriteName(pkix.Name{Names: slices.Repeat([]pkix.AttributeTypeAndValue{one}, n)})
+		if len(got) > 203 || strings.ContainsFunc(got, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Fatalf("%q", got)
+		}
+		plain := regexp.MustCompile(`\\.`).ReplaceAllString(got, "")
+		if commas := strings.Count(plain, ","); commas > max(0, n-1) {
+			t.Fatalf("%d attributes are shown as %q", n, got)
+		}
+	})
 }
 
 func BenchmarkJudgeLongName(b *testing.B) {
