@@ -50,6 +50,7 @@ func community(t testing.TB) map[string]*testnet.Identity {
 		"usage":    root.Leaf("a.example", list, testnet.Usage(x509.KeyUsageKeyEncipherment)),
 		"weak":     root.Leaf("a.example", list, testnet.RSA(1024)),
 		"other":    root.Leaf("c.example", list),
+		"two":      root.Leaf("a.example", list, testnet.Template(func(c *x509.Certificate) { c.DNSNames = append(c.DNSNames, "c.example") })),
 	}
 	ids["stranger"] = ids["stranger-root"].Leaf("a.example", list)
 	register, under := testnet.NewRegister(t, root), testnet.NewRegister(t, below)

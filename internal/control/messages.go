@@ -74,7 +74,7 @@ func (s *Service) lookup(ctx context.Context, in Lookup) (LookupAnswer, error) {
 	}
 	at := s.moment(in.At)
 	r := s.Core.Route(ctx, dir, from, to, at)
-	t, err := s.teller(ctx, at, store.Out, r.Selection.Verdicts)
+	t, err := s.teller(ctx, dir, at, store.Out, r.Selection.Verdicts)
 	if err != nil {
 		return LookupAnswer{}, err
 	}
@@ -104,7 +104,7 @@ func (s *Service) sendingDomain(ctx context.Context, asked string) (mime.Domain,
 func (t teller) lookupAnswer(r gateway.Route, from mime.Domain) LookupAnswer {
 	a := LookupAnswer{
 		Address: r.Recipient.String(), From: string(from), At: t.at, Verdict: r.Code.String(),
-		Hint: t.advice(r.Code, from), Certificates: t.certificates(r, from), Steps: []LookupStep{},
+		Hint: t.routeAdvice(r, from), Certificates: t.certificates(r, from), Steps: []LookupStep{},
 	}
 	if !r.Code.IsOK() {
 		a.Detail = plain(r.Detail, maxDetail)

@@ -66,16 +66,17 @@ func (s *Service) sealVerdict(ctx context.Context, r gateway.SealReport, from mi
 	for _, route := range r.Routes {
 		judged = append(judged, route.Selection.Verdicts...)
 	}
-	t, err := s.teller(ctx, at, store.Out, judged)
+	dir, err := s.Core.Directory(ctx)
+	if err != nil {
+		return v, err
+	}
+	t, err := s.teller(ctx, dir, at, store.Out, judged)
 	if err != nil {
 		return v, err
 	}
 	if r.Refused != nil {
 		v.Verdict, v.Reason, v.Cipher = refused, r.Refused.Code.String(), ""
-		v.Detail, v.Hint = plain(r.Refused.Detail, maxDetail), r.Hint
-		if v.Hint == "" {
-			v.Hint = t.advice(r.Refused.Code, from.Domain())
-		}
+		v.Detail, v.Hint = plain(r.Refused.Detail, maxDetail), t.sealAdvice(r, from.Domain())
 	}
 	for _, signer := range r.Signers {
 		v.Signers = append(v.Signers, sealSigner(signer))
@@ -93,7 +94,7 @@ func sealSigner(s cms.Signer) SealSigner {
 
 func (t teller) sealRecipient(route gateway.Route, r gateway.SealReport, from mime.Domain) SealRecipient {
 	one := SealRecipient{
-		Address: route.Recipient.String(), Reason: route.Code.String(), Hint: t.advice(route.Code, from),
+		Address: route.Recipient.String(), Reason: route.Code.String(), Hint: t.routeAdvice(route, from),
 		Certificates: []SealCertificate{},
 	}
 	if !route.Code.IsOK() {

@@ -10,7 +10,6 @@ import (
 	"postern/mime"
 	"postern/store"
 	"postern/trust"
-	"postern/trust/reason"
 )
 
 // A Story tells why a certificate is believed, or how far it came.
@@ -70,13 +69,18 @@ const notAsked = "not-asked"
 type teller struct {
 	at      time.Time
 	way     store.Direction
+	profile trust.Profile
 	signers func(mime.Domain) trust.SignerPolicy
+	ours    func(mime.Domain) bool
 	anchors map[store.Fingerprint][]store.Anchor // of the verdicts to be told
 }
 
 // teller reads where the anchors of verdicts are from.
-func (s *Service) teller(ctx context.Context, at time.Time, way store.Direction, verdicts []trust.Verdict) (teller, error) {
-	t := teller{at: at, way: way, signers: s.Core.Believes, anchors: make(map[store.Fingerprint][]store.Anchor)}
+func (s *Service) teller(ctx context.Context, dir *gateway.Directory, at time.Time, way store.Direction, verdicts []trust.Verdict) (teller, error) {
+	t := teller{
+		at: at, way: way, profile: s.Core.Profile, signers: s.Core.Believes, ours: dir.IsOurs,
+		anchors: make(map[store.Fingerprint][]store.Anchor),
+	}
 	for _, v := range verdicts {
 		if v.Anchor != nil {
 			t.anchors[store.FingerprintOf(v.Anchor.Raw)] = nil
@@ -173,12 +177,13 @@ type CertificateVerdict struct {
 	Story
 }
 
-// certificate tells of a certificate that a domain of ours would encrypt to.
-func (t teller) certificate(v trust.Verdict, source string, from mime.Domain) CertificateVerdict {
+// certificate tells of a certificate of an address that a domain of ours would
+// encrypt to.
+func (t teller) certificate(v trust.Verdict, source string, to mime.Address, from mime.Domain) CertificateVerdict {
 	return CertificateVerdict{
 		SHA256: sha256Of(v.Certificate), Subject: subjectOf(v.Certificate), Source: source,
 		NotAfter: v.Certificate.NotAfter, Verdict: v.Code.String(), Detail: plain(v.Detail, maxDetail),
-		Hint: t.advice(v.Code, from), Story: t.story(v, from),
+		Hint: t.certificateAdvice(v, to, from), Story: t.story(v, from),
 	}
 }
 
@@ -190,21 +195,7 @@ func (t teller) certificates(r gateway.Route, from mime.Domain) []CertificateVer
 	}
 	all := []CertificateVerdict{}
 	for _, v := range r.Selection.Verdicts {
-		all = append(all, t.certificate(v, sources[v.Certificate], from))
+		all = append(all, t.certificate(v, sources[v.Certificate], r.Recipient, from))
 	}
 	return all
-}
-
-// advice is the one thing to change, or "" where there is none. Where an anchor
-// is missing, it is the command that adds it for the domain and direction.
-func (t teller) advice(c reason.Code, domain mime.Domain) string {
-	switch {
-	case c.IsOK():
-		return ""
-	case c != reason.NoAnchors && c != reason.UntrustedAnchor:
-		return c.Outcome().Hint
-	case t.way == store.In && t.signers(domain) == trust.ExtendedValidation:
-		return fmt.Sprintf("%s: postern anchor add FILE --ev --domain %s", c.Outcome().Hint, domain)
-	}
-	return fmt.Sprintf("%s: postern anchor add FILE --domain %s --direction %s", c.Outcome().Hint, domain, t.way)
 }

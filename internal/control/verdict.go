@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postern/internal/cms"
+	"postern/mime"
 	"postern/sta"
 	"postern/store"
 	"postern/trust"
@@ -97,7 +98,7 @@ func (s *Service) openVerdict(ctx context.Context, all []*sta.Opened, at time.Ti
 			judged = append(judged, r.Trust)
 		}
 	}
-	t, err := s.teller(ctx, at, store.In, judged)
+	t, err := s.teller(ctx, dir, at, store.In, judged)
 	if err != nil {
 		return v, err
 	}
@@ -105,7 +106,7 @@ func (s *Service) openVerdict(ctx context.Context, all []*sta.Opened, at time.Ti
 	for _, o := range all {
 		v.addKey(o, dir.Holder)
 		for _, r := range o.Verdicts {
-			one := t.recipient(r)
+			one := t.recipient(r, o.Sender)
 			v.Recipients = append(v.Recipients, one)
 			if rank(r) > best {
 				best = rank(r)
@@ -127,11 +128,10 @@ func rank(r sta.Verdict) int {
 	return 0
 }
 
-func (t teller) recipient(r sta.Verdict) RecipientVerdict {
-	domain := r.Recipient.Domain()
+func (t teller) recipient(r sta.Verdict, sender mime.Address) RecipientVerdict {
 	one := RecipientVerdict{
 		Address: r.Recipient.String(), Verdict: refused, Reason: r.Code.String(), Detail: plain(r.Detail, maxDetail),
-		Hint: t.advice(r.Code, domain), Story: t.story(r.Trust, domain),
+		Hint: t.openAdvice(r, sender), Story: t.story(r.Trust, r.Recipient.Domain()),
 	}
 	_, one.Signer = named(r.Signer)
 	if r.Accepted() {

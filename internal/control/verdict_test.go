@@ -263,28 +263,3 @@ func TestOpenTellsOfTheVerdictThatDecides(t *testing.T) {
 		equal(t, "verdict", v.Verdict+" "+v.Reason, tt.want)
 	}
 }
-
-// Where an anchor is missing, the hint is the command that adds it.
-func TestAdviceNamesTheCommand(t *testing.T) {
-	policy := trust.Community
-	in := teller{way: store.In, signers: func(mime.Domain) trust.SignerPolicy { return policy }}
-	out := in
-	out.way = store.Out
-	for _, tt := range []struct {
-		t    teller
-		p    trust.SignerPolicy
-		c    reason.Code
-		want string
-	}{
-		{in, trust.Community, reason.NoAnchors, ": postern anchor add FILE --domain b.example --direction in"},
-		{out, trust.ExtendedValidation, reason.UntrustedAnchor, ": postern anchor add FILE --domain b.example --direction out"},
-		{in, trust.ExtendedValidation, reason.NoAnchors, ": postern anchor add FILE --ev --domain b.example"},
-		{in, trust.Community, reason.Expired, reason.Expired.Outcome().Hint},
-	} {
-		policy = tt.p
-		if got := tt.t.advice(tt.c, "b.example"); !strings.HasSuffix(got, tt.want) {
-			t.Errorf("%s: %s", tt.c, got)
-		}
-	}
-	equal(t, "nothing to do", in.advice(reason.OK, "b.example"), "")
-}

@@ -26,7 +26,7 @@ var table = map[Code]Outcome{
 	Revoked: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate is revoked",
 		"the certificate's owner must publish a new one"},
 	RevocationDown: {451, Enhanced{4, 7, 5}, DispositionFailed, true, "the revocation state could not be learnt",
-		"the issuer's CRL or OCSP server is down; try again later"},
+		"no CRL or OCSP answer that counts could be had: the detail says why; try again later, or ask the issuer"},
 	WrongAddress: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate does not name this address or its domain",
 		"the certificate's subjectAltName must hold the address or exactly its domain"},
 	WrongUsage: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate may not be used for this",
