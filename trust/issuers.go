@@ -10,14 +10,19 @@ import (
 
 // Bounds on what one judgement asks of authority information access (AS-70).
 const (
-	maxLevels    = 4  // of issuers above what came with the message
-	maxQuestions = 8  // for issuers
-	maxIssuers   = 20 // certificates taken from one answer
+	maxLevels  = 4  // of issuers above what came with the message
+	maxAsked   = 8  // URLs
+	maxIssuers = 20 // certificates taken from one answer
 )
+
+// MaxIssuerURLs is how many of the URLs that a certificate names for its issuer
+// an Evidence asks at most (AS-70).
+const MaxIssuerURLs = 2
 
 // issuers is what a quest learnt of missing intermediates.
 type issuers struct {
 	asked   map[Fingerprint]bool
+	urls    int                      // that may have been asked
 	sources map[Fingerprint][]string // of the certificates that were fetched
 	pending <-chan struct{}
 	down    string // which server did not answer, and how
@@ -31,14 +36,15 @@ func (q *quest) fetch(c *climb) bool {
 	}
 	news := false
 	for _, cert := range c.wanting {
-		f := FingerprintOf(cert)
-		if q.asked[f] || len(q.asked) == maxQuestions || len(cert.IssuingCertificateURL) == 0 {
+		f, n := FingerprintOf(cert), min(len(cert.IssuingCertificateURL), MaxIssuerURLs)
+		if q.asked[f] || n == 0 || q.urls+n > maxAsked {
 			continue
 		}
 		if q.asked == nil {
 			q.asked = make(map[Fingerprint]bool)
 		}
 		q.asked[f] = true
+		q.urls += n
 		if q.learn(cert, q.p.Evidence.Issuers(cert)) {
 			news = true
 		}
@@ -70,6 +76,13 @@ func (q *quest) learn(of *x509.Certificate, answer Issuers) bool {
 		news = true
 	}
 	return news
+}
+
+// IssuedBy reports whether issuer has the name of cert's issuer and its key
+// signed cert. Whether it may is not asked.
+func IssuedBy(cert, issuer *x509.Certificate) bool {
+	return !oversized(issuer) && SameName(cert.RawIssuer, issuer.RawSubject) &&
+		issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
 }
 
 func (q *quest) knows(cert *x509.Certificate) bool {

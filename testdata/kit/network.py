@@ -14,9 +14,9 @@ def issuers():
         vector(f"aia-{kind}", "aia-der", f"the intermediate by AIA, {shows}", ["AS-69", "CP-10"], network={ISSUER: f"inter.{kind}"})
     vector("aia-down", "aia-der", "AIA that nobody answers for (BAD_AIA)", ["S10-14", "AS-70"], network={ISSUER: "down"}, reason="issuer-unavailable")
     vector("aia-wrong-issuer", "aia-der", "AIA that leads to another issuer (BAD_AIA)", ["S10-14", "AS-70"], network={ISSUER: "root-other.der"},
-           reason="untrusted-anchor")
+           reason="issuer-unavailable")
     vector("aia-garbage", "aia-der", "AIA that leads to a web page (BAD_AIA)", ["S10-14", "AS-70"], network={ISSUER: "garbage.bin"},
-           reason="untrusted-anchor")
+           reason="issuer-unavailable")
     vector("aia-not-needed", by("aia"), "AIA that nobody answers for, and the intermediate in the message", ["AS-69"], network={ISSUER: "down"})
     vector("aia-two-levels", by("by-aia", chain=()), "AIA of the leaf and of its issuer", ["AS-69"],
            network={ISSUER: "inter-aia.der", UPPER: "inter.der"})

@@ -58,9 +58,9 @@ func (k *Keeper) question(of, issuer *x509.Certificate, at time.Time) *question 
 		q.passed = append(q.passed, "passed over "+p)
 	}
 	// Neither kind may take all the places.
-	responders, notes := urls(responders)
+	responders, notes := urls(responders, maxURLs)
 	q.passed = append(q.passed, notes...)
-	lists, notes = urls(lists)
+	lists, notes = urls(lists, maxURLs)
 	q.passed = append(q.passed, notes...)
 	if n := maxURLs - min(len(lists), maxURLs/2); len(responders) > n {
 		responders = responders[:n]
@@ -100,7 +100,7 @@ func (q *question) look(k *Keeper) {
 		e := k.known.get(id, q.who[i], now)
 		q.docs[i] = e.doc
 		if e.asleep() {
-			k.load(e, now, false)
+			k.load(e, now, 0, false)
 		}
 		if e.flight != nil && e.flight.load {
 			q.wait.wait(e.flight)
@@ -143,7 +143,7 @@ func (q *question) renew(k *Keeper, id key) {
 	defer k.mu.Unlock()
 	now := k.now()
 	if e := k.known.byKey[id]; e != nil && e.doc != nil && !e.fresh(now) {
-		k.fetch(e, now)
+		k.fetch(e, now, 0)
 	}
 }
 
@@ -165,7 +165,7 @@ func (q *question) seek(k *Keeper) bool {
 		all = append(all, e)
 	}
 	for _, e := range all {
-		k.want(e, now)
+		k.want(e, now, 0)
 		q.wait.wait(e.flight)
 		if !e.fresh(now) {
 			note, _ := k.story(e, now)

@@ -71,7 +71,7 @@ func (d *document) readIssuers(body []byte, fresh time.Time) error {
 	if err != nil {
 		return err
 	}
-	d.size = 1 << 10
+	d.size = 1<<10 + int64(len(body)) // the octets wait to be saved
 	for _, c := range d.certs {
 		d.size += 4*int64(len(c.Raw)) + 2<<10 // parsed, a certificate takes about four times its octets
 	}

@@ -3,7 +3,6 @@ package evidence
 import (
 	"container/list"
 	"net"
-	"net/url"
 	"strings"
 	"time"
 
@@ -13,29 +12,37 @@ import (
 // An entry is all that is known of one document.
 type entry struct {
 	key  key
-	host string
+	host string  // its origin
 	who  parties // nil certificates while they are only in the cache
 
 	doc    *document // the last good one; nil if it is not in memory
-	stored bool      // the cache has one
+	stored bool      // the cache has one, or may have
 	// The dates of a document that is only in the cache.
 	storedFetched, storedDue time.Time
+	storedSize               int64     // octets that count for the share of issuers
 	made                     time.Time // of the newest document that was here
 
-	flight  *flight // under way, or nil
-	trouble trouble
-	used    time.Time
-	arrived time.Time // when a document came last
-	unsaved *cargo    // the last that came, which is to be saved
-	saving  bool      // one that came is being saved
-	saved   time.Time // Used in the cache
-	alarmed bool      // the end of the document was warned of
+	flight   *flight // under way, or nil
+	trouble  trouble
+	used     time.Time
+	arrived  time.Time // when a document came last
+	unproven *cargo    // issuers that came last and have served nobody yet
+	unsaved  *cargo    // the last that came, which is to be saved
+	saving   bool      // one that came is being saved
+	saved    time.Time // Used in the cache
+	alarmed  bool      // the end of the document was warned of
 
 	place *list.Element
 }
 
 // asleep reports whether the document is only in the cache.
 func (e *entry) asleep() bool { return e.doc == nil && e.stored }
+
+// untried reports whether a document of revocation was never asked for. It is then
+// fetched whatever is known of its host: no answer is no reason to believe.
+func (e *entry) untried() bool {
+	return e.key.kind != issuers && e.doc == nil && !e.stored && e.arrived.IsZero() && e.trouble.tries == 0
+}
 
 // fresh reports whether nothing need be fetched.
 func (e *entry) fresh(now time.Time) bool { return e.doc != nil && now.Before(e.doc.due) }
@@ -63,13 +70,15 @@ type table struct {
 	byKey      map[key]*entry
 	order      list.List // *entry, the one used last in front
 	documented int64     // octets of documents
+	lost       bool      // entries of what the cache has were forgotten
 }
 
-// get returns the entry of a key, and makes it if need be.
+// get returns the entry of a key, and makes it if need be. If it may have been
+// forgotten, the cache is asked before the network.
 func (t *table) get(k key, who parties, now time.Time) *entry {
 	e := t.byKey[k]
 	if e == nil {
-		e = &entry{key: k, host: hostOf(k.url)}
+		e = &entry{key: k, host: originOf(k.url), stored: t.lost}
 		if t.byKey == nil {
 			t.byKey = make(map[key]*entry)
 		}
@@ -84,21 +93,18 @@ func (t *table) get(k key, who parties, now time.Time) *entry {
 	return e
 }
 
-// hostOf returns the host and port of a URL.
-func hostOf(raw string) string {
+// originOf returns the scheme, host and port of a URL. The same port may be silent
+// to one scheme and answer to the other.
+func originOf(raw string) string {
 	u, err := fetch.Parse(raw)
 	if err != nil {
 		return ""
 	}
-	return hostPort(u)
-}
-
-func hostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	return net.JoinHostPort(strings.TrimSuffix(u.Hostname(), "."), port)
+	return u.Scheme + "://" + net.JoinHostPort(strings.TrimSuffix(u.Hostname(), "."), port)
 }
 
 // What was asked for within inUse stays, so that the documents of one judgement
@@ -132,7 +138,7 @@ func (t *table) drop(e *entry) {
 	if e.doc != nil {
 		t.documented -= e.doc.size
 		e.storedFetched, e.storedDue = e.doc.fetched, e.doc.due
-		e.doc = nil
+		e.doc, e.unproven = nil, nil
 	}
 }
 
@@ -144,6 +150,7 @@ func (t *table) forget(newest *entry) {
 		place = place.Prev()
 		if e != newest && e.flight == nil && !e.saving {
 			t.drop(e)
+			t.lost = t.lost || e.stored
 			t.order.Remove(e.place)
 			delete(t.byKey, e.key)
 		}

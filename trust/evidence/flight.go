@@ -12,8 +12,11 @@ type flight struct {
 	entry *entry
 	who   parties
 	load  bool // from the cache
-	fetch bool // after that from the network
+	fetch bool // after that from the network, even if it was there
+	rank  int  // of the URL among those of the certificate that asks
+	must  bool // be it to a host that is dead
 	began time.Time
+	time  time.Duration // that it may take
 	// quiet is for what failed before: nobody waits for it. Over is for a
 	// budget that is over: nobody waits any longer.
 	quiet, over bool
@@ -45,6 +48,13 @@ func (w *waiter) wait(f *flight) {
 // pending is for Issuers and Revocation: nil without anything to wait for.
 func (w *waiter) pending() <-chan struct{} { return w.done }
 
+// handOver has the waiters of a flight wait for another one as well.
+func (f *flight) handOver(to *flight) {
+	for _, w := range f.waiters {
+		w.wait(to)
+	}
+}
+
 // tell lets the waiters of a flight know that it is over, with or without a
 // document.
 func (f *flight) tell(good bool) {
@@ -58,70 +68,38 @@ func (f *flight) tell(good bool) {
 	f.waiters = nil
 }
 
-// A lane is for fetches that share a bound.
-type lane struct {
-	wide    int // flights at the same time
-	running int
-	queue   []*flight
-}
-
-// Bounds on flights. Those of CRLs bound their memory: 8 times 32 MiB.
-const (
-	perHost    = 2
-	maxQueue   = 1024 // flights that wait for a place, in each lane
-	issuerWide = 64
-	ocspWide   = 24
-	crlWide    = 8
-	loadWide   = 4
-	// fetchTime is for one document, and for the wait in the queue.
-	fetchTime = 30 * time.Second
-)
-
-func newLanes() map[kind]*lane {
-	return map[kind]*lane{
-		issuers: {wide: issuerWide}, ocsps: {wide: ocspWide}, crls: {wide: crlWide}, loads: {wide: loadWide},
-	}
-}
-
-// loads is the lane of documents that come from the cache.
-const loads kind = "load"
-
-func (k *Keeper) laneOf(f *flight) *lane {
-	if f.load {
-		return k.lanes[loads]
-	}
-	return k.lanes[f.entry.key.kind]
-}
-
 // fetch has a document fetched, unless that would be too early or in vain.
-func (k *Keeper) fetch(e *entry, now time.Time) {
-	h := k.host(e.host)
-	if e.flight != nil || e.trouble.paused(now) || h.closed(now) {
+func (k *Keeper) fetch(e *entry, now time.Time, rank int) {
+	h, must := k.host(e), e.untried()
+	if e.flight != nil || e.trouble.paused(now) || h.closed(now) && !must {
 		return
 	}
-	k.launch(&flight{entry: e, quiet: e.trouble.known(now) || h.slow(now)}, now)
+	k.launch(&flight{entry: e, rank: rank, must: must, quiet: e.trouble.known(now) || h.slow(now)}, now)
 }
 
 // load has a document read from the cache, and then fetched if asked.
-func (k *Keeper) load(e *entry, now time.Time, fetch bool) {
+func (k *Keeper) load(e *entry, now time.Time, rank int, fetch bool) {
 	if e.flight == nil {
-		k.launch(&flight{entry: e, load: true, fetch: fetch}, now)
+		k.launch(&flight{entry: e, rank: rank, load: true, fetch: fetch}, now)
 	}
 }
 
 func (k *Keeper) launch(f *flight, now time.Time) {
 	l := k.laneOf(f)
-	if k.closed || len(l.queue) >= maxQueue {
+	if k.closed || !l.newest && len(l.queue) >= maxQueue {
 		return
 	}
 	f.began, f.who = now, f.entry.who
 	f.quiet = f.quiet || f.entry.crowded(now)
 	f.entry.flight = f
-	l.queue = append(l.queue, f)
 	if !f.load {
-		k.visits(f).queued++
+		k.host(f.entry).queued++
 	}
 	f.budget = time.AfterFunc(k.budget(), func() { k.late(f) })
+	last := l.add(f)
+	if last != nil {
+		k.abandon(last, errNoTurn, now)
+	}
 	k.dispatch(now)
 }
 
@@ -134,24 +112,22 @@ func (k *Keeper) late(f *flight) {
 	}
 	f.over = true
 	if f.started && !f.load {
-		k.host(f.entry.host).late = k.now()
+		k.host(f.entry).late = k.now()
 	}
 	f.tell(false)
 }
 
-// visits counts the fetches that share a flight's places at its host.
-func (k *Keeper) visits(f *flight) *visits { return k.host(f.entry.host).visits(f.entry.key.kind) }
-
 // dispatch starts the flights for which there is a place now, in each lane the
-// first come first.
+// first in its queue first.
 func (k *Keeper) dispatch(now time.Time) {
 	for _, l := range k.lanes {
 		rest := l.queue[:0]
 		for _, f := range l.queue {
+			vain, why := k.hopeless(f, l, now)
 			switch {
-			case k.hopeless(f, now):
-				k.abandon(f, now)
-			case l.running < l.wide && (f.load || k.visits(f).running < perHost):
+			case vain:
+				k.abandon(f, why, now)
+			case l.running < l.wide && (f.load || k.host(f.entry).running < perHost):
 				k.start(f, l)
 			default:
 				rest = append(rest, f)
@@ -162,35 +138,43 @@ func (k *Keeper) dispatch(now time.Time) {
 	}
 }
 
-// hopeless reports whether a flight need not be started any more.
-func (k *Keeper) hopeless(f *flight, now time.Time) bool {
-	if k.closed || now.Sub(f.began) > fetchTime {
-		return true
+// hopeless reports whether a flight need not be started any more, and if that is
+// held against the document, why.
+func (k *Keeper) hopeless(f *flight, l *lane, now time.Time) (bool, error) {
+	if k.closed {
+		return true, nil
 	}
-	h := k.host(f.entry.host)
-	return !f.load && h.dead(now) && h.trouble.paused(now)
+	if now.Sub(f.began) > l.time {
+		return true, errNoTurn
+	}
+	if f.load || f.must {
+		return false, nil
+	}
+	h := k.host(f.entry)
+	return h.dead(now) && h.trouble.paused(now), nil
 }
 
 func (k *Keeper) start(f *flight, l *lane) {
-	f.started = true
+	f.started, f.time = true, l.timeOfNext()
 	l.running++
 	if !f.load {
-		v := k.visits(f)
-		v.queued--
-		v.running++
+		h := k.host(f.entry)
+		h.queued--
+		h.running++
 	}
 	k.flights.Go(func() { k.fly(f) })
 }
 
 var errNoTurn = errors.New("so much was being fetched that its turn did not come")
 
-// abandon ends a flight that never started.
-func (k *Keeper) abandon(f *flight, now time.Time) {
-	if !f.load && !k.closed && now.Sub(f.began) > fetchTime {
-		f.entry.trouble.add(now, errNoTurn, true)
-	}
+// abandon ends a flight that never started. Whoever waited for it and asks again
+// is told why, and does not come back at once.
+func (k *Keeper) abandon(f *flight, why error, now time.Time) {
 	if !f.load {
-		k.visits(f).queued--
+		k.host(f.entry).queued--
+		if why != nil {
+			f.entry.trouble.add(now, why, true)
+		}
 	}
 	f.budget.Stop()
 	f.entry.flight = nil
@@ -199,7 +183,7 @@ func (k *Keeper) abandon(f *flight, now time.Time) {
 
 // fly brings a document and takes note of what came of it.
 func (k *Keeper) fly(f *flight) {
-	ctx, cancel := context.WithTimeout(k.ctx, fetchTime)
+	ctx, cancel := context.WithTimeout(k.ctx, f.time)
 	defer cancel()
 	g := k.get(ctx, f)
 	if k.land(f, g) {
@@ -209,7 +193,7 @@ func (k *Keeper) fly(f *flight) {
 	defer k.mu.Unlock()
 	k.laneOf(f).running--
 	if !f.load {
-		k.visits(f).running--
+		k.host(f.entry).running--
 	}
 	k.dispatch(k.now())
 }

@@ -7,12 +7,10 @@ import (
 	"postern/trust/reason"
 )
 
-// A host is a server, by name and port. What fails at one document tells
-// something of all the others there.
+// A host is a server, by scheme, name and port. What fails at one document
+// tells something of all the others of its side there.
 type host struct {
-	// Fetches for strangers and others have places of their own, so that the
-	// former cannot keep away the latter.
-	strange, known visits
+	running, queued int // fetches
 	// trouble counts documents that had no answer at all.
 	trouble trouble
 	failed  map[key]bool // at most deadAfter of them
@@ -21,19 +19,7 @@ type host struct {
 	late time.Time
 }
 
-// visits counts the fetches from a host.
-type visits struct{ running, queued int }
-
-func (v visits) any() bool { return v.running+v.queued > 0 }
-
-func (h *host) visits(k kind) *visits {
-	if k == issuers {
-		return &h.strange
-	}
-	return &h.known
-}
-
-func (h *host) busy() bool { return h.strange.any() || h.known.any() }
+func (h *host) busy() bool { return h.running+h.queued > 0 }
 
 // deadAfter is the number of documents that a host must have left unanswered to
 // count as dead. Then one fetch at a time is tried there, after pauses.
@@ -72,4 +58,40 @@ func (h *host) idle(now time.Time) bool {
 // story tells of a host that is closed.
 func (h *host) story() error {
 	return fmt.Errorf("the server has not answered since %s: %w", reason.Date(h.trouble.since), h.trouble.err)
+}
+
+// hosts are those that something is known of, by their origin.
+type hosts map[string]*host
+
+const maxHosts = 10_000
+
+// at returns what is known of a host.
+func (all hosts) at(origin string, now time.Time) *host {
+	h := all[origin]
+	if h == nil {
+		if len(all) >= maxHosts {
+			all.forget(now)
+		}
+		h = &host{}
+		all[origin] = h
+	}
+	return h
+}
+
+// forget makes room: of the idle ones all are forgotten, of the others as many
+// as must be.
+func (all hosts) forget(now time.Time) {
+	for origin, h := range all {
+		if h.idle(now) {
+			delete(all, origin)
+		}
+	}
+	for origin, h := range all {
+		if len(all) < maxHosts*3/4 {
+			return
+		}
+		if !h.busy() {
+			delete(all, origin)
+		}
+	}
 }

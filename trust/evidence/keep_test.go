@@ -562,12 +562,13 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-func TestHostsOfURLs(t *testing.T) {
+func TestOriginsOfURLs(t *testing.T) {
 	for raw, want := range map[string]string{
-		"http://A.example/x": "a.example:80", "http://a.example.:80/": "a.example:80", "https://a.example": "a.example:443",
-		"http://[2001:db8::1]:8080/": "[2001:db8::1]:8080", "ldap://a.example": "",
+		"http://A.example/x": "http://a.example:80", "http://a.example.:80/": "http://a.example:80",
+		"https://a.example": "https://a.example:443", "https://a.example:80": "https://a.example:80",
+		"http://[2001:db8::1]:8080/": "http://[2001:db8::1]:8080", "ldap://a.example": "",
 	} {
-		if got := hostOf(raw); got != want {
+		if got := originOf(raw); got != want {
 			t.Errorf("%s: %q", raw, got)
 		}
 	}

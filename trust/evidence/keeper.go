@@ -15,14 +15,11 @@ import (
 // defaultBudget is how long a judgement waits for one server.
 const defaultBudget = 5 * time.Second
 
-// Bounds on what is remembered. Strangers name the URLs of issuers; those of
-// revocation come from authorities that lead to an anchor. They are kept apart,
-// so that the former cannot crowd out the latter.
+// Bounds on what is remembered, on each side.
 const (
 	maxEntries    = 10_000
 	issuerBytes   = 16 << 20
 	documentBytes = 64 << 20
-	maxHosts      = 10_000
 )
 
 // A Fetcher is what fetch.Client is.
@@ -49,11 +46,11 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	closed  bool
-	strange table // of issuers
-	known   table // of CRLs and OCSP answers
-	hosts   map[string]*host
+	strange side // of issuers
+	known   side // of CRLs and OCSP answers
 	lanes   map[kind]*lane
 	written int64 // octets saved since the cache was pruned last
+	share   int64 // octets of issuers in the cache, about
 }
 
 var _ trust.Evidence = (*Keeper)(nil)
@@ -69,7 +66,7 @@ func (k *Keeper) make() {
 		k.ctx, k.cancel = context.WithCancel(context.Background())
 		k.strange.entries, k.strange.bytes = maxEntries, issuerBytes
 		k.known.entries, k.known.bytes = maxEntries, documentBytes
-		k.hosts, k.lanes = make(map[string]*host), newLanes()
+		k.strange.hosts, k.known.hosts, k.lanes = make(hosts), make(hosts), newLanes()
 	})
 }
 
@@ -84,14 +81,19 @@ func (k *Keeper) index() {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.strange.lost, k.known.lost = err != nil, err != nil
 	slices.SortStableFunc(all, func(a, b Stored) int { return a.Used.Compare(b.Used) })
 	for _, s := range all { // each table keeps as many of the last as it has room for
 		id, ok := parseKey(s.Key)
 		if !ok {
 			continue
 		}
-		e := k.table(id.kind).get(id, parties{}, s.Used)
+		e := k.side(id.kind).get(id, parties{}, s.Used)
 		e.stored, e.storedFetched, e.storedDue, e.saved = true, s.Fetched, s.Expires, s.Used
+		if id.kind == issuers {
+			e.storedSize = s.Size
+			k.share += s.Size
+		}
 	}
 }
 
@@ -137,43 +139,4 @@ func (k *Keeper) fetcher() Fetcher {
 		return k.Fetcher
 	}
 	return &fetch.Client{Now: k.Now}
-}
-
-func (k *Keeper) table(of kind) *table {
-	if of == issuers {
-		return &k.strange
-	}
-	return &k.known
-}
-
-// host returns what is known of a host.
-func (k *Keeper) host(name string) *host {
-	h := k.hosts[name]
-	if h == nil {
-		if len(k.hosts) >= maxHosts {
-			k.forgetHosts()
-		}
-		h = &host{}
-		k.hosts[name] = h
-	}
-	return h
-}
-
-// forgetHosts makes room: of the idle ones all are forgotten, of the others as
-// many as must be.
-func (k *Keeper) forgetHosts() {
-	now := k.now()
-	for name, h := range k.hosts {
-		if h.idle(now) {
-			delete(k.hosts, name)
-		}
-	}
-	for name, h := range k.hosts {
-		if len(k.hosts) < maxHosts*3/4 {
-			return
-		}
-		if !h.busy() {
-			delete(k.hosts, name)
-		}
-	}
 }

@@ -34,9 +34,12 @@ func (k *Keeper) get(ctx context.Context, f *flight) (g cargo) {
 	}
 	switch f.entry.key.kind {
 	case issuers:
-		return k.getURL(ctx, f, "application/pkix-cert, application/pkcs7-mime, */*;q=0.5", maxIssuersSize)
+		return k.ask(ctx, f, fetch.Request{
+			URL: f.entry.key.url, Accept: "application/pkix-cert, application/pkcs7-mime, */*;q=0.5",
+			Limit: maxIssuersSize, Connect: issuerConnect,
+		})
 	case crls:
-		return k.getURL(ctx, f, "application/pkix-crl, */*;q=0.5", maxCRLSize)
+		return k.ask(ctx, f, fetch.Request{URL: f.entry.key.url, Accept: "application/pkix-crl, */*;q=0.5", Limit: maxCRLSize})
 	}
 	return k.getOCSP(ctx, f)
 }
@@ -64,10 +67,6 @@ func (k *Keeper) getStored(ctx context.Context, id key) cargo {
 }
 
 var errNotStored = errors.New("the document is not in the cache")
-
-func (k *Keeper) getURL(ctx context.Context, f *flight, accept string, limit int) cargo {
-	return k.ask(ctx, f, fetch.Request{URL: f.entry.key.url, Accept: accept, Limit: limit})
-}
 
 // ask fetches a document and reads it.
 func (k *Keeper) ask(ctx context.Context, f *flight, r fetch.Request) cargo {
@@ -103,6 +102,11 @@ func silent(err error) bool {
 	return errors.Is(err, fetch.ErrUnanswered) && fetch.Temporary(err)
 }
 
+// answered reports whether a host gave an answer, be it useless.
+func answered(err error) bool {
+	return !errors.Is(err, fetch.ErrUnanswered) && !errors.Is(err, fetch.ErrBroken)
+}
+
 // land takes note of what a flight brought, tells those who wait, and reports
 // whether the caller is to save it.
 func (k *Keeper) land(f *flight, g cargo) bool {
@@ -119,11 +123,16 @@ func (k *Keeper) land(f *flight, g cargo) bool {
 	default:
 		kept = k.fetched(e, g, now)
 	}
-	if f.fetch && kept {
-		k.fetch(e, now)
+	if f.load && (kept && f.fetch || !kept && e.key.kind == issuers) {
+		k.fetch(e, now, f.rank)
+		f.handOver(e.flight)
 	}
 	f.tell(kept)
-	if !kept || f.load || k.Cache == nil {
+	switch {
+	case !kept || f.load || k.Cache == nil:
+		return false
+	case e.key.kind == issuers:
+		e.unproven = &g
 		return false
 	}
 	e.unsaved = &g
@@ -138,25 +147,25 @@ func (k *Keeper) loaded(e *entry, g cargo, now time.Time) bool {
 		return false
 	}
 	e.who = g.who
-	k.table(e.key.kind).put(e, g.doc, now)
+	k.side(e.key.kind).put(e, g.doc, now)
 	return true
 }
 
 func (k *Keeper) fetched(e *entry, g cargo, now time.Time) bool {
-	h := k.host(e.host)
-	if g.err != nil && silent(g.err) {
+	switch h := k.host(e); {
+	case silent(g.err):
 		h.unanswered(e.key, now, g.err)
-	} else {
+	case answered(g.err):
 		h.answered()
 	}
 	if g.err == nil && (e.doc != nil || e.stored) && g.doc.made.Before(e.made) {
 		g.doc, g.err = nil, fmt.Errorf("it is older than the one from %s", reason.Date(e.made))
 	}
 	if g.err != nil {
-		k.failed(e, g.err, fetch.Temporary(g.err) && fromNetwork(g), now)
+		k.failed(e, g.err, g.down(e.key.kind), now)
 		return false
 	}
-	k.table(e.key.kind).put(e, g.doc, now)
+	k.side(e.key.kind).put(e, g.doc, now)
 	if !now.Before(g.doc.due) { // kept for questions about the past
 		k.failed(e, fmt.Errorf("it ended on %s", reason.Date(g.doc.ends)), false, now)
 		return true
@@ -168,8 +177,11 @@ func (k *Keeper) fetched(e *entry, g cargo, now time.Time) bool {
 	return true
 }
 
-// fromNetwork reports whether an error came before there was a document.
-func fromNetwork(g cargo) bool { return g.body == nil }
+// down reports whether a failure is the server's, for the time being: there was no
+// document, or one in place of issuers that anybody on the way may have put there.
+func (g cargo) down(of kind) bool {
+	return fetch.Temporary(g.err) && (g.body == nil || of == issuers)
+}
 
 // failed takes note of a failure, and tells the operator when it is new. What
 // strangers name is no concern of his.
@@ -185,38 +197,4 @@ func (k *Keeper) failed(e *entry, err error, down bool, now time.Time) {
 		attrs = append(attrs, "good_until", e.doc.ends)
 	}
 	k.log().Warn("revocation cannot be fetched", attrs...)
-}
-
-// save puts the document of an entry into the cache, and after it those that
-// come meanwhile, so that none is saved over a newer one.
-func (k *Keeper) save(e *entry) {
-	for g := k.nextToSave(e); g != nil; g = k.nextToSave(e) {
-		k.store(e, g)
-	}
-}
-
-func (k *Keeper) nextToSave(e *entry) *cargo {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	g := e.unsaved
-	e.unsaved, e.saving = nil, g != nil
-	return g
-}
-
-// saveTime bounds a write to the cache, which Close waits for.
-const saveTime = 30 * time.Second
-
-func (k *Keeper) store(e *entry, g *cargo) {
-	s := Stored{Key: e.key.String(), Body: g.who.pack(g.body), Fetched: g.doc.fetched, Expires: g.doc.due, Used: day(k.now())}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), saveTime)
-	defer cancel()
-	err := k.Cache.Save(ctx, s)
-	if err != nil {
-		k.log().Warn("storing a document of revocation or issuers", "url", e.key.url, "err", err)
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	e.stored, e.storedFetched, e.storedDue, e.saved = true, s.Fetched, s.Expires, s.Used
-	k.written += int64(len(s.Body))
 }

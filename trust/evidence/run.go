@@ -50,9 +50,9 @@ func (k *Keeper) refresh() {
 			continue
 		}
 		if e.asleep() {
-			k.load(e, now, true)
+			k.load(e, now, 0, true)
 		} else {
-			k.fetch(e, now)
+			k.fetch(e, now, 0)
 		}
 	}
 }
@@ -91,8 +91,8 @@ func (k *Keeper) untouched() map[key]time.Time {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	all := make(map[key]time.Time)
-	for _, t := range []*table{&k.known, &k.strange} {
-		for id, e := range t.byKey {
+	for _, s := range []*side{&k.known, &k.strange} {
+		for id, e := range s.byKey {
 			if e.stored && e.flight == nil && day(e.used).After(e.saved) && len(all) < maxTouches {
 				all[id] = day(e.used)
 			}
@@ -104,7 +104,7 @@ func (k *Keeper) untouched() map[key]time.Time {
 func (k *Keeper) touched(id key, used time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if e := k.table(id.kind).byKey[id]; e != nil {
+	if e := k.side(id.kind).byKey[id]; e != nil {
 		e.saved = used
 	}
 }

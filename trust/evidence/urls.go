@@ -10,13 +10,13 @@ import (
 
 // Bounds on what a certificate may cause.
 const (
-	maxURLs = 4
+	maxURLs = 4   // of revocation; trust.MaxIssuerURLs is for its issuer
 	maxURL  = 900 // octets, so that a key of the cache has room for it
 )
 
 // urls returns those of a certificate's URLs that are fetched from, each once and
-// the first few, and says of some of the others why not.
-func urls(all []string) (use, passed []string) {
+// the first so many, and says of some of the others why not.
+func urls(all []string, most int) (use, passed []string) {
 	pass := func(why string) {
 		if len(passed) < maxURLs {
 			passed = append(passed, why)
@@ -28,7 +28,7 @@ func urls(all []string) (use, passed []string) {
 		case problem != nil:
 			pass("passed over " + shown(raw) + ": " + problem.Error())
 		case slices.Contains(use, raw):
-		case len(use) == maxURLs:
+		case len(use) == most:
 			pass("passed over further URLs")
 			return use, passed
 		default:

@@ -26,7 +26,7 @@ func TestAS71_URLsThatAreNotAsked(t *testing.T) {
 		"a port that is none":  {"http://a.example:x/", "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			use, passed := urls([]string{c.url})
+			use, passed := urls([]string{c.url}, maxURLs)
 			if c.passed == "" {
 				if len(use) != 1 || use[0] != c.url || passed != nil {
 					t.Errorf("%q, %q", use, passed)
@@ -50,7 +50,7 @@ func TestAS70_URLsOfOneCertificateAreFew(t *testing.T) {
 	for i := range 10 {
 		all = append(all, fmt.Sprintf("http://a.example/%d", i/2))
 	}
-	use, passed := urls(all)
+	use, passed := urls(all, maxURLs)
 	want := []string{"http://a.example/0", "http://a.example/1", "http://a.example/2", "http://a.example/3"}
 	if diff := cmp.Diff(want, use); diff != "" || len(passed) != maxURLs {
 		t.Errorf("%s, passed over %q", diff, passed)
