@@ -109,6 +109,9 @@ type KeyRequest struct {
 	Owner   string      `json:"owner"` // address or domain, in lower case
 	PKCS8   []byte      `json:"-"`     // the private key; sealed at rest
 	Created time.Time   `json:"created"`
+	// Use is what the certificate was asked for: sign, encrypt or both. It is ""
+	// in records of earlier versions.
+	Use string `json:"use,omitempty"`
 }
 
 // DirectoryTx holds who we are and whom we believe. Put replaces or creates;

@@ -57,16 +57,30 @@ func anchorLine(a control.AnchorInfo) string {
 // soon that will be when it is soon.
 func until(end time.Time) string {
 	day := end.UTC().Format(time.DateOnly)
-	left := time.Until(end)
-	switch days := int(left / (24 * time.Hour)); {
-	case left < 0:
-		return "EXPIRED " + day
-	case left < 24*time.Hour:
-		return "until " + day + " (expires within a day)"
-	case left < gateway.ExpiresSoon:
-		return fmt.Sprintf("until %s (expires in %s)", day, count(days, "day"))
+	switch soon := expiry(end); soon {
+	case "":
+		return "until " + day
+	case expired:
+		return expired + " " + day
+	default:
+		return "until " + day + " (" + soon + ")"
 	}
-	return "until " + day
+}
+
+const expired = "EXPIRED"
+
+// expiry says that something is no longer valid, or how soon it will not be; ""
+// is a long time.
+func expiry(end time.Time) string {
+	switch left := time.Until(end); {
+	case left < 0:
+		return expired
+	case left < 24*time.Hour:
+		return "expires within a day"
+	case left < gateway.ExpiresSoon:
+		return "expires in " + count(int(left/(24*time.Hour)), "day")
+	}
+	return ""
 }
 
 // count is a number of things in words.
@@ -114,7 +128,7 @@ func runAnchorShow(ctx context.Context, inv *invocation, args []string) error {
 			inv.printFields([]field{
 				{"sha256", a.SHA256}, {"subject", a.Subject}, {"issuer", a.Issuer},
 				{"trusted by", or(a.Domain, "every domain")}, {"direction", a.Direction}, {"source", a.Source},
-				{"valid", validity(a.NotBefore, a.NotAfter) + ", " + until(a.NotAfter)}, {"key", a.Key},
+				{"valid", validity(a.NotBefore, a.NotAfter)}, {"key", a.Key},
 			}, a.Details)
 			fmt.Fprint(inv.stdout, a.PEM)
 		}

@@ -81,7 +81,7 @@ func runCertShow(ctx context.Context, inv *invocation, args []string) error {
 			inv.printFields([]field{
 				{"sha256", s.SHA256}, {"owner", s.Owner}, {"use", or(s.Use, "none")}, {"state", state},
 				{"subject", s.Subject}, {"issuer", s.Issuer}, {"chain", strings.Join(s.Chain, "; ")},
-				{"valid", validity(s.NotBefore, s.NotAfter) + ", " + until(s.NotAfter)}, {"key", s.Key},
+				{"valid", validity(s.NotBefore, s.NotAfter)}, {"key", s.Key},
 			}, s.Details)
 			if *withPEM {
 				fmt.Fprint(inv.stdout, s.PEM)

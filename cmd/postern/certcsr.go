@@ -60,7 +60,11 @@ func (inv *invocation) makeRequest(ctx context.Context, order control.KeyOrder, 
 }
 
 func requestLine(r control.KeyRequestInfo) string {
-	return fmt.Sprintf("%s  %s  %s, since %s", r.ID[:16], r.Owner, r.Key, r.Created.Format(time.DateOnly))
+	use := ""
+	if r.Use != "" {
+		use = r.Use + ", "
+	}
+	return fmt.Sprintf("%s  %s  %s%s, since %s", r.ID[:16], r.Owner, use, r.Key, r.Created.Format(time.DateOnly))
 }
 
 func (inv *invocation) listRequests(ctx context.Context) error {

@@ -57,10 +57,12 @@ func run(ctx context.Context, args []string, env environment) int {
 	global := inv.flags("postern")
 	err := global.Parse(args)
 	switch {
-	case errors.Is(err, flag.ErrHelp) || err == nil && global.NArg() == 0:
+	case errors.Is(err, flag.ErrHelp):
 		err = printUsage(env.stdout, nil)
 	case err != nil:
 		err = usagef("postern help lists the commands", "%s", flagText(err))
+	case global.NArg() == 0: // a script that lost its words must not go on
+		err = errors.Join(errNothing, printUsage(env.stderr, nil))
 	case global.Arg(0) == "help":
 		err = printUsage(env.stdout, global.Args()[1:])
 	default:

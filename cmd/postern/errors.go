@@ -30,6 +30,9 @@ var errNegative = errors.New("no")
 // errLater is as errNegative, for an answer that may be another one later.
 var errLater = errors.New("not yet")
 
+// errNothing ends a postern that was told nothing to do, after its usage.
+var errNothing = errors.New("no command")
+
 // refusalError ends a command that refused a message by a reason, which was
 // printed already.
 func refusalError(code string) error {
@@ -53,6 +56,9 @@ func (inv *invocation) fail(err error) int {
 	}
 	if errors.Is(err, errLater) {
 		return exitTemporary
+	}
+	if errors.Is(err, errNothing) {
+		return exitUsage
 	}
 	hint, code := explain(err)
 	fmt.Fprintf(inv.stderr, "postern: %s\n", oneLine(err.Error()))

@@ -26,6 +26,12 @@ func (inv *invocation) printFields(fields []field, d control.Details) {
 	}
 }
 
+// validity says from when to when something is valid, and whether that is over
+// or soon will be.
 func validity(from, to time.Time) string {
-	return fmt.Sprintf("from %s to %s", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+	span := fmt.Sprintf("from %s to %s", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+	if soon := expiry(to); soon != "" {
+		return span + " (" + soon + ")"
+	}
+	return span
 }

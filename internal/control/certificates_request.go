@@ -10,6 +10,7 @@ import (
 
 	"postern/internal/keyfile"
 	"postern/store"
+	"postern/trust"
 )
 
 // A KeyRequestInfo is what may be shown of a key that waits for its certificate.
@@ -17,6 +18,7 @@ type KeyRequestInfo struct {
 	ID      string    `json:"id"` // SHA-256 of the public key
 	Owner   string    `json:"owner"`
 	Key     string    `json:"key"` // kind and size
+	Use     string    `json:"use"` // what was asked for: sign, encrypt, sign+encrypt, or "" if it is not known
 	Created time.Time `json:"created"`
 }
 
@@ -54,7 +56,7 @@ func (s *Service) makeKeyRequest(ctx context.Context, in KeyOrder) (MadeRequest,
 	if err != nil {
 		return MadeRequest{}, invalid(err, "")
 	}
-	request, err := keyRequest(owner, key, s.Core.Now())
+	request, err := keyRequest(owner, key, use, s.Core.Now())
 	if err != nil {
 		return MadeRequest{}, err
 	}
@@ -72,7 +74,7 @@ func (s *Service) makeKeyRequest(ctx context.Context, in KeyOrder) (MadeRequest,
 	return MadeRequest{requestInfo(request), string(text)}, nil
 }
 
-func keyRequest(owner string, key crypto.Signer, now time.Time) (store.KeyRequest, error) {
+func keyRequest(owner string, key crypto.Signer, use keyfile.Use, now time.Time) (store.KeyRequest, error) {
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return store.KeyRequest{}, fmt.Errorf("storing a key: %w", err)
@@ -81,17 +83,25 @@ func keyRequest(owner string, key crypto.Signer, now time.Time) (store.KeyReques
 	if err != nil {
 		return store.KeyRequest{}, fmt.Errorf("storing a key: %w", err)
 	}
-	return store.KeyRequest{ID: store.FingerprintOf(public), Owner: owner, PKCS8: pkcs8, Created: now}, nil
+	return store.KeyRequest{ID: store.FingerprintOf(public), Owner: owner, PKCS8: pkcs8, Created: now, Use: string(use)}, nil
 }
 
 func requestInfo(r store.KeyRequest) KeyRequestInfo {
-	info := KeyRequestInfo{ID: r.ID.String(), Owner: r.Owner, Key: "cannot be read", Created: r.Created}
+	info := KeyRequestInfo{ID: r.ID.String(), Owner: r.Owner, Key: "cannot be read", Use: requestedUse(r), Created: r.Created}
 	private, err := x509.ParsePKCS8PrivateKey(r.PKCS8)
 	signer, ok := private.(crypto.Signer)
 	if err == nil && ok {
 		info.Key = publicKind(signer.Public())
 	}
 	return info
+}
+
+// requestedUse is the use in the words that certificates of ours have for it.
+func requestedUse(r store.KeyRequest) string {
+	if r.Use == string(keyfile.Both) {
+		return trust.Sign.String() + "+" + trust.Encrypt.String()
+	}
+	return r.Use
 }
 
 func (s *Service) listKeyRequests(ctx context.Context, _ None) (all []KeyRequestInfo, err error) {
