@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/elliptic"
 	"crypto/x509"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,37 @@ func (s *site) from(p peer) store.TrackID {
 	s.t.Helper()
 	raw := p.seal(message("alice@a.example", "bob@b.example"), s, "bob@b.example")
 	return s.receive(raw, addr(s.t, "alice@a.example"), addrs(s.t, "bob@b.example")...)
+}
+
+// The track and the log of a message that was believed tell what was known of its
+// signer, for whoever asks later.
+func TestAS71_TrackTellsOfRevocation(t *testing.T) {
+	w, b, alice := inbound(t)
+	made := w.clock.Now().Add(-3 * time.Hour)
+	for name, tt := range map[string]struct {
+		known trust.Revocation
+		track string
+		log   string
+	}{
+		"good":    {trust.Revocation{Status: trust.NotRevoked, Method: "crl", ThisUpdate: made}, "; revocation of the signer: good by crl, 3h0m0s old", "revocation=good"},
+		"down":    {trust.Revocation{Status: trust.RevocationUnknown}, "; revocation of the signer: unavailable", "revocation=unavailable"},
+		"nowhere": {trust.Revocation{Status: trust.RevocationUnstated}, "; revocation of the signer: no-source", "revocation=no-source"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.log.Reset()
+			b.Evidence = &told{func(*x509.Certificate) trust.Revocation { return tt.known }}
+			id := b.from(alice)
+			b.run()
+			events := b.events(id, "open")
+			equal(t, "events", len(events), 1)
+			if !strings.HasSuffix(events[0], tt.track) {
+				t.Errorf("the track says %q, want %q at its end", events[0], tt.track)
+			}
+			if !strings.Contains(b.log.String(), tt.log) {
+				t.Errorf("the log lacks %s:\n%s", tt.log, b.log.String())
+			}
+		})
+	}
 }
 
 // AS-66, AS-71: a revoked signer is met with silence.

@@ -49,7 +49,7 @@ func (p *part) applyNotice(tx store.Tx) error {
 			if !speaksFor(v.Trust.Binding, p.opened.Sender, e.recipient) || settled(t, e.recipient) {
 				continue
 			}
-			outcomes = append(outcomes, outcome{e.recipient, e.state, "notify", e.code, e.detail})
+			outcomes = append(outcomes, outcome{recipient: e.recipient, state: e.state, stage: "notify", code: e.code, detail: e.detail})
 		}
 		err := record(tx, t.ID, p.now, outcomes)
 		if err != nil {

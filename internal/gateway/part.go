@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"postern/mime"
@@ -117,10 +119,13 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 			if p.open(v) {
 				state = store.TrackQueued
 			}
-			outcomes = append(outcomes, outcome{v.Recipient, state, "open", v.Code, v.Detail})
+			outcomes = append(outcomes, outcome{recipient: v.Recipient, state: state, stage: "open", code: v.Code, detail: v.Detail})
 			continue
 		}
-		outcomes = append(outcomes, outcome{v.Recipient, "", "open", reason.OK, describeSigner(v)})
+		outcomes = append(outcomes, outcome{
+			recipient: v.Recipient, stage: "open", code: reason.OK,
+			detail: describeSigner(v, p.now), revocation: worst(v.Trust.Revocations),
+		})
 		delivered, err := p.deliver(tx, v.Recipient, &body)
 		if err != nil {
 			return nil, err
@@ -134,12 +139,47 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 	return outcomes, p.applyNotice(tx)
 }
 
-func describeSigner(v sta.Verdict) string {
-	anchor := ""
+func delivered(to mime.Address, how string) outcome {
+	return outcome{recipient: to, state: store.TrackDelivered, stage: "deliver", code: reason.OK, detail: how}
+}
+
+// describeSigner tells the track whom a message was believed from, by which
+// anchor, and what was known of revocation when.
+func describeSigner(v sta.Verdict, at time.Time) string {
+	s := "signed by " + trust.WriteName(v.Signer.Subject)
 	if v.Trust.Anchor != nil {
-		anchor = ", anchor " + trust.WriteName(v.Trust.Anchor.Subject)
+		s += ", anchor " + trust.WriteName(v.Trust.Anchor.Subject)
 	}
-	return "signed by " + trust.WriteName(v.Signer.Subject) + anchor
+	for i, r := range v.Trust.Revocations {
+		s += "; revocation of "
+		if i == 0 {
+			s += "the signer: "
+		} else {
+			s += trust.WriteName(r.Certificate.Subject) + ": "
+		}
+		s += describeRevocation(r, at)
+	}
+	return s
+}
+
+func describeRevocation(r trust.Revocation, at time.Time) string {
+	if r.Method == "" {
+		return string(cmp.Or(r.Status, "not asked"))
+	}
+	return fmt.Sprintf("%s by %s, %s old", r.Status, r.Method, at.Sub(r.ThisUpdate).Round(time.Minute))
+}
+
+// worst is the state of the certificate of a path of which least is known, for
+// the log; "" where there was none to ask for.
+func worst(all []trust.Revocation) trust.RevocationStatus {
+	order := []trust.RevocationStatus{trust.NotRevoked, trust.RevocationUnstated, trust.RevocationUnknown}
+	var found trust.RevocationStatus
+	for _, r := range all {
+		if slices.Index(order, r.Status) > slices.Index(order, found) {
+			found = r.Status
+		}
+	}
+	return found
 }
 
 // deliver puts the message into the recipient's INBOX. The first delivery makes
@@ -151,7 +191,7 @@ func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcom
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		// The account went away after RCPT TO was answered (DN-8).
-		return outcome{to, store.TrackFailed, "deliver", reason.UnknownRecipient, "the account is gone"}, nil
+		return outcome{recipient: to, state: store.TrackFailed, stage: "deliver", code: reason.UnknownRecipient, detail: "the account is gone"}, nil
 	}
 	if err != nil {
 		return outcome{}, err
@@ -161,7 +201,7 @@ func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcom
 		return outcome{}, err
 	}
 	if before != "" {
-		return outcome{to, store.TrackDelivered, "deliver", reason.OK, "came before as " + string(before)}, nil
+		return delivered(to, "came before as "+string(before)), nil
 	}
 	if *body == 0 {
 		*body, err = tx.PutBody(p.inner)
@@ -175,7 +215,7 @@ func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcom
 	if err != nil {
 		return outcome{}, err
 	}
-	return outcome{to, store.TrackDelivered, "deliver", reason.OK, fmt.Sprintf("INBOX, UID %d", m.UID)}, nil
+	return delivered(to, fmt.Sprintf("INBOX, UID %d", m.UID)), nil
 }
 
 // duplicateWindow is how long the same message is known when it comes again.

@@ -6,6 +6,7 @@ import (
 
 	"postern/mime"
 	"postern/store"
+	"postern/trust"
 	"postern/trust/reason"
 )
 
@@ -36,6 +37,8 @@ type outcome struct {
 	stage     string
 	code      reason.Code
 	detail    string
+	// revocation is what was known of a signer who was believed, for the log.
+	revocation trust.RevocationStatus
 }
 
 // record writes the outcomes of a step into the message's track.
@@ -78,7 +81,11 @@ func overtaken(old, state store.TrackState) bool {
 // never details, which may quote what others wrote.
 func (c *Core) tell(id store.TrackID, outcomes []outcome) {
 	for _, o := range outcomes {
-		c.Log.Info("message", "track", id, "stage", o.stage, "rcpt", o.recipient, "state", o.state, "reason", o.code)
+		attrs := []any{"track", id, "stage", o.stage, "rcpt", o.recipient, "state", o.state, "reason", o.code}
+		if o.revocation != "" {
+			attrs = append(attrs, "revocation", o.revocation)
+		}
+		c.Log.Info("message", attrs...)
 	}
 }
 
