@@ -26,6 +26,7 @@ type issuers struct {
 	sources map[Fingerprint][]string // of the certificates that were fetched
 	pending <-chan struct{}
 	down    string // which server did not answer, and how
+	missed  string // what else came to nothing
 }
 
 // fetch asks for the issuers of the certificates that want one, and reports
@@ -74,6 +75,9 @@ func (q *quest) learn(of *x509.Certificate, answer Issuers) bool {
 		q.sources[FingerprintOf(c)] = answer.Sources
 		q.others = append(q.others, c)
 		news = true
+	}
+	if !news && !answer.Down && answer.Pending == nil && q.missed == "" {
+		q.missed = fmt.Sprintf("the issuer of %q: %s", name(of), cmp.Or(answer.Detail, "what its addresses lead to is of no use"))
 	}
 	return news
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/elliptic"
 	"crypto/x509"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,20 +88,26 @@ func TestAS70_LevelsAreBounded(t *testing.T) {
 	}
 }
 
-// Somebody may send a crowd of certificates that all name a place to ask.
+// Somebody may send a crowd of certificates that all name places to ask.
 func TestAS70_QuestionsAreBounded(t *testing.T) {
-	p, e, ids := apart(t, 1)
-	leafOf := ids[1]
-	e.issuers = nil
-	for i := range 30 {
-		p.Intermediates = append(p.Intermediates, ids[0].Intermediate(leafOf.Cert.Subject.CommonName,
-			testnet.Key(leafOf.Key), aia(fmt.Sprintf("http://ca.example/%d", i))).Cert)
-	}
-	p.Anchors = anchorsOf(testnet.NewPKI(t, now).Root("other"))
-	began := time.Now()
-	wantCode(t, trust.Judge(p), reason.UntrustedAnchor)
-	if len(e.wanted) != 8 || time.Since(began) > 2*time.Second {
-		t.Errorf("asked %d times in %v", len(e.wanted), time.Since(began))
+	for places, want := range map[int]int{1: 8, 2: 4, 9: 4} {
+		p, e, ids := apart(t, 1)
+		leafOf := ids[1]
+		e.issuers = nil
+		for i := range 30 {
+			p.Intermediates = append(p.Intermediates, ids[0].Intermediate(leafOf.Cert.Subject.CommonName,
+				testnet.Key(leafOf.Key), testnet.Template(func(c *x509.Certificate) {
+					for j := range places {
+						c.IssuingCertificateURL = append(c.IssuingCertificateURL, fmt.Sprintf("http://ca.example/%d/%d", i, j))
+					}
+				})).Cert)
+		}
+		p.Anchors = anchorsOf(testnet.NewPKI(t, now).Root("other"))
+		began := time.Now()
+		wantCode(t, trust.Judge(p), reason.UntrustedAnchor)
+		if len(e.wanted) != want || time.Since(began) > 2*time.Second {
+			t.Errorf("%d places each: asked %d times in %v", places, len(e.wanted), time.Since(began))
+		}
 	}
 }
 
@@ -218,4 +225,25 @@ func TestAS60_FetchedRootIsNotTrusted(t *testing.T) {
 	p := ask(t, theirs.Leaf("b.example", testnet.EC(elliptic.P256()), testnet.Usage(0), aia("http://ca.example/")), root)
 	p.Evidence = &known{issuers: map[string]trust.Issuers{"b.example": {Certificates: testnet.Certs(theirs)}}}
 	wantCode(t, trust.Judge(p), reason.UntrustedAnchor)
+}
+
+// AS-70: where an issuer was looked for in vain is told.
+func TestAS70_WhereAnIssuerWasMissedIsTold(t *testing.T) {
+	p, ids := chain(t)
+	p.Intermediates = nil
+	p.Certificate = ids["lower"].Leaf("b.example", testnet.Template(func(c *x509.Certificate) {
+		c.IssuingCertificateURL = []string{"http://ca.example/lower.cer"}
+	})).Cert
+	e := &known{issuers: map[string]trust.Issuers{"b.example": {Detail: "http://ca.example/lower.cer: status 404"}}}
+	p.Evidence = e
+	v := trust.Judge(p)
+	wantCode(t, v, reason.UntrustedAnchor)
+	for _, said := range []string{v.Detail, v.IssuersMissed} {
+		if !strings.Contains(said, "http://ca.example/lower.cer: status 404") {
+			t.Errorf("it says %q", said)
+		}
+	}
+	if len(e.wanted) != 1 {
+		t.Errorf("asked %d times", len(e.wanted))
+	}
 }

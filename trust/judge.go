@@ -57,6 +57,8 @@ type Verdict struct {
 	Revocations []Revocation
 	// IssuersFrom are the URLs that intermediates of the path were fetched from.
 	IssuersFrom []string
+	// IssuersMissed says where an issuer that is missing was looked for in vain.
+	IssuersMissed string
 	// Pending is not nil when evidence is on its way: wait until it is closed, and
 	// judge again, for there may be more to wait for. Code then says what is
 	// missing, RevocationDown or IssuerDown, and holds if nobody waits.

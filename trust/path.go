@@ -164,7 +164,12 @@ func (q *quest) refuse(c *climb, err error, v *Verdict) (reason.Code, string) {
 	if len(q.goals) == 0 {
 		return reason.NoAnchors, nobody(q.p)
 	}
-	return c.diagnose(err)
+	code, detail := c.diagnose(err)
+	if code == reason.UntrustedAnchor && q.missed != "" {
+		v.IssuersMissed = q.missed
+		detail += "; looked for " + q.missed
+	}
+	return code, detail
 }
 
 func nobody(p Params) string {

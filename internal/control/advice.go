@@ -34,6 +34,8 @@ func (t teller) openAdvice(r sta.Verdict, sender mime.Address) string {
 		return fmt.Sprintf("%s is not a domain of ours: postern domain list shows them", domain)
 	case r.Code == reason.SenderMismatch && t.tooManyNames(r.Signer, sender):
 		return oneName
+	case r.Trust.IssuersMissed != "":
+		return missedIssuer
 	}
 	return t.advice(r.Code, domain)
 }
@@ -43,6 +45,9 @@ func (t teller) openAdvice(r sta.Verdict, sender mime.Address) string {
 func (t teller) certificateAdvice(v trust.Verdict, to mime.Address, from mime.Domain) string {
 	if v.Code == reason.WrongAddress && t.tooManyNames(v.Certificate, to) {
 		return oneName
+	}
+	if v.IssuersMissed != "" {
+		return missedIssuer
 	}
 	return t.advice(v.Code, from)
 }
@@ -73,6 +78,9 @@ func (t teller) sealAdvice(r gateway.SealReport, from mime.Domain) string {
 
 // oneName is the advice on a certificate that names the address, and more.
 const oneName = "the certificate names it, but under profile 1.3 no other name may stand in the subjectAltName, nor a wildcard: its owner needs one with that name alone"
+
+// missedIssuer is the advice where authority information access led nowhere.
+const missedIssuer = "the owner has to send the intermediate along, or to mend where the certificate says it is (private addresses need network.allow_private); postern anchor add FILE of the intermediate works as well"
 
 // tooManyNames reports whether it is for its other names alone that a
 // certificate does not speak for an address (AS-14, AS-17).
