@@ -12,7 +12,7 @@ TESTTIME ?= 12m
 build:
 	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o bin/postern ./cmd/postern
 
-# Two gateways on this machine, a real record across, every step shown.
+# Three gateways on this machine, a real record across, every step shown.
 demo: build
 	./bin/postern demo
 

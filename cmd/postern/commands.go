@@ -6,7 +6,7 @@ func commands() []command {
 	return []command{
 		{"init", "--domain D --hostname H [--dir DIR]", "make a configuration, a store and a master key", runInit},
 		{"serve", "", "run everything the configuration names", runServe},
-		{"demo", "[--dir DIR]", "send a record between two gateways on this machine and show every step", runDemo},
+		{"demo", "[--dir DIR]", "send a record across gateways on this machine, three in all, and show every step", runDemo},
 		{"config check", "", "check the configuration", runConfigCheck},
 		{"config describe", "", "print every key with its meaning and default", runConfigDescribe},
 		{"domain add", "DOMAIN", "make a domain ours", runDomainAdd},

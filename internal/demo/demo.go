@@ -1,6 +1,7 @@
 // Package demo shows a record crossing between two gateways on this machine,
-// with nothing pretended: real listeners, TLS, passwords, DNS, certificates
-// and stores, all on loopback and all thrown away at the end.
+// and a third that neither knows, with nothing pretended: real listeners, TLS,
+// passwords, DNS, certificates and stores, all on loopback and all thrown away
+// at the end.
 package demo
 
 import (

@@ -100,11 +100,11 @@ func parseIssuers(body []byte) ([]*x509.Certificate, error) {
 func (d *document) readCRL(body []byte, issuer *x509.Certificate) error {
 	crl, err := revocation.ParseCRL(body)
 	if err != nil {
-		return fmt.Errorf("reading a CRL: %w", err)
+		return err // says what was being done
 	}
 	err = crl.Verify(issuer)
 	if err != nil {
-		return fmt.Errorf("verifying a CRL: %w", err)
+		return err
 	}
 	if crl.Premature(d.fetched) {
 		return errPremature

@@ -152,7 +152,8 @@ func (k *Keeper) story(e *entry, now time.Time) (string, bool) {
 	case e.flight == nil:
 		why = "too much is being fetched"
 	case e.flight.started && e.flight.over:
-		why = fmt.Sprintf("no answer within %v", k.budget())
+		// Also for those who came later and did not wait.
+		why = fmt.Sprintf("no answer within %v of the first question", k.budget())
 	default:
 		why = "it is being fetched"
 	}

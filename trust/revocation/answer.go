@@ -22,7 +22,9 @@ type Answer struct {
 	// Expires is until when the document counts: NextUpdate, or a life of ours.
 	Expires   time.Time
 	RevokedAt time.Time // zero unless revoked
-	Reason    string    // of the revocation, as RFC 5280 §5.3.1 calls it; "" if none is given
+	// Reason is that of the revocation, as RFC 5280 §5.3.1 calls it, and that it
+	// counts although it is of later, if it is; "" if none is given.
+	Reason string
 }
 
 // Premature reports whether the answer was made later than now, by more than
@@ -57,11 +59,20 @@ func (r revocation) holds(at, made time.Time) bool {
 	if !premature(made, at) || !r.at.After(at) {
 		return true
 	}
-	switch r.reason {
-	case keyCompromise, caCompromise, aaCompromise:
-		return r.invalid.IsZero() || !r.invalid.After(at)
+	return r.stolen() && (r.invalid.IsZero() || !r.invalid.After(at))
+}
+
+// stolen reports whether somebody else may have the key.
+func (r revocation) stolen() bool {
+	return r.reason == keyCompromise || r.reason == caCompromise || r.reason == aaCompromise
+}
+
+// why tells the reason of a revocation that holds at a moment.
+func (r revocation) why(at time.Time) string {
+	if r.stolen() && r.at.After(at) {
+		return reasonName(r.reason) + ": counts for earlier times too"
 	}
-	return false
+	return reasonName(r.reason)
 }
 
 // reasonName names a CRLReason (RFC 5280 §5.3.1).
@@ -109,7 +120,7 @@ func (p period) answer(at, ended time.Time, against []revocation) (Answer, error
 		// RFC 5280 §5.3.1: nothing but a hold is ever taken back. So whoever keeps
 		// us from newer documents does not make us forget the others.
 		if r.holds(at, p.this) && (stale == nil || r.reason != certificateHold) {
-			a.Status, a.RevokedAt, a.Reason = trust.IsRevoked, r.at, reasonName(r.reason)
+			a.Status, a.RevokedAt, a.Reason = trust.IsRevoked, r.at, r.why(at)
 			return a, nil
 		}
 	}

@@ -91,7 +91,7 @@ var verdicts = []struct {
 	{"july", day(2026, 7, 1), trust.IsRevoked, july, "cessationOfOperation"},
 	{"july", day(2026, 6, 30), trust.NotRevoked, time.Time{}, ""},
 	{"hold", day(2019, 12, 31), trust.NotRevoked, time.Time{}, ""},
-	{"lost", day(2019, 1, 1), trust.IsRevoked, july, "cACompromise"},
+	{"lost", day(2019, 1, 1), trust.IsRevoked, july, "cACompromise: counts for earlier times too"},
 	{"fine", day(2019, 1, 1), trust.NotRevoked, time.Time{}, ""},
 }
 
@@ -105,7 +105,7 @@ func TestAS71_CRLSaysWhoIsRevokedAndSinceWhen(t *testing.T) {
 		checkCRL(t, list, issuer, v.cert, at, revocation.Answer{Status: v.status, RevokedAt: v.when, Reason: v.reason})
 	}
 	// A thief had the key since March, says the issuer.
-	stolen := revocation.Answer{Status: trust.IsRevoked, RevokedAt: july, Reason: "keyCompromise"}
+	stolen := revocation.Answer{Status: trust.IsRevoked, RevokedAt: july, Reason: "keyCompromise: counts for earlier times too"}
 	checkCRL(t, list, issuer, "stolen", day(2026, 3, 1), stolen)
 	checkCRL(t, list, issuer, "stolen", day(2026, 2, 28), revocation.Answer{Status: trust.NotRevoked})
 }
