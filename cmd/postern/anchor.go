@@ -39,11 +39,14 @@ func runAnchorAdd(ctx context.Context, inv *invocation, args []string) error {
 		if err != nil {
 			return err
 		}
+		for _, a := range added {
+			inv.warn(a.Warnings)
+		}
 		if inv.json {
 			return inv.printJSON(added)
 		}
 		for _, a := range added {
-			fmt.Fprintf(inv.stdout, "trusted: %s\n", anchorLine(a))
+			fmt.Fprintf(inv.stdout, "trusted: %s\n", anchorLine(a.AnchorInfo))
 		}
 		return nil
 	})

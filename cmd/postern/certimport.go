@@ -29,12 +29,15 @@ func runCertImport(ctx context.Context, inv *invocation, args []string) error {
 		if err != nil {
 			return err
 		}
+		for _, c := range all {
+			inv.warn(c.Warnings)
+		}
 		if inv.json {
 			return inv.printJSON(all)
 		}
-		for _, info := range all {
-			fmt.Fprintf(inv.stdout, "imported: %s\n", certLine(info))
-			inv.printRecord(info)
+		for _, c := range all {
+			fmt.Fprintf(inv.stdout, "imported: %s\n", certLine(c.CertificateInfo))
+			inv.printRecord(c.CertificateInfo)
 		}
 		return nil
 	})
@@ -95,8 +98,13 @@ func raw(certificates []*x509.Certificate) (all [][]byte) {
 
 // keyHint adds to what package keyfile says how the command takes a password.
 func keyHint(err error) string {
-	if errors.Is(err, keyfile.ErrPassphrase) {
+	switch {
+	case errors.Is(err, keyfile.ErrPassphrase):
 		return "give it at the prompt, on standard input, or in a file with --password-file"
+	case errors.Is(err, keyfile.ErrKeyKind):
+		return "nothing was imported; use RSA of 2048 bits or more, or EC on P-256 or P-384; on P-521 a key can be encrypted to, but does not sign"
+	case errors.Is(err, keyfile.ErrMismatch), errors.Is(err, keyfile.ErrManyKeys), errors.Is(err, keyfile.ErrEncryptedPEM), errors.Is(err, keyfile.ErrTooLarge):
+		return "nothing was imported" // they say what to do themselves
 	}
 	return "nothing was imported; postern takes PKCS #12, or PEM with the certificate and its key in one file"
 }

@@ -10,6 +10,7 @@ import (
 
 	"postern/mime"
 	"postern/store"
+	"postern/trust"
 )
 
 // AnchorsToAdd are certificates that a domain, or with "" every domain, is to
@@ -60,7 +61,13 @@ func (s *Service) handleAnchors(mux *http.ServeMux) {
 	handle(mux, commandBytes, "anchor/remove", s.removeAnchor)
 }
 
-func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo, error) {
+// An AddedAnchor is an anchor that was stored.
+type AddedAnchor struct {
+	AnchorInfo
+	Warnings []string `json:"warnings"` // what it will not be good for
+}
+
+func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AddedAnchor, error) {
 	direction, err := store.ParseDirection(in.Direction)
 	if err != nil {
 		return nil, invalid(err, "--direction in judges senders, out recipients; both is the default")
@@ -78,7 +85,7 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo
 		}
 		direction = store.In
 	}
-	var added []AnchorInfo
+	var added []AddedAnchor
 	var records []store.Anchor
 	for _, der := range in.Certificates {
 		a := store.Anchor{
@@ -89,7 +96,11 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo
 		if err != nil {
 			return nil, invalid(err, "give a file with certificates in PEM, DER or PKCS #7")
 		}
-		records, added = append(records, a), append(added, info)
+		warnings, err := anchorWarnings(der, s.Core.Now())
+		if err != nil {
+			return nil, err
+		}
+		records, added = append(records, a), append(added, AddedAnchor{info, warnings})
 	}
 	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
 		if domain != "" {
@@ -115,6 +126,32 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo
 		return nil, err
 	}
 	return added, nil
+}
+
+// anchorWarnings says what is not believed because of what an anchor is. It is the
+// operator's to load it, for what it may be good for later or to others.
+func anchorWarnings(der []byte, now time.Time) ([]string, error) {
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("reading an anchor: %w", err)
+	}
+	warnings := []string{}
+	warn := func(format string, args ...any) {
+		warnings = append(warnings, subjectOf(c)+": "+fmt.Sprintf(format, args...))
+	}
+	switch {
+	case now.After(c.NotAfter): // TB-19
+		warn("it ended on %s: nothing is believed by it", c.NotAfter.UTC().Format(time.DateOnly))
+	case now.Add(trust.ClockSkew).Before(c.NotBefore):
+		warn("it begins on %s: nothing is believed by it before", c.NotBefore.UTC().Format(time.DateOnly))
+	}
+	if problem := trust.KeyProblem(c); problem != "" {
+		warn("%s: nothing is believed by it", problem)
+	}
+	if c.Version == 3 && !c.IsCA { // AS-67
+		warn("it is not an authority's: it is trusted for itself alone")
+	}
+	return warnings, nil
 }
 
 // sourceOf is the source of anchors that an operator loads.

@@ -6,16 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"postern/internal/gateway"
 	"postern/internal/keyfile"
 	"postern/internal/testca"
-	"postern/mime"
 	"postern/store"
-	"postern/trust"
-	"postern/trust/reason"
 )
 
 // An Import is what a file holds, on the way into the store: all of it, or
@@ -41,7 +36,13 @@ type candidate struct {
 	owner string // asked for
 }
 
-func (s *Service) importCertificates(ctx context.Context, in Import) ([]CertificateInfo, error) {
+// An ImportedCertificate is a certificate that was stored.
+type ImportedCertificate struct {
+	CertificateInfo
+	Warnings []string `json:"warnings"` // what will not work with it as it came
+}
+
+func (s *Service) importCertificates(ctx context.Context, in Import) ([]ImportedCertificate, error) {
 	var candidates []candidate
 	for _, p := range in.Pairs {
 		candidates = append(candidates, candidate{p, in.Owner})
@@ -76,9 +77,9 @@ func (s *Service) importCertificates(ctx context.Context, in Import) ([]Certific
 	if err != nil {
 		return nil, err
 	}
-	var all []CertificateInfo
+	var all []ImportedCertificate
 	for i, k := range keys {
-		all = append(all, certificateInfo(k, leaves[i], s.Core.Now()))
+		all = append(all, ImportedCertificate{certificateInfo(k, leaves[i], s.Core.Now()), importWarnings(k, leaves[i])})
 	}
 	return all, nil
 }
@@ -89,11 +90,11 @@ func (s *Service) checked(c candidate) (store.Key, *x509.Certificate, error) {
 	if err != nil {
 		return store.Key{}, nil, invalid(fmt.Errorf("reading the certificate: %w", err), "")
 	}
-	owner, _, err := ownerOf(c.owner, leaf)
+	owner, err := ownerOf(c.owner, leaf, s.Core.Profile)
 	if err != nil {
 		return store.Key{}, nil, err
 	}
-	err = checkUsable(leaf, owner, s.Core.Now())
+	err = checkUsable(leaf, owner, s.Core.Profile, s.Core.Now())
 	if err != nil {
 		return store.Key{}, nil, err
 	}
@@ -213,84 +214,4 @@ func checkKey(k store.Key) error {
 		return &Error{Kind: Invalid, Message: "the private key is not that of the certificate"}
 	}
 	return nil
-}
-
-// checkUsable refuses a certificate that every peer would refuse: one that is an
-// authority's, out of date, or with a key or a usage that is not allowed. Whether
-// peers trust its issuer is theirs to say, so that it is judged as its own anchor.
-func checkUsable(leaf *x509.Certificate, owner string, now time.Time) error {
-	if leaf.IsCA {
-		return invalid(errors.New("the certificate is an authority's, not an end entity's"), reason.WrongUsage.Outcome().Hint)
-	}
-	if !strings.Contains(owner, "@") {
-		owner = "postmaster@" + owner // any address of the domain
-	}
-	address, err := mime.ParseAddress(owner)
-	if err != nil {
-		return err
-	}
-	verdict := func(p trust.Purpose) trust.Verdict {
-		return trust.Judge(trust.Params{Certificate: leaf, Purpose: p, Address: address, At: now,
-			Anchors: trust.NewAnchors([]*x509.Certificate{leaf}), Profile: trust.V13})
-	}
-	v := verdict(trust.Sign)
-	if v.Code == reason.WrongUsage && gateway.MayEncryptTo(leaf) {
-		v = verdict(trust.Encrypt) // one of a pair, the other of which signs
-	}
-	if v.Code.IsOK() {
-		return nil
-	}
-	o := v.Code.Outcome()
-	return &Error{Kind: Invalid, Message: o.Public + ": " + plain(v.Detail, maxDetail), Hint: o.Hint}
-}
-
-// ownerOf finds whom a certificate is for, and refuses one that does not name
-// its owner: peers would refuse it too (AS-11).
-func ownerOf(asked string, leaf *x509.Certificate) (owner string, domain mime.Domain, err error) {
-	if asked == "" {
-		names := append(append([]string{}, leaf.EmailAddresses...), leaf.DNSNames...)
-		if len(names) != 1 {
-			return "", "", &Error{Kind: Invalid, Message: fmt.Sprintf("the certificate names %d addresses and domains", len(names)),
-				Hint: singleName}
-		}
-		asked = names[0]
-	}
-	if strings.Contains(asked, "@") {
-		a, err := mime.ParseAddress(asked)
-		if err != nil {
-			return "", "", err
-		}
-		_, bound := trust.Binds(leaf, a, trust.V13)
-		if !bound {
-			return "", "", wrongOwner(asked)
-		}
-		return a.Key(), a.Domain(), nil
-	}
-	domain, err = mime.ParseDomain(asked)
-	if err != nil {
-		return "", "", err
-	}
-	a, err := mime.NewAddress("postmaster", domain)
-	if err != nil {
-		return "", "", err
-	}
-	// It may bind postmaster by an address of its own, so that the domain is
-	// looked for by itself.
-	_, bound := trust.Binds(leaf, a, trust.V13)
-	named := slices.ContainsFunc(leaf.DNSNames, func(name string) bool {
-		d, err := mime.ParseDomain(name)
-		return err == nil && d == domain
-	})
-	if !bound || !named {
-		return "", "", wrongOwner(asked)
-	}
-	return string(domain), domain, nil
-}
-
-// singleName is AS-17, to which agents of v1.3 hold a certificate.
-const singleName = "its subjectAltName must hold the address, or exactly the domain as dNSName, and no other name"
-
-func wrongOwner(name string) error {
-	return &Error{Kind: Invalid, Message: "the certificate is not for " + plain(name, maxSubject),
-		Hint: singleName}
 }

@@ -30,11 +30,11 @@ func pairOf(id *testnet.Identity) ImportedPair {
 }
 
 // one returns the only certificate that was imported.
-func one(all []CertificateInfo, err error) (CertificateInfo, error) {
+func one(all []ImportedCertificate, err error) (CertificateInfo, error) {
 	if err != nil || len(all) != 1 {
 		return CertificateInfo{}, err
 	}
-	return all[0], nil
+	return all[0].CertificateInfo, nil
 }
 
 // AS-11: a certificate that does not name its owner is refused.
@@ -241,7 +241,7 @@ func TestCP29_Anchors(t *testing.T) {
 	ctx := t.Context()
 	pki := testnet.NewPKI(t, noon())
 	one, two := pki.Root("one"), pki.Root("two")
-	add := func(domain, direction string, certs ...*x509.Certificate) ([]AnchorInfo, error) {
+	add := func(domain, direction string, certs ...*x509.Certificate) ([]AddedAnchor, error) {
 		in := AnchorsToAdd{Domain: domain, Direction: direction}
 		for _, c := range certs {
 			in.Certificates = append(in.Certificates, c.Raw)

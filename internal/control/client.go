@@ -59,8 +59,8 @@ func (c *Client) RemoveAccount(ctx context.Context, address string) error {
 
 // ImportCertificates stores certificates, with their private keys or for key
 // requests of ours.
-func (c *Client) ImportCertificates(ctx context.Context, in Import) ([]CertificateInfo, error) {
-	return call[Import, []CertificateInfo](ctx, c, "cert/import", in)
+func (c *Client) ImportCertificates(ctx context.Context, in Import) ([]ImportedCertificate, error) {
+	return call[Import, []ImportedCertificate](ctx, c, "cert/import", in)
 }
 
 // Certificates lists our certificates.
@@ -104,8 +104,8 @@ func (c *Client) ForgetKeyRequest(ctx context.Context, in RequestName) (KeyReque
 }
 
 // AddAnchors makes a domain, or with "" every domain, trust certificates.
-func (c *Client) AddAnchors(ctx context.Context, in AnchorsToAdd) ([]AnchorInfo, error) {
-	return call[AnchorsToAdd, []AnchorInfo](ctx, c, "anchor/add", in)
+func (c *Client) AddAnchors(ctx context.Context, in AnchorsToAdd) ([]AddedAnchor, error) {
+	return call[AnchorsToAdd, []AddedAnchor](ctx, c, "anchor/add", in)
 }
 
 // Anchors lists the anchors.
