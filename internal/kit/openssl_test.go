@@ -60,7 +60,11 @@ func TestInteropKitAgreesWithOpenSSL(t *testing.T) {
 			}
 		})
 	}
+	readme := string(read(t, "README.md"))
 	for id := range exceptions {
+		if !strings.Contains(readme, "`"+id+"`") {
+			t.Errorf("the README does not name %s", id)
+		}
 		if !seen["vectors/"+id+".eml"] {
 			t.Errorf("%s is no vector to accept", id)
 		}
