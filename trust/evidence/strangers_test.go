@@ -220,3 +220,68 @@ func TestAS71_UntriedListIsFetched(t *testing.T) {
 		}
 	})
 }
+
+// A heavyShelf takes long to find issuers.
+type heavyShelf struct{ *shelf }
+
+func (s heavyShelf) Load(ctx context.Context, key string) (Stored, bool, error) {
+	if strings.HasPrefix(key, string(issuers)) {
+		time.Sleep(10 * time.Second)
+	}
+	return s.shelf.Load(ctx, key)
+}
+
+// AS-72: nor do strangers keep a list from coming out of the cache.
+func TestAS72_StrangersLeavePlacesForTheCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth := newCA(t, now)
+		leaf := auth.leaf(lists(crlURL))
+		w, cache := newWeb(), heavyShelf{newShelf()}
+		w.put(crlURL, page{body: auth.crl(now, now.Add(aDay))})
+		k := &Keeper{Fetcher: w, Cache: cache}
+		settled(t, k, leaf, auth.Cert, now)
+		k.Close()
+		k = &Keeper{Fetcher: dead{}, Cache: cache}
+		k.begin()
+		k.strange.lost = true
+		for i := range 100 {
+			k.Issuers(naming(auth.Cert, fmt.Sprintf("http://h%d.example/", i)))
+		}
+		if r, took := settled(t, k, leaf, auth.Cert, now); r.Status != trust.NotRevoked || took != 0 {
+			t.Errorf("%s after %v", r.Status, took)
+		}
+		k.Close()
+	})
+}
+
+// What broke off says nothing of a server, neither that it is dead nor that it is
+// back.
+func TestWhatBreaksOffSaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		auth := newCA(t, now)
+		w := newWeb()
+		k := &Keeper{Fetcher: w}
+		defer k.Close()
+		for i, c := range []struct {
+			page page
+			took time.Duration
+		}{
+			{page{err: fetch.ErrBroken}, 0},
+			{page{err: fetch.ErrBroken}, 0},
+			{page{err: fetch.ErrBroken, after: 9 * time.Second}, defaultBudget},
+			{page{err: fetch.ErrBroken, after: 9 * time.Second}, 0},
+			{absent, 0},
+			{page{err: fetch.ErrBroken, after: 9 * time.Second}, defaultBudget},
+		} {
+			u := fmt.Sprintf("http://crl.example/%d", i)
+			w.put(u, c.page)
+			if _, took := settled(t, k, auth.leaf(lists(u)), auth.Cert, time.Now()); took != c.took {
+				t.Errorf("document %d: after %v", i, took)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		equalInt(t, "fetches", w.count(), 6)
+	})
+}
