@@ -36,9 +36,10 @@ func TestScriptQuickstart(t *testing.T) {
 	p := scriptParams(t, "testdata/quickstart")
 	p.Cmds["quickstart"] = func(ts *testscript.TestScript, neg bool, args []string) {
 		commands := shellBlocks(string(text))
-		for _, port := range []string{"10025", "10465", "10587", "10993"} {
-			_, free, _ := strings.Cut(freePort(ts), ":")
-			commands = strings.ReplaceAll(commands, port, free)
+		ports := []string{"10025", "10465", "10587", "10993"}
+		for i, address := range freePorts(ts, len(ports)) {
+			_, free, _ := strings.Cut(address, ":")
+			commands = strings.ReplaceAll(commands, ports[i], free)
 		}
 		// A failure on the way must not leave the server behind.
 		commands = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + commands

@@ -49,11 +49,17 @@ func scriptSite(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // freePort is a loopback address that nobody uses for now.
-func freePort(ts *testscript.TestScript) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	defer l.Close()
-	return l.Addr().String()
+func freePort(ts *testscript.TestScript) string { return freePorts(ts, 1)[0] }
+
+// freePorts are as many different ones.
+func freePorts(ts *testscript.TestScript, n int) (all []string) {
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close() // all at once, so that none is given twice
+		all = append(all, l.Addr().String())
+	}
+	return all
 }
 
 // configure FILE LINE… sets keys of a configuration that init wrote.

@@ -40,7 +40,7 @@ var table = map[Code]Outcome{
 	NoRevocation: {550, Enhanced{5, 7, 5}, DispositionFailed, false, "the certificate does not say where its revocation can be learnt",
 		"its issuer must name a CRL or an OCSP responder in it; trust.revocation = \"soft\" takes it without"},
 	IssuerDown: {451, Enhanced{4, 7, 5}, DispositionFailed, true, "the certificate of the issuer could not be fetched",
-		"the server that the certificate names for its issuer's certificate is down; the owner can send the chain along, or you can load the intermediate as an anchor"},
+		"the server that the certificate names gave no certificate of its issuer: the detail says why; the owner can send the chain along, or you can load the intermediate as an anchor"},
 	SignerPolicy: {550, Enhanced{5, 7, 1}, "", false, "the signer is not of a kind that the recipient's domain believes",
 		"trust.signers says whether a community's anchor, an extended-validation certificate or either is asked for"},
 
