@@ -9,6 +9,9 @@
 // before they end, off the path of mail (CP-11), and kept over a restart by a
 // [Cache].
 //
+// Issuers and revocation share nothing: any stranger's certificate names URLs of
+// the former, and nothing he names may change what is done for the latter.
+//
 // Nothing here is believed because of where it came from. A CRL or an OCSP
 // answer is kept only if the issuer signed it, also when it comes from the
 // cache; issuers' certificates are mere candidates for a path. Whoever names
