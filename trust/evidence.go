@@ -12,11 +12,11 @@ import (
 // An implementation bounds the wait: it closes Pending when the answer has come
 // or its budget is over, whichever is first, and after the budget it answers
 // without Pending that there is nothing to be had, until it knows better. A
-// server that is down so delays one judgement once.
+// server that is down so delays one judgement once, for issuers and for revocation.
 type Evidence interface {
 	// Issuers returns certificates that the authority information access of a
-	// certificate leads to (AS-69). They may be anybody's: nothing about them is
-	// checked.
+	// certificate leads to (AS-69), if its issuer is among them. Whether they may
+	// be trusted is not checked.
 	Issuers(of *x509.Certificate) Issuers
 
 	// Revocation tells whether a certificate of the issuer was revoked at a
@@ -30,8 +30,8 @@ type Issuers struct {
 	Sources      []string // the URLs that they came from
 	// Pending is not nil while the certificates are on their way.
 	Pending <-chan struct{}
-	// Down is true if a server did not answer, so that it may be worth asking
-	// later; Detail says which and how.
+	// Down is true if a server did not answer, or with something else, so that it may
+	// be worth asking later; Detail says which and how.
 	Down   bool
 	Detail string
 }
