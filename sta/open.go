@@ -232,6 +232,14 @@ func (o *Opened) Message(l mime.Limits) (io.Reader, error) {
 	return io.MultiReader(&head, body), nil
 }
 
+// Forget gives up what is held of the message itself, for an Opened that is kept
+// to be judged again: Message fails from now on.
+func (o *Opened) Forget() {
+	if o.smime != nil {
+		o.smime.Forget()
+	}
+}
+
 // Enveloped tells how the message was encrypted and which key opened it.
 func (o *Opened) Enveloped() cms.EnvelopedInfo {
 	if o.smime == nil {

@@ -128,6 +128,9 @@ func (c *Core) openLater(ctx context.Context, job store.Job, opened []*sta.Opene
 		c.putBack(ctx, job)
 		return nil
 	}
+	for _, o := range opened {
+		o.Forget()
+	}
 	c.waits.Go(func() {
 		defer c.waiting.Add(-1)
 		defer c.Store.Release(job.ID)

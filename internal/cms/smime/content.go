@@ -16,7 +16,7 @@ import (
 // content gives out what a verdict is about. The hash h is that of a good
 // signature.
 func (m *opener) content(v *verdict, h crypto.Hash) (io.Reader, error) {
-	if v.digest.keep {
+	if v.digest.keep > 0 {
 		return canonicalIf(v.canonical, bytes.NewReader(v.digest.plain)), nil
 	}
 	_, plain, err := m.again()

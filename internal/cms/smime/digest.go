@@ -50,8 +50,9 @@ func plainName(s string) string {
 	}, strings.ToLower(s))
 }
 
-// keepPlain is how much plaintext may stay in memory until it is verified.
-const keepPlain = 64 << 10
+// keepPlain is how much plaintext may stay in memory until it is verified, in
+// octets. Longer content is decrypted once more when it is wanted.
+const keepPlain = 2 << 20
 
 // keepHead is how much of the signed part stays in memory for a look at its
 // header, in octets.
@@ -66,10 +67,10 @@ type digester struct {
 	cr    bool                      // the last octet was a CR
 	head  []byte                    // the first keepHead octets of the part
 	plain []byte                    // the part, as long as it is short and keep
-	keep  bool
+	keep  int                       // room for plain; 0 keeps nothing
 }
 
-func newDigester(hashes []crypto.Hash, keep bool) *digester {
+func newDigester(hashes []crypto.Hash, keep int) *digester {
 	d := &digester{raw: map[crypto.Hash]hash.Hash{}, keep: keep}
 	for _, h := range hashes {
 		d.raw[h] = h.New()
@@ -132,12 +133,15 @@ func (d *digester) holdsHeader() bool {
 
 func (d *digester) hold(p []byte) {
 	d.head = append(d.head, p[:min(len(p), keepHead-len(d.head))]...)
-	if !d.keep {
+	if d.keep == 0 {
 		return
 	}
-	if len(d.plain)+len(p) > keepPlain {
-		d.keep, d.plain = false, nil
+	if len(d.plain)+len(p) > d.keep {
+		d.keep, d.plain = 0, nil
 		return
+	}
+	if d.plain == nil {
+		d.plain = make([]byte, 0, d.keep)
 	}
 	d.plain = append(d.plain, p...)
 }

@@ -76,7 +76,7 @@ func (m *opener) judge(plain io.Reader) (*verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	keep := m.message.Size() <= 2*keepPlain
+	keep := m.room()
 	switch {
 	case in.detached():
 		return judgeDetached(in, keep, m.options)
@@ -88,7 +88,18 @@ func (m *opener) judge(plain io.Reader) (*verdict, error) {
 	return nil, ErrNotSigned
 }
 
-func judgeDetached(in *inner, keep bool, o Options) (*verdict, error) {
+// room is how much of the plaintext is kept: as much as base64 of the size of the
+// message can hold, or nothing of what is longer than keepPlain. Content in another
+// encoding may come to more than that, and is then read again.
+func (m *opener) room() int {
+	room := m.message.Size()/4*3 + 3
+	if room > keepPlain {
+		return 0
+	}
+	return int(room)
+}
+
+func judgeDetached(in *inner, keep int, o Options) (*verdict, error) {
 	d := newDigester(hinted(in.media.Params["micalg"], o.SHA1), keep)
 	part, err := mime.SplitSigned(in.body, in.media.Params["boundary"], d)
 	if err != nil {
@@ -125,7 +136,7 @@ func signature(part *mime.Part) ([]byte, error) {
 	return io.ReadAll(r) // SplitSigned bounds it
 }
 
-func judgeEnclosed(in *inner, keep bool, o Options) (*verdict, error) {
+func judgeEnclosed(in *inner, keep int, o Options) (*verdict, error) {
 	signed, err := cms.OpenSigned(in.body, o.signed())
 	if errors.Is(err, cms.ErrUnsupported) && !errors.Is(err, cms.ErrCompressed) {
 		return nil, ErrNotSigned // CMS of another content type

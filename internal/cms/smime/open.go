@@ -70,6 +70,10 @@ type Opened struct {
 	content func() (io.Reader, error)
 }
 
+// Forget gives up the content, of which a short one is held in memory: Content
+// fails from now on.
+func (o *Opened) Forget() { o.content = nil }
+
 // Content returns the signed MIME entity, header and body, byte for byte as it
 // was signed. It fails with ErrNotVerified unless a signature is good. A large
 // message is decrypted again while it is read, under the context given to Open
@@ -247,7 +251,7 @@ func (m *opener) again() (*sourceReader, *cms.EnvelopedReader, error) {
 // looking like MIME.
 func (m *opener) settle(src *sourceReader, plain *cms.EnvelopedReader, inside error) error {
 	if inside != nil {
-		asIfSigned(plain)
+		m.asIfSigned(plain)
 	}
 	_, err := copyAll(io.Discard, plain)
 	switch {
@@ -263,10 +267,11 @@ func (m *opener) settle(src *sourceReader, plain *cms.EnvelopedReader, inside er
 
 // asIfSigned does to what is left of the plaintext what is done to a signed
 // part, so that garbage takes as long as a message.
-func asIfSigned(plain io.Reader) {
+func (m *opener) asIfSigned(plain io.Reader) {
 	boundary := newBoundary()
 	part := io.MultiReader(strings.NewReader("--"+boundary+"\r\n"), plain)
-	_, _ = mime.SplitSigned(part, boundary, sha256.New()) // it fails: there is no end to the part
+	d := io.MultiWriter(sha256.New(), newDigester(nil, m.room()))
+	_, _ = mime.SplitSigned(part, boundary, d) // it fails: there is no end to the part
 }
 
 // verify checks the signatures. A hash that the micalg parameter did not

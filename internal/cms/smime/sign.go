@@ -34,7 +34,7 @@ type SignedEntity struct {
 // by WriteTo, which reads content again.
 func Sign(ctx context.Context, content Source, signers []cms.Signer, at time.Time) (*SignedEntity, error) {
 	used := usedHashes(signers)
-	d := newDigester(used, false)
+	d := newDigester(used, 0)
 	err := digestSource(ctx, content, d)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)

@@ -78,7 +78,7 @@ func TestDigesterForksAtTheFirstBareLineEnd(t *testing.T) {
 		io.WriteString(w, s)
 		w.Close()
 		for step := 1; step <= len(s)+1; step++ {
-			d := newDigester([]crypto.Hash{crypto.SHA256}, false)
+			d := newDigester([]crypto.Hash{crypto.SHA256}, 0)
 			for rest := s; rest != ""; {
 				n := min(step, len(rest))
 				d.Write([]byte(rest[:n]))
