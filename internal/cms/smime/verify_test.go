@@ -12,7 +12,7 @@ import (
 )
 
 func TestNoPlaintextWithoutAGoodSignature(t *testing.T) {
-	for _, n := range []int{100, 3 * keepPlain} {
+	for _, n := range []int{100, keepPlain + keepPlain/4} {
 		entity := strings.Replace(signedText(t, text(n)), "Subject: x", "Subject: y", 1)
 		o, err := open(t, envelop(t, entity))
 		if err != nil {
@@ -47,7 +47,7 @@ func (c changing) Open() (io.Reader, error) {
 }
 
 func TestContentIsWhatWasVerified(t *testing.T) {
-	content := text(3 * keepPlain)
+	content := text(keepPlain + keepPlain/4)
 	sealed := seal(t, source(content))
 	// CBC lets one who knows the message change it without the key.
 	p := []byte(sealed)
@@ -59,7 +59,7 @@ func TestContentIsWhatWasVerified(t *testing.T) {
 	if p[i] < '0' || p[i] > 'z' {
 		p[i] = 'Q'
 	}
-	for name, later := range map[string]string{"changed": string(p), "another": seal(t, source(text(3*keepPlain+64)))} {
+	for name, later := range map[string]string{"changed": string(p), "another": seal(t, source(text(keepPlain+keepPlain/4+64)))} {
 		n := 0
 		src := changing{source(sealed), source(later), 1, &n}
 		o, err := Open(t.Context(), src, recipient(t, "bob"), Options{})
@@ -78,7 +78,7 @@ func TestContentIsWhatWasVerified(t *testing.T) {
 }
 
 func TestContextAndSourceErrors(t *testing.T) {
-	sealed := seal(t, source(text(3*keepPlain)))
+	sealed := seal(t, source(text(keepPlain+keepPlain/4)))
 	ctx, cancel := context.WithCancel(t.Context())
 	o, err := Open(ctx, source(sealed), recipient(t, "bob"), Options{})
 	if err != nil {
