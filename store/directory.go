@@ -43,7 +43,10 @@ type Account struct {
 	Address  mime.Address `json:"address"`
 	Password string       `json:"password"` // argon2id in PHC form; "" admits nobody
 	Disabled bool         `json:"disabled"`
-	Created  time.Time    `json:"created"`
+	// Patient says that a patient controls the address: it has a certificate of
+	// its own, and its domain's never stands in for it (BB-35).
+	Patient bool      `json:"patient,omitempty"`
+	Created time.Time `json:"created"`
 }
 
 // A Key is a certificate of ours with its private key.
@@ -83,9 +86,9 @@ func (d Direction) Covers(other Direction) bool { return d == Both || d == other
 
 // An Anchor is a certificate that a domain's trust ends at. Source, Domain and
 // Fingerprint together are its identity, so that removing one source never
-// removes what another still gives.
+// removes what another still gives. Those of bundles are kept with their bundle.
 type Anchor struct {
-	Source      string      `json:"source"` // "manual", or the name of a bundle
+	Source      string      `json:"source"` // ManualSource or EVSource
 	Domain      mime.Domain `json:"domain"` // "" is every domain of ours
 	Fingerprint Fingerprint `json:"fingerprint"`
 	Direction   Direction   `json:"direction"`

@@ -11,7 +11,7 @@ import (
 
 // schemaVersion is the version of the layout below. A change of it needs a
 // migration.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // Buckets, with their keys and values. Numbers in keys are big-endian, so that
 // keys sort as the numbers do. Records are JSON where nothing else is said.
@@ -26,6 +26,10 @@ const (
 	bucketAnchors   = "anchors"   // source 0 domain 0 fingerprint → Anchor
 
 	bucketKeyRequests = "keyrequests" // id → keyRequestRecord
+
+	bucketBundles       = "bundles"       // name → Bundle
+	bucketBundleStates  = "bundlestates"  // name → BundleState
+	bucketBundleAnchors = "bundleanchors" // name → SHA-256 of the rest, and see encodeBundleAnchors
 
 	bucketDocuments      = "documents"      // key → documentRecord
 	bucketDocumentBodies = "documentbodies" // key → octets of the document
@@ -63,7 +67,8 @@ func buckets() []string {
 	return []string{bucketMeta, bucketDataKeys, bucketDomains, bucketAccounts, bucketKeys, bucketKeyOwners,
 		bucketAnchors, bucketMailboxes, bucketMailboxNames, bucketMessages, bucketChanges, bucketTombs,
 		bucketDoomed, bucketJobs, bucketDue, bucketJobCounts, bucketTracks, bucketMessageIDs, bucketEvents,
-		bucketBodies, bucketLoose, bucketKeyRequests, bucketDocuments, bucketDocumentBodies}
+		bucketBodies, bucketLoose, bucketKeyRequests, bucketDocuments, bucketDocumentBodies,
+		bucketBundles, bucketBundleStates, bucketBundleAnchors}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -71,11 +76,20 @@ func buckets() []string {
 type migration func(*bolt.Tx) error
 
 // migrations leads from every version there ever was to schemaVersion.
-func migrations() []migration { return []migration{toSchema2} }
+func migrations() []migration { return []migration{toSchema2, toSchema3} }
 
 // toSchema2 adds keys that wait for a certificate and fetched documents.
 func toSchema2(tx *bolt.Tx) error {
-	for _, name := range []string{bucketKeyRequests, bucketDocuments, bucketDocumentBodies} {
+	return createBuckets(tx, bucketKeyRequests, bucketDocuments, bucketDocumentBodies)
+}
+
+// toSchema3 adds trust bundles.
+func toSchema3(tx *bolt.Tx) error {
+	return createBuckets(tx, bucketBundles, bucketBundleStates, bucketBundleAnchors)
+}
+
+func createBuckets(tx *bolt.Tx, names ...string) error {
+	for _, name := range names {
 		_, err := tx.CreateBucket([]byte(name))
 		if err != nil {
 			return fmt.Errorf("creating bucket %s: %w", name, err)
@@ -86,13 +100,11 @@ func toSchema2(tx *bolt.Tx) error {
 
 // createSchema makes an empty store of the newest version.
 func createSchema(tx *bolt.Tx, master KeyWrapper) error {
-	for _, name := range buckets() {
-		_, err := tx.CreateBucket([]byte(name))
-		if err != nil {
-			return fmt.Errorf("creating bucket %s: %w", name, err)
-		}
+	err := createBuckets(tx, buckets()...)
+	if err != nil {
+		return err
 	}
-	err := in(tx, bucketMeta).Put([]byte(metaSchema), u32(schemaVersion))
+	err = in(tx, bucketMeta).Put([]byte(metaSchema), u32(schemaVersion))
 	if err != nil {
 		return err
 	}

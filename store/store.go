@@ -88,6 +88,7 @@ type CheckReport struct {
 	Anchors     int      `json:"anchors"`
 	KeyRequests int      `json:"key_requests"`
 	Documents   int      `json:"documents"`
+	Bundles     int      `json:"bundles"`
 	Messages    int      `json:"messages"`
 	Jobs        int      `json:"jobs"`
 	Tracks      int      `json:"tracks"`
@@ -122,6 +123,7 @@ type Body interface {
 // after the function it was given to returns.
 type Tx interface {
 	DirectoryTx
+	BundleTx
 	MailboxTx
 	QueueTx
 	TrackTx

@@ -26,7 +26,7 @@ func (c *Config) Check() error {
 		}
 	}
 	for _, check := range []func() error{
-		c.checkNames, c.checkListeners, c.checkTLS, c.checkDNS, c.checkDomains, c.checkRoutes, c.checkPolicies, c.checkLimits,
+		c.checkNames, c.checkListeners, c.checkTLS, c.checkDNS, c.checkPublish, c.checkPresets, c.checkDomains, c.checkRoutes, c.checkPolicies, c.checkLimits,
 	} {
 		err := check()
 		if err != nil {
@@ -93,7 +93,7 @@ func (c *Config) checkNames() error {
 	if c.Dir == "" {
 		return errors.New(`key "dir" is empty: name the folder of the store`)
 	}
-	for _, f := range []struct{ key, path string }{{"dir", c.Dir}, {"tls.cert", c.TLS.Cert}, {"tls.key", c.TLS.Key}} {
+	for _, f := range []struct{ key, path string }{{"dir", c.Dir}, {"tls.cert", c.TLS.Cert}, {"tls.key", c.TLS.Key}, {"network.ca", c.Network.CA}} {
 		if strings.ContainsRune(f.path, 0) {
 			return fmt.Errorf("key %q is not a path: it has a NUL", f.key)
 		}

@@ -24,6 +24,8 @@ type Config struct {
 	DNS      DNS         `toml:"dns" doc:"Where names and certificates of others are looked up."`
 	Relay    Relay       `toml:"relay" doc:"How sealed messages leave for other domains."`
 	Network  Network     `toml:"network" doc:"What the fetching of certificates, revocation and bundles may reach."`
+	Publish  Publish     `toml:"publish" doc:"What Postern says of our domains in DNS, when listen.dns is set, and in \"postern publish zone\". Domains and certificates come from the store."`
+	Presets  Presets     `toml:"presets" doc:"Addresses of known trust bundles. None is fetched or believed before \"postern bundle add --preset NAME\" says so."`
 	Trust    Trust       `toml:"trust" doc:"Whom we believe. Anchors are in the store: see \"postern anchor\"."`
 	Seal     Seal        `toml:"seal" doc:"How messages are encrypted for others. Signatures are SHA-256 always."`
 	Limits   Limits      `toml:"limits" doc:"What one peer, one message and one moment may cost."`
@@ -37,6 +39,9 @@ type Listen struct {
 	Backbone    string `toml:"backbone" example:":25" doc:"Sealed mail from other gateways."`
 	IMAP        string `toml:"imap" example:":143" doc:"Mailboxes, STARTTLS before LOGIN."`
 	IMAPS       string `toml:"imaps" example:":993" doc:"Mailboxes, TLS from the first byte (RFC 8314)."`
+	DNS         string `toml:"dns" example:":53" doc:"Our certificates, mail servers and directories as an authoritative name server of our domains, over UDP and TCP (RFC 4398)."`
+	LDAP        string `toml:"ldap" example:":389" doc:"Our certificates as a read-only LDAP directory that asks for no password."`
+	HTTP        string `toml:"http" example:"127.0.0.1:9090" doc:"Metrics for Prometheus at /metrics. It asks for no password: leave it on loopback or behind a firewall."`
 }
 
 // TLS names the PEM files of the listeners' certificate.
@@ -48,6 +53,7 @@ type TLS struct {
 // DNS says whom to ask.
 type DNS struct {
 	Servers []string `toml:"servers" example:"[\"127.0.0.1:53\"]" doc:"Resolvers as IP:PORT, tried in turn. Without them: the system's resolvers."`
+	Port    int      `toml:"port" default:"53" range:"1..65535" doc:"The port of the name servers of other domains. They are asked themselves for CERT records where no resolver gives an answer, since some refuse the question."`
 }
 
 // Relay says how messages leave.
@@ -59,7 +65,27 @@ type Relay struct {
 
 // Network bounds where fetches may go.
 type Network struct {
-	AllowPrivate bool `toml:"allow_private" default:"false" doc:"Whether fetches of certificates, revocation lists, OCSP and bundles, and LDAP, may reach loopback and private addresses. A stranger's certificate names these addresses: leave it false except for tests and closed networks."`
+	AllowPrivate bool   `toml:"allow_private" default:"false" doc:"Whether fetches of certificates, revocation lists, OCSP and bundles, and LDAP, may reach loopback and private addresses. A stranger's certificate names these addresses: leave it false except for tests and closed networks."`
+	CA           string `toml:"ca" example:"tls/ca.pem" doc:"PEM file of more authorities that HTTPS servers may be certified by when something is fetched from them, beside those of the system."`
+}
+
+// Publish says what our domains publish beside their certificates.
+type Publish struct {
+	NameServers []string               `toml:"name_servers" example:"[\"ns1.b.example\", \"ns2.b.example\"]" doc:"Host names of the name servers of our domains, this one and those that copy it. Without them: hostname."`
+	Mail        []string               `toml:"mail" example:"[\"10 mail.b.example\"]" doc:"Mail servers of our domains, each as PREFERENCE HOST. Without them: hostname."`
+	Directories []string               `toml:"directories" example:"[\"ldap.b.example:389\"]" doc:"LDAP servers of our domains, each as HOST:PORT, in order of priority. Without them: hostname with the port of listen.ldap, if that is set."`
+	Hosts       map[mime.Domain]string `toml:"hosts" example:"{ \"mail.b.example\" = \"192.0.2.1 2001:db8::1\" }" doc:"Addresses of hosts in our domains, with spaces between them; several hosts may stand under [publish.hosts], one a line. A name server, mail server or directory whose name is in a domain of ours needs one."`
+	TTL         time.Duration          `toml:"ttl" default:"1h" range:"1s..24h" doc:"How long others may keep what we publish. A new certificate is found this much later at most."`
+	Rate        int                    `toml:"rate" default:"50" range:"1..1000000" doc:"Answers a second over UDP to one network of clients (IPv4 /24, IPv6 /56). More are truncated, so that a client comes by TCP and an address that was forged gets nothing large."`
+}
+
+// Presets holds the addresses of known trust bundles.
+type Presets struct {
+	BBPatient      string `toml:"bb_patient" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=d7a59811-ad48-e211-8bc3-78e3b5114607" doc:"Blue Button+ Patients: the apps of patients. Senders believe it (out)."`
+	BBProvider     string `toml:"bb_provider" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=ba942b18-ad48-e211-8bc3-78e3b5114607" doc:"Blue Button+ Providers: those who hold records. Apps that receive believe it (in)."`
+	BBPatientTest  string `toml:"bb_patient_test" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=4d9daaf9-384a-e211-8bc3-78e3b5114607" doc:"The twin of bb_patient for tests. No patient's record belongs under it."`
+	BBProviderTest string `toml:"bb_provider_test" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=cb300117-3a4a-e211-8bc3-78e3b5114607" doc:"The twin of bb_provider for tests. No patient's record belongs under it."`
+	NATE           string `toml:"nate_bb4c" default:"https://bundles.nate-trust.org/NateService/admin/download?type=.p7b&bundleName=NATE%20Blue%20Button%20For%20Consumers%20(NBB4C)" doc:"NATE Blue Button for Consumers: apps of consumers, successor of bb_patient. Senders believe it (out)."`
 }
 
 // Trust says by which rules certificates are judged.

@@ -14,7 +14,6 @@ import (
 
 	"postern/internal/config"
 	"postern/internal/gateway"
-	"postern/mime"
 	"postern/store"
 	"postern/trust/discovery"
 	"postern/trust/reason"
@@ -37,8 +36,8 @@ type server struct {
 // none is a network where nobody publishes anything.
 type none struct{}
 
-func (none) Find(_ context.Context, a mime.Address) discovery.Result {
-	return discovery.Result{Err: reason.New(reason.NoCertificate, "nothing for %s", a)}
+func (none) Find(_ context.Context, r discovery.Request) discovery.Result {
+	return discovery.Result{Err: reason.New(reason.NoCertificate, "nothing for %s", r.Address)}
 }
 
 func serve(t *testing.T) *server {

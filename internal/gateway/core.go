@@ -29,7 +29,7 @@ import (
 
 // A Finder finds the certificates of an address outside of our own domains.
 type Finder interface {
-	Find(ctx context.Context, a mime.Address) discovery.Result
+	Find(ctx context.Context, r discovery.Request) discovery.Result
 }
 
 // A Sender delivers a sealed message to one destination, with one result for
@@ -73,6 +73,7 @@ type Core struct {
 	Log         *slog.Logger
 
 	directories directories
+	bundles     refresher
 	keeper      *evidence.Keeper // Evidence, if it is one of ours
 	wrong       throttle         // passwords
 	crypto      *semaphore.Weighted

@@ -40,9 +40,9 @@ type hangingFinder struct {
 	domain mime.Domain
 }
 
-func (h hangingFinder) Find(ctx context.Context, a mime.Address) discovery.Result {
-	if a.Domain() != h.domain {
-		return h.Finder.Find(ctx, a)
+func (h hangingFinder) Find(ctx context.Context, r discovery.Request) discovery.Result {
+	if r.Address.Domain() != h.domain {
+		return h.Finder.Find(ctx, r)
 	}
 	wait(ctx)
 	return discovery.Result{Err: reason.New(reason.DiscoveryTimeout, "silence")}

@@ -199,7 +199,8 @@ func addrs(t testing.TB, all ...string) []mime.Address {
 }
 
 // Find answers from the sites: what their directories have is what they publish.
-func (w *world) Find(ctx context.Context, a mime.Address) discovery.Result {
+func (w *world) Find(ctx context.Context, r discovery.Request) discovery.Result {
+	a := r.Address
 	if w.find != nil {
 		r, ok := w.find(a)
 		if ok {

@@ -36,7 +36,7 @@ func (c *Core) Route(ctx context.Context, dir *Directory, from mime.Domain, to m
 	if dir.IsOurs(to.Domain()) {
 		found = localResult(dir, to, at)
 	} else {
-		found = c.Finder.Find(ctx, to)
+		found = c.Finder.Find(ctx, discovery.Request{Address: to})
 	}
 	return c.judge(ctx, dir, from, to, found, at)
 }

@@ -23,11 +23,11 @@ type Resolver struct {
 	Budget  time.Duration // for one Find; 0 is DefaultBudget
 }
 
-// Find asks the four sources for the certificates of addr, one after the other,
+// Find asks the four sources for the certificates of an address, one after the other,
 // and stops at the first that has any, be they good or not: an unusable
 // certificate is an answer, and the next source no way around it (CD-41).
 // A source that fails is passed over (CD-9, CD-31).
-func (r *Resolver) Find(ctx context.Context, addr mime.Address) Result {
+func (r *Resolver) Find(ctx context.Context, ask Request) Result {
 	budget := r.Budget
 	if budget <= 0 {
 		budget = DefaultBudget
@@ -35,7 +35,7 @@ func (r *Resolver) Find(ctx context.Context, addr mime.Address) Result {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 
-	f := finder{Resolver: r, addr: addr}
+	f := finder{Resolver: r, addr: ask.Address}
 	if !f.run(ctx) {
 		f.result.Err = f.nothing(ctx)
 	}

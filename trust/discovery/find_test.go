@@ -117,7 +117,7 @@ func TestDNSDiscoveryAgainstBIND(t *testing.T) {
 		{"CD-9 SERVFAIL", "alice@broken.example", reason.DiscoveryTimeout, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			check(t, r.Find(t.Context(), address(t, c.address)), c.code, c.want...)
+			check(t, r.Find(t.Context(), discovery.Request{Address: address(t, c.address)}), c.code, c.want...)
 		})
 	}
 }
@@ -145,9 +145,9 @@ func TestCD9_FailureOfOneStepIsPassedOver(t *testing.T) {
 					z.ServeDNS(w, q)
 				}))
 			}
-			check(t, behind(empty).Find(t.Context(), address(t, "alice@b.example")), reason.DiscoveryTimeout)
+			check(t, behind(empty).Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")}), reason.DiscoveryTimeout)
 			if broken == "alice.b.example." {
-				check(t, behind(z).Find(t.Context(), address(t, "alice@b.example")), reason.OK,
+				check(t, behind(z).Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")}), reason.OK,
 					place{"domain", discovery.DNSDomain})
 			}
 		})
@@ -158,7 +158,7 @@ func TestFindEndsWithItsBudget(t *testing.T) {
 	r := resolver(t, silent(t))
 	r.Budget = 50 * time.Millisecond
 	began := time.Now()
-	check(t, r.Find(context.Background(), address(t, "alice@b.example")), reason.DiscoveryTimeout)
+	check(t, r.Find(context.Background(), discovery.Request{Address: address(t, "alice@b.example")}), reason.DiscoveryTimeout)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %v", took)
 	}
@@ -170,12 +170,12 @@ func TestTooManyCertificatesAreCutOff(t *testing.T) {
 	for range discovery.MaxCertificates + 5 {
 		records = append(records, zone.DomainCERT("b.example", ca.leaf("x")))
 	}
-	got := resolver(t, serve(t, records...)).Find(t.Context(), address(t, "alice@b.example"))
+	got := resolver(t, serve(t, records...)).Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")})
 	if len(got.Certificates) != discovery.MaxCertificates {
 		t.Errorf("%d certificates: %s", len(got.Certificates), got.Steps[1].Outcome)
 	}
 }
 
 func TestNullAddressHasNoCertificate(t *testing.T) {
-	check(t, resolver(t, silent(t)).Find(t.Context(), mime.Address{}), reason.NoCertificate)
+	check(t, resolver(t, silent(t)).Find(t.Context(), discovery.Request{Address: mime.Address{}}), reason.NoCertificate)
 }

@@ -53,13 +53,13 @@ func TestCP13_LDAPDiscoveryAgainstSlapd(t *testing.T) {
 		{"CD-28 backslash", `"\\2a"@b.example`, []place{domain}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			check(t, r.Find(t.Context(), address(t, c.address)), reason.OK, c.want...)
+			check(t, r.Find(t.Context(), discovery.Request{Address: address(t, c.address)}), reason.OK, c.want...)
 		})
 	}
 	t.Run("private addresses are guarded", func(t *testing.T) {
 		guarded := *r
 		guarded.Network = guard.Policy{}
-		got := guarded.Find(t.Context(), address(t, "alice@b.example"))
+		got := guarded.Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")})
 		check(t, got, reason.NoCertificate)
 		last := got.Steps[len(got.Steps)-1]
 		if last.Err == nil || !strings.Contains(last.Err.Error(), guard.ErrForbidden.Error()) {
@@ -92,7 +92,7 @@ func TestLDAPServersInOrder(t *testing.T) {
 		{"a target without an address", []zone.Record{zone.SRV(ldapService, 0, 0, 389, "nohost.b.example")}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := resolver(t, serve(t, c.servers...)).Find(t.Context(), address(t, "alice@b.example"))
+			got := resolver(t, serve(t, c.servers...)).Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")})
 			if c.want == "" {
 				check(t, got, reason.NoCertificate)
 				return
@@ -106,7 +106,7 @@ func TestLDAPServersInOrder(t *testing.T) {
 func TestCD42_LaterSourcesAreNotAsked(t *testing.T) {
 	ca := newAuthority(t)
 	r := resolver(t, serve(t, zone.DomainCERT("b.example", ca.leaf("dns")), directory(t, 0, 0, testnet.DeadPort(t))))
-	got := r.Find(t.Context(), address(t, "alice@b.example"))
+	got := r.Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")})
 	check(t, got, reason.OK, place{"dns", discovery.DNSDomain})
 	if len(got.Steps) != 2 {
 		t.Errorf("%d steps", len(got.Steps))
@@ -135,7 +135,7 @@ func TestCD31_HostileDirectoriesEndInNothing(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := resolver(t, serve(t, directory(t, 0, 0, listen(t, c.serve))))
 			began := time.Now()
-			check(t, r.Find(t.Context(), address(t, "alice@b.example")), reason.NoCertificate)
+			check(t, r.Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")}), reason.NoCertificate)
 			if took := time.Since(began); took > 15*time.Second {
 				t.Errorf("took %v", took)
 			}
@@ -147,7 +147,7 @@ func TestSilentDirectoryEndsWithTheContext(t *testing.T) {
 	r := resolver(t, serve(t, directory(t, 0, 0, listen(t, func(c net.Conn) { hold(c) }))))
 	r.Budget = 300 * time.Millisecond
 	began := time.Now()
-	check(t, r.Find(t.Context(), address(t, "alice@b.example")), reason.DiscoveryTimeout)
+	check(t, r.Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")}), reason.DiscoveryTimeout)
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("took %v", took)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"time"
 
+	"postern/mime"
 	"postern/trust/reason"
 )
 
@@ -19,27 +20,68 @@ const (
 	LDAPDomain  Source = "ldap-domain"
 )
 
+// A Request asks for the certificates of one address.
+type Request struct {
+	Address mime.Address
+	// Fresh has every question asked anew. What comes of it is kept like any
+	// other answer.
+	Fresh bool
+}
+
 // Found is a certificate and where it was. Nobody has judged it.
 type Found struct {
 	Certificate *x509.Certificate
 	Source      Source
 }
 
+// An Answer is what kind of answer a question got, as postern lookup --json
+// prints it.
+type Answer string
+
+// The answers. Those up to AnswerNoService are answers; the others are failures,
+// after which a later try may go otherwise.
+const (
+	AnswerFound       Answer = "found"          // records, entries or a document
+	AnswerNoName      Answer = "no-such-name"   // NXDOMAIN
+	AnswerNoRecord    Answer = "no-such-record" // NODATA
+	AnswerNoEntry     Answer = "no-entry"       // a directory has no certificate there
+	AnswerNoService   Answer = "no-service"     // SRV says that there is none (CD-25)
+	AnswerNotAsked    Answer = "not-asked"      // the address has no name in DNS, or the time was over
+	AnswerServFail    Answer = "servfail"
+	AnswerRefused     Answer = "refused"     // by the server: REFUSED, or an LDAP bind that it does not take
+	AnswerTimeout     Answer = "timeout"     // nobody answered in time
+	AnswerUnreachable Answer = "unreachable" // no connection
+	AnswerForbidden   Answer = "forbidden"   // the guard does not let us go there
+	AnswerBroken      Answer = "broken"      // an answer that makes no sense
+)
+
 // A Step is one question to one server, for our own eyes.
 type Step struct {
 	Source       Source
-	Query        string // the name and type, or the filter
+	Query        string // the name and type, the filter, or the URL
 	Server       string // address and port of the one that was asked last
 	Duration     time.Duration
+	Answer       Answer
 	Outcome      string // what came of it, in words
 	Certificates int    // how many were found
-	Err          error  // of a failure; an answer that there is nothing is none
+	// Cached says that nobody was asked now; the answer is Age old.
+	Cached bool
+	Age    time.Duration
+	// Left is how long the answer may still be used without asking; 0 is not at all.
+	Left time.Duration
+	Then string // why the search ended here or went on, in words
+	Err  error  // of a failure; an answer that there is nothing is none
 }
 
 // A Result is all that Find learnt.
 type Result struct {
 	Certificates []Found
 	Steps        []Step
+	// Cached says that certificates come from an earlier look-up.
+	Cached bool
+	// Questions is how many questions went to the network for this result. One
+	// that several look-ups waited for counts in each.
+	Questions int
 	// Err is nil if there are certificates; otherwise NoCertificate, or
 	// DiscoveryTimeout if a later try may find some.
 	Err *reason.Error

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"time"
+
+	"postern/mime"
+)
+
+// A Bundle is a collection of trust anchors that is fetched from elsewhere, and
+// who believes it. Its anchors are kept beside it, once, for all who do: see
+// DirectoryTx.
+type Bundle struct {
+	Name string `json:"name"` // 1 to 64 of a-z, 0-9, "-" and "."; the source of its anchors
+	URL  string `json:"url"`
+	// Signer is the certificate, in DER, that must have signed the bundle or
+	// issued its signer's certificate (TB-5). Without one the bundle is taken
+	// unsigned, or by whatever signature it has.
+	Signer []byte `json:"signer,omitempty"`
+	// Attached says for whom the anchors count, and in which direction (TB-18).
+	// No domain is there twice; with none, nobody believes the bundle.
+	Attached []Attachment `json:"attached"`
+	// Every is how long a set counts as fresh; 0 has it fetched only when asked.
+	Every   time.Duration `json:"every"`
+	Created time.Time     `json:"created"`
+}
+
+// An Attachment is a domain of ours, or with "" every one, that believes a
+// bundle in a direction.
+type Attachment struct {
+	Domain    mime.Domain `json:"domain"`
+	Direction Direction   `json:"direction"`
+}
+
+// A BundleState is how the fetching of a bundle went (TB-14). It is no part of
+// the directory's generation.
+type BundleState struct {
+	Attempted time.Time `json:"attempted,omitzero"` // the last try
+	Succeeded time.Time `json:"succeeded,omitzero"` // the last try that gave a good set, changed or not
+	Changed   time.Time `json:"changed,omitzero"`   // when the anchors changed last
+	Next      time.Time `json:"next,omitzero"`      // when it is due; zero: at once
+	// FailedSince is the first failure of a row that has not ended; zero if the
+	// last try was good.
+	FailedSince time.Time `json:"failed_since,omitzero"`
+	Failures    int       `json:"failures"`         // in a row
+	Failure     string    `json:"failure"`          // the kind of the last one, "" if the last try was good
+	Detail      string    `json:"detail,omitempty"` // for the operator
+
+	// SHA256 is that of the file as it was fetched (TB-12), ETag and LastModified
+	// what its server called it.
+	SHA256       Fingerprint `json:"sha256"`
+	ETag         string      `json:"etag,omitempty"`
+	LastModified string      `json:"last_modified,omitempty"`
+
+	Anchors int `json:"anchors"` // certificates in the set
+	Bad     int `json:"bad"`     // that could not be read
+}
+
+// A BundleAnchor is one certificate of a bundle.
+type BundleAnchor struct {
+	Certificate []byte // DER
+	// Policies are those, in dotted form, that a certificate must have to be
+	// believed by this anchor, if the bundle's metadata asks for any (TB-8).
+	Policies []string
+}
+
+// BundleTx holds the bundles.
+type BundleTx interface {
+	Bundle(name string) (Bundle, error)
+	Bundles() ([]Bundle, error)
+	// PutBundle creates or replaces a bundle. Its state and anchors stay.
+	PutBundle(Bundle) error
+	// RemoveBundle takes along the state and the anchors.
+	RemoveBundle(name string) error
+
+	// BundleState returns the zero state of a bundle that was never fetched.
+	BundleState(name string) (BundleState, error)
+	PutBundleState(name string, s BundleState) error
+
+	// BundleAnchors returns the set that was put last, in its order. Content names
+	// it: another set, or none, has another.
+	BundleAnchors(name string) (anchors []BundleAnchor, content Fingerprint, err error)
+	// BundleContent is BundleAnchors without the anchors.
+	BundleContent(name string) (Fingerprint, error)
+	// PutBundleAnchors replaces the whole set (TB-13).
+	PutBundleAnchors(name string, anchors []BundleAnchor) error
+}
