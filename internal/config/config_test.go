@@ -27,17 +27,35 @@ submissions = "[::1]:465"
 backbone = ":25"
 imap = "localhost:143"
 imaps = "0.0.0.0:993"
+dns = "127.0.0.1:53"
+ldap = ":389"
+http = "127.0.0.1:9090"
 [tls]
 cert = "tls/cert.pem"
 key = "/etc/key.pem"
 [dns]
 servers = ["127.0.0.1:5353", "[::1]:53"]
+port = 5353
 [relay]
 routes = { "A.example" = "127.0.0.1:2525", "c.example" = "mx.c.example:25" }
 port = 2526
 retry_for = "24h"
 [network]
 allow_private = true
+ca = "tls/ca.pem"
+[publish]
+name_servers = ["ns1.b.example"]
+mail = ["10 mail.b.example"]
+directories = ["ldap.b.example:389"]
+hosts = { "Mail.b.example" = "192.0.2.1 2001:db8::1" }
+ttl = "10m"
+rate = 7
+[presets]
+bb_patient = "https://a.example/p"
+bb_provider = "https://a.example/q"
+bb_patient_test = "https://a.example/pt"
+bb_provider_test = "https://a.example/qt"
+nate_bb4c = "https://a.example/n"
 [trust]
 profile = "1.2"
 accept_unwrapped = true
@@ -72,10 +90,19 @@ func fullConfig() *config.Config {
 		Listen: config.Listen{
 			Submission: "127.0.0.1:587", Submissions: "[::1]:465", Backbone: ":25",
 			IMAP: "localhost:143", IMAPS: "0.0.0.0:993",
+			DNS: "127.0.0.1:53", LDAP: ":389", HTTP: "127.0.0.1:9090",
 		},
 		TLS:     config.TLS{Cert: "/etc/postern/tls/cert.pem", Key: "/etc/key.pem"},
-		DNS:     config.DNS{Servers: []string{"127.0.0.1:5353", "[::1]:53"}},
-		Network: config.Network{AllowPrivate: true},
+		DNS:     config.DNS{Servers: []string{"127.0.0.1:5353", "[::1]:53"}, Port: 5353},
+		Network: config.Network{AllowPrivate: true, CA: "/etc/postern/tls/ca.pem"},
+		Publish: config.Publish{
+			NameServers: []string{"ns1.b.example"}, Mail: []string{"10 mail.b.example"}, Directories: []string{"ldap.b.example:389"},
+			Hosts: map[mime.Domain]string{"mail.b.example": "192.0.2.1 2001:db8::1"}, TTL: 10 * time.Minute, Rate: 7,
+		},
+		Presets: config.Presets{
+			BBPatient: "https://a.example/p", BBProvider: "https://a.example/q", BBPatientTest: "https://a.example/pt",
+			BBProviderTest: "https://a.example/qt", NATE: "https://a.example/n",
+		},
 		Relay: config.Relay{
 			Routes: map[mime.Domain]string{"a.example": "127.0.0.1:2525", "c.example": "mx.c.example:25"},
 			Port:   2526, RetryFor: 24 * time.Hour,
@@ -108,7 +135,16 @@ func TestParseReadsEveryKey(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	want := &config.Config{
-		Dir:   "data",
+		Dir:     "data",
+		DNS:     config.DNS{Port: 53},
+		Publish: config.Publish{TTL: time.Hour, Rate: 50},
+		Presets: config.Presets{
+			BBPatient:      "https://secure.bluebuttontrust.org/p7b.ashx?id=d7a59811-ad48-e211-8bc3-78e3b5114607",
+			BBProvider:     "https://secure.bluebuttontrust.org/p7b.ashx?id=ba942b18-ad48-e211-8bc3-78e3b5114607",
+			BBPatientTest:  "https://secure.bluebuttontrust.org/p7b.ashx?id=4d9daaf9-384a-e211-8bc3-78e3b5114607",
+			BBProviderTest: "https://secure.bluebuttontrust.org/p7b.ashx?id=cb300117-3a4a-e211-8bc3-78e3b5114607",
+			NATE:           "https://bundles.nate-trust.org/NateService/admin/download?type=.p7b&bundleName=NATE%20Blue%20Button%20For%20Consumers%20(NBB4C)",
+		},
 		Relay: config.Relay{Port: 25, RetryFor: 72 * time.Hour},
 		Trust: config.Trust{Profile: "1.3", Revocation: "soft", Wait: 5 * time.Second, Signers: "community"},
 		Seal:  config.Seal{Cipher: "aes-256-cbc", KeyTransport: "profile"},
@@ -163,12 +199,14 @@ func TestDescriptionIsTrue(t *testing.T) {
 		t.Fatalf("%v in\n%s", err, active)
 	}
 	got.Hostname, got.Listen, got.TLS, got.DNS.Servers, got.Relay.Routes = "", config.Listen{}, config.TLS{}, nil, nil
+	got.Network.CA, got.Publish.NameServers, got.Publish.Mail, got.Publish.Directories, got.Publish.Hosts = "", nil, nil, nil, nil
 	got.Trust.SignersOf, got.Trust.EVPolicies, got.Seal.CipherTo, got.Seal.KeyTransportTo = nil, nil, nil, nil
 	if diff := cmp.Diff(config.Default(), got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	for i, line := range strings.Split(b.String(), "\n") {
-		if len(line) > 80 {
+		words := strings.Fields(strings.TrimLeft(line, "# "))
+		if len(line) > 80 && len(words) > 1 && !strings.Contains(line, "://") { // an address cannot be broken
 			t.Errorf("line %d is %d octets long", i+1, len(line))
 		}
 	}
