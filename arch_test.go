@@ -78,7 +78,6 @@ func TestImportLines(t *testing.T) {
 		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
 		"internal/interop":         {}, // tests alone
 		"internal/testnet":         {"mime", "internal/cms", "trust", "bundle"},
-		"trust/discovery/zone":     {"mime", "internal/cms", "trust", "bundle", "internal/guard", "internal/fetch"},
 		"internal/publish":         {"mime", "internal/cms", "trust", "bundle", "internal/guard", "internal/fetch"},
 		"internal/metrics":         {},
 		"internal/guard":           {},

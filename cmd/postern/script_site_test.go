@@ -22,8 +22,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"postern/internal/publish/named"
 	"postern/mime"
-	"postern/trust/discovery/zone"
 )
 
 // patience bounds every wait, on a machine that does much else.
@@ -192,21 +192,21 @@ func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
 // 127.0.0.1, and as CERT records the certificates of a PEM file, if one is
 // named. Its address is then $DNS.
 func scriptDNS(ts *testscript.TestScript, neg bool, args []string) {
-	var records []zone.Record
+	var records []named.Record
 	for _, arg := range args {
 		text, file, _ := strings.Cut(arg, "=")
 		domain, err := mime.ParseDomain(text)
 		ts.Check(err)
 		host := "mail." + text
-		records = append(records, zone.Apex(text, host), zone.MX(text, 10, host), zone.A(host, netip.MustParseAddr("127.0.0.1")))
+		records = append(records, named.Apex(text, host), named.MX(text, 10, host), named.A(host, netip.MustParseAddr("127.0.0.1")))
 		if file == "" {
 			continue
 		}
 		for _, c := range readCertificates(ts, file) {
-			records = append(records, zone.DomainCERT(domain, c))
+			records = append(records, named.DomainCERT(domain, c))
 		}
 	}
-	z, err := zone.New(records...)
+	z, err := named.Records(records...)
 	ts.Check(err)
 	ts.Check(z.Start("127.0.0.1:0"))
 	ts.Defer(func() { ts.Check(z.Close()) })

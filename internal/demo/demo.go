@@ -18,9 +18,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"postern/internal/publish/named"
 	"postern/mime"
 	"postern/store"
-	"postern/trust/discovery/zone"
 )
 
 // limit bounds the whole demonstration.
@@ -34,7 +34,7 @@ type show struct {
 	log     *slog.Logger
 
 	hospital, app, stranger *site
-	zone                    *zone.Zone
+	zone                    *named.Zone
 }
 
 // Run makes three gateways under dir, sends a record from one to another and
@@ -113,17 +113,17 @@ func (s *show) build(ctx context.Context, serving *errgroup.Group) error {
 
 // startDNS publishes what the gateways would: mail servers and certificates.
 func (s *show) startDNS(address string) error {
-	var records []zone.Record
+	var records []named.Record
 	for _, one := range []*site{s.hospital, s.app, s.stranger} {
 		domain, host := string(one.domain), string(one.cfg.Hostname)
-		records = append(records, zone.Apex(domain, host), zone.MX(domain, 10, host),
-			zone.A(host, netip.AddrFrom4([4]byte{127, 0, 0, 1})), zone.DomainCERT(one.domain, one.leaf))
+		records = append(records, named.Apex(domain, host), named.MX(domain, 10, host),
+			named.A(host, netip.AddrFrom4([4]byte{127, 0, 0, 1})), named.DomainCERT(one.domain, one.leaf))
 	}
 	// A domain that takes mail but has no certificate.
-	records = append(records, zone.Apex("plain.example", "mail.plain.example"), zone.MX("plain.example", 10, "mail.plain.example"),
-		zone.A("mail.plain.example", netip.AddrFrom4([4]byte{127, 0, 0, 1})))
+	records = append(records, named.Apex("plain.example", "mail.plain.example"), named.MX("plain.example", 10, "mail.plain.example"),
+		named.A("mail.plain.example", netip.AddrFrom4([4]byte{127, 0, 0, 1})))
 	var err error
-	s.zone, err = zone.New(records...)
+	s.zone, err = named.Records(records...)
 	if err != nil {
 		return fmt.Errorf("making the zones: %w", err)
 	}

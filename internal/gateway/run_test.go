@@ -16,12 +16,12 @@ import (
 	"time"
 
 	"postern/internal/config"
+	"postern/internal/publish/named"
 	"postern/internal/testnet"
 	"postern/mime"
 	"postern/pickup"
 	"postern/smtp"
 	"postern/store"
-	"postern/trust/discovery/zone"
 )
 
 // A house is a whole gateway as postern init makes it, with its listeners.
@@ -128,8 +128,8 @@ func TestAS42_AS85_RecordCrossesRealSockets(t *testing.T) {
 	pki := testnet.NewPKI(t, time.Now())
 	root := pki.Root("root")
 	ida, idb := root.Leaf("a.example"), root.Leaf("b.example")
-	z, err := zone.New(zone.Apex("a.example", "ns.a.example"), zone.Apex("b.example", "ns.b.example"),
-		zone.DomainCERT("a.example", ida.Cert), zone.DomainCERT("b.example", idb.Cert))
+	z, err := named.Records(named.Apex("a.example", "ns.a.example"), named.Apex("b.example", "ns.b.example"),
+		named.DomainCERT("a.example", ida.Cert), named.DomainCERT("b.example", idb.Cert))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/miekg/dns"
 
+	"postern/internal/publish/named"
 	"postern/internal/testnet"
 	"postern/trust/discovery"
-	"postern/trust/discovery/zone"
 	"postern/trust/reason"
 )
 
@@ -94,7 +94,7 @@ func TestCP12_AnswersThatNeedAnotherTry(t *testing.T) {
 }
 
 func TestCD9_FailuresAreToldFromAnswers(t *testing.T) {
-	ours := serve(t, zone.A("host.b.example", loopback), zone.CNAME("loop.b.example", "loop.b.example"))
+	ours := serve(t, named.A("host.b.example", loopback), named.CNAME("loop.b.example", "loop.b.example"))
 	for _, c := range []struct {
 		name, server, query string
 		temporary           bool
@@ -124,7 +124,7 @@ func TestCD9_FailuresAreToldFromAnswers(t *testing.T) {
 }
 
 func TestCD9_NextServerAnswersForOneThatFails(t *testing.T) {
-	good := serve(t, zone.A("host.b.example", loopback))
+	good := serve(t, named.A("host.b.example", loopback))
 	for _, bad := range []string{fake(t, code(dns.RcodeServerFailure)), testnet.DeadPort(t), silent(t)} {
 		d := client(t, bad, good)
 		d.TryTimeout = 300 * time.Millisecond
@@ -156,12 +156,12 @@ func TestSilenceEndsByTriesAndByContext(t *testing.T) {
 }
 
 func TestCD8_AliasesAreFollowedSoFar(t *testing.T) {
-	var records []zone.Record
+	var records []named.Record
 	names := strings.Split("a b c d e f g h i j", " ")
 	for i := range len(names) - 1 {
-		records = append(records, zone.CNAME(names[i]+".b.example", names[i+1]+".b.example"))
+		records = append(records, named.CNAME(names[i]+".b.example", names[i+1]+".b.example"))
 	}
-	d := client(t, serve(t, append(records, zone.A("j.b.example", loopback))...))
+	d := client(t, serve(t, append(records, named.A("j.b.example", loopback))...))
 	if got, err := d.LookupHost(t.Context(), "b.b.example"); err != nil || len(got) != 1 {
 		t.Errorf("8 aliases: %v, %v", got, err)
 	}
@@ -172,11 +172,11 @@ func TestCD8_AliasesAreFollowedSoFar(t *testing.T) {
 
 func TestLookupMX(t *testing.T) {
 	d := client(t, serve(t,
-		zone.MX("b.example", 20, "second.b.example"), zone.MX("b.example", 10, "first.b.example"),
-		zone.MX("null.b.example", 0, "."),
-		zone.MX("mixed.b.example", 0, "."), zone.MX("mixed.b.example", 5, "host.b.example"),
-		zone.A("host.b.example", loopback), zone.A("six.b.example", netip.IPv6Loopback()),
-		zone.CNAME("alias.b.example", "b.example"), zone.SRV("_x._tcp.b.example", 0, 0, 1, "host.b.example")))
+		named.MX("b.example", 20, "second.b.example"), named.MX("b.example", 10, "first.b.example"),
+		named.MX("null.b.example", 0, "."),
+		named.MX("mixed.b.example", 0, "."), named.MX("mixed.b.example", 5, "host.b.example"),
+		named.A("host.b.example", loopback), named.A("six.b.example", netip.IPv6Loopback()),
+		named.CNAME("alias.b.example", "b.example"), named.SRV("_x._tcp.b.example", 0, 0, 1, "host.b.example")))
 	for _, c := range []struct {
 		domain string
 		want   []discovery.MX
@@ -205,7 +205,7 @@ func TestLookupMX(t *testing.T) {
 }
 
 func TestLookupHostTakesWhatThereIs(t *testing.T) {
-	d := client(t, serve(t, zone.A("both.b.example", loopback), zone.A("both.b.example", netip.IPv6Loopback())))
+	d := client(t, serve(t, named.A("both.b.example", loopback), named.A("both.b.example", netip.IPv6Loopback())))
 	got, err := d.LookupHost(t.Context(), "both.b.example")
 	if err != nil || len(got) != 2 || got[0] != loopback {
 		t.Errorf("got %v, %v", got, err)
@@ -232,7 +232,7 @@ func TestLookupHostTakesWhatThereIs(t *testing.T) {
 }
 
 func TestCD25_NoServiceIsNoServer(t *testing.T) {
-	d := client(t, serve(t, zone.SRV("_ldap._tcp.b.example", 0, 0, 389, ".")))
+	d := client(t, serve(t, named.SRV("_ldap._tcp.b.example", 0, 0, 389, ".")))
 	if got, err := d.LookupSRV(t.Context(), "_ldap._tcp.b.example"); !errors.Is(err, discovery.ErrNoData) {
 		t.Errorf("got %v, %v", got, err)
 	}

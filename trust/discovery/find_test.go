@@ -11,10 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/miekg/dns"
 
+	"postern/internal/publish/named"
 	"postern/internal/testnet"
 	"postern/mime"
 	"postern/trust/discovery"
-	"postern/trust/discovery/zone"
 	"postern/trust/reason"
 )
 
@@ -128,15 +128,15 @@ func TestCD9_FailureOfOneStepIsPassedOver(t *testing.T) {
 	cert := ca.leaf("domain")
 	for _, broken := range []string{"alice.b.example.", "b.example.", "_ldap._tcp.b.example."} {
 		t.Run(broken, func(t *testing.T) {
-			z, err := zone.New(zone.Apex("b.example", "ns.b.example"), zone.DomainCERT("b.example", cert))
+			z, err := named.Records(named.Apex("b.example", "ns.b.example"), named.DomainCERT("b.example", cert))
 			if err != nil {
 				t.Fatal(err)
 			}
-			empty, err := zone.New(zone.Apex("b.example", "ns.b.example"))
+			empty, err := named.Records(named.Apex("b.example", "ns.b.example"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			behind := func(z *zone.Zone) *discovery.Resolver {
+			behind := func(z *named.Zone) *discovery.Resolver {
 				return resolver(t, fake(t, func(w dns.ResponseWriter, q *dns.Msg) {
 					if q.Question[0].Name == broken {
 						code(dns.RcodeServerFailure)(w, q)
@@ -166,9 +166,9 @@ func TestFindEndsWithItsBudget(t *testing.T) {
 
 func TestTooManyCertificatesAreCutOff(t *testing.T) {
 	ca := newAuthority(t)
-	var records []zone.Record
+	var records []named.Record
 	for range discovery.MaxCertificates + 5 {
-		records = append(records, zone.DomainCERT("b.example", ca.leaf("x")))
+		records = append(records, named.DomainCERT("b.example", ca.leaf("x")))
 	}
 	got := resolver(t, serve(t, records...)).Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")})
 	if len(got.Certificates) != discovery.MaxCertificates {

@@ -8,16 +8,16 @@ import (
 	"time"
 
 	"postern/internal/guard"
+	"postern/internal/publish/named"
 	"postern/internal/testnet"
 	"postern/trust/discovery"
-	"postern/trust/discovery/zone"
 	"postern/trust/reason"
 )
 
 const ldapService = "_ldap._tcp.b.example"
 
 // directory returns the SRV record of an LDAP server on loopback.
-func directory(t testing.TB, priority, weight uint16, addr string) zone.Record {
+func directory(t testing.TB, priority, weight uint16, addr string) named.Record {
 	t.Helper()
 	_, text, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -27,7 +27,7 @@ func directory(t testing.TB, priority, weight uint16, addr string) zone.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return zone.SRV(ldapService, priority, weight, uint16(port), "ns.b.example")
+	return named.SRV(ldapService, priority, weight, uint16(port), "ns.b.example")
 }
 
 func TestCP13_LDAPDiscoveryAgainstSlapd(t *testing.T) {
@@ -79,17 +79,17 @@ func TestLDAPServersInOrder(t *testing.T) {
 	one, two, empty, dead := slapd("one"), slapd("two"), slapd(""), testnet.DeadPort(t)
 	for _, c := range []struct {
 		name    string
-		servers []zone.Record
+		servers []named.Record
 		want    string // "" is none
 	}{
-		{"CD-21 D15 priority", []zone.Record{directory(t, 1, 0, two), directory(t, 0, 0, one)}, "one"},
-		{"CD-22 D16 weight", []zone.Record{directory(t, 0, 0, two), directory(t, 0, 100, one)}, "one"},
-		{"CD-23 D10 dead, then live", []zone.Record{directory(t, 0, 0, dead), directory(t, 1, 0, one)}, "one"},
-		{"CD-24 empty, then full", []zone.Record{directory(t, 0, 0, empty), directory(t, 1, 0, one)}, "one"},
-		{"CD-43 D12 dead alone", []zone.Record{directory(t, 0, 0, dead)}, ""},
-		{"CD-25 no service", []zone.Record{zone.SRV(ldapService, 0, 0, 389, ".")}, ""},
+		{"CD-21 D15 priority", []named.Record{directory(t, 1, 0, two), directory(t, 0, 0, one)}, "one"},
+		{"CD-22 D16 weight", []named.Record{directory(t, 0, 0, two), directory(t, 0, 100, one)}, "one"},
+		{"CD-23 D10 dead, then live", []named.Record{directory(t, 0, 0, dead), directory(t, 1, 0, one)}, "one"},
+		{"CD-24 empty, then full", []named.Record{directory(t, 0, 0, empty), directory(t, 1, 0, one)}, "one"},
+		{"CD-43 D12 dead alone", []named.Record{directory(t, 0, 0, dead)}, ""},
+		{"CD-25 no service", []named.Record{named.SRV(ldapService, 0, 0, 389, ".")}, ""},
 		{"D11 no SRV", nil, ""},
-		{"a target without an address", []zone.Record{zone.SRV(ldapService, 0, 0, 389, "nohost.b.example")}, ""},
+		{"a target without an address", []named.Record{named.SRV(ldapService, 0, 0, 389, "nohost.b.example")}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := resolver(t, serve(t, c.servers...)).Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")})
@@ -105,7 +105,7 @@ func TestLDAPServersInOrder(t *testing.T) {
 // CD-42: what DNS publishes ends the search, whatever LDAP has.
 func TestCD42_LaterSourcesAreNotAsked(t *testing.T) {
 	ca := newAuthority(t)
-	r := resolver(t, serve(t, zone.DomainCERT("b.example", ca.leaf("dns")), directory(t, 0, 0, testnet.DeadPort(t))))
+	r := resolver(t, serve(t, named.DomainCERT("b.example", ca.leaf("dns")), directory(t, 0, 0, testnet.DeadPort(t))))
 	got := r.Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")})
 	check(t, got, reason.OK, place{"dns", discovery.DNSDomain})
 	if len(got.Steps) != 2 {

@@ -11,9 +11,9 @@ import (
 	"go.uber.org/goleak"
 
 	"postern/internal/guard"
+	"postern/internal/publish/named"
 	"postern/mime"
 	"postern/trust/discovery"
-	"postern/trust/discovery/zone"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,10 +48,10 @@ func resolver(t testing.TB, servers ...string) *discovery.Resolver {
 }
 
 // serve publishes records of b.example, whose apex is added.
-func serve(t testing.TB, records ...zone.Record) string {
+func serve(t testing.TB, records ...named.Record) string {
 	t.Helper()
-	z, err := zone.New(append([]zone.Record{
-		zone.Apex("b.example", "ns.b.example"), zone.A("ns.b.example", loopback)}, records...)...)
+	z, err := named.Records(append([]named.Record{
+		named.Apex("b.example", "ns.b.example"), named.A("ns.b.example", loopback)}, records...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,8 @@
-// Package zone is a small authoritative DNS server over records held in memory:
+// Package named is a small authoritative DNS server over records held in memory:
 // enough to publish certificates and mail servers for the demonstration and for
 // tests. It answers over UDP and TCP (CD-10), does no recursion, and never
 // changes once made.
-package zone
+package named
 
 import (
 	"context"
@@ -27,9 +27,9 @@ type Zone struct {
 // (RFC 4592 §2.2.2).
 type node struct{ records []dns.RR }
 
-// New returns a server of records. Every record must lie in a zone that one of
+// Records returns a server of records. Every record must lie in a zone that one of
 // them, made by Apex, begins.
-func New(records ...Record) (*Zone, error) {
+func Records(records ...Record) (*Zone, error) {
 	z := &Zone{names: map[string]*node{}, apex: map[string]bool{}}
 	for _, r := range records {
 		if r.err != nil {

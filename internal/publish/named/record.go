@@ -1,4 +1,4 @@
-package zone
+package named
 
 import (
 	"crypto/x509"
@@ -16,7 +16,7 @@ import (
 const ttl = 60
 
 // A Record is one record, or a few that belong together. Names are absolute and
-// need no final dot. A name that cannot be is reported by New.
+// need no final dot. A name that cannot be is reported by Records.
 type Record struct {
 	rrs []dns.RR
 	err error

@@ -1,4 +1,4 @@
-package zone
+package named
 
 import (
 	"net/netip"
@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func start(t *testing.T, records ...Record) *Zone {
 	t.Helper()
-	z, err := New(append([]Record{Apex("b.example", "ns.b.example")}, records...)...)
+	z, err := Records(append([]Record{Apex("b.example", "ns.b.example")}, records...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,13 +124,13 @@ func TestOddQuestionsAreRefused(t *testing.T) {
 	}
 }
 
-func TestNewRefusesRecordsOutsideOfItsZones(t *testing.T) {
+func TestRecordsOutsideOfTheirZonesAreRefused(t *testing.T) {
 	for name, r := range map[string]Record{
 		"other zone": A("host.c.example", netip.MustParseAddr("127.0.0.1")),
 		"parent":     MX("example", 0, "."),
 		"no name":    A(strings.Repeat("x", 64)+".b.example", netip.MustParseAddr("127.0.0.1")),
 	} {
-		if _, err := New(Apex("b.example", "ns.b.example"), r); err == nil {
+		if _, err := Records(Apex("b.example", "ns.b.example"), r); err == nil {
 			t.Errorf("%s: was taken", name)
 		}
 	}

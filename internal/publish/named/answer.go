@@ -1,4 +1,4 @@
-package zone
+package named
 
 import (
 	"github.com/miekg/dns"
