@@ -214,7 +214,7 @@ func TestAS61_AS71_RecipientsCertificateOnTheWayOut(t *testing.T) {
 	w := newWorld(t)
 	a := w.site("a.example")
 	a.accounts("alice@a.example")
-	w.find = func(mime.Address) (discovery.Result, bool) { return published(w.root.Leaf("b.example")), true }
+	w.find = func(discovery.Request) (discovery.Result, bool) { return published(w.root.Leaf("b.example")), true }
 	a.Evidence = says(trust.IsRevoked)
 	id := a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
 	a.run()

@@ -61,7 +61,7 @@ type world struct {
 	root  *testnet.Identity
 	sites map[mime.Domain]*site
 	// find answers instead of the sites' own certificates when it returns true.
-	find func(a mime.Address) (discovery.Result, bool)
+	find func(discovery.Request) (discovery.Result, bool)
 }
 
 func newWorld(t *testing.T) *world {
@@ -200,13 +200,13 @@ func addrs(t testing.TB, all ...string) []mime.Address {
 
 // Find answers from the sites: what their directories have is what they publish.
 func (w *world) Find(ctx context.Context, r discovery.Request) discovery.Result {
-	a := r.Address
 	if w.find != nil {
-		r, ok := w.find(a)
+		found, ok := w.find(r)
 		if ok {
-			return r
+			return found
 		}
 	}
+	a := r.Address
 	s := w.sites[a.Domain()]
 	if s == nil {
 		return discovery.Result{Err: reason.New(reason.NoCertificate, "nothing at %s", a)}

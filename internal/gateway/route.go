@@ -31,14 +31,30 @@ type Route struct {
 
 // Route finds and judges the certificates of a recipient for a sender of ours
 // (AS-61). It is what a real send does and what postern lookup shows.
+//
+// What was found earlier never alone refuses a message: if no certificate of it
+// is good, they are looked for anew, once.
 func (c *Core) Route(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, at time.Time) Route {
-	var found discovery.Result
-	if dir.IsOurs(to.Domain()) {
-		found = localResult(dir, to, at)
-	} else {
-		found = c.Finder.Find(ctx, discovery.Request{Address: to})
+	r := c.route(ctx, dir, from, discovery.Request{Address: to}, at)
+	if r.Discovery.Cached && len(r.Discovery.Certificates) > 0 && !r.Code.IsOK() {
+		return c.FreshRoute(ctx, dir, from, to, at)
 	}
-	return c.judge(ctx, dir, from, to, found, at)
+	return r
+}
+
+// FreshRoute is Route without anything that was found earlier.
+func (c *Core) FreshRoute(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, at time.Time) Route {
+	return c.route(ctx, dir, from, discovery.Request{Address: to, Fresh: true}, at)
+}
+
+func (c *Core) route(ctx context.Context, dir *Directory, from mime.Domain, ask discovery.Request, at time.Time) Route {
+	var found discovery.Result
+	if dir.IsOurs(ask.Address.Domain()) {
+		found = localResult(dir, ask.Address, at)
+	} else {
+		found = c.Finder.Find(ctx, ask)
+	}
+	return c.judge(ctx, dir, from, ask.Address, found, at)
 }
 
 // judge makes a route of what was found.

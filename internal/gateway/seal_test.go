@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"postern/internal/testnet"
-	"postern/mime"
 	"postern/mime/dsn"
 	"postern/store"
 	"postern/trust/discovery"
@@ -147,8 +146,8 @@ func TestAS75_MixedRecipients(t *testing.T) {
 	w.site("good.example")
 	w.bare("stranger.example").addKey("stranger.example", w.pki.Root("other").Leaf("stranger.example"))
 	slow := true
-	w.find = func(to mime.Address) (discovery.Result, bool) {
-		if to.Domain() != "slow.example" {
+	w.find = func(ask discovery.Request) (discovery.Result, bool) {
+		if ask.Address.Domain() != "slow.example" {
 			return discovery.Result{}, false
 		}
 		if slow {
@@ -205,7 +204,7 @@ func diagnostics(n *dsn.Notification) map[string]string {
 func TestAS75_TemporaryFailuresEnd(t *testing.T) {
 	w := newWorld(t)
 	a := w.site("a.example")
-	w.find = func(mime.Address) (discovery.Result, bool) {
+	w.find = func(discovery.Request) (discovery.Result, bool) {
 		return discovery.Result{Err: reason.New(reason.DiscoveryTimeout, "SERVFAIL")}, true
 	}
 	a.accounts("alice@a.example")
@@ -353,8 +352,8 @@ func TestOddRecipientHoldsUpNobodyElse(t *testing.T) {
 			w := newWorld(t)
 			a := w.site("a.example")
 			w.site("b.example")
-			w.find = func(to mime.Address) (discovery.Result, bool) {
-				if to.Domain() != "odd.example" {
+			w.find = func(ask discovery.Request) (discovery.Result, bool) {
+				if ask.Address.Domain() != "odd.example" {
 					return discovery.Result{}, false
 				}
 				return tt.find(w), true

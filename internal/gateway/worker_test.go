@@ -40,7 +40,7 @@ func TestWorkRetriesAndEnds(t *testing.T) {
 		a := w.site("a.example")
 		w.site("b.example")
 		var tries atomic.Int32
-		w.find = func(mime.Address) (discovery.Result, bool) {
+		w.find = func(discovery.Request) (discovery.Result, bool) {
 			return discovery.Result{Err: reason.New(reason.DiscoveryTimeout, "SERVFAIL")}, tries.Add(1) < 4
 		}
 		a.accounts("alice@a.example")
