@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"postern/mime"
 	"postern/smtp"
 	"postern/store"
 	"postern/trust/discovery"
