@@ -46,7 +46,7 @@ func (f *finder) directories(ctx context.Context) {
 func (f *finder) servers(ctx context.Context) []SRV {
 	began := time.Now()
 	name := "_ldap._tcp." + f.addr.Domain().String()
-	a, err := f.DNS.query(ctx, name, dns.TypeSRV)
+	a, err := f.DNS.query(ctx, name, dns.TypeSRV, f.fresh)
 	servers := srvRecords(a)
 	step := Step{Source: LDAPAddress, Query: name + " SRV", Server: a.server, Duration: time.Since(began),
 		Outcome: fmt.Sprintf("servers: %d", len(servers))}

@@ -90,6 +90,7 @@ var (
 type DNSError struct {
 	Name, Type string
 	Server     string // the last one asked, or ""
+	Kind       Answer
 	Err        error
 }
 
@@ -105,6 +106,17 @@ func (e *DNSError) Unwrap() error { return e.Err }
 // answer that there is nothing is final.
 func (e *DNSError) Temporary() bool {
 	return !errors.Is(e.Err, ErrNoName) && !errors.Is(e.Err, ErrNoData)
+}
+
+// kindOf tells what kind of answer err stands for.
+func kindOf(err error) Answer {
+	switch {
+	case errors.Is(err, ErrNoName):
+		return AnswerNoName
+	case errors.Is(err, ErrNoData):
+		return AnswerNoRecord
+	}
+	return AnswerServFail
 }
 
 // temporary reports whether err is a DNS failure that may pass. Others, such as

@@ -35,7 +35,7 @@ func (r *Resolver) Find(ctx context.Context, ask Request) Result {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 
-	f := finder{Resolver: r, addr: ask.Address}
+	f := finder{Resolver: r, addr: ask.Address, fresh: ask.Fresh}
 	if !f.run(ctx) {
 		f.result.Err = f.nothing(ctx)
 	}
@@ -46,6 +46,7 @@ func (r *Resolver) Find(ctx context.Context, ask Request) Result {
 type finder struct {
 	*Resolver
 	addr      mime.Address
+	fresh     bool
 	result    Result
 	temporary error  // the first failure that may pass
 	spoiled   string // where there was something, and none of it could be read
@@ -75,7 +76,7 @@ func (f *finder) run(ctx context.Context) bool {
 // cert asks DNS for the CERT records at name and reports whether to stop here.
 func (f *finder) cert(ctx context.Context, source Source, name string) bool {
 	began := time.Now()
-	a, err := f.DNS.query(ctx, name, dns.TypeCERT)
+	a, err := f.DNS.query(ctx, name, dns.TypeCERT, f.fresh)
 	h := haulOf(certRecords(a))
 	step := Step{Source: source, Query: name + " CERT", Server: a.server, Duration: time.Since(began), Outcome: h.String()}
 	f.explain(&step, err)

@@ -32,7 +32,7 @@ type MX struct {
 // server, DiscoveryTimeout if DNS could not say; they wrap a *DNSError where
 // there is one.
 func (d *DNS) LookupMX(ctx context.Context, domain mime.Domain) ([]MX, error) {
-	a, err := d.query(ctx, domain.String(), dns.TypeMX)
+	a, err := d.query(ctx, domain.String(), dns.TypeMX, false)
 	if errors.Is(err, ErrNoData) {
 		return d.implicitMX(ctx, domain)
 	}
@@ -76,7 +76,7 @@ func (d *DNS) addresses(ctx context.Context, host string) ([]netip.Addr, error) 
 	var all []netip.Addr
 	var failed error
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		a, err := d.query(ctx, host, qtype)
+		a, err := d.query(ctx, host, qtype, false)
 		all = append(all, ipAddresses(a)...)
 		if failed == nil || temporary(err) {
 			failed = err

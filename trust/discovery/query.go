@@ -4,21 +4,36 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/miekg/dns"
 )
 
-// An answer is what a look-up gave: at least one record of the type asked for.
+// An answer is what a look-up gave: at least one record of the type asked for,
+// or none beside an error. The records are shared and must not be changed.
 type answer struct {
 	records []dns.RR
-	server  string
+	kind    Answer
+	server  string // the one that answered, or was asked last
+	// cached says that the answer was kept from an earlier question, age ago.
+	cached bool
+	age    time.Duration
+	// left is how long the answer may be used without asking again.
+	left time.Duration
+	// questions is how many went to the network for it; 0 if it is cached.
+	questions int
+	// authoritative says that one of the domain's own servers answered, because
+	// no resolver did.
+	authoritative bool
 }
 
 // query asks for records of one type at an absolute name (CD-7) and follows
 // aliases (CD-8). Its errors are *DNSError.
-func (d *DNS) query(ctx context.Context, name string, qtype uint16) (answer, error) {
+func (d *DNS) query(ctx context.Context, name string, qtype uint16, fresh bool) (answer, error) {
 	fail := func(server string, err error) (answer, error) {
-		return answer{server: server}, &DNSError{Name: name, Type: dns.TypeToString[qtype], Server: server, Err: err}
+		kind := kindOf(err)
+		return answer{server: server, kind: kind},
+			&DNSError{Name: name, Type: dns.TypeToString[qtype], Server: server, Kind: kind, Err: err}
 	}
 	at := dns.Fqdn(name)
 	if wireName(at) == "" {
@@ -37,7 +52,7 @@ func (d *DNS) query(ctx context.Context, name string, qtype uint16) (answer, err
 		}
 		records := recordsAt(m.Answer, end, qtype)
 		if len(records) > 0 {
-			return answer{records: records, server: server}, nil
+			return answer{records: records, kind: AnswerFound, server: server, questions: 1}, nil
 		}
 		if m.Rcode == dns.RcodeNameError {
 			return fail(server, ErrNoName) // RFC 6604 §3: said of the end of the chain

@@ -24,7 +24,7 @@ type CERT struct {
 // LookupCERT returns the CERT records of all types at name. Its errors are
 // *DNSError.
 func (d *DNS) LookupCERT(ctx context.Context, name string) ([]CERT, error) {
-	a, err := d.query(ctx, name, dns.TypeCERT)
+	a, err := d.query(ctx, name, dns.TypeCERT, false)
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +60,13 @@ type SRV struct {
 // domain that says it does not have the service (CD-25) has no SRV records, as
 // far as the caller is concerned. Errors are *DNSError.
 func (d *DNS) LookupSRV(ctx context.Context, name string) ([]SRV, error) {
-	a, err := d.query(ctx, name, dns.TypeSRV)
+	a, err := d.query(ctx, name, dns.TypeSRV, false)
 	if err != nil {
 		return nil, err
 	}
 	servers := srvRecords(a)
 	if len(servers) == 0 {
-		return nil, &DNSError{Name: name, Type: "SRV", Server: a.server, Err: ErrNoData}
+		return nil, &DNSError{Name: name, Type: "SRV", Server: a.server, Kind: AnswerNoService, Err: ErrNoData}
 	}
 	return servers, nil
 }
