@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"time"
 
 	"postern/mime"
@@ -24,6 +25,15 @@ type Bundle struct {
 	Created time.Time     `json:"created"`
 }
 
+// Definition names what decides which sets are good: the URL and the signer.
+func (b Bundle) Definition() Fingerprint {
+	h := sha256.New()
+	h.Write([]byte(b.URL))
+	h.Write([]byte{0}) // in no URL
+	h.Write(b.Signer)
+	return Fingerprint(h.Sum(nil))
+}
+
 // An Attachment is a domain of ours, or with "" every one, that believes a
 // bundle in a direction.
 type Attachment struct {
@@ -45,8 +55,10 @@ type BundleState struct {
 	Failure     string    `json:"failure"`          // the kind of the last one, "" if the last try was good
 	Detail      string    `json:"detail,omitempty"` // for the operator
 
+	// Of is the definition that the last try was made by, see Bundle.Definition.
+	Of Fingerprint `json:"of"`
 	// SHA256 is that of the file as it was fetched (TB-12), ETag and LastModified
-	// what its server called it.
+	// what its server called it. They are zero while no set came by Of.
 	SHA256       Fingerprint `json:"sha256"`
 	ETag         string      `json:"etag,omitempty"`
 	LastModified string      `json:"last_modified,omitempty"`
@@ -62,6 +74,11 @@ type BundleAnchor struct {
 	// believed by this anchor, if the bundle's metadata asks for any (TB-8).
 	Policies []string
 }
+
+// A BundleSet is the anchors of a bundle as they are stored. A large one takes
+// some milliseconds to make, in which no transaction has to be open. The zero
+// BundleSet has none.
+type BundleSet struct{ value []byte }
 
 // BundleTx holds the bundles.
 type BundleTx interface {
@@ -82,5 +99,5 @@ type BundleTx interface {
 	// BundleContent is BundleAnchors without the anchors.
 	BundleContent(name string) (Fingerprint, error)
 	// PutBundleAnchors replaces the whole set (TB-13).
-	PutBundleAnchors(name string, anchors []BundleAnchor) error
+	PutBundleAnchors(name string, set BundleSet) error
 }

@@ -2,11 +2,12 @@ package store
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
+	"slices"
+
+	"postern/mime"
 )
 
 // bundleName is the form of a bundle's name, less the names of other sources.
@@ -19,6 +20,50 @@ func CheckBundleName(name string) error {
 		return fmt.Errorf("%q is no name for a bundle: 1 to 64 of a-z, 0-9, \"-\" and \".\", a letter or digit first", name)
 	case name == ManualSource || name == EVSource:
 		return fmt.Errorf("%q is the name of anchors that are loaded one by one", name)
+	}
+	return nil
+}
+
+// check refuses what nobody could make sense of later.
+func (b Bundle) check() error {
+	err := CheckBundleName(b.Name)
+	if err != nil {
+		return err
+	}
+	if b.Every < 0 {
+		return fmt.Errorf("bundle %s: an interval of %v", b.Name, b.Every)
+	}
+	seen := make(map[mime.Domain]bool)
+	for _, a := range b.Attached {
+		_, err := ParseDirection(string(a.Direction))
+		err = errors.Join(err, checkText("a domain", string(a.Domain)))
+		if err != nil {
+			return fmt.Errorf("bundle %s: %w", b.Name, err)
+		}
+		if seen[a.Domain] {
+			return fmt.Errorf("bundle %s is attached to %q twice", b.Name, a.Domain)
+		}
+		seen[a.Domain] = true
+	}
+	return nil
+}
+
+// detachBundles has a domain believe no bundle. The bundles stay, for others.
+func (t *tx) detachBundles(domain mime.Domain) error {
+	all, err := t.Bundles()
+	if err != nil {
+		return err
+	}
+	for _, b := range all {
+		n := len(b.Attached)
+		b.Attached = slices.DeleteFunc(b.Attached, func(a Attachment) bool { return a.Domain == domain })
+		if len(b.Attached) == n {
+			continue
+		}
+		err := t.PutBundle(b)
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -37,7 +82,7 @@ func (t *tx) Bundles() ([]Bundle, error) { return listRecords[Bundle](t, bucketB
 
 // PutBundle implements BundleTx.
 func (t *tx) PutBundle(b Bundle) error {
-	err := CheckBundleName(b.Name)
+	err := b.check()
 	if err != nil {
 		return err
 	}
@@ -83,6 +128,10 @@ func (t *tx) PutBundleState(name string, s BundleState) error {
 
 // BundleContent implements BundleTx.
 func (t *tx) BundleContent(name string) (Fingerprint, error) {
+	_, err := t.Bundle(name)
+	if err != nil {
+		return Fingerprint{}, err
+	}
 	value := t.get(bucketBundleAnchors, []byte(name))
 	if value == nil {
 		return Fingerprint{}, nil
@@ -95,19 +144,11 @@ func (t *tx) BundleContent(name string) (Fingerprint, error) {
 
 // BundleAnchors implements BundleTx.
 func (t *tx) BundleAnchors(name string) ([]BundleAnchor, Fingerprint, error) {
-	_, err := t.Bundle(name)
-	if err != nil {
-		return nil, Fingerprint{}, err
-	}
 	content, err := t.BundleContent(name)
 	if err != nil || content == (Fingerprint{}) {
 		return nil, content, err
 	}
-	rest := t.get(bucketBundleAnchors, []byte(name))[sha256.Size:]
-	if sha256.Sum256(rest) != content {
-		return nil, content, fmt.Errorf("%w: the anchors of bundle %s", ErrCorrupt, name)
-	}
-	anchors, err := decodeBundleAnchors(rest)
+	anchors, err := decodeBundleSet(t.get(bucketBundleAnchors, []byte(name)))
 	if err != nil {
 		return nil, content, fmt.Errorf("the anchors of bundle %s: %w", name, err)
 	}
@@ -115,7 +156,7 @@ func (t *tx) BundleAnchors(name string) ([]BundleAnchor, Fingerprint, error) {
 }
 
 // PutBundleAnchors implements BundleTx.
-func (t *tx) PutBundleAnchors(name string, anchors []BundleAnchor) error {
+func (t *tx) PutBundleAnchors(name string, set BundleSet) error {
 	if !t.writable {
 		return ErrReadOnly
 	}
@@ -123,51 +164,12 @@ func (t *tx) PutBundleAnchors(name string, anchors []BundleAnchor) error {
 	if err != nil {
 		return err
 	}
-	rest := encodeBundleAnchors(anchors)
-	content := sha256.Sum256(rest)
-	err = t.put(bucketBundleAnchors, []byte(name), append(content[:], rest...))
+	if set.value == nil {
+		set = NewBundleSet(nil)
+	}
+	err = t.put(bucketBundleAnchors, []byte(name), set.value)
 	if err != nil {
 		return err
 	}
 	return t.nextGeneration()
-}
-
-// encodeBundleAnchors writes each anchor as its certificate and then its
-// policies, joined by spaces, both behind their length as u32.
-func encodeBundleAnchors(anchors []BundleAnchor) []byte {
-	var out []byte
-	for _, a := range anchors {
-		policies := strings.Join(a.Policies, " ")
-		out = append(binary.BigEndian.AppendUint32(out, uint32(len(a.Certificate))), a.Certificate...)
-		out = append(binary.BigEndian.AppendUint32(out, uint32(len(policies))), policies...)
-	}
-	return out
-}
-
-func decodeBundleAnchors(data []byte) ([]BundleAnchor, error) {
-	var anchors []BundleAnchor
-	next := func() ([]byte, error) {
-		if len(data) < 4 {
-			return nil, ErrCorrupt
-		}
-		n := binary.BigEndian.Uint32(data)
-		if uint64(n) > uint64(len(data)-4) {
-			return nil, ErrCorrupt
-		}
-		value := append([]byte{}, data[4:4+n]...) // data belongs to the transaction
-		data = data[4+n:]
-		return value, nil
-	}
-	for len(data) > 0 {
-		certificate, err := next()
-		if err != nil {
-			return nil, err
-		}
-		policies, err := next()
-		if err != nil {
-			return nil, err
-		}
-		anchors = append(anchors, BundleAnchor{Certificate: certificate, Policies: strings.Fields(string(policies))})
-	}
-	return anchors, nil
 }

@@ -63,6 +63,7 @@ func (c *checker) checkRecords() error {
 	for _, check := range []func() error{
 		c.checkDomains, c.checkAccounts, c.checkKeys, c.checkKeyOwners, c.checkAnchors,
 		c.checkKeyRequests, c.checkDocuments, c.checkDocumentBodies,
+		c.checkBundles, c.checkBundleStates, c.checkBundleAnchors,
 		c.checkMailboxes, c.checkMailboxNames, c.checkMessages, c.checkDoomed,
 		c.checkJobs, c.checkDue, c.checkTracks, c.checkMessageIDs, c.checkEvents,
 		c.checkBodies, c.checkLoose, c.checkChunks,

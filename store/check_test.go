@@ -30,6 +30,9 @@ func fullStore(t *testing.T) *testStore {
 			tx.PutDocument(Document{Key: "http://crl.example/1", Body: []byte("CRL")}),
 			tx.PutDomain(Domain{Name: "b.example"}), tx.PutAccount(Account{Address: a}), tx.PutAnchor(anchor), tx.PutKey(key),
 			tx.PutTrack(Track{ID: k, MessageID: "<1@a.example>"}), tx.AddEvent(k, Event{Stage: "accept"}),
+			tx.PutBundle(Bundle{Name: "b", URL: "https://b.example/b", Signer: der, Attached: []Attachment{{"", In}}}),
+			tx.PutBundleState("b", BundleState{Anchors: 1}),
+			tx.PutBundleAnchors("b", NewBundleSet([]BundleAnchor{{Certificate: der, Policies: []string{"1.2.3"}}})),
 		} {
 			if err != nil {
 				return err
@@ -143,7 +146,8 @@ func (s *testStore) damaged(t *testing.T, bucket string, n int, change func(b *b
 // harmless names damages after which the store is as consistent as before.
 func harmless(what string) bool {
 	switch what {
-	case "domains removed", "accounts removed", "anchors removed", "events removed", "keyrequests removed":
+	case "domains removed", "accounts removed", "anchors removed", "events removed", "keyrequests removed",
+		"bundlestates removed", "bundleanchors removed":
 		return true // nothing refers to them
 	}
 	return false
@@ -164,6 +168,14 @@ func TestCheckTellsOfCertificatesThatCannotBeRead(t *testing.T) {
 			return tx.PutKey(Key{Owner: "b.example", Certificate: good, Fingerprint: FingerprintOf(good),
 				Chain: [][]byte{good, bad}, PKCS8: testPKCS8(t)})
 		},
+		"a bundle's": func(tx Tx) error {
+			err := tx.PutBundle(Bundle{Name: "b"})
+			if err != nil {
+				return err
+			}
+			return tx.PutBundleAnchors("b", NewBundleSet([]BundleAnchor{{Certificate: good}, {Certificate: bad}}))
+		},
+		"a bundle's signer": func(tx Tx) error { return tx.PutBundle(Bundle{Name: "b", Signer: bad}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newTestStore(t, Options{})

@@ -129,7 +129,8 @@ type DirectoryTx interface {
 	Domains() ([]Domain, error)
 	PutDomain(Domain) error
 	// RemoveDomain takes along the domain's anchors and the keys and key requests
-	// of the domain and of its addresses, so that none comes back with the name.
+	// of the domain and of its addresses, so that none comes back with the name,
+	// and detaches it from the bundles, which stay.
 	RemoveDomain(name mime.Domain) error
 
 	// Accounts are found without regard to case.

@@ -104,7 +104,7 @@ func (t *tx) RemoveDomain(name mime.Domain) error {
 			return err
 		}
 	}
-	return nil
+	return t.detachBundles(name)
 }
 
 // removeKeys removes the keys of owners, and those that wait for a certificate.

@@ -29,7 +29,7 @@ const (
 
 	bucketBundles       = "bundles"       // name → Bundle
 	bucketBundleStates  = "bundlestates"  // name → BundleState
-	bucketBundleAnchors = "bundleanchors" // name → SHA-256 of the rest, and see encodeBundleAnchors
+	bucketBundleAnchors = "bundleanchors" // name → see decodeBundleSet
 
 	bucketDocuments      = "documents"      // key → documentRecord
 	bucketDocumentBodies = "documentbodies" // key → octets of the document
