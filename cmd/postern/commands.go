@@ -29,7 +29,7 @@ func commands() []command {
 		{"anchor list", "", "list the trust anchors", runAnchorList},
 		{"anchor show", "SHA256", "show an anchor", runAnchorShow},
 		{"anchor remove", "SHA256 [--domain D] [--ev]", "stop trusting an anchor", runAnchorRemove},
-		{"lookup", "ADDRESS [--from DOMAIN] [--at TIME]", "show how a recipient's certificates are found and judged", runLookup},
+		{"lookup", "ADDRESS [--from DOMAIN] [--at TIME] [--fresh]", "show how a recipient's certificates are found and judged", runLookup},
 		{"seal", "--from A --to B … [--cert FILE] [--at TIME] < message", "sign and encrypt a message without sending it", runSeal},
 		{"open", "--to B … [--mail-from A] [--at TIME] < message", "decrypt and judge a message without delivering it", runOpen},
 		{"queue list", "", "list the messages under way", runQueueList},

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"postern/internal/control"
@@ -13,6 +15,7 @@ func runLookup(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("lookup")
 	from := fs.String("from", "", "")
 	at := fs.String("at", "", "")
+	fresh := fs.Bool("fresh", false, "")
 	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
 		return err
@@ -22,7 +25,7 @@ func runLookup(ctx context.Context, inv *invocation, args []string) error {
 		return err
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		answer, err := c.Lookup(ctx, control.Lookup{Address: rest[0], From: *from, At: moment})
+		answer, err := c.Lookup(ctx, control.Lookup{Address: rest[0], From: *from, At: moment, Fresh: *fresh})
 		if err != nil {
 			return err
 		}
@@ -41,14 +44,12 @@ func runLookup(ctx context.Context, inv *invocation, args []string) error {
 func printLookup(inv *invocation, a control.LookupAnswer) {
 	t := teller{inv.stdout}
 	for _, s := range a.Steps {
-		fmt.Fprintf(inv.stdout, "%-12s %s", s.Source, s.Query)
-		if s.Server != "" {
-			fmt.Fprintf(inv.stdout, " at %s", s.Server)
-		}
-		fmt.Fprintf(inv.stdout, ": %s (%.1f ms)\n", s.Outcome, s.Milliseconds)
+		fmt.Fprintln(inv.stdout, stepLine(s))
+		t.say(1, "then", s.Then)
 	}
+	taken := 0
 	for _, c := range a.Certificates {
-		fmt.Fprintf(inv.stdout, "%-12s %s  %s, until %s: %s", c.Source, short(c.SHA256), c.Subject, c.NotAfter.Format("2006-01-02"), c.Verdict)
+		fmt.Fprintf(inv.stdout, "%-12s %s  %s, until %s: %s", c.Source, short(c.SHA256), c.Subject, c.NotAfter.Format(time.DateOnly), c.Verdict)
 		if c.Detail != "" {
 			fmt.Fprintf(inv.stdout, " (%s)", c.Detail)
 		}
@@ -56,6 +57,12 @@ func printLookup(inv *invocation, a control.LookupAnswer) {
 			fmt.Fprintf(inv.stdout, ", by the anchor %s", c.Anchor)
 		}
 		fmt.Fprintln(inv.stdout)
+		if c.Taken {
+			taken++
+			t.say(1, "taken", "messages are encrypted to it")
+		} else {
+			t.say(1, "left", "nothing is encrypted to it: "+c.Verdict)
+		}
 		if c.Hint != a.Hint {
 			t.say(1, "what to do", c.Hint)
 		}
@@ -63,8 +70,51 @@ func printLookup(inv *invocation, a control.LookupAnswer) {
 	}
 	fmt.Fprintf(inv.stdout, "%s from %s: %s\n", a.Address, a.From, a.Verdict)
 	t.say(1, "judged", "as of "+moment(a.At))
+	t.say(1, "asked", asked(a))
+	if taken > 0 {
+		t.say(1, "taken", "a message is encrypted to "+these(taken))
+	}
 	t.say(1, "detail", a.Detail)
 	t.say(1, "what to do", a.Hint)
+}
+
+// stepLine is one question of discovery with what came of it.
+func stepLine(s control.LookupStep) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-12s %s", s.Source, s.Query)
+	if s.Server != "" {
+		b.WriteString(" at " + s.Server)
+	}
+	fmt.Fprintf(&b, ": %s (", s.Outcome)
+	if s.Cached {
+		b.WriteString("known for " + span(time.Duration(s.Age)*time.Second))
+	} else {
+		fmt.Fprintf(&b, "%.1f ms", s.Milliseconds)
+	}
+	if s.Left > 0 {
+		b.WriteString(", counts for " + span(time.Duration(s.Left)*time.Second))
+	}
+	return b.String() + ")"
+}
+
+// asked says where an answer is from.
+func asked(a control.LookupAnswer) string {
+	switch {
+	case len(a.Steps) == 0:
+		return "nobody: the address is of a domain of ours"
+	case a.Questions > 0:
+		return count(a.Questions, "question") + " to the network"
+	case slices.ContainsFunc(a.Steps, func(s control.LookupStep) bool { return s.Cached }):
+		return "nobody now: the answers are known; --fresh asks anew"
+	}
+	return ""
+}
+
+func these(n int) string {
+	if n == 1 {
+		return "this 1 certificate"
+	}
+	return fmt.Sprintf("these %d certificates", n)
 }
 
 // verdictError ends a command by a verdict that was printed already.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/internal/gateway"
@@ -174,6 +175,7 @@ type CertificateVerdict struct {
 	Verdict  string    `json:"verdict"` // ok or a reason code
 	Detail   string    `json:"detail,omitempty"`
 	Hint     string    `json:"hint,omitempty"`
+	Taken    bool      `json:"taken"` // a message would be encrypted to it
 	Story
 }
 
@@ -195,7 +197,9 @@ func (t teller) certificates(r gateway.Route, from mime.Domain) []CertificateVer
 	}
 	all := []CertificateVerdict{}
 	for _, v := range r.Selection.Verdicts {
-		all = append(all, t.certificate(v, sources[v.Certificate], r.Recipient, from))
+		one := t.certificate(v, sources[v.Certificate], r.Recipient, from)
+		one.Taken = slices.ContainsFunc(r.Certificates, v.Certificate.Equal)
+		all = append(all, one)
 	}
 	return all
 }
