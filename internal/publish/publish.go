@@ -16,15 +16,21 @@ import (
 // A Set is all that a site publishes at one moment. It never changes once made
 // and is shared.
 type Set struct {
-	NameServers []mime.Domain // at least one
-	Mail        []MailServer
-	Directories []Directory
-	Hosts       map[mime.Domain][]netip.Addr
-	TTL         time.Duration
-	// Serial grows with every change of the set.
+	Options
+	// Serial grows with every change of the set (RFC 1035 §3.3.13).
 	Serial       uint32
 	Domains      []mime.Domain
 	Certificates []Certificate
+}
+
+// Options are what a site says of its servers. They are the same for each of its
+// domains.
+type Options struct {
+	NameServers []mime.Domain // at least one; the first is the primary
+	Mail        []MailServer
+	Directories []Directory
+	Hosts       map[mime.Domain][]netip.Addr // in the site's domains
+	TTL         time.Duration                // whole seconds
 }
 
 // A MailServer takes the mail of every domain of a Set.
@@ -51,3 +57,12 @@ type Certificate struct {
 // A Source returns what is published now. It is asked for every answer, so it
 // must be quick and return the same Set while nothing changed.
 type Source func(ctx context.Context) (*Set, error)
+
+// A Problem is something of a Set that one of its forms cannot say.
+type Problem struct {
+	Name string // the address, domain or host it is about
+	Err  error
+}
+
+// Error tells the name and what is wrong with it.
+func (p Problem) Error() string { return p.Name + ": " + p.Err.Error() }
