@@ -3,7 +3,6 @@ package trust
 import (
 	"crypto/x509"
 	"slices"
-	"time"
 )
 
 // Anchors is the set of trust anchors of one domain and direction (AS-60). It
@@ -11,59 +10,173 @@ import (
 // matter to the cost of a judgement: build it once, when the configuration of
 // the domain changes. A nil *Anchors trusts nobody.
 type Anchors struct {
-	certs     []*x509.Certificate
-	pool      *x509.CertPool
-	members   map[Fingerprint]struct{}
+	parts []*part // no two are the same, and none is empty
+}
+
+// An Anchor is a certificate that paths may end at.
+type Anchor struct {
+	Certificate *x509.Certificate
+	// Policies are those that a certificate which leads to the anchor must name,
+	// all of them (TB-8).
+	Policies []x509.OID
+}
+
+// A part is what was made into a set at once.
+type part struct {
+	anchors   []Anchor
+	index     map[Fingerprint]int            // of anchors
 	bySubject map[string][]*x509.Certificate // by canonical name
-	latest    time.Time                      // when the last of them begins
 }
 
 // NewAnchors returns the set of certs. An anchor may be a root, an intermediate
 // authority or an end certificate (AS-67). Duplicates count once. Anchors out
 // of date stay in the set and are of no use while they are (TB-19).
 func NewAnchors(certs []*x509.Certificate) *Anchors {
-	a := &Anchors{
-		pool:      x509.NewCertPool(),
-		members:   make(map[Fingerprint]struct{}, len(certs)),
-		bySubject: make(map[string][]*x509.Certificate, len(certs)),
+	all := make([]Anchor, len(certs))
+	for i, c := range certs {
+		all[i].Certificate = c
 	}
-	for _, c := range certs {
-		if c == nil || a.Contains(c) {
-			continue
-		}
-		a.members[FingerprintOf(c)] = struct{}{}
-		subject := canonicalName(c.RawSubject)
-		a.bySubject[subject] = append(a.bySubject[subject], c)
-		a.certs = append(a.certs, c)
-		a.pool.AddCert(c)
-		if c.NotBefore.After(a.latest) {
-			a.latest = c.NotBefore
-		}
-	}
-	return a
+	return AnchorsWithPolicies(all)
 }
 
-// Len returns the number of different anchors.
+// AnchorsWithPolicies is NewAnchors for anchors that may ask for policies. What
+// duplicates ask for is asked for together.
+func AnchorsWithPolicies(anchors []Anchor) *Anchors {
+	p := &part{
+		index:     make(map[Fingerprint]int, len(anchors)),
+		bySubject: make(map[string][]*x509.Certificate, len(anchors)),
+	}
+	for _, a := range anchors {
+		if a.Certificate != nil {
+			p.add(a)
+		}
+	}
+	if len(p.anchors) == 0 {
+		return &Anchors{}
+	}
+	return &Anchors{parts: []*part{p}}
+}
+
+func (p *part) add(a Anchor) {
+	f := FingerprintOf(a.Certificate)
+	i, ok := p.index[f]
+	if ok {
+		p.anchors[i].Policies = slices.Concat(p.anchors[i].Policies, a.Policies)
+		return
+	}
+	p.index[f] = len(p.anchors)
+	p.anchors = append(p.anchors, a)
+	subject := canonicalName(a.Certificate.RawSubject)
+	p.bySubject[subject] = append(p.bySubject[subject], a.Certificate)
+}
+
+// Join returns the union of sets. It shares what was worked out for each, so that
+// it costs next to nothing: a change of one source of anchors leaves the others
+// as they are. What an anchor asks for in one set it does not ask for where it is
+// in another without (TB-18). A judgement costs more with more sets, of which there
+// should be few, each made of all that changes together.
+func Join(sets ...*Anchors) *Anchors {
+	joined := &Anchors{}
+	for _, s := range sets {
+		if s == nil {
+			continue
+		}
+		for _, p := range s.parts {
+			if !slices.Contains(joined.parts, p) {
+				joined.parts = append(joined.parts, p)
+			}
+		}
+	}
+	return joined
+}
+
+// Len returns the number of anchors; one that is in several of the sets that were
+// joined counts in each.
 func (a *Anchors) Len() int {
 	if a == nil {
 		return 0
 	}
-	return len(a.certs)
+	n := 0
+	for _, p := range a.parts {
+		n += len(p.anchors)
+	}
+	return n
 }
 
-// All returns the anchors in the order they were given.
+// All returns the different anchors in the order they were given.
 func (a *Anchors) All() []*x509.Certificate {
 	if a == nil {
 		return nil
 	}
-	return slices.Clone(a.certs)
+	var all []*x509.Certificate
+	seen := make(map[Fingerprint]bool)
+	for _, p := range a.parts {
+		for _, anchor := range p.anchors {
+			f := FingerprintOf(anchor.Certificate)
+			if !seen[f] {
+				seen[f] = true
+				all = append(all, anchor.Certificate)
+			}
+		}
+	}
+	return all
 }
 
 // Contains reports whether exactly cert, octet by octet, is an anchor.
 func (a *Anchors) Contains(cert *x509.Certificate) bool {
-	if a == nil || cert == nil {
+	return cert != nil && a.Has(FingerprintOf(cert))
+}
+
+// Has is Contains by the fingerprint.
+func (a *Anchors) Has(f Fingerprint) bool {
+	if a == nil {
 		return false
 	}
-	_, ok := a.members[FingerprintOf(cert)]
-	return ok
+	for _, p := range a.parts {
+		_, ok := p.index[f]
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+// named returns the anchors of a canonical name. One that is in several parts is
+// there as often.
+func (a *Anchors) named(subject string) []*x509.Certificate {
+	if len(a.parts) == 1 {
+		return a.parts[0].bySubject[subject]
+	}
+	var all []*x509.Certificate
+	for _, p := range a.parts {
+		all = append(all, p.bySubject[subject]...)
+	}
+	return all
+}
+
+// missing returns the policies that anchor asks for and cert does not name: none
+// if one of the parts that have the anchor is content with cert (TB-8, TB-18). A
+// certificate names a policy only itself: anyPolicy is none that was asked for.
+func (a *Anchors) missing(anchor, cert *x509.Certificate) []x509.OID {
+	var least []x509.OID
+	f := FingerprintOf(anchor)
+	for _, p := range a.parts {
+		i, ok := p.index[f]
+		if !ok {
+			continue
+		}
+		var missing []x509.OID
+		for _, wanted := range p.anchors[i].Policies {
+			if !states(cert, []x509.OID{wanted}) {
+				missing = append(missing, wanted)
+			}
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		if least == nil || len(missing) < len(least) {
+			least = missing
+		}
+	}
+	return least
 }

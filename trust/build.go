@@ -18,13 +18,10 @@ func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
 		return nil, nil
 	}
 	q.tried = true
-	pool := x509.NewCertPool()
-	for _, c := range q.others {
-		pool.AddCert(c)
-	}
+	roots := q.within(g.anchors)
 	o := x509.VerifyOptions{
-		Roots:         g.anchors.pool, // never nil, which would mean the system's roots (AS-60)
-		Intermediates: pool,
+		Roots:         poolOf(roots), // never nil, which would mean the system's roots (AS-60)
+		Intermediates: poolOf(q.others),
 		CurrentTime:   q.p.At,
 		// RFC 8550 §4.4.4: an authority whose extendedKeyUsage leaves mail out
 		// issues no certificates for mail. One without the extension may.
@@ -32,7 +29,7 @@ func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
 		CertificatePolicies: g.policies,
 	}
 	paths, err := q.verify(g, o)
-	if err != nil && q.begins(g) && q.reaches(g.anchors) {
+	if err != nil && q.begins(roots) && q.reaches(g.anchors) {
 		o.CurrentTime = q.p.At.Add(ClockSkew)
 		return q.verify(g, o)
 	}
@@ -78,18 +75,38 @@ func states(cert *x509.Certificate, policies []x509.OID) bool {
 	})
 }
 
-// begins reports whether a certificate that might be of use begins within the
-// skew.
-func (q *quest) begins(g goal) bool {
-	if begins(q.p.Certificate, q.p.At) || g.anchors.latest.After(q.p.At) {
-		return true
+// within returns the anchors that a path can end at: those that have the name of
+// an issuer, and the certificate itself if it is one. Whatever the number of
+// anchors, x509 sees these alone.
+func (q *quest) within(anchors *Anchors) []*x509.Certificate {
+	var all []*x509.Certificate
+	if anchors.Contains(q.leaf) {
+		all = append(all, q.leaf)
 	}
-	for _, c := range q.others {
-		if begins(c, q.p.At) {
-			return true
+	asked := make(map[string]bool)
+	for _, c := range append([]*x509.Certificate{q.leaf}, q.others...) {
+		issuer := canonicalName(c.RawIssuer)
+		if !asked[issuer] {
+			asked[issuer] = true
+			all = append(all, anchors.named(issuer)...)
 		}
 	}
-	return false
+	return all
+}
+
+func poolOf(certs []*x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, c := range certs {
+		pool.AddCert(c)
+	}
+	return pool
+}
+
+// begins reports whether a certificate that might be of use begins within the
+// skew.
+func (q *quest) begins(roots []*x509.Certificate) bool {
+	soon := func(c *x509.Certificate) bool { return begins(c, q.p.At) }
+	return soon(q.p.Certificate) || slices.ContainsFunc(roots, soon) || slices.ContainsFunc(q.others, soon)
 }
 
 func begins(c *x509.Certificate, at time.Time) bool {

@@ -141,7 +141,7 @@ func (c *climb) issuersOf(cert *x509.Certificate) []*x509.Certificate {
 	issuer := canonicalName(cert.RawIssuer)
 	var all []*x509.Certificate
 	for _, a := range c.to {
-		all = append(all, a.bySubject[issuer]...)
+		all = append(all, a.named(issuer)...)
 	}
 	return append(all, c.known[issuer]...)
 }

@@ -90,7 +90,7 @@ func checks() []check {
 		checkEndEntity, // wrong-usage
 		checkKey,       // weak-key
 		checkPath,      // no-anchors, untrusted-anchor, bad-path, weak-key, issuer-down,
-		// signer-policy, revoked, no-revocation-source, revocation-unavailable
+		// signer-policy, policy-missing, revoked, no-revocation-source, revocation-unavailable
 	}
 }
 

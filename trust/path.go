@@ -31,8 +31,8 @@ type quest struct {
 
 // A found path and the goal that it leads to.
 type found struct {
-	path    []*x509.Certificate
-	signers SignerPolicy
+	path []*x509.Certificate
+	goal goal
 }
 
 // checkPath builds a path to an anchor by RFC 5280 §6 (AS-68), fetches what is
@@ -62,7 +62,7 @@ func (q *quest) paths() ([]found, error) {
 			first = err
 		}
 		for _, path := range paths {
-			all = append(all, found{path, g.signers})
+			all = append(all, found{path, g})
 		}
 	}
 	return all, first
@@ -105,7 +105,7 @@ func (q *quest) choose(paths []found, v *Verdict) (reason.Code, string) {
 
 func (q *quest) accept(f found, o outcome, v *Verdict) {
 	v.Path, v.Anchor = f.path, f.path[len(f.path)-1]
-	v.Signers, v.Revocations = f.signers, o.revocations
+	v.Signers, v.Revocations = f.goal.signers, o.revocations
 	v.IssuersFrom = q.origins(f.path)
 }
 
@@ -116,7 +116,7 @@ func (q *quest) fitting(paths []found, b Binding) ([]found, reason.Code, string)
 	var code reason.Code
 	var detail string
 	for _, f := range paths {
-		c, d := q.fit(f.path, b)
+		c, d := q.fit(f, b)
 		switch {
 		case c.IsOK():
 			good = append(good, f)
@@ -128,7 +128,8 @@ func (q *quest) fitting(paths []found, b Binding) ([]found, reason.Code, string)
 }
 
 // fit checks what crypto/x509 leaves out.
-func (q *quest) fit(path []*x509.Certificate, b Binding) (reason.Code, string) {
+func (q *quest) fit(f found, b Binding) (reason.Code, string) {
+	path := f.path
 	if len(path) > maxPath {
 		return reason.BadPath, fmt.Sprintf("the path has more than %d certificates", maxPath)
 	}
@@ -144,6 +145,11 @@ func (q *quest) fit(path []*x509.Certificate, b Binding) (reason.Code, string) {
 		if problem != "" {
 			return reason.BadPath, problem
 		}
+	}
+	anchor := path[len(path)-1]
+	missing := f.goal.anchors.missing(anchor, q.p.Certificate)
+	if len(missing) > 0 {
+		return reason.PolicyMissing, fmt.Sprintf("what leads to %q must name the policy %s", name(anchor), missing[0])
 	}
 	return reason.OK, ""
 }

@@ -60,7 +60,7 @@ func Select(p Params, candidates []*x509.Certificate) Selection {
 func progress(c reason.Code) int {
 	return slices.Index([]reason.Code{
 		reason.WrongAddress, reason.NotYetValid, reason.Expired, reason.WrongUsage, reason.WeakKey,
-		reason.NoAnchors, reason.UntrustedAnchor, reason.BadPath, reason.SignerPolicy,
+		reason.NoAnchors, reason.UntrustedAnchor, reason.BadPath, reason.SignerPolicy, reason.PolicyMissing,
 		reason.Revoked, reason.NoRevocation, reason.IssuerDown, reason.RevocationDown, reason.OK,
 	}, c)
 }

@@ -40,6 +40,7 @@ const (
 	NoRevocation     Code = "no-revocation-source"
 	IssuerDown       Code = "issuer-unavailable"
 	SignerPolicy     Code = "signer-policy"
+	PolicyMissing    Code = "policy-missing"
 
 	// Opening a message.
 	NotEncrypted    Code = "not-encrypted"

@@ -43,6 +43,8 @@ var table = map[Code]Outcome{
 		"the server that the certificate names gave no certificate of its issuer: the detail says why; the owner can send the chain along, or you can load the intermediate as an anchor"},
 	SignerPolicy: {550, Enhanced{5, 7, 1}, "", false, "the signer is not of a kind that the recipient's domain believes",
 		"trust.signers says whether a community's anchor, an extended-validation certificate or either is asked for"},
+	PolicyMissing: {550, Enhanced{5, 7, 1}, DispositionFailed, false, "the certificate lacks a policy that its trust community asks for",
+		"the bundle that the anchor is from asks for certificates that name its policies: the owner needs such a one; postern anchor add trusts the anchor whatever the policy"},
 
 	NotEncrypted: {550, Enhanced{5, 7, 0}, "", false, "the message is not an encrypted Direct message",
 		"the sender must encrypt to the recipient's certificate"},
