@@ -70,3 +70,10 @@ func crlf(s string) string { return strings.ReplaceAll(lf(s), "\n", "\r\n") }
 func peerQuiet(home string) {
 	_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
 }
+
+// opens reports whether openssl decrypts with the given arguments.
+func opens(t testing.TB, args ...string) bool {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), testnet.Require(t, "openssl"), append([]string{"cms", "-decrypt", "-debug_decrypt"}, args...)...)
+	return cmd.Run() == nil
+}

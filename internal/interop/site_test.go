@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -32,7 +33,8 @@ type site struct {
 	dir      string
 	domain   string
 	backbone string // its address, the same at every start
-	*process        // the latest one
+	setup
+	*process // the latest one
 }
 
 // A setup says what a site is to have.
@@ -43,6 +45,9 @@ type setup struct {
 	users     []string
 	keys      []*testnet.Identity
 	anchors   []*testnet.Identity
+	guarded   bool              // without network.allow_private
+	more      map[string]string // lines for tables of the configuration, by their names
+	listeners int               // beside the three that every site has
 }
 
 // newSite makes a site for a domain; nothing runs yet.
@@ -57,7 +62,7 @@ func newSite(t testing.TB, domain string, o setup) *site {
 	if o.relayPort == "" {
 		o.relayPort = portOf(t, testnet.DeadPort(t))
 	}
-	s := &site{t: t, dir: o.dir, domain: domain, backbone: testnet.DeadPort(t)}
+	s := &site{t: t, dir: o.dir, domain: domain, backbone: testnet.DeadPort(t), setup: o}
 	s.must("", "init", "--domain", domain, "--hostname", s.hostname(), "--dir", s.dir)
 	s.configure(o.dns, o.relayPort)
 	secret := s.write("password", password+"\n")
@@ -86,24 +91,22 @@ func (s *site) tlsCert() string { return filepath.Join(s.dir, "tls", "cert.pem")
 // configure writes the configuration for loopback.
 func (s *site) configure(dns, relayPort string) {
 	s.t.Helper()
-	s.write("postern.toml", fmt.Sprintf(`hostname = %q
-dir = "data"
-[listen]
-submission = "127.0.0.1:0"
-backbone = %q
-imaps = "127.0.0.1:0"
-[tls]
-cert = "tls/cert.pem"
-key = "tls/key.pem"
-[dns]
-servers = [%q]
-[relay]
-port = %s
-[network]
-allow_private = true
-[log]
-format = "json"
-`, s.hostname(), s.backbone, dns, relayPort))
+	tables := map[string]string{
+		"listen":  fmt.Sprintf("submission = \"127.0.0.1:0\"\nbackbone = %q\nimaps = \"127.0.0.1:0\"\n", s.backbone),
+		"tls":     "cert = \"tls/cert.pem\"\nkey = \"tls/key.pem\"\n",
+		"dns":     fmt.Sprintf("servers = [%q]\n", dns),
+		"relay":   "port = " + relayPort + "\n",
+		"network": fmt.Sprintf("allow_private = %v\n", !s.guarded),
+		"log":     "format = \"json\"\n",
+	}
+	for name, lines := range s.more {
+		tables[name] += lines
+	}
+	text := fmt.Sprintf("hostname = %q\ndir = \"data\"\n", s.hostname())
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
+		text += "[" + name + "]\n" + tables[name]
+	}
+	s.write("postern.toml", text)
 }
 
 func (s *site) write(name, text string) string {
@@ -114,7 +117,7 @@ func (s *site) write(name, text string) string {
 // serve starts the site.
 func (s *site) serve() {
 	s.t.Helper()
-	s.process = start(s.t, s.config(), 3)
+	s.process = start(s.t, s.config(), 3+s.listeners)
 }
 
 // An ending is how a command ended.

@@ -13,7 +13,8 @@ import (
 // BIND starts named on loopback and returns its address. zones maps the name of
 // a zone to the lines of its file after SOA and NS, which are written for it;
 // see ZoneCERT for certificates. A zone with a line that named does not
-// understand is answered with SERVFAIL.
+// understand is answered with SERVFAIL, and a name in none of them with REFUSED.
+// One single text with an SOA of its own is a whole zone file.
 func BIND(t testing.TB, zones map[string][]string) string {
 	t.Helper()
 	addr := net.JoinHostPort("127.0.0.1", freePort(t))
@@ -57,6 +58,9 @@ func BINDAt(t testing.TB, addr string, zones map[string][]string) {
 }
 
 func zoneFile(origin string, records []string) string {
+	if len(records) == 1 && strings.Contains(records[0], "SOA") {
+		return records[0]
+	}
 	return lines(
 		"$ORIGIN "+origin+".",
 		"$TTL 60",
@@ -75,4 +79,10 @@ func ZoneCERT(name string, cert *x509.Certificate) string {
 // ZoneCERTData is as ZoneCERT for any content.
 func ZoneCERTData(name string, data []byte) string {
 	return name + " IN CERT PKIX 0 0 " + base64.StdEncoding.EncodeToString(data)
+}
+
+// ZoneIPKIX returns the line of a zone file that says where the certificate of
+// name is (RFC 4398 §2.1).
+func ZoneIPKIX(name, url string) string {
+	return name + " IN CERT IPKIX 0 0 " + base64.StdEncoding.EncodeToString([]byte(url))
 }

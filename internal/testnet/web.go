@@ -2,8 +2,12 @@ package testnet
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -54,15 +58,39 @@ type page struct {
 // NewWeb starts a server without pages. It ends with the test.
 func NewWeb(t testing.TB) *Web {
 	w := &Web{t: t, ended: make(chan struct{}), pages: make(map[string]*page)}
-	w.server = httptest.NewServer(w)
-	w.URL = w.server.URL
+	w.start(httptest.NewServer(w))
+	return w
+}
+
+// NewTLSWeb is as NewWeb with HTTPS, for the host that id is a leaf of; see
+// ForTLS. URL has that name, which has to lead to loopback.
+func NewTLSWeb(t testing.TB, id *Identity) *Web {
+	w := &Web{t: t, ended: make(chan struct{}), pages: make(map[string]*page)}
+	s := httptest.NewUnstartedServer(w)
+	s.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{
+		{Certificate: [][]byte{id.Cert.Raw}, PrivateKey: id.Key, Leaf: id.Cert},
+	}}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that clients end
+	s.StartTLS()
+	w.start(s)
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	w.URL = "https://" + net.JoinHostPort(id.Cert.DNSNames[0], port)
+	return w
+}
+
+// ForTLS makes a leaf one of a web server.
+func ForTLS() Option {
+	return Template(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })
+}
+
+func (w *Web) start(s *httptest.Server) {
+	w.server, w.URL = s, s.URL
 	w.end = sync.OnceFunc(func() {
 		close(w.ended)
 		w.server.CloseClientConnections()
 		w.server.Close()
 	})
-	t.Cleanup(w.end)
-	return w
+	w.t.Cleanup(w.end)
 }
 
 // Die closes the port, so that connections are refused from now on.

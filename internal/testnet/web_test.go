@@ -3,9 +3,12 @@ package testnet_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"testing"
@@ -139,4 +142,33 @@ func read(t *testing.T, answer *http.Response, err error) []byte {
 		t.Fatalf("%s, %v", answer.Status, err)
 	}
 	return body
+}
+
+// TestTLSWeb fetches a page from a host that has a name, as HTTPS wants it.
+func TestTLSWeb(t *testing.T) {
+	root := testnet.NewPKI(t, time.Now()).Root("web root")
+	web := testnet.NewTLSWeb(t, root.Leaf("bundles.example", testnet.ForTLS()))
+	web.Put("/a.p7b", "application/pkcs7-mime", []byte("bundle"))
+	at, err := url.Parse(web.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(root.Cert)
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", at.Port()))
+		},
+	}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport}).Get(web.URL + "/a.p7b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || string(body) != "bundle" || at.Hostname() != "bundles.example" {
+		t.Errorf("%s has %q, %v", web.URL, body, err)
+	}
 }
