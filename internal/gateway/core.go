@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"postern/internal/password"
+	"postern/internal/publish"
 	"postern/mime"
 	"postern/smtp"
 	"postern/store"
@@ -67,13 +68,16 @@ type Core struct {
 	RetryFor time.Duration
 	// KeepRefused is how long the sealed original of a refused message stays.
 	KeepRefused time.Duration
-	Hasher      *password.Hasher
-	Now         func() time.Time
-	Rand        io.Reader
-	Log         *slog.Logger
+	// Publish is what is told of our servers beside our certificates.
+	Publish publish.Options
+	Hasher  *password.Hasher
+	Now     func() time.Time
+	Rand    io.Reader
+	Log     *slog.Logger
 
 	directories directories
 	bundles     refresher
+	published   publications
 	keeper      *evidence.Keeper // Evidence, if it is one of ours
 	wrong       throttle         // passwords
 	crypto      *semaphore.Weighted

@@ -72,6 +72,10 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 	if err != nil {
 		return nil, err
 	}
+	published, err := publishOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
 	network := guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}
 	c := &Core{
 		Hostname: string(cfg.Hostname), Store: s, Profile: profile, Log: log,
@@ -82,7 +86,7 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
 		MessageBytes:    cfg.Limits.MessageBytes, RetryFor: cfg.Relay.RetryFor,
 		CryptoMemory: cfg.Limits.CryptoMemory,
-		Sealing:      sealing, Signers: signers, Revocation: revocation,
+		Sealing:      sealing, Signers: signers, Revocation: revocation, Publish: published,
 		Finder: &discovery.Resolver{DNS: dns, Network: guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}},
 		Sender: &smtp.Relay{
 			Hostname: string(cfg.Hostname), Resolver: mxResolver{dns},

@@ -56,6 +56,7 @@ var (
 	errNoServer  = errors.New("no name server is given for the domain")
 	errNoHost    = errors.New("cannot be the name of a server, which must be a host's full name")
 	errNoAddress = errors.New("a server of that name is published, its name is in one of our domains, and it has no address")
+	errWildcard  = errors.New("DNS would take the name for that of every address that has no other (RFC 4592 §2.1.1)")
 	errTooMany   = fmt.Errorf("one certificate more than DNS can carry: there is room for %d octets at one name", maxRRset)
 )
 
@@ -221,6 +222,9 @@ func (m *zoneMaker) certificate(c Certificate) {
 	if !c.Address.IsZero() {
 		owner = c.Address.String()
 		name, err = discovery.AddressName(c.Address)
+		if strings.HasPrefix(name, "*.") {
+			err = errWildcard
+		}
 	}
 	home := m.zoneOf(string(c.Domain))
 	if home == nil || home.Domain != c.Domain {
