@@ -30,15 +30,8 @@ type Directory struct {
 	domains    map[mime.Domain]bool
 	accounts   map[string]store.Account // by Address.Key
 	keys       map[string][]Identity    // by owner
-	anchors    map[anchorKey]*trust.Anchors
-	shared     map[store.Direction]*trust.Anchors // for domains with no anchors of their own
-	ev         map[mime.Domain]*trust.Anchors     // roots of extended validation; "" is every domain
-	held       []*x509.Certificate                // intermediates that came with our keys
-}
-
-type anchorKey struct {
-	domain    mime.Domain
-	direction store.Direction
+	held       []*x509.Certificate      // intermediates that came with our keys
+	beliefs
 }
 
 // An Identity is a certificate of ours with the way to its private key.
@@ -193,26 +186,6 @@ func recipientKey(id Identity) (cms.RecipientKey, bool) {
 	return key, false
 }
 
-// EV returns the roots whose extended-validation certificates a domain of ours
-// believes for signers.
-func (d *Directory) EV(name mime.Domain) *trust.Anchors {
-	own, ok := d.ev[name]
-	if ok {
-		return own
-	}
-	return d.ev[""]
-}
-
-// Anchors returns whom a domain of ours believes in one direction (AS-60): the
-// anchors of the domain and those given for every domain.
-func (d *Directory) Anchors(name mime.Domain, way store.Direction) *trust.Anchors {
-	own, ok := d.anchors[anchorKey{name, way}]
-	if ok {
-		return own
-	}
-	return d.shared[way]
-}
-
 func inDate(c *x509.Certificate, at time.Time) bool {
 	return !at.Before(c.NotBefore) && !at.After(c.NotAfter)
 }
@@ -223,8 +196,9 @@ type directories struct {
 	store store.Store
 	log   *slog.Logger
 
-	mu     sync.Mutex
-	latest *Directory
+	mu       sync.Mutex
+	latest   *Directory
+	prepared map[store.Fingerprint]*trust.Anchors // see prepare
 }
 
 // current returns the Directory of the store's present generation.
@@ -277,7 +251,7 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d, d.readAnchors(tx, c.log)
+	return d, d.readBeliefs(tx, c.known(), c.log)
 }
 
 // readKeys parses the private keys. Preparing one takes milliseconds, so those
@@ -348,47 +322,4 @@ func ParseIdentity(k store.Key) (Identity, error) {
 	}
 	id.Signer = signer
 	return id, nil
-}
-
-// readAnchors pools the anchors. One that cannot be read is left out, so that
-// nothing is trusted for it.
-func (d *Directory) readAnchors(tx store.Tx, log *slog.Logger) error {
-	stored, err := tx.Anchors()
-	if err != nil {
-		return err
-	}
-	sets := make(map[anchorKey][]*x509.Certificate)
-	ev := make(map[mime.Domain][]*x509.Certificate)
-	for _, a := range stored {
-		c, err := x509.ParseCertificate(a.Certificate)
-		if err != nil {
-			log.Error("an anchor cannot be read and is not used", "anchor", a.Fingerprint, "domain", a.Domain, "err", err)
-			continue
-		}
-		if a.Source == store.EVSource { // no anchor for everything that leads to it
-			ev[a.Domain] = append(ev[a.Domain], c)
-			continue
-		}
-		for _, way := range []store.Direction{store.In, store.Out} {
-			if a.Direction.Covers(way) {
-				sets[anchorKey{a.Domain, way}] = append(sets[anchorKey{a.Domain, way}], c)
-			}
-		}
-	}
-	d.ev = make(map[mime.Domain]*trust.Anchors)
-	for domain, own := range ev {
-		d.ev[domain] = trust.NewAnchors(slices.Concat(own, ev[""]))
-	}
-	d.shared = make(map[store.Direction]*trust.Anchors)
-	d.anchors = make(map[anchorKey]*trust.Anchors)
-	for _, way := range []store.Direction{store.In, store.Out} {
-		everyone := sets[anchorKey{"", way}]
-		d.shared[way] = trust.NewAnchors(everyone)
-		for key, own := range sets {
-			if key.domain != "" && key.direction == way {
-				d.anchors[key] = trust.NewAnchors(slices.Concat(everyone, own))
-			}
-		}
-	}
-	return nil
 }
