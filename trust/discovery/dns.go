@@ -5,31 +5,54 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"postern/internal/guard"
 )
 
 // Defaults and bounds of the DNS client.
 const (
 	DefaultTryTimeout = 2 * time.Second // for one question to one server
 	DefaultTries      = 2               // times that every server is asked
+	DefaultPort       = 53              // of the domains' own servers
 	udpSize           = 1232            // EDNS0 payload that passes everywhere without fragments
 	maxServers        = 8
 	maxCNAMEs         = 8 // CD-8
 	systemConfig      = "/etc/resolv.conf"
 )
 
-// A DNS asks recursive resolvers. It is safe for concurrent use. Make one with
-// NewDNS.
+// A DNS asks recursive resolvers, keeps what they say for as long as it may,
+// and puts a question that several callers have at once only once. It is safe
+// for concurrent use. Make one with NewDNS and end it with Close; its fields
+// must not change after the first look-up.
 type DNS struct {
 	// TryTimeout bounds one question to one server; 0 is DefaultTryTimeout.
 	TryTimeout time.Duration
 	// Tries is how often every server is asked before giving up; 0 is
-	// DefaultTries. The whole is bounded by the caller's context as well.
+	// DefaultTries. The whole is bounded by inquiryTimeout and by the caller's
+	// context as well.
 	Tries int
+	// Network says where the domains' own servers may be, which are asked for
+	// certificates that no resolver has an answer about (CD-8). Strangers name
+	// them. The resolvers are our own choice and may be anywhere.
+	Network guard.Policy
+	// Port is where the domains' own servers listen; 0 is DefaultPort.
+	Port uint16
+	// Now is the clock that answers age by; nil is time.Now.
+	Now func() time.Time
 
 	servers []netip.AddrPort
+	counts  counts
+
+	mu        sync.Mutex // guards all below
+	cache     cache
+	inquiries map[inquiryKey]*inquiry
+	silent    quiet
+	closed    bool
+	ended     sync.WaitGroup // of inquiries
 }
 
 // NewDNS returns a client of servers, each an IP address with or without a
@@ -78,50 +101,36 @@ func systemServers() []string {
 	return servers
 }
 
-// Why a look-up gave nothing; see DNSError.
-var (
-	ErrNoName = errors.New("the name does not exist")          // NXDOMAIN
-	ErrNoData = errors.New("the name has no such record")      // NODATA
-	ErrServer = errors.New("no DNS server gave a good answer") // SERVFAIL, REFUSED, silence and the like
-)
-
-// A DNSError says why a look-up gave nothing. Err wraps ErrNoName or ErrNoData,
-// which are answers, or it is a failure that may pass.
-type DNSError struct {
-	Name, Type string
-	Server     string // the last one asked, or ""
-	Kind       Answer
-	Err        error
-}
-
-// Error returns the question and what became of it.
-func (e *DNSError) Error() string {
-	return fmt.Sprintf("looking up %s %s: %v", e.Name, e.Type, e.Err)
-}
-
-// Unwrap returns Err.
-func (e *DNSError) Unwrap() error { return e.Err }
-
-// Temporary reports whether the look-up may succeed later (CD-9). Only an
-// answer that there is nothing is final.
-func (e *DNSError) Temporary() bool {
-	return !errors.Is(e.Err, ErrNoName) && !errors.Is(e.Err, ErrNoData)
-}
-
-// kindOf tells what kind of answer err stands for.
-func kindOf(err error) Answer {
-	switch {
-	case errors.Is(err, ErrNoName):
-		return AnswerNoName
-	case errors.Is(err, ErrNoData):
-		return AnswerNoRecord
+// Close ends the questions under way and waits for that. Afterwards only what
+// is kept is answered.
+func (d *DNS) Close() {
+	d.mu.Lock()
+	d.closed = true
+	for _, f := range d.inquiries {
+		d.abandon(f)
 	}
-	return AnswerServFail
+	d.mu.Unlock()
+	d.ended.Wait()
 }
 
-// temporary reports whether err is a DNS failure that may pass. Others, such as
-// those of LDAP servers, never count (CD-31).
-func temporary(err error) bool {
-	var e *DNSError
-	return errors.As(err, &e) && e.Temporary()
+func (d *DNS) tries() int {
+	if d.Tries <= 0 {
+		return DefaultTries
+	}
+	return d.Tries
+}
+
+func (d *DNS) tryTimeout() time.Duration {
+	if d.TryTimeout <= 0 {
+		return DefaultTryTimeout
+	}
+	return d.TryTimeout
+}
+
+// now is the wall clock alone, since answers age while a machine sleeps.
+func (d *DNS) now() time.Time {
+	if d.Now == nil {
+		return time.Now().Round(0)
+	}
+	return d.Now().Round(0)
 }

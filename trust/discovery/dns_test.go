@@ -149,7 +149,7 @@ func TestSilenceEndsByTriesAndByContext(t *testing.T) {
 	d.TryTimeout = time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	_, err = d.LookupCERT(ctx, "b.example")
+	_, err = d.LookupCERT(ctx, "c.example")
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}

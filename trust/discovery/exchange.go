@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
@@ -12,53 +11,38 @@ import (
 	"github.com/miekg/dns"
 )
 
-// ask puts one question to the servers, in an order that starts anywhere, until
-// one gives an answer: NOERROR or NXDOMAIN. It returns the server as well.
-func (d *DNS) ask(ctx context.Context, name string, qtype uint16) (*dns.Msg, string, error) {
-	err := ErrServer
-	server := ""
-	start := rand.IntN(max(len(d.servers), 1))
-	for i := range d.tries() * len(d.servers) {
-		to := d.servers[(start+i)%len(d.servers)]
-		server = to.String()
-		answer, tryErr := d.try(ctx, to, name, qtype)
-		if tryErr == nil {
-			return answer, server, nil
-		}
-		err = fmt.Errorf("%w: %s: %w", ErrServer, server, tryErr)
-		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", err, ctx.Err())
-			break
-		}
-	}
-	return nil, server, err
+const (
+	ownTimeout = time.Second // for one question to one of the domain's own servers
+	maxStray   = 16          // answers that are not to our question before we stop reading
+)
+
+// A target is one server to ask.
+type target struct {
+	addr netip.AddrPort
+	own  bool // one of the domain's own: strangers named it, and it does no recursion
 }
 
-func (d *DNS) tries() int {
-	if d.Tries <= 0 {
-		return DefaultTries
-	}
-	return d.Tries
-}
+// errGarbled is an answer by UDP that cannot be the whole answer to our question.
+var errGarbled = errors.New("the answer does not fit the question")
 
 // try asks one server once: by UDP with EDNS0, without it where the server does
 // not know it (RFC 6891 §7), and by TCP where UDP did not do (CD-6).
-func (d *DNS) try(ctx context.Context, to netip.AddrPort, name string, qtype uint16) (*dns.Msg, error) {
-	timeout := d.TryTimeout
-	if timeout <= 0 {
-		timeout = DefaultTryTimeout
+func (l *lookup) try(ctx context.Context, to target, name string, qtype uint16) (*dns.Msg, error) {
+	timeout := l.dns.tryTimeout()
+	if to.own {
+		timeout = min(timeout, ownTimeout)
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 
-	question := newQuestion(name, qtype)
-	answer, err := exchange(ctx, "udp", to, question)
-	if err == nil && (answer.Rcode == dns.RcodeFormatError || answer.Rcode == dns.RcodeNotImplemented) {
+	question := newQuestion(name, qtype, !to.own)
+	answer, err := l.exchange(ctx, "udp", to, question)
+	if err == nil && knowsNoEDNS(answer) {
 		question.Extra = nil
-		answer, err = exchange(ctx, "udp", to, question)
+		answer, err = l.exchange(ctx, "udp", to, question)
 	}
 	if errors.Is(err, errGarbled) || err == nil && answer.Truncated {
-		answer, err = exchange(ctx, "tcp", to, question)
+		answer, err = l.exchange(ctx, "tcp", to, question)
 	}
 	if err != nil {
 		return nil, err
@@ -67,47 +51,39 @@ func (d *DNS) try(ctx context.Context, to netip.AddrPort, name string, qtype uin
 		return nil, errors.New("the answer is truncated over TCP as well")
 	}
 	if answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError {
-		return nil, fmt.Errorf("it answered %s", dns.RcodeToString[answer.Rcode])
-	}
-	if isReferral(answer) {
-		return nil, errors.New("it does no recursion, and refers us elsewhere")
+		return nil, rcodeError(answer.Rcode)
 	}
 	return answer, nil
 }
 
-// isReferral reports an answer without an answer that names other servers. One
-// that says there is no such record has an SOA, or nothing (RFC 2308 §2.2).
-func isReferral(m *dns.Msg) bool {
-	if m.Rcode != dns.RcodeSuccess || len(m.Answer) > 0 {
-		return false
-	}
-	refers := false
-	for _, rr := range m.Ns {
-		switch rr.Header().Rrtype {
-		case dns.TypeSOA:
-			return false
-		case dns.TypeNS:
-			refers = true
-		}
-	}
-	return refers
-}
-
-func newQuestion(name string, qtype uint16) *dns.Msg {
+func newQuestion(name string, qtype uint16, recursive bool) *dns.Msg {
 	m := new(dns.Msg)
 	m.SetQuestion(name, qtype) // with an id from crypto/rand
+	m.RecursionDesired = recursive
 	m.SetEdns0(udpSize, false)
 	return m
 }
 
-// errGarbled is a UDP answer that cannot be the whole answer to our question.
-var errGarbled = errors.New("the answer does not fit the question")
+func knowsNoEDNS(answer *dns.Msg) bool {
+	switch answer.Rcode {
+	case dns.RcodeFormatError, dns.RcodeNotImplemented, dns.RcodeBadVers:
+		return true
+	}
+	return false
+}
 
 // exchange sends question from a port of its own and waits for the answer with
 // its id. It ends when ctx does.
-func exchange(ctx context.Context, network string, to netip.AddrPort, question *dns.Msg) (*dns.Msg, error) {
-	var dialer net.Dialer
-	c, err := dialer.DialContext(ctx, network, to.String())
+func (l *lookup) exchange(ctx context.Context, network string, to target, question *dns.Msg) (*dns.Msg, error) {
+	err := l.count(to)
+	if err != nil {
+		return nil, err
+	}
+	dialer := new(net.Dialer)
+	if to.own {
+		dialer = l.dns.Network.Dialer(0) // ctx bounds the time
+	}
+	c, err := dialer.DialContext(ctx, network, to.addr.String())
 	if err != nil {
 		return nil, fmt.Errorf("connecting by %s: %w", network, err)
 	}
@@ -120,22 +96,31 @@ func exchange(ctx context.Context, network string, to netip.AddrPort, question *
 	if err != nil {
 		return nil, fmt.Errorf("asking by %s: %w", network, err)
 	}
-	for {
+	for range maxStray {
 		var head dns.Header
 		wire, err := conn.ReadMsgHeader(&head)
+		if errors.Is(err, dns.ErrShortRead) {
+			return nil, errGarbled
+		}
 		if err != nil {
 			return nil, fmt.Errorf("waiting for the answer by %s: %w", network, err)
 		}
 		if head.Id != question.Id {
 			continue // late or forged; the right one may still come (RFC 5452 §9.1)
 		}
-		answer := new(dns.Msg)
-		err = answer.Unpack(wire)
-		if err != nil || !answers(answer, question) {
-			return nil, errGarbled
-		}
-		return answer, nil
+		return readAnswer(wire, question)
 	}
+	return nil, errGarbled // somebody guesses; over TCP that is harder
+}
+
+// readAnswer reads what came with the id of the question.
+func readAnswer(wire []byte, question *dns.Msg) (*dns.Msg, error) {
+	answer := new(dns.Msg)
+	err := answer.Unpack(wire)
+	if err != nil || !answers(answer, question) {
+		return nil, errGarbled
+	}
+	return answer, nil
 }
 
 // answers reports whether answer is one to exactly this question (RFC 5452 §9.1).
@@ -150,26 +135,4 @@ func answers(answer, question *dns.Msg) bool {
 	got, want := answer.Question[0], question.Question[0]
 	return len(answer.Question) == 1 && got.Qtype == want.Qtype && got.Qclass == want.Qclass &&
 		sameName(got.Name, want.Name)
-}
-
-// sameName compares names by their octets on the wire and without regard to
-// case (RFC 4343 §3): in text, one name can be escaped in several ways.
-func sameName(a, b string) bool {
-	ka, kb := wireName(a), wireName(b)
-	return ka != "" && ka == kb
-}
-
-// wireName returns the lower-case wire form of name, or "" if it has none.
-func wireName(name string) string {
-	var buf [256]byte
-	n, err := dns.PackDomainName(dns.Fqdn(name), buf[:], 0, nil, false)
-	if err != nil {
-		return ""
-	}
-	for i, c := range buf[:n] {
-		if 'A' <= c && c <= 'Z' {
-			buf[i] = c + 'a' - 'A' // length octets are at most 63, below 'A'
-		}
-	}
-	return string(buf[:n])
 }

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,73 +19,74 @@ type answer struct {
 	age    time.Duration
 	// left is how long the answer may be used without asking again.
 	left time.Duration
-	// questions is how many went to the network for it; 0 if it is cached.
+	// questions is how many went to the network for it; 0 if it is cached. What
+	// several callers waited for counts for each.
 	questions int
 	// authoritative says that one of the domain's own servers answered, because
 	// no resolver did.
 	authoritative bool
 }
 
-// query asks for records of one type at an absolute name (CD-7) and follows
-// aliases (CD-8). Its errors are *DNSError.
+// query returns the records of one type at an absolute name: those that are
+// kept, unless they shall be fresh, or those that the servers have. Its errors
+// are *DNSError.
 func (d *DNS) query(ctx context.Context, name string, qtype uint16, fresh bool) (answer, error) {
-	fail := func(server string, err error) (answer, error) {
-		kind := kindOf(err)
-		return answer{server: server, kind: kind},
-			&DNSError{Name: name, Type: dns.TypeToString[qtype], Server: server, Kind: kind, Err: err}
-	}
 	at := dns.Fqdn(name)
-	if wireName(at) == "" {
-		return fail("", fmt.Errorf("%w: it cannot be a DNS name", ErrNoName))
+	key := inquiryKey{cacheKey{wireName(at), qtype}, fresh}
+	if key.name == "" {
+		return nothing(answer{kind: AnswerNotAsked}, name, qtype, errNotAName)
 	}
-	hops := 0
-	for {
-		m, server, err := d.ask(ctx, at, qtype)
-		if err != nil {
-			return fail(server, err)
-		}
-		end, n := chase(m.Answer, at, qtype)
-		hops += n
-		if hops > maxCNAMEs {
-			return fail(server, errors.New("the chain of aliases does not end"))
-		}
-		records := recordsAt(m.Answer, end, qtype)
-		if len(records) > 0 {
-			return answer{records: records, kind: AnswerFound, server: server, questions: 1}, nil
-		}
-		if m.Rcode == dns.RcodeNameError {
-			return fail(server, ErrNoName) // RFC 6604 §3: said of the end of the chain
-		}
-		if n == 0 {
-			return fail(server, ErrNoData)
-		}
-		at = end
+	kept, f, err := d.find(ctx, at, key)
+	if err != nil {
+		return nothing(answer{kind: AnswerNotAsked}, name, qtype, err)
+	}
+	if kept != nil {
+		return kept.answer(name, d.now(), nil)
+	}
+	select {
+	case <-f.done:
+		return f.entry.answer(name, d.now(), f)
+	case <-ctx.Done():
+		d.leave(f)
+		a := answer{kind: AnswerTimeout, server: f.server(), questions: int(f.questions.Load())}
+		return nothing(a, name, qtype, fmt.Errorf("%w: %w", ErrServer, ctx.Err()))
 	}
 }
 
-// chase follows the aliases within one answer from name. It returns where they
-// end and how many there were, one more than maxCNAMEs at most.
-func chase(records []dns.RR, name string, qtype uint16) (string, int) {
-	for hops := 0; ; hops++ {
-		next := recordsAt(records, name, dns.TypeCNAME)
-		if len(next) == 0 || qtype == dns.TypeCNAME || hops > maxCNAMEs {
-			return name, hops
+// find returns what is kept, or else the inquiry to wait for.
+func (d *DNS) find(ctx context.Context, name string, key inquiryKey) (*entry, *inquiry, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !key.fresh {
+		kept := d.cache.get(key.cacheKey, d.now())
+		if kept != nil {
+			d.counts.hits.Add(1)
+			return kept, nil, nil
 		}
-		name = next[0].(*dns.CNAME).Target
 	}
+	if ctx.Err() != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrServer, ctx.Err())
+	}
+	f, err := d.join(name, key)
+	return nil, f, err
 }
 
-func recordsAt(records []dns.RR, name string, qtype uint16) []dns.RR {
-	var found []dns.RR
-	want := wireName(name)
-	if want == "" {
-		return nil
+// answer is the entry as an answer to a question for name: of inquiry f that has
+// just ended, or kept if f is nil.
+func (e *entry) answer(name string, now time.Time, f *inquiry) (answer, error) {
+	a := answer{records: e.records, kind: e.kind, server: e.server, authoritative: e.authoritative}
+	a.left = max(e.expires.Sub(now), 0)
+	if f == nil {
+		a.cached, a.age = true, now.Sub(e.asked)
+	} else {
+		a.questions = int(f.questions.Load())
 	}
-	for _, rr := range records {
-		h := rr.Header()
-		if h.Rrtype == qtype && h.Class == dns.ClassINET && wireName(h.Name) == want {
-			found = append(found, rr)
-		}
+	if e.err != nil {
+		return nothing(a, name, e.qtype, e.err)
 	}
-	return found
+	return a, nil
+}
+
+func nothing(a answer, name string, qtype uint16, err error) (answer, error) {
+	return a, &DNSError{Name: name, Type: dns.TypeToString[qtype], Server: a.server, Kind: a.kind, Err: err}
 }
