@@ -95,20 +95,27 @@ func count(n int, what string) string {
 }
 
 func runAnchorList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(inv.flags("anchor list"), args, 0, 0)
+	fs := inv.flags("anchor list")
+	source := fs.String("source", "", "")
+	all := fs.Bool("all", false, "")
+	_, err := parse(fs, args, 0, 0)
 	if err != nil {
 		return err
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		all, err := c.Anchors(ctx)
+		list, err := c.ListAnchors(ctx, control.AnchorFilter{Source: *source, Single: !*all && !inv.json})
 		if err != nil {
 			return err
 		}
 		if inv.json {
-			return inv.printJSON(listed(all))
+			return inv.printJSON(listed(list.Anchors))
 		}
-		for _, a := range all {
+		for _, a := range list.Anchors {
 			fmt.Fprintln(inv.stdout, anchorLine(a))
+		}
+		for _, b := range list.Bundles {
+			fmt.Fprintf(inv.stdout, "bundle %s  %s, %s  %s; postern anchor list --source %s lists them\n",
+				b.Name, or(b.Domain, "every domain"), b.Direction, anchors(b.Anchors), b.Name)
 		}
 		return nil
 	})

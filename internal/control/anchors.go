@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"postern/mime"
@@ -190,29 +191,43 @@ func anchorInfo(a store.Anchor) (AnchorInfo, error) {
 		return AnchorInfo{}, fmt.Errorf("reading an anchor: %w", err)
 	}
 	return AnchorInfo{
-		SHA256: a.Fingerprint.String(), Domain: string(a.Domain), Direction: string(a.Direction), Source: a.Source,
+		SHA256: a.Fingerprint.String(), Domain: string(a.Domain), Direction: string(a.Direction), Source: sourceName(a.Source),
 		Subject: subjectOf(c), Issuer: issuerOf(c), Key: keyKind(c),
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 	}, nil
 }
 
-func (s *Service) listAnchors(ctx context.Context, _ None) (all []AnchorInfo, err error) {
+func (s *Service) listAnchors(ctx context.Context, in AnchorFilter) (list AnchorList, err error) {
+	source := strings.TrimPrefix(in.Source, bundlePrefix)
+	var anchors []store.Anchor
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
-		anchors, err := tx.Anchors()
+		list = AnchorList{Anchors: []AnchorInfo{}, Bundles: []BundleAnchors{}}
+		err := checkSource(tx, source)
 		if err != nil {
 			return err
 		}
-		all = nil
-		for _, a := range anchors {
-			info, err := anchorInfo(a)
-			if err != nil {
-				return err
-			}
-			all = append(all, info)
+		if !in.Single || source != "" {
+			anchors, err = anchorsOf(tx, source)
+			return err
 		}
-		return nil
+		list.Bundles, err = countAnchors(tx)
+		if err != nil {
+			return err
+		}
+		anchors, err = tx.Anchors()
+		return err
 	})
-	return all, err
+	if err != nil {
+		return AnchorList{}, err
+	}
+	for _, a := range anchors {
+		info, err := anchorInfo(a)
+		if err != nil {
+			return AnchorList{}, err
+		}
+		list.Anchors = append(list.Anchors, info)
+	}
+	return list, nil
 }
 
 // showAnchor returns every anchor that begins so: one certificate may be trusted
@@ -223,7 +238,7 @@ func (s *Service) showAnchor(ctx context.Context, in Fingerprint) (found []Shown
 		return nil, err
 	}
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
-		anchors, err := tx.Anchors()
+		anchors, err := anchorsOf(tx, "")
 		if err != nil {
 			return err
 		}
@@ -278,6 +293,12 @@ func findAnchor(tx store.Tx, prefix string, domain mime.Domain, source string) (
 		return store.Anchor{}, err
 	}
 	loaded := slices.DeleteFunc(anchors, func(a store.Anchor) bool { return a.Source != source || a.Domain != domain })
+	if len(byPrefix(loaded, prefix, anchorFingerprint)) == 0 {
+		err := fromBundle(tx, prefix)
+		if err != nil {
+			return store.Anchor{}, err
+		}
+	}
 	return onlyOne(byPrefix(loaded, prefix, anchorFingerprint), &Error{Kind: Negative, Message: "there is no such anchor",
 		Hint: "postern anchor list shows them; name the domain of one that has one, and --ev for a root of extended validation"})
 }

@@ -108,9 +108,15 @@ func (c *Client) AddAnchors(ctx context.Context, in AnchorsToAdd) ([]AddedAnchor
 	return call[AnchorsToAdd, []AddedAnchor](ctx, c, "anchor/add", in)
 }
 
-// Anchors lists the anchors.
+// Anchors lists every anchor, also those of bundles.
 func (c *Client) Anchors(ctx context.Context) ([]AnchorInfo, error) {
-	return call[None, []AnchorInfo](ctx, c, "anchor/list", None{})
+	list, err := c.ListAnchors(ctx, AnchorFilter{})
+	return list.Anchors, err
+}
+
+// ListAnchors lists the anchors that fit.
+func (c *Client) ListAnchors(ctx context.Context, in AnchorFilter) (AnchorList, error) {
+	return call[AnchorFilter, AnchorList](ctx, c, "anchor/list", in)
 }
 
 // ShowAnchor shows the anchors whose SHA-256 begins so.
@@ -121,6 +127,31 @@ func (c *Client) ShowAnchor(ctx context.Context, sha256 string) ([]ShownAnchor, 
 // RemoveAnchor removes one anchor that was added by hand.
 func (c *Client) RemoveAnchor(ctx context.Context, in AnchorName) (AnchorInfo, error) {
 	return call[AnchorName, AnchorInfo](ctx, c, "anchor/remove", in)
+}
+
+// AddBundle stores a bundle, or changes one, and fetches it.
+func (c *Client) AddBundle(ctx context.Context, in BundleOrder) (AddedBundle, error) {
+	return call[BundleOrder, AddedBundle](ctx, c, "bundle/add", in)
+}
+
+// Bundles lists the bundles.
+func (c *Client) Bundles(ctx context.Context) ([]BundleInfo, error) {
+	return call[None, []BundleInfo](ctx, c, "bundle/list", None{})
+}
+
+// ShowBundle shows a bundle with its anchors.
+func (c *Client) ShowBundle(ctx context.Context, name string) (ShownBundle, error) {
+	return call[BundleName, ShownBundle](ctx, c, "bundle/show", BundleName{name})
+}
+
+// RefreshBundles fetches bundles now; without names, all.
+func (c *Client) RefreshBundles(ctx context.Context, names []string) ([]BundleRefresh, error) {
+	return call[BundleNames, []BundleRefresh](ctx, c, "bundle/refresh", BundleNames{names})
+}
+
+// RemoveBundle removes a bundle, or has one domain not believe it any longer.
+func (c *Client) RemoveBundle(ctx context.Context, in BundleRemoval) (RemovedBundle, error) {
+	return call[BundleRemoval, RemovedBundle](ctx, c, "bundle/remove", in)
 }
 
 // Lookup shows what a send to an address would find and decide.

@@ -81,6 +81,7 @@ func (s *Service) Handler() http.Handler {
 	s.handleDirectory(mux)
 	s.handleCertificates(mux)
 	s.handleAnchors(mux)
+	s.handleBundles(mux)
 	s.handleMessages(mux)
 	s.handleOffline(mux)
 	s.handleStore(mux)

@@ -9,7 +9,6 @@ import (
 	"postern/internal/gateway"
 	"postern/mime"
 	"postern/store"
-	"postern/trust"
 )
 
 // A SealVerdict is what postern seal tells on standard error; docs/verdicts.md
@@ -62,18 +61,11 @@ func (s *Service) sealVerdict(ctx context.Context, r gateway.SealReport, from mi
 		Verdict: sealedWell, Reason: "ok", At: at, Profile: s.Core.Profile.String(), From: from.String(),
 		Signers: []SealSigner{}, Recipients: []SealRecipient{}, Cipher: r.Options.Cipher.String(),
 	}
-	var judged []trust.Verdict
-	for _, route := range r.Routes {
-		judged = append(judged, route.Selection.Verdicts...)
-	}
 	dir, err := s.Core.Directory(ctx)
 	if err != nil {
 		return v, err
 	}
-	t, err := s.teller(ctx, dir, at, store.Out, judged)
-	if err != nil {
-		return v, err
-	}
+	t := s.teller(dir, at, store.Out)
 	if r.Refused != nil {
 		v.Verdict, v.Reason, v.Cipher = refused, r.Refused.Code.String(), ""
 		v.Detail, v.Hint = plain(r.Refused.Detail, maxDetail), t.sealAdvice(r, from.Domain())

@@ -1,9 +1,7 @@
 package control
 
 import (
-	"context"
 	"crypto/x509"
-	"fmt"
 	"slices"
 	"time"
 
@@ -73,43 +71,11 @@ type teller struct {
 	profile trust.Profile
 	signers func(mime.Domain) trust.SignerPolicy
 	ours    func(mime.Domain) bool
-	anchors map[store.Fingerprint][]store.Anchor // of the verdicts to be told
+	sources func(store.Fingerprint) []gateway.AnchorSource
 }
 
-// teller reads where the anchors of verdicts are from.
-func (s *Service) teller(ctx context.Context, dir *gateway.Directory, at time.Time, way store.Direction, verdicts []trust.Verdict) (teller, error) {
-	t := teller{
-		at: at, way: way, profile: s.Core.Profile, signers: s.Core.Believes, ours: dir.IsOurs,
-		anchors: make(map[store.Fingerprint][]store.Anchor),
-	}
-	for _, v := range verdicts {
-		if v.Anchor != nil {
-			t.anchors[store.FingerprintOf(v.Anchor.Raw)] = nil
-		}
-	}
-	if len(t.anchors) == 0 {
-		return t, nil
-	}
-	err := s.Core.Store.View(ctx, func(tx store.Tx) error {
-		all, err := tx.Anchors()
-		if err != nil {
-			return err
-		}
-		for f := range t.anchors {
-			t.anchors[f] = nil
-		}
-		for _, a := range all {
-			_, wanted := t.anchors[a.Fingerprint]
-			if wanted {
-				t.anchors[a.Fingerprint] = append(t.anchors[a.Fingerprint], a)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return t, fmt.Errorf("reading where the anchors are from: %w", err)
-	}
-	return t, nil
+func (s *Service) teller(dir *gateway.Directory, at time.Time, way store.Direction) teller {
+	return teller{at: at, way: way, profile: s.Core.Profile, signers: s.Core.Believes, ours: dir.IsOurs, sources: dir.AnchorSources}
 }
 
 // story tells of a verdict that was given for a domain of ours.
@@ -136,12 +102,12 @@ func (t teller) story(v trust.Verdict, domain mime.Domain) Story {
 
 func (t teller) anchorFrom(v trust.Verdict, domain mime.Domain) []AnchorSource {
 	from := []AnchorSource{}
-	for _, a := range t.anchors[store.FingerprintOf(v.Anchor.Raw)] {
+	for _, a := range t.sources(store.FingerprintOf(v.Anchor.Raw)) {
 		ev := a.Source == store.EVSource
 		if ev != (v.Signers == trust.ExtendedValidation) || a.Domain != "" && a.Domain != domain || !a.Direction.Covers(t.way) {
 			continue
 		}
-		from = append(from, AnchorSource{string(a.Domain), a.Source})
+		from = append(from, AnchorSource{string(a.Domain), sourceName(a.Source)})
 	}
 	return from
 }

@@ -9,7 +9,6 @@ import (
 	"postern/mime"
 	"postern/sta"
 	"postern/store"
-	"postern/trust"
 	"postern/trust/reason"
 )
 
@@ -92,16 +91,7 @@ func (s *Service) openVerdict(ctx context.Context, all []*sta.Opened, at time.Ti
 	if err != nil {
 		return v, err
 	}
-	var judged []trust.Verdict
-	for _, o := range all {
-		for _, r := range o.Verdicts {
-			judged = append(judged, r.Trust)
-		}
-	}
-	t, err := s.teller(ctx, dir, at, store.In, judged)
-	if err != nil {
-		return v, err
-	}
+	t := s.teller(dir, at, store.In)
 	best := -1
 	for _, o := range all {
 		v.addKey(o, dir.Holder)

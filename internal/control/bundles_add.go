@@ -1,0 +1,257 @@
+package control
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"postern/mime"
+	"postern/store"
+)
+
+// A BundleOrder is a bundle to be fetched and believed. For one that is there
+// already, what is left out stays as it is.
+type BundleOrder struct {
+	Name   string `json:"name"`
+	URL    string `json:"url"`
+	Signer []byte `json:"signer,omitempty"` // certificate in DER that must have signed it
+	// Domains are those of ours that are to believe it; none are every domain, or
+	// with a bundle that is there already, unless Direction is given, no more than
+	// do so now.
+	Domains []string `json:"domains"`
+	// Direction is in, out or both; "" is that in which the bundle is believed
+	// already, or else Usual.
+	Direction string         `json:"direction"`
+	Usual     string         `json:"usual"`           // "" is both
+	Every     *time.Duration `json:"every,omitempty"` // 0: only when asked; left out: a day
+}
+
+// An AddedBundle is a bundle that was stored, and how its first fetch went.
+type AddedBundle struct {
+	Bundle  BundleInfo    `json:"bundle"`
+	New     bool          `json:"new"`
+	Changes []string      `json:"changes"` // of one that was there already
+	Refresh BundleRefresh `json:"refresh"`
+}
+
+// Bounds on the interval of a bundle.
+const (
+	usualEvery = 24 * time.Hour
+	leastEvery = time.Minute
+	mostEvery  = 30 * 24 * time.Hour
+)
+
+// addBundle stores the bundle and fetches it. It stays when that fails, to be
+// tried again.
+func (s *Service) addBundle(ctx context.Context, in BundleOrder) (AddedBundle, error) {
+	order, err := parseBundleOrder(in)
+	if err != nil {
+		return AddedBundle{}, err
+	}
+	var answer AddedBundle
+	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		b, err := tx.Bundle(order.name)
+		answer.New = errors.Is(err, store.ErrNotFound)
+		if err != nil && !answer.New {
+			return err
+		}
+		if answer.New {
+			b = store.Bundle{Name: order.name, Every: usualEvery, Created: s.Core.Now()}
+		}
+		changes, err := order.apply(&b)
+		if err != nil {
+			return err
+		}
+		for _, a := range b.Attached {
+			if a.Domain == "" {
+				continue
+			}
+			err := requireOurs(tx, a.Domain)
+			if err != nil {
+				return err
+			}
+		}
+		answer.Changes = []string{}
+		if !answer.New {
+			answer.Changes = append(answer.Changes, changes...)
+		}
+		return tx.PutBundle(b)
+	})
+	if err != nil {
+		return AddedBundle{}, err
+	}
+	s.Core.BundlesChanged()
+	results, err := s.Core.RefreshBundles(ctx, []string{order.name})
+	if err != nil {
+		return AddedBundle{}, fmt.Errorf("the bundle %s was stored; fetching it: %w", order.name, err)
+	}
+	for _, r := range results {
+		answer.Refresh = bundleRefresh(r)
+	}
+	answer.Bundle, err = s.bundle(ctx, order.name)
+	return answer, err
+}
+
+// bundle reads one bundle.
+func (s *Service) bundle(ctx context.Context, name string) (info BundleInfo, err error) {
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		b, err := tx.Bundle(name)
+		if err != nil {
+			return bundleError(err, name)
+		}
+		state, err := tx.BundleState(name)
+		info = bundleInfo(b, state, s.Core.Now())
+		return err
+	})
+	return info, err
+}
+
+// A bundleOrder is a BundleOrder that was read.
+type bundleOrder struct {
+	BundleOrder
+	name      string
+	domains   []mime.Domain
+	direction store.Direction // "" if none was asked for
+	usual     store.Direction
+}
+
+func parseBundleOrder(in BundleOrder) (bundleOrder, error) {
+	o := bundleOrder{BundleOrder: in, name: in.Name, usual: store.Both}
+	err := store.CheckBundleName(in.Name)
+	if err != nil {
+		return o, invalid(err, "such as hospital-west")
+	}
+	if in.Every != nil && *in.Every != 0 && (*in.Every < leastEvery || *in.Every > mostEvery) {
+		return o, &Error{Kind: Invalid, Message: fmt.Sprintf("a bundle cannot be fetched every %s", *in.Every),
+			Hint: "--every takes 1m to 720h; with 0 it is fetched by postern bundle refresh alone"}
+	}
+	if len(in.Signer) > 0 {
+		_, err := x509.ParseCertificate(in.Signer)
+		if err != nil {
+			return o, invalid(fmt.Errorf("reading the signer's certificate: %w", err), "--signer takes one certificate in PEM or DER")
+		}
+	}
+	for _, text := range in.Domains {
+		d, err := mime.ParseDomain(text)
+		if err != nil {
+			return o, err
+		}
+		o.domains = append(o.domains, d)
+	}
+	for _, d := range []struct {
+		text string
+		into *store.Direction
+	}{{in.Direction, &o.direction}, {in.Usual, &o.usual}} {
+		if d.text == "" {
+			continue
+		}
+		*d.into, err = store.ParseDirection(d.text)
+		if err != nil {
+			return o, invalid(err, "--direction in judges senders, out recipients")
+		}
+	}
+	return o, nil
+}
+
+// apply changes a bundle to what was ordered and says what that changed.
+func (o bundleOrder) apply(b *store.Bundle) (changes []string, err error) {
+	isNew := b.URL == ""
+	if o.URL == "" && isNew {
+		return nil, &Error{Kind: Invalid, Message: fmt.Sprintf("there is no bundle %s yet, and no URL to fetch it from", o.name),
+			Hint: "postern bundle add NAME URL, or --preset NAME"}
+	}
+	if o.URL != "" && o.URL != b.URL {
+		changes = append(changes, fmt.Sprintf("it is fetched from %s instead of %s", plain(o.URL, maxURL), plain(b.URL, maxURL)))
+		b.URL = o.URL
+	}
+	if len(o.Signer) > 0 && !slices.Equal(o.Signer, b.Signer) {
+		changes = append(changes, "it must be signed by "+bundleSigner(o.Signer).Subject)
+		b.Signer = o.Signer
+	}
+	if o.Every != nil && *o.Every != b.Every {
+		changes = append(changes, "it is fetched "+everyText(*o.Every))
+		b.Every = *o.Every
+	}
+	err = checkBundleURL(b.URL, len(b.Signer) > 0)
+	if err != nil {
+		return nil, err
+	}
+	domains := o.domains
+	if len(domains) == 0 && (isNew || o.direction != "") {
+		domains = []mime.Domain{""}
+	}
+	direction := o.directionFor(*b)
+	for _, d := range domains {
+		changes = append(changes, attach(b, d, direction)...)
+	}
+	return changes, nil
+}
+
+// directionFor is the one asked for; or that in which all believe the bundle who
+// do, so that another domain does not come to believe it for more; or the usual.
+func (o bundleOrder) directionFor(b store.Bundle) store.Direction {
+	if o.direction != "" {
+		return o.direction
+	}
+	for _, a := range b.Attached {
+		if a.Direction != b.Attached[0].Direction {
+			return o.usual
+		}
+	}
+	if len(b.Attached) > 0 {
+		return b.Attached[0].Direction
+	}
+	return o.usual
+}
+
+// attach has a domain believe a bundle. Adding takes no trust away: a second
+// direction is both.
+func attach(b *store.Bundle, domain mime.Domain, direction store.Direction) []string {
+	who := "every domain"
+	if domain != "" {
+		who = string(domain)
+	}
+	b.Attached = slices.Clone(b.Attached)
+	for i, a := range b.Attached {
+		if a.Domain != domain {
+			continue
+		}
+		if a.Direction == direction || a.Direction == store.Both {
+			return nil
+		}
+		b.Attached[i].Direction = store.Both
+		return []string{who + " believes it in both directions"}
+	}
+	b.Attached = append(b.Attached, store.Attachment{Domain: domain, Direction: direction})
+	return []string{fmt.Sprintf("%s believes it (%s)", who, direction)}
+}
+
+func everyText(every time.Duration) string {
+	if every == 0 {
+		return "only when asked"
+	}
+	text := every.String() // 24h0m0s
+	if every%time.Minute == 0 {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if every%time.Hour == 0 {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return "every " + text
+}
+
+func checkBundleURL(text string, signed bool) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "":
+		return &Error{Kind: Invalid, Message: fmt.Sprintf("%q is no URL", plain(text, maxURL)), Hint: "such as https://bundles.example/community.p7b"}
+	case u.Scheme != "https" && (u.Scheme != "http" || !signed):
+		return &Error{Kind: Invalid, Message: fmt.Sprintf("%s is not an https URL", plain(text, maxURL)), Hint: "http is taken only with --signer: whoever sits on the way could give any anchor"}
+	}
+	return nil
+}
