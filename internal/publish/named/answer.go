@@ -4,91 +4,121 @@ import (
 	"github.com/miekg/dns"
 )
 
-// maxUDP is the largest UDP answer, whatever the client says it takes.
+// maxUDP is the largest UDP answer, whatever the client says it takes: more is
+// fragmented on the way, and fragments are lost and forged.
 const maxUDP = 1232
 
 // maxAliases bounds the aliases followed for one answer.
 const maxAliases = 8
 
-// ServeDNS answers one question; package dns calls it.
-func (z *Zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
-	m := new(dns.Msg)
-	m.SetReply(q)
-	size := dns.MinMsgSize
-	if o := q.IsEdns0(); o != nil {
-		m.SetEdns0(maxUDP, false)
-		size = min(max(size, int(o.UDPSize())), maxUDP) // RFC 6891 §6.2.3
+// reply begins the answer to q and returns the room for it over UDP, in octets. It
+// is false if the answer is an error already.
+func reply(q *dns.Msg) (m *dns.Msg, size int, ok bool) {
+	m = new(dns.Msg).SetReply(q)
+	m.Compress = true
+	size = dns.MinMsgSize
+	edns, several := optOf(q)
+	if edns != nil {
+		m.SetEdns0(maxUDP, edns.Do())                      // RFC 3225 §3: the DO bit is copied
+		size = min(max(size, int(edns.UDPSize())), maxUDP) // RFC 6891 §6.2.3
 	}
-	z.fill(m, q)
-	if w.LocalAddr().Network() == "tcp" {
-		size = dns.MaxMsgSize
+	switch {
+	case q.Opcode != dns.OpcodeQuery: // NOTIFY and UPDATE among them
+		m.Rcode = dns.RcodeNotImplemented
+	case several || len(q.Question) != 1: // RFC 6891 §6.1.1, RFC 9619
+		m.Rcode = dns.RcodeFormatError
+	case edns != nil && edns.Version() != 0: // RFC 6891 §6.1.3
+		m.Rcode = dns.RcodeBadVers
+	default:
+		return m, size, true
 	}
-	m.Truncate(size)
-	_ = w.WriteMsg(m) // the client asks again if it got nothing
+	return m, size, false
 }
 
-// fill sets the code and the records of the answer m to q.
-func (z *Zone) fill(m, q *dns.Msg) {
-	switch {
-	case q.Opcode != dns.OpcodeQuery:
-		m.Rcode = dns.RcodeNotImplemented
-		return
-	case len(q.Question) != 1 || q.Question[0].Qclass != dns.ClassINET:
-		m.Rcode = dns.RcodeRefused
-		return
+// optOf returns the OPT record of a query and whether there is more than one.
+func optOf(q *dns.Msg) (opt *dns.OPT, several bool) {
+	for _, rr := range q.Extra {
+		o, ok := rr.(*dns.OPT)
+		if ok && opt != nil {
+			return opt, true
+		}
+		if ok {
+			opt = o
+		}
 	}
-	name, qtype := canonical(q.Question[0].Name), q.Question[0].Qtype
-	if z.zoneOf(name) == "" {
+	return opt, false
+}
+
+// fill sets the code and the records of an answer to its question.
+func (x *index) fill(m *dns.Msg) {
+	asked := m.Question[0]
+	name := dns.CanonicalName(asked.Name) // it is from the wire
+	switch {
+	case asked.Qclass != dns.ClassINET, asked.Qtype == dns.TypeAXFR, asked.Qtype == dns.TypeIXFR, x.zoneOf(name) == "":
 		m.Rcode = dns.RcodeRefused
 		return
 	}
 	m.Authoritative = true
 	for range maxAliases {
-		found := z.lookup(name, qtype)
+		found := x.lookup(name, asked.Qtype)
 		m.Answer = append(m.Answer, found...)
 		alias, ok := first(found).(*dns.CNAME)
-		if !ok || qtype == dns.TypeCNAME {
+		if !ok || asked.Qtype == dns.TypeCNAME || asked.Qtype == dns.TypeANY {
 			break
 		}
 		name = canonical(alias.Target)
-		if z.zoneOf(name) == "" {
-			return // the resolver goes on elsewhere
+		if x.zoneOf(name) == "" {
+			break // the resolver goes on elsewhere
 		}
 	}
-	z.absent(m, name, qtype)
+	x.sayAbsent(m, name, asked.Qtype)
+	keepCase(m)
 }
 
-// absent says that name does not exist, or does not have the type, if that is
-// so: with the SOA that a resolver needs to remember it (RFC 2308 §3).
-func (z *Zone) absent(m *dns.Msg, name string, qtype uint16) {
-	if z.names[name] == nil {
-		m.Rcode = dns.RcodeNameError
-	} else if len(z.lookup(name, qtype)) > 0 {
+// sayAbsent says that name does not exist, or does not have the type, if that is
+// so: with the SOA that a resolver needs to remember it (RFC 2308 §2).
+func (x *index) sayAbsent(m *dns.Msg, name string, qtype uint16) {
+	apex := x.zoneOf(name)
+	if apex == "" || len(x.lookup(name, qtype)) > 0 {
 		return
 	}
-	m.Ns = append(m.Ns, z.lookup(z.zoneOf(name), dns.TypeSOA)...)
+	if x.names[name] == nil {
+		m.Rcode = dns.RcodeNameError
+	}
+	m.Ns = x.absence(apex)
 }
 
-// lookup returns the records of the type at name, or else its alias.
-func (z *Zone) lookup(name string, qtype uint16) []dns.RR {
-	at := z.names[name]
-	if at == nil {
-		return nil
-	}
-	var found, alias []dns.RR
-	for _, rr := range at.records {
-		switch rr.Header().Rrtype {
-		case qtype:
-			found = append(found, rr)
-		case dns.TypeCNAME:
-			alias = append(alias, rr)
+// keepCase writes the name of the records that were asked for as the question has
+// it: resolvers that mix the case to know their answers again compare it.
+func keepCase(m *dns.Msg) {
+	asked := m.Question[0].Name
+	name := dns.CanonicalName(asked)
+	for i, rr := range m.Answer {
+		if rr.Header().Name != asked && canonical(rr.Header().Name) == name {
+			m.Answer[i] = dns.Copy(rr)
+			m.Answer[i].Header().Name = asked
 		}
 	}
-	if len(found) == 0 {
-		return alias
-	}
-	return found
 }
+
+// pack returns the octets of an answer: of all of it, or of its head alone with TC
+// set where that is larger than size, so that the client asks by TCP. Half an
+// RRset would be of no use (RFC 2181 §9).
+func pack(m *dns.Msg, size int) ([]byte, error) {
+	data, err := m.Pack()
+	if err == nil && len(data) <= size {
+		return data, nil
+	}
+	if err != nil { // larger than any message
+		m.Rcode, m.Authoritative = dns.RcodeServerFailure, false
+	}
+	cut(m)
+	m.Truncated = err == nil
+	return m.Pack()
+}
+
+// cut takes all records out of an answer but OPT.
+func cut(m *dns.Msg) { m.Answer, m.Ns = nil, nil }
 
 func first(records []dns.RR) dns.RR {
 	if len(records) == 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"postern/internal/publish"
 	"postern/mime"
 	"postern/trust/discovery"
 )
@@ -46,10 +47,7 @@ func Apex(domain, nameServer string) Record {
 
 // A is the address of a host, of either family.
 func A(host string, addr netip.Addr) Record {
-	if addr.Is4() {
-		return record(&dns.A{Hdr: header(host, dns.TypeA), A: addr.AsSlice()})
-	}
-	return record(&dns.AAAA{Hdr: header(host, dns.TypeAAAA), AAAA: addr.AsSlice()})
+	return record(publish.AddressRecord(header(host, 0), addr))
 }
 
 // MX is a mail server of a domain; the host "." is the null MX (RFC 7505).
