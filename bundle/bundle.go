@@ -1,166 +1,171 @@
-// Package bundle reads trust anchors from files in the forms in which trust
-// communities hand them out: PEM, DER, and certs-only PKCS #7.
+// Package bundle reads, writes, fetches and compares the trust bundles of
+// communities: collections of trust anchors, unsigned or signed, perhaps with a
+// text that describes them (Direct Project Trust Bundle Distribution, TB-1 to
+// TB-17). It reads single certificates and lists of them as well, in the forms in
+// which they are handed out.
+//
+// A bundle says whom to believe, so what cannot be understood is refused as a
+// whole, except for a certificate that cannot be read: not to know an anchor
+// restricts, and must not keep the others out.
 package bundle
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
-
-	"postern/internal/cms"
+	"time"
 )
 
-// Bounds on what Read takes (TB-17).
+// Bounds on what is read (TB-17).
 const (
-	MaxSize         = 8 << 20 // octets of a file
-	MaxCertificates = 5000
+	MaxSize         = 32 << 20 // octets of a file
+	MaxCertificates = 20_000
 )
 
-// Why Read refuses a whole file.
+// Why a whole file is refused.
 var (
 	ErrTooLarge = errors.New("the file is too large for a collection of trust anchors")
-	// ErrSigned is for a signed bundle. The certificates outside of its content
-	// are its signer's, and must never pass for anchors (TB-4).
-	ErrSigned = errors.New("signed trust bundles, and those with content, are not supported")
-	ErrNone   = errors.New("the file holds no certificate")
+	// ErrFormat is for what is none of the forms, for forms that are mixed, and for
+	// a signed bundle whose content is no unsigned one.
+	ErrFormat = errors.New("the file holds no certificates in a form that is known")
+	// ErrEmpty is for a file without a certificate that can be read (TB-15).
+	ErrEmpty = errors.New("the file holds no certificate")
+	// ErrMetadata is for a description of the anchors that restricts them, or may,
+	// in a way that is not understood.
+	ErrMetadata = errors.New("the metadata of the bundle cannot be understood")
+	// ErrSigned is the error of Read for a signed bundle, or one with metadata: its
+	// anchors are worth something as a bundle alone.
+	ErrSigned = errors.New("the file is a trust bundle that is signed or has metadata")
 )
 
-// Read returns the certificates of a file: PEM blocks of the types CERTIFICATE
-// and PKCS7, a certificate in DER, or a certs-only PKCS #7 in DER, in BER or in
-// bare base64 (TB-2, TB-6). A certificate that cannot be read is reported in bad
-// and does not hide the others. Duplicates count once. The error is for a file
-// that is refused as a whole, or that holds no certificate that can be read.
-func Read(data []byte) (certs []*x509.Certificate, bad []error, err error) {
-	if len(data) > MaxSize {
-		return nil, nil, fmt.Errorf("%w: it has more than %d octets", ErrTooLarge, MaxSize)
+// Why the signature of a bundle is not the one asked for (TB-5).
+var (
+	ErrUnsigned      = errors.New("the bundle is not signed, and has to be")
+	ErrWrongSigner   = errors.New("the bundle is signed by somebody else")
+	ErrBadSignature  = errors.New("the signature of the bundle is bad")
+	ErrSignerExpired = errors.New("the certificate of the bundle's signer is not in date")
+)
+
+// Options say what Parse asks of a bundle. With the zero value, it asks for
+// nothing.
+type Options struct {
+	// Signer is the certificate by which the bundle must be signed, or which must
+	// have issued its signer's certificate (TB-5). Without one, an unsigned bundle
+	// is as good as one that anybody signed.
+	Signer *x509.Certificate
+	// Now is the moment at which the signer's certificate must be in date; zero is
+	// the present.
+	Now time.Time
+}
+
+// A Bundle is what a file holds.
+type Bundle struct {
+	Anchors []Anchor // in the order of the file, none of them twice
+	Bad     []Bad    // certificates that cannot be read
+	Signed  bool
+	// Signer made a good signature. It is the one that Options.Signer stands for if
+	// there is one. Otherwise it proves nothing: anybody can sign.
+	Signer *x509.Certificate
+	// Algorithm names for people how Signer signed.
+	Algorithm string
+	// SigningTime is what Signer says; zero if it does not say.
+	SigningTime time.Time
+	Metadata    *Metadata // nil if there is none
+	SHA256      [32]byte  // of the file (TB-12)
+}
+
+// An Anchor is a certificate of a bundle.
+type Anchor struct {
+	Certificate *x509.Certificate
+	// Policies are those, in dotted form, that a certificate must have, all of them,
+	// to be believed by this anchor (TB-8). They come from the metadata.
+	Policies []string
+}
+
+// A Bad is a certificate that cannot be read.
+type Bad struct {
+	Index int // its place in the file, from 1
+	Err   error
+}
+
+// Error says which one it is, and why.
+func (b Bad) Error() string { return fmt.Sprintf("certificate %d: %v", b.Index, b.Err) }
+
+// Unwrap returns why.
+func (b Bad) Unwrap() error { return b.Err }
+
+// Certificates returns those of the anchors.
+func (b *Bundle) Certificates() []*x509.Certificate {
+	certs := make([]*x509.Certificate, len(b.Anchors))
+	for i, a := range b.Anchors {
+		certs[i] = a.Certificate
 	}
-	c := collection{seen: map[string]bool{}}
-	err = c.read(data)
+	return certs
+}
+
+// Parse reads a trust bundle: a certs-only PKCS #7, perhaps with metadata as its
+// content (TB-2, TB-7), or one inside of a SignedData with signers (TB-3), each in
+// DER, BER, PEM or bare base64 (TB-6); or certificates in PEM or DER, which are an
+// unsigned bundle. A byte order mark and white space around it do no harm. A
+// certificate that cannot be read is reported and does not hide the others.
+//
+// The error wraps one of this package's. A signature that is there is verified in
+// any case.
+func Parse(data []byte, o Options) (*Bundle, error) {
+	if o.Now.IsZero() {
+		o.Now = time.Now()
+	}
+	b, err := parse(data, o, false)
+	if err != nil {
+		return nil, err
+	}
+	if o.Signer != nil && !b.Signed {
+		return nil, ErrUnsigned
+	}
+	b.SHA256 = sha256.Sum256(data)
+	return b, nil
+}
+
+// Read returns the certificates of a file that is no bundle of a community's but
+// a handful of certificates, in the forms of Parse, with those that cannot be
+// read. A signed file and one with metadata are ErrSigned: the certificates beside
+// a signature are the signer's and must never pass for anchors (TB-4), and those
+// that metadata restricts must not lose it.
+func Read(data []byte) (certs []*x509.Certificate, bad []error, err error) {
+	b, err := parse(data, Options{}, true)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(c.certs) == 0 {
-		return nil, c.bad, errors.Join(append([]error{ErrNone}, c.bad[:min(len(c.bad), 3)]...)...)
+	for _, one := range b.Bad {
+		bad = append(bad, one)
 	}
-	return c.certs, c.bad, nil
+	return b.Certificates(), bad, nil
 }
 
-// A collection is what was read so far.
-type collection struct {
-	certs []*x509.Certificate
-	bad   []error
-	seen  map[string]bool // by DER
-}
-
-// read finds out which form data has.
-func (c *collection) read(data []byte) error {
-	if bytes.Contains(data, []byte("-----BEGIN ")) {
-		return c.readPEM(data)
+func parse(data []byte, o Options, plain bool) (*Bundle, error) {
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("%w: it has more than %d octets", ErrTooLarge, MaxSize)
 	}
-	trimmed := bytes.TrimSpace(data)
-	if len(trimmed) > 0 && trimmed[0] == derSequence {
-		return c.readDER(data)
-	}
-	der, err := decodeBase64(trimmed)
-	if err != nil || len(der) == 0 || der[0] != derSequence {
-		return fmt.Errorf("%w: it is neither PEM nor DER nor base64", ErrNone)
-	}
-	return c.readDER(der)
-}
-
-// derSequence begins every certificate and every PKCS #7. Their base64 begins
-// with "M", so that the two forms cannot be taken for each other.
-const derSequence = 0x30
-
-// readPEM reads all blocks. Private keys and the like, which often share a file
-// with certificates, are passed over.
-func (c *collection) readPEM(data []byte) error {
-	for n := 1; ; n++ {
-		block, rest := pem.Decode(data)
-		if block == nil {
-			return nil
-		}
-		data = rest
-		var err error
-		switch block.Type {
-		case "CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE":
-			err = c.certificate(block.Bytes, fmt.Sprintf("PEM block %d", n))
-		case "PKCS7", "CMS":
-			err = c.pkcs7(block.Bytes)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// readDER reads a certificate or a PKCS #7, which begins with an OBJECT
-// IDENTIFIER where a certificate has a SEQUENCE.
-func (c *collection) readDER(der []byte) error {
-	cert, err := x509.ParseCertificate(der)
-	if err == nil {
-		return c.add(cert)
-	}
-	p7Err := c.pkcs7(der)
-	if errors.Is(p7Err, cms.ErrMalformed) {
-		return fmt.Errorf("%w: as a certificate: %v; as a PKCS #7: %v", ErrNone, err, p7Err)
-	}
-	return p7Err
-}
-
-func (c *collection) pkcs7(der []byte) error {
-	certs, bad, err := cms.ParseCertificates(der)
-	if errors.Is(err, cms.ErrNotCertsOnly) {
-		return fmt.Errorf("%w: %w", ErrSigned, err)
-	}
+	r := reader{o: o, plain: plain, seen: map[string]bool{}}
+	err := r.read(data)
 	if err != nil {
-		return fmt.Errorf("reading the PKCS #7: %w", err)
+		return nil, err
 	}
-	for range min(bad, MaxCertificates+1) {
-		c.bad = append(c.bad, errors.New("a certificate of the PKCS #7 cannot be read"))
+	if len(r.b.Anchors) == 0 {
+		return nil, r.empty()
 	}
-	for _, cert := range certs {
-		err = c.add(cert)
-		if err != nil {
-			return err
-		}
-	}
-	return c.bound()
-}
-
-func (c *collection) certificate(der []byte, where string) error {
-	cert, err := x509.ParseCertificate(der)
+	err = r.b.applyMetadata(r.metadata)
 	if err != nil {
-		c.bad = append(c.bad, fmt.Errorf("%s: %w", where, err))
-		return c.bound()
+		return nil, err
 	}
-	return c.add(cert)
+	return &r.b, nil
 }
 
-func (c *collection) add(cert *x509.Certificate) error {
-	if c.seen[string(cert.Raw)] {
-		return nil
+// empty says what kept a file from having an anchor.
+func (r *reader) empty() error {
+	if len(r.b.Bad) == 0 {
+		return ErrEmpty
 	}
-	c.seen[string(cert.Raw)] = true
-	c.certs = append(c.certs, cert)
-	return c.bound()
-}
-
-func (c *collection) bound() error {
-	if len(c.certs)+len(c.bad) > MaxCertificates {
-		return fmt.Errorf("%w: it has more than %d certificates", ErrTooLarge, MaxCertificates)
-	}
-	return nil
-}
-
-// decodeBase64 reads base64 in lines of any length, as files hold it without
-// PEM's first and last line.
-func decodeBase64(text []byte) ([]byte, error) {
-	joined := bytes.Join(bytes.Fields(text), nil)
-	der := make([]byte, base64.StdEncoding.DecodedLen(len(joined)))
-	n, err := base64.StdEncoding.Decode(der, joined)
-	return der[:n], err
+	return fmt.Errorf("%w that can be read: %w", ErrEmpty, r.b.Bad[0])
 }

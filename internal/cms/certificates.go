@@ -1,19 +1,20 @@
 package cms
 
 import (
-	"bytes"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
-
-	"go.mozilla.org/pkcs7"
 )
 
 // A certificateSet is a CertificateSet (RFC 5652 §10.2.3), read.
 type certificateSet struct {
 	certs []*x509.Certificate
-	bad   int
+	bad   []BadCertificate
+}
+
+// A BadCertificate is one that could not be read.
+type BadCertificate struct {
+	Index int // its place among the certificates, from 1
+	Err   error
 }
 
 // optionalSets reads the optional certificates [0] and crls [1] of a
@@ -62,16 +63,17 @@ func (b *berReader) certificateSet(h header, most int) (certificateSet, error) {
 			}
 			continue
 		}
-		if most > 0 && len(set.certs)+set.bad == most {
+		read := len(set.certs) + len(set.bad)
+		if most > 0 && read == most {
 			return set, fmt.Errorf("%w: more than %d certificates", ErrLimit, most)
 		}
 		der, err := b.certificate(h)
 		if err != nil {
 			return set, fmt.Errorf("reading a certificate: %w", err)
 		}
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			set.bad++ // one bad certificate must not hide the good ones
+		c, err := parseCertificate(der)
+		if err != nil { // one bad certificate must not hide the good ones
+			set.bad = append(set.bad, BadCertificate{Index: read + 1, Err: err})
 			continue
 		}
 		set.certs = append(set.certs, c)
@@ -91,63 +93,9 @@ func (b *berReader) certificate(h header) ([]byte, error) {
 	return der, err
 }
 
-// ParseCertificates reads a certs-only PKCS #7 in BER or DER (TB-2, AS-69):
-// every certificate alone, so that a bad one is only counted. A SignedData with
-// signers or content is refused by ErrNotCertsOnly: its certificates are the
-// chain of whoever signed, not a collection (TB-4).
-func ParseCertificates(p7 []byte) (certs []*x509.Certificate, bad int, err error) {
-	b := newBERReader(bytes.NewReader(p7), int64(len(p7)), Limits{Held: 1<<20 + 2*int64(len(p7))})
-	defer b.release()
-	var s SignedData
-	content, err := s.parseHead(b)
-	if err != nil {
-		return nil, 0, err
+func parseCertificate(der []byte) (*x509.Certificate, error) {
+	if der == nil {
+		return nil, fmt.Errorf("%w: a certificate of more than %d octets", ErrLimit, maxCertificate)
 	}
-	if !s.Detached {
-		err = b.emptyContent(content)
-		if err != nil {
-			return nil, 0, err
-		}
-	}
-	err = s.parseTail(b, 0)
-	switch {
-	case errors.Is(err, ErrNoSignature):
-		return s.Certificates, s.BadCertificates, nil
-	case err == nil:
-		return nil, 0, fmt.Errorf("%w: it has signers", ErrNotCertsOnly)
-	}
-	return nil, 0, err
-}
-
-// emptyContent is skipContent for a content that must have no octets.
-func (b *berReader) emptyContent(content header) error {
-	o, err := newOctets(b, content)
-	if err != nil {
-		return err
-	}
-	n, err := o.Read(make([]byte, 1))
-	switch {
-	case n > 0:
-		return fmt.Errorf("%w: it has content", ErrNotCertsOnly)
-	case !errors.Is(err, io.EOF):
-		return err
-	}
-	return b.leaveAll(2) // [0], EncapsulatedContentInfo
-}
-
-// EncodeCertificates makes a certs-only PKCS #7 (TB-2) of certificates, in DER
-// and in the order given.
-func EncodeCertificates(certs []*x509.Certificate) ([]byte, error) {
-	if len(certs) == 0 {
-		return nil, errors.New("cms: a collection of no certificates")
-	}
-	var all []byte
-	for _, c := range certs {
-		all = append(all, c.Raw...)
-	}
-	der, err := pkcs7.DegenerateCertificate(all)
-	if err != nil {
-		return nil, fmt.Errorf("encoding certificates: %w", err)
-	}
-	return der, nil
+	return x509.ParseCertificate(der)
 }

@@ -196,14 +196,14 @@ func TestTB2_EmptyContent(t *testing.T) {
 			tlv(0xa0, alice), tlv(0xa1, tlv(tagSequence)), tlv(tagSet))))
 	}
 	for _, empty := range [][]byte{tlv(tagOctetString), openTLV(0x24), openTLV(0x24, tlv(tagOctetString))} {
-		certs, _, err := ParseCertificates(collection(empty))
-		if err != nil || len(certs) != 1 {
-			t.Errorf("content %x: %d certificates, %v", empty, len(certs), err)
+		c, err := ReadCollection(collection(empty), 0)
+		if err != nil || len(c.Certificates) != 1 || len(c.Content) != 0 {
+			t.Errorf("content %x: %+v, %v", empty, c, err)
 		}
 	}
-	_, _, err := ParseCertificates(collection(tlv(tagOctetString, []byte("x"))))
-	if !errors.Is(err, ErrNotCertsOnly) {
-		t.Errorf("with content: %v", err)
+	c, err := ReadCollection(collection(openTLV(0x24, tlv(tagOctetString, []byte("x")), tlv(tagOctetString, []byte("y")))), 0)
+	if err != nil || string(c.Content) != "xy" || c.Signed() {
+		t.Errorf("with content: %+v, %v", c, err)
 	}
 }
 

@@ -49,8 +49,4 @@ var (
 	// ErrNoCertificate says that the certificate of a signer is neither in the
 	// message nor among those that the caller knows.
 	ErrNoCertificate = errors.New("cms: the certificate of the signer is missing")
-
-	// ErrNotCertsOnly says that a PKCS #7 has signers or content, so that its
-	// certificates are those of the signers and not a collection (TB-4).
-	ErrNotCertsOnly = errors.New("cms: not a certs-only PKCS #7")
 )

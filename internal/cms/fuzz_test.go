@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"testing"
-
-	"postern/internal/testnet"
 )
 
 // known fails unless the error is of a kind that the package promises.
@@ -18,7 +16,7 @@ func known(t *testing.T, err error) {
 	}
 	for _, kind := range []error{
 		ErrMalformed, ErrLimit, ErrUnsupported, ErrWeakAlgorithm, ErrNoRecipient,
-		ErrUndecryptable, ErrNoSignature, ErrBadSignature, ErrNoCertificate, ErrNotCertsOnly,
+		ErrUndecryptable, ErrNoSignature, ErrBadSignature, ErrNoCertificate,
 	} {
 		if errors.Is(err, kind) {
 			return
@@ -138,14 +136,24 @@ func FuzzCertificates(f *testing.F) {
 	f.Add(fixture(f, "certs-openssl.p7b"))
 	f.Add(fixture(f, "sig-openssl-p256.p7s"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		certs, _, err := ParseCertificates(in)
+		c, err := ReadCollection(in, 1000)
 		known(t, err)
-		if err != nil || len(certs) == 0 {
+		if err != nil {
 			return
 		}
-		again, bad, err := ParseCertificates(testnet.CertsOnly(t, certs...))
-		if err != nil || bad != 0 || len(again) != len(certs) {
-			t.Fatalf("%d certificates become %d, %d bad, %v", len(certs), len(again), bad, err)
+		for _, result := range c.Verify() {
+			known(t, result.Err)
+		}
+		if len(c.Certificates) == 0 {
+			return
+		}
+		p7, err := EncodeCollection(c.Certificates, c.Content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ReadCollection(p7, len(c.Certificates))
+		if err != nil || len(again.Bad) != 0 || len(again.Certificates) != len(c.Certificates) || !bytes.Equal(again.Content, c.Content) {
+			t.Fatalf("%+v becomes %+v, %v", c, again, err)
 		}
 	})
 }

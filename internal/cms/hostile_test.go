@@ -14,7 +14,7 @@ import (
 func allReaders(t testing.TB, message []byte) []error {
 	_, envErr := decrypt(message, recipientKey(t, "alice"))
 	_, signErr := ParseSigned(message, SignedOptions{})
-	_, _, certErr := ParseCertificates(message)
+	_, certErr := ReadCollection(message, 0)
 	r, streamErr := OpenSigned(bytes.NewReader(message), SignedOptions{})
 	if streamErr == nil {
 		_, streamErr = io.Copy(io.Discard, r)
@@ -205,7 +205,7 @@ func TestHostileTrailingOctets(t *testing.T) {
 			t.Errorf("%s: %v", name, errs)
 		}
 	}
-	_, _, err := ParseCertificates(append(fixture(t, "certs-bc.p7b"), 0))
+	_, err := ReadCollection(append(fixture(t, "certs-bc.p7b"), 0), 0)
 	if !errors.Is(err, ErrMalformed) {
 		t.Errorf("certificates: %v", err)
 	}

@@ -179,19 +179,32 @@ func TestSignerCertificateMissing(t *testing.T) {
 
 func TestTB2_PeersCertificates(t *testing.T) {
 	for _, name := range []string{"certs-openssl.p7b", "certs-bc.p7b"} {
-		certs, bad, err := ParseCertificates(fixture(t, name))
-		if err != nil || bad != 0 || len(certs) != 2 {
-			t.Errorf("%s: %d good, %d bad, %v", name, len(certs), bad, err)
+		c, err := ReadCollection(fixture(t, name), 0)
+		if err != nil || len(c.Certificates) != 2 || len(c.Bad) != 0 || c.Signed() {
+			t.Errorf("%s: %+v, %v", name, c, err)
 		}
 	}
 }
 
-func TestTB4_SignedIsNoCollection(t *testing.T) {
-	for _, name := range []string{"sig-openssl-opaque.p7s", "sig-openssl-detached.p7s", "sig-bc-opaque-stream.p7s"} {
-		_, _, err := ParseCertificates(fixture(t, name))
-		if !errors.Is(err, ErrNotCertsOnly) {
-			t.Errorf("%s: %v", name, err)
+func TestTB4_SignersAreToldFromACollection(t *testing.T) {
+	for _, name := range []string{"sig-openssl-opaque.p7s", "sig-bc-opaque-stream.p7s", "sig-gpgsm-opaque.p7s"} {
+		c, err := ReadCollection(fixture(t, name), 0)
+		if err != nil || !c.Signed() || len(c.Content) == 0 {
+			t.Fatalf("%s: %v", name, err)
 		}
+		r := c.Verify(certificate(t, "alice"))
+		if len(r) != 1 || r[0].Err != nil {
+			t.Errorf("%s: %+v", name, r)
+		}
+		c.Content[0] ^= 1
+		r = c.Verify(certificate(t, "alice"))
+		if !errors.Is(r[0].Err, ErrBadSignature) {
+			t.Errorf("%s, changed: %v", name, r[0].Err)
+		}
+	}
+	_, err := ReadCollection(fixture(t, "sig-openssl-detached.p7s"), 0)
+	if !errors.Is(err, ErrMalformed) {
+		t.Errorf("content elsewhere: %v", err)
 	}
 }
 
@@ -210,7 +223,7 @@ func TestCP1_IndefiniteLengths(t *testing.T) {
 		case "sig":
 			err = verifyFixture(t, message)[0].Err
 		default:
-			_, _, err = ParseCertificates(message)
+			_, err = ReadCollection(message, 0)
 		}
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -207,15 +208,40 @@ func TestSignDetachedRefuses(t *testing.T) {
 	}
 }
 
-func TestParseCertificatesKeepsTheOrder(t *testing.T) {
+func TestCollectionKeepsTheOrder(t *testing.T) {
 	want := []*x509.Certificate{certificate(t, "p256"), certificate(t, "alice"), certificate(t, "bob")}
-	got, bad, err := ParseCertificates(testnet.CertsOnly(t, want...))
-	if err != nil || bad != 0 || len(got) != len(want) {
-		t.Fatalf("%d good, %d bad, %v", len(got), bad, err)
-	}
-	for i := range want {
-		if !got[i].Equal(want[i]) {
-			t.Errorf("certificate %d is another", i)
+	for _, content := range []string{"", "<TrustBundle/>"} {
+		p7, err := EncodeCollection(want, []byte(content))
+		if err != nil || content == "" && !bytes.Equal(p7, testnet.CertsOnly(t, want...)) {
+			t.Fatalf("%x, %v", p7, err)
 		}
+		got, err := ReadCollection(p7, 3)
+		if err != nil || len(got.Bad) != 0 || string(got.Content) != content || !slices.EqualFunc(got.Certificates, want, (*x509.Certificate).Equal) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	_, err := EncodeCollection(nil, nil)
+	if err == nil {
+		t.Error("a collection of nothing was made")
+	}
+}
+
+func TestSignedAroundItsContent(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	p7, err := SignOpaque([]byte("content"), []Signer{signer(t, "alice", 0)}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ReadCollection(p7, 0)
+	if err != nil || !c.Signed() || string(c.Content) != "content" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	r := c.Verify()
+	if len(r) != 1 || r[0].Err != nil || !r[0].Certificate.Equal(certificate(t, "alice")) || !r[0].SigningTime.Equal(at) {
+		t.Errorf("%+v", r)
+	}
+	_, err = SignOpaque(nil, []Signer{signer(t, "alice", 0)}, at)
+	if err == nil {
+		t.Error("nothing was signed")
 	}
 }

@@ -31,6 +31,25 @@ type Signer struct {
 // that tell the content's type and digest, the signing time, and the content
 // ciphers that this package reads.
 func SignDetached(digest func(crypto.Hash) []byte, signers []Signer, signingTime time.Time) ([]byte, error) {
+	return sign(digest, nil, signers, signingTime)
+}
+
+// SignOpaque makes a SignedData, in DER, around a content that is not empty
+// (RFC 5652 §5.2), signed as SignDetached does.
+func SignOpaque(content []byte, signers []Signer, signingTime time.Time) ([]byte, error) {
+	if len(content) == 0 {
+		return nil, errors.New("cms: nothing to sign")
+	}
+	digest := func(h crypto.Hash) []byte {
+		d := h.New()
+		d.Write(content)
+		return d.Sum(nil)
+	}
+	return sign(digest, content, signers, signingTime)
+}
+
+// sign puts content inside if there is one.
+func sign(digest func(crypto.Hash) []byte, content []byte, signers []Signer, signingTime time.Time) ([]byte, error) {
 	if len(signers) == 0 || len(signers) > maxSigners {
 		return nil, fmt.Errorf("cms: signing by %d signers", len(signers))
 	}
@@ -54,7 +73,7 @@ func SignDetached(digest func(crypto.Hash) []byte, signers []Signer, signingTime
 	if len(certs) > maxCertificates {
 		return nil, fmt.Errorf("%w: %d certificates to send", ErrLimit, len(certs))
 	}
-	return signedData(algorithms, certs, infos)
+	return signedData(algorithms, content, setOf(tagContext0|tagConstructed, certs), infos)
 }
 
 // appendNew appends an element to a set that does not have it yet.
@@ -67,8 +86,9 @@ func appendNew(set [][]byte, element []byte) [][]byte {
 	return append(set, element)
 }
 
-// signedData puts a SignedData together (RFC 5652 §5.1).
-func signedData(algorithms, certs, infos [][]byte) ([]byte, error) {
+// signedData puts a SignedData together (RFC 5652 §5.1), with its content inside
+// unless that is empty. certs is the whole certificates element.
+func signedData(algorithms [][]byte, content, certs []byte, infos [][]byte) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(oidSignedData)
@@ -78,8 +98,11 @@ func signedData(algorithms, certs, infos [][]byte) ([]byte, error) {
 				b.AddBytes(setOf(tagSet, algorithms))
 				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 					b.AddASN1ObjectIdentifier(oidData)
+					if len(content) > 0 {
+						b.AddASN1(contextTag(0), func(b *cryptobyte.Builder) { b.AddASN1OctetString(content) })
+					}
 				})
-				b.AddBytes(setOf(tagContext0|tagConstructed, certs))
+				b.AddBytes(certs)
 				b.AddBytes(setOf(tagSet, infos))
 			})
 		})

@@ -25,6 +25,7 @@ type SignedData struct {
 	// Detached is true if the message has no content of its own.
 	Detached bool
 
+	bad     []BadCertificate
 	signers []signerInfo
 	sha1    bool
 }
@@ -162,7 +163,7 @@ func (s *SignedData) parseTail(b *berReader, most int) error {
 	if err != nil {
 		return err
 	}
-	s.Certificates, s.BadCertificates = set.certs, set.bad
+	s.Certificates, s.BadCertificates, s.bad = set.certs, len(set.bad), set.bad
 	if signers.tag != tagSet {
 		return malformed("the set of signers is missing")
 	}

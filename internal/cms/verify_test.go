@@ -318,16 +318,20 @@ func TestTB2_BadCertificatesAreCounted(t *testing.T) {
 		return openTLV(tagSequence, oidTLV(oidSignedData), openTLV(0xa0, openTLV(tagSequence,
 			integerTLV(1), tlv(tagSet), openTLV(tagSequence, oidTLV(oidData)), openTLV(0xa0, certs...), tlv(tagSet))))
 	}
-	certs, bad, err := ParseCertificates(collection(tlv(tagSequence, []byte("bad")), alice, tlv(tagSequence)))
-	if err != nil || bad != 2 || len(certs) != 1 {
-		t.Errorf("%d good, %d bad, %v", len(certs), bad, err)
+	c, err := ReadCollection(collection(tlv(tagSequence, []byte("bad")), alice, tlv(tagSequence)), 0)
+	if err != nil || len(c.Certificates) != 1 || len(c.Bad) != 2 || c.Bad[0].Index != 1 || c.Bad[1].Index != 3 || c.Bad[1].Err == nil {
+		t.Errorf("%+v, %v", c, err)
 	}
 	many := make([][]byte, 10_000)
 	for i := range many {
 		many[i] = alice
 	}
-	certs, bad, err = ParseCertificates(collection(many...))
-	if err != nil || bad != 0 || len(certs) != len(many) {
-		t.Errorf("%d good, %d bad, %v", len(certs), bad, err)
+	c, err = ReadCollection(collection(many...), len(many))
+	if err != nil || len(c.Bad) != 0 || len(c.Certificates) != len(many) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	_, err = ReadCollection(collection(many...), len(many)-1)
+	if !errors.Is(err, ErrLimit) {
+		t.Errorf("more than the limit: %v", err)
 	}
 }

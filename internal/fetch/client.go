@@ -37,10 +37,9 @@ type Client struct {
 	// Now is the clock that documents are stamped by; nil is the system's.
 	Now func() time.Time
 
-	// For tests: a bound on a fetch, 0 being fetchTime, and whom https servers
-	// are believed by, nil being the system's.
-	timeout time.Duration
-	roots   *x509.CertPool
+	// Roots are the authorities by which https servers are believed; nil is the
+	// system's.
+	Roots *x509.CertPool
 }
 
 // A Request says what to fetch.
@@ -51,6 +50,12 @@ type Request struct {
 	ContentType string
 	Accept      string // the media type asked for; "" is any
 	Limit       int    // octets that the document may have; 0 is 64 KiB
+	// IfNoneMatch and IfModifiedSince are the ETag and the Last-Modified of a
+	// document that is known already (RFC 9110 §13.1). "" does not ask.
+	IfNoneMatch, IfModifiedSince string
+	// Time bounds the whole fetch, from the first look-up to the last octet; 0 is
+	// 30 seconds.
+	Time time.Duration
 	// Connect bounds each connection that is tried; 0 is 10 seconds.
 	Connect time.Duration
 }
@@ -62,12 +67,18 @@ type Document struct {
 	// Expires is until when the server calls the document fresh (RFC 9111 §4.2),
 	// not before Fetched; zero if it does not say.
 	Expires time.Time
+	// NotModified says that the document is the known one (RFC 9110 §15.4.5). There
+	// is no Body then. It is never true of a request that did not ask.
+	NotModified bool
+	// ETag and LastModified are what the server calls this version; "" if it does
+	// not, or not in at most 256 visible characters.
+	ETag, LastModified string
 }
 
 // Do fetches a document. Its errors wrap one of those of this package, or tell
 // of the network; Temporary says whether it may be worth asking again.
 func (c *Client) Do(ctx context.Context, r Request) (Document, error) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.timeout, fetchTime))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.Time, fetchTime))
 	defer cancel()
 	request, err := r.build(ctx)
 	if err != nil {
@@ -82,7 +93,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Document, error) {
 		return Document{}, way.failed(request, err)
 	}
 	defer response.Body.Close()
-	return c.read(request, response, r.limit())
+	return c.read(request, response, r)
 }
 
 func (r Request) limit() int {
@@ -113,6 +124,12 @@ func (r Request) build(ctx context.Context) (*http.Request, error) {
 	if r.ContentType != "" {
 		request.Header.Set("Content-Type", r.ContentType)
 	}
+	if validator(r.IfNoneMatch) != "" {
+		request.Header.Set("If-None-Match", r.IfNoneMatch)
+	}
+	if validator(r.IfModifiedSince) != "" {
+		request.Header.Set("If-Modified-Since", r.IfModifiedSince)
+	}
 	return request, nil
 }
 
@@ -129,7 +146,7 @@ func (c *Client) transport(way *course, connect time.Duration) *http.Transport {
 	return &http.Transport{
 		Proxy:                  nil, // a proxy would connect where the guard cannot look
 		DialContext:            dial,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.roots},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots},
 		TLSHandshakeTimeout:    stepTimeout,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
@@ -183,9 +200,12 @@ func mayFollow(next *http.Request, via []*http.Request) error {
 }
 
 // read takes the answer, if it is one.
-func (c *Client) read(request *http.Request, response *http.Response, limit int) (Document, error) {
+func (c *Client) read(request *http.Request, response *http.Response, r Request) (Document, error) {
 	fail := func(err error) (Document, error) {
 		return Document{}, fmt.Errorf("fetching from %s: %w", request.URL.Host, err)
+	}
+	if response.StatusCode == http.StatusNotModified && request.Header.Get("If-None-Match")+request.Header.Get("If-Modified-Since") != "" {
+		return c.document(response, nil, true), nil
 	}
 	if response.StatusCode != http.StatusOK {
 		return fail(&StatusError{Code: response.StatusCode})
@@ -194,6 +214,7 @@ func (c *Client) read(request *http.Request, response *http.Response, limit int)
 	if encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return fail(fmt.Errorf("%w: %.20q", ErrEncoded, encoding)) // nobody asked for it
 	}
+	limit := r.limit()
 	if response.ContentLength > int64(limit) {
 		return fail(fmt.Errorf("%w: more than %d octets", ErrTooLarge, limit))
 	}
@@ -204,13 +225,30 @@ func (c *Client) read(request *http.Request, response *http.Response, limit int)
 	if len(body) > limit {
 		return fail(fmt.Errorf("%w: more than %d octets", ErrTooLarge, limit))
 	}
+	return c.document(response, body, false), nil
+}
+
+func (c *Client) document(response *http.Response, body []byte, notModified bool) Document {
 	now := time.Now
 	if c.Now != nil {
 		now = c.Now
 	}
-	d := Document{Body: body, Fetched: now()}
+	d := Document{
+		Body: body, Fetched: now(), NotModified: notModified,
+		ETag: validator(response.Header.Get("ETag")), LastModified: validator(response.Header.Get("Last-Modified")),
+	}
 	d.Expires = expires(response.Header, d.Fetched)
-	return d, nil
+	return d
+}
+
+// validator returns what a server calls a version, or "" if that is not worth
+// keeping.
+func validator(s string) string {
+	const longest = 256
+	if len(s) > longest || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return ""
+	}
+	return s
 }
 
 // Parse reads a URL that may be fetched: of http or https, with a host, without

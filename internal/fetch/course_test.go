@@ -80,7 +80,7 @@ func TestAS70_WhoDoesNotAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := (&Client{Network: private, timeout: 500 * time.Millisecond}).Do(t.Context(), Request{URL: c.url})
+			_, err := (&Client{Network: private}).Do(t.Context(), Request{Time: 500 * time.Millisecond, URL: c.url})
 			for _, kind := range []error{ErrUnanswered, ErrBroken} {
 				if errors.Is(err, kind) != (c.want == kind) {
 					t.Errorf("got %v", err)

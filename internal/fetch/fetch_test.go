@@ -193,11 +193,11 @@ func TestHTTPSIsVerifiedAndNotLeft(t *testing.T) {
 	t.Cleanup(s.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	_, err := (&Client{Network: private, roots: roots}).Do(t.Context(), Request{URL: s.URL})
+	_, err := (&Client{Network: private, Roots: roots}).Do(t.Context(), Request{URL: s.URL})
 	if !errors.Is(err, ErrRedirect) {
 		t.Errorf("from https to http: %v", err)
 	}
-	_, err = (&Client{Network: private, roots: x509.NewCertPool()}).Do(t.Context(), Request{URL: s.URL})
+	_, err = (&Client{Network: private, Roots: x509.NewCertPool()}).Do(t.Context(), Request{URL: s.URL})
 	if !errors.Is(err, ErrBroken) || errors.Is(err, ErrUnanswered) {
 		t.Errorf("a server nobody knows: %v", err)
 	}
@@ -297,7 +297,7 @@ func TestAS70_TimeIsBounded(t *testing.T) {
 	})
 	for name, url := range map[string]string{"says nothing": "http://" + silent.Addr().String(), "drips": drip.URL} {
 		began := time.Now()
-		_, err := (&Client{Network: private, timeout: 200 * time.Millisecond}).Do(t.Context(), Request{URL: url})
+		_, err := (&Client{Network: private}).Do(t.Context(), Request{URL: url, Time: 200 * time.Millisecond})
 		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || !Temporary(err) || took > 5*time.Second {
 			t.Errorf("%s: %v after %v", name, err, took)
 		}
