@@ -3,75 +3,85 @@ package discovery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
-
-	"postern/trust/reason"
-)
-
-// Bounds on the directories of one domain.
-const (
-	maxDirectories   = 8
-	directoryTimeout = 8 * time.Second // for opening one and searching it
-	maxOutcome       = 400             // octets that are told of what a server said
 )
 
 // directories asks the LDAP servers of the domain, each for the address and
 // then each for the domain.
 func (f *finder) directories(ctx context.Context) {
-	servers := f.servers(ctx)
-	open := make([]*directory, len(servers))
-	for i, s := range servers {
-		open[i] = &directory{server: s, dns: f.DNS, network: f.Network}
-		defer open[i].close()
-	}
-	for _, q := range []struct {
-		source Source
-		mail   string
-	}{
-		{LDAPAddress, f.addr.String()},
-		{LDAPDomain, f.addr.Domain().String()},
-	} {
-		for _, d := range open {
-			if f.search(ctx, d, q.source, q.mail) {
-				return
-			}
-			// CD-23, CD-24: dead, or without certificates, the next may have them.
-		}
-	}
-}
-
-// servers finds the LDAP servers of the domain, in the order to ask them.
-func (f *finder) servers(ctx context.Context) []SRV {
-	began := time.Now()
-	name := "_ldap._tcp." + f.addr.Domain().String()
-	a, err := f.DNS.query(ctx, name, dns.TypeSRV, f.fresh)
-	servers := srvRecords(a)
-	step := Step{Source: LDAPAddress, Query: name + " SRV", Server: a.server, Duration: time.Since(began),
-		Outcome: fmt.Sprintf("servers: %d", len(servers))}
-	if len(servers) == 0 {
-		step.Outcome = "the domain has no LDAP service" // CD-25
-	}
-	f.explain(&step, err)
-	f.record(step)
-	return servers[:min(len(servers), maxDirectories)]
-}
-
-// search asks one directory and reports whether to stop here.
-func (f *finder) search(ctx context.Context, d *directory, source Source, mail string) bool {
-	ctx, cancel := context.WithTimeout(ctx, directoryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, f.share(directoryShare))
 	defer cancel()
-	began := time.Now()
-	filter := mailFilter(mail)
-	h, err := d.search(ctx, filter)
-	step := Step{Source: source, Query: filter, Server: d.name(), Duration: time.Since(began), Outcome: h.String()}
-	if err != nil {
-		step.Err = err
-		if !h.any() {
-			step.Outcome = "failed: " + reason.Line(err.Error(), maxOutcome)
-		}
-		f.later(err) // only DNS errors are of the kind that may pass (CD-31, CD-43)
+	servers, left := f.services(ctx)
+	if len(servers) == 0 {
+		return
 	}
-	return f.take(step, h)
+	if !f.search(ctx, LDAPAddress, f.addr.String(), servers, left, nextForDomain) {
+		f.search(ctx, LDAPDomain, f.addr.Domain().String(), servers, left, nextNothing)
+	}
+}
+
+// services finds the LDAP servers of the domain, in the order to ask them, and
+// how long they may be taken for that.
+func (f *finder) services(ctx context.Context) ([]SRV, time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, f.share(serviceShare))
+	defer cancel()
+	a, step := f.query(ctx, LDAPAddress, "_ldap._tcp."+f.addr.Domain().String(), dns.TypeSRV)
+	servers := srvRecords(a)
+	switch {
+	case len(servers) > 0:
+		step.Outcome, step.Then = fmt.Sprintf("servers: %d", len(servers)), "they are asked in this order, until one has certificates"
+	case step.Err != nil:
+		step.Then = "failed: " + nextNothing
+	default: // no records, or one that says so (CD-25)
+		if step.Answer == AnswerFound {
+			step.Answer = AnswerNoService
+		}
+		step.Outcome, step.Then = "the domain has no LDAP service", "nothing here: "+nextNothing
+	}
+	f.record(step)
+	return servers[:min(len(servers), maxDirectories)], a.left
+}
+
+// search asks the directories for one name and reports whether to stop here.
+func (f *finder) search(ctx context.Context, source Source, mail string, servers []SRV, left time.Duration, next string) bool {
+	w := walk{Resolver: f.Resolver, servers: servers, mail: mail, fresh: f.fresh, left: left}
+	l, how, err := f.shelf.get(ctx, shelfKey(ofDirectories, f.addr.Domain().String(), mail), f.fresh, walkTime, w.run)
+	if err != nil {
+		f.notAsked(source, mailFilter(mail), "no directory answered in time", err)
+		return false
+	}
+	f.replay(&l, how, source, next)
+	return l.haul.any()
+}
+
+// replay takes what was learnt, now or by an earlier search, into the result.
+func (f *finder) replay(l *learnt, how how, source Source, next string) {
+	f.counts.kept(how)
+	if !how.cached {
+		f.result.Questions += l.questions
+	}
+	steps := slices.Clone(l.steps)
+	now := f.now()
+	for i := range steps {
+		steps[i].Source = source
+		if how.cached {
+			steps[i].Cached, steps[i].Duration = true, 0
+			steps[i].Age, steps[i].Left = now.Sub(l.asked)+steps[i].Age, l.expires.Sub(now)
+		} else if !steps[i].Cached {
+			steps[i].Left = max(l.expires.Sub(now), 0)
+		}
+	}
+	if l.temporary != nil {
+		f.later(l.temporary)
+	}
+	for i, step := range steps {
+		if i < len(steps)-1 {
+			f.record(step)
+		} else {
+			f.take(step, &l.haul, next)
+		}
+	}
 }

@@ -1,133 +1,154 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
-	"github.com/miekg/dns"
-
+	"postern/internal/fetch"
 	"postern/internal/guard"
-	"postern/mime"
 	"postern/trust/reason"
 )
 
 // DefaultBudget bounds everything that Find does for one address (CD-30).
 const DefaultBudget = 30 * time.Second
 
-// A Resolver finds certificates. It is safe for concurrent use.
-type Resolver struct {
-	DNS     *DNS
-	Network guard.Policy  // where LDAP servers may be
-	Budget  time.Duration // for one Find; 0 is DefaultBudget
+// Bounds on the time of what Find does, as parts of its budget, so that no dead
+// source takes the time of those after it. With the default budget they are 8,
+// 12, 4 and 20 seconds.
+const (
+	addressShare   = 8. / 30
+	certShare      = 12. / 30 // both CERT questions together
+	serviceShare   = 4. / 30  // the SRV question
+	directoryShare = 20. / 30 // SRV and directories together
+)
+
+// A Fetcher is what fetch.Client is.
+type Fetcher interface {
+	Do(ctx context.Context, r fetch.Request) (fetch.Document, error)
 }
 
-// Find asks the four sources for the certificates of an address, one after the other,
-// and stops at the first that has any, be they good or not: an unusable
-// certificate is an answer, and the next source no way around it (CD-41).
-// A source that fails is passed over (CD-9, CD-31).
-func (r *Resolver) Find(ctx context.Context, ask Request) Result {
-	budget := r.Budget
-	if budget <= 0 {
-		budget = DefaultBudget
-	}
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
+// A Resolver finds certificates. Its fields are set before it is used and left
+// alone after that; DNS must be set. It is safe for concurrent use. Close ends it.
+type Resolver struct {
+	DNS     *DNS
+	Network guard.Policy // where LDAP servers may be
+	// Fetcher gets the certificates that DNS names by URL; its guard says where
+	// they may be. Nil is a fetch.Client under Network.
+	Fetcher Fetcher
+	Budget  time.Duration // for one Find; 0 is DefaultBudget
+	Cache   Cache         // keeps certificates over a restart; nil is none
+	// Now is the clock by which answers age; nil is the system's.
+	Now func() time.Time
+	Log *slog.Logger // nil is none
 
-	f := finder{Resolver: r, addr: ask.Address, fresh: ask.Fresh}
-	if !f.run(ctx) {
-		f.result.Err = f.nothing(ctx)
+	made    sync.Once
+	loaded  sync.Once
+	shelf   *shelf // what directories and documents said
+	domains domains
+	servers deadServers
+	counts  findCounts
+	keep    keeper
+}
+
+// begin makes a Resolver ready for questions, once: it takes up what the cache
+// has.
+func (r *Resolver) begin() {
+	r.make()
+	r.loaded.Do(r.load)
+}
+
+func (r *Resolver) make() {
+	r.made.Do(func() { r.shelf = newShelf(r.now, r.log().Error) })
+}
+
+func (r *Resolver) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
 	}
+	return time.Now()
+}
+
+func (r *Resolver) log() *slog.Logger {
+	if r.Log != nil {
+		return r.Log
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+func (r *Resolver) budget() time.Duration { return cmp.Or(max(r.Budget, 0), DefaultBudget) }
+
+// share is a part of the budget.
+func (r *Resolver) share(part float64) time.Duration {
+	return time.Duration(float64(r.budget()) * part)
+}
+
+// Find asks the four sources for the certificates of an address, one after the
+// other, and stops at the first that has any, be they good or not: an unusable
+// certificate is an answer, and the next source no way around it (CD-41).
+// A source that fails is passed over (CD-9, CD-31). Domains whose name servers
+// are dead are not asked for every address anew.
+func (r *Resolver) Find(ctx context.Context, ask Request) Result {
+	r.begin()
+	f := finder{Resolver: r, addr: ask.Address, fresh: ask.Fresh}
+	if ask.Address.IsZero() {
+		f.result.Err = reason.New(reason.NoCertificate, "the null address has no certificate")
+	} else {
+		f.find(ctx)
+	}
+	r.counts.add(&f.result)
 	return f.result
 }
 
-// A finder is one Find under way.
-type finder struct {
-	*Resolver
-	addr      mime.Address
-	fresh     bool
-	result    Result
-	temporary error  // the first failure that may pass
-	spoiled   string // where there was something, and none of it could be read
+// find searches when the domain's turn comes. The wait is a part of the budget.
+func (f *finder) find(caller context.Context) {
+	ctx, cancel := context.WithTimeout(caller, f.budget())
+	defer cancel()
+	domain := f.addr.Domain()
+	if f.spared() {
+		return
+	}
+	began := time.Now()
+	leave, err := f.domains.enter(ctx, domain)
+	if err != nil {
+		f.notAsked(DNSAddress, f.addr.String(), "so much was being asked that its turn did not come", err)
+		f.conclude(ctx)
+		return
+	}
+	defer leave()
+	if f.spared() { // it may have died while this waited
+		return
+	}
+	late := time.Since(began) > f.budget()/2
+	f.run(ctx)
+	f.conclude(ctx)
+	switch {
+	case f.alive:
+		f.domains.alive(domain)
+	case !f.answered && f.result.Err != nil && f.result.Err.Code == reason.DiscoveryTimeout && caller.Err() == nil && !late:
+		f.domains.died(domain, f.now())
+	}
 }
 
-// run reports whether there are certificates.
-func (f *finder) run(ctx context.Context) bool {
-	if f.addr.IsZero() {
+// spared reports whether the domain's name servers gave no answer a while ago,
+// so that they need not be waited for again.
+func (f *finder) spared() bool {
+	since, until, dead := f.domains.dead(f.addr.Domain(), f.now())
+	if !dead || f.fresh {
 		return false
 	}
-	name, err := AddressName(f.addr)
-	done := false
-	if err != nil {
-		f.record(Step{Source: DNSAddress, Query: f.addr.String(), Outcome: err.Error()})
-	} else {
-		done = f.cert(ctx, DNSAddress, name)
-	}
-	if !done {
-		done = f.cert(ctx, DNSDomain, f.addr.Domain().String()) // CD-2
-	}
-	if !done {
-		f.directories(ctx) // CD-20
-	}
-	return len(f.result.Certificates) > 0
+	now := f.now()
+	age := now.Sub(since)
+	f.record(Step{Source: DNSAddress, Query: f.addr.String(), Answer: AnswerNotAsked, Cached: true, Age: age, Left: until.Sub(now),
+		Outcome: "not asked: the name servers of " + f.addr.Domain().String() + " gave no answer " + seconds(age) + " ago",
+		Then:    "the search ends here, until they are asked again"})
+	f.result.Err = reason.New(reason.DiscoveryTimeout, "the name servers of %s gave no answer at %s and are asked again at %s",
+		f.addr.Domain(), reason.Date(since), reason.Date(until))
+	f.counts.spared.Add(1)
+	return true
 }
 
-// cert asks DNS for the CERT records at name and reports whether to stop here.
-func (f *finder) cert(ctx context.Context, source Source, name string) bool {
-	began := time.Now()
-	a, err := f.DNS.query(ctx, name, dns.TypeCERT, f.fresh)
-	h := haulOf(certRecords(a))
-	step := Step{Source: source, Query: name + " CERT", Server: a.server, Duration: time.Since(began), Outcome: h.String()}
-	f.explain(&step, err)
-	return f.take(step, h)
-}
-
-// explain puts what a DNS error means into the step, and keeps it if it may pass.
-func (f *finder) explain(step *Step, err error) {
-	switch {
-	case err == nil:
-	case errors.Is(err, ErrNoName):
-		step.Outcome = "no such name"
-	case errors.Is(err, ErrNoData):
-		step.Outcome = "no such record"
-	default:
-		step.Outcome, step.Err = "failed: "+err.Error(), err
-		f.later(err)
-	}
-}
-
-func (f *finder) later(err error) {
-	if f.temporary == nil && temporary(err) {
-		f.temporary = err
-	}
-}
-
-// take records a step with what it found, and reports whether to stop here.
-func (f *finder) take(step Step, h *haul) bool {
-	step.Certificates = len(h.certs)
-	f.record(step)
-	for _, c := range h.certs {
-		f.result.Certificates = append(f.result.Certificates, Found{Certificate: c, Source: step.Source})
-	}
-	if h.any() && len(h.certs) == 0 {
-		f.spoiled = fmt.Sprintf("%s: %s", step.Query, h)
-	}
-	return h.any()
-}
-
-func (f *finder) record(s Step) { f.result.Steps = append(f.result.Steps, s) }
-
-// nothing returns the reason for an empty result (CD-43).
-func (f *finder) nothing(ctx context.Context) *reason.Error {
-	if f.temporary != nil {
-		return reason.New(reason.DiscoveryTimeout, "finding the certificates of %s: %w", f.addr, f.temporary)
-	}
-	if f.spoiled != "" {
-		return reason.New(reason.NoCertificate, "%s", f.spoiled)
-	}
-	if ctx.Err() != nil {
-		return reason.New(reason.DiscoveryTimeout, "finding the certificates of %s: %w", f.addr, ctx.Err())
-	}
-	return reason.New(reason.NoCertificate, "%s publishes no certificate for %s", f.addr.Domain(), f.addr)
-}
+// seconds writes an age as steps have it.
+func seconds(d time.Duration) string { return d.Round(time.Second).String() }

@@ -109,7 +109,7 @@ func TestDNSDiscoveryAgainstBIND(t *testing.T) {
 			[]place{{"one", discovery.DNSAddress}, {"two", discovery.DNSAddress}}},
 		{"CD-41 garbage alone", "garbage@b.example", reason.NoCertificate, nil},
 		{"CD-4 another type", "other@b.example", reason.OK, []place{domain}},
-		{"CD-4 IPKIX", "url@b.example", reason.OK, []place{domain}},
+		{"CD-4 CD-41 IPKIX without a URL", "url@b.example", reason.NoCertificate, nil},
 		{"CD-8 alias", "alias@b.example", reason.OK, []place{{"alice", discovery.DNSAddress}}},
 		{"CD-8 alias to another zone", "outside@b.example", reason.OK, []place{{"alice of c", discovery.DNSAddress}}},
 		{"CD-6 D14 large", "many@b.example", reason.OK, many},

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -12,30 +11,35 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"postern/internal/guard"
+	"postern/trust/reason"
 )
 
 // Bounds on one LDAP server.
 const (
-	ldapDial      = 3 * time.Second // for one of its addresses
-	ldapRequest   = 5 * time.Second // for one request
 	ldapAddresses = 4
 	ldapBases     = 8
-	ldapOctets    = 1 << 20 // that it may send in all
+	ldapName      = 1 << 10 // octets of a base's name
 )
 
-// A directory is one LDAP server. It is opened by the first search; one that
-// cannot be opened is not tried again.
+// A directory is one LDAP server, asked for one name.
 type directory struct {
 	server  SRV
 	dns     *DNS
 	network guard.Policy
+	connect time.Duration // for reaching it
 
 	conn  *ldap.Conn
 	raw   net.Conn
 	bases []string
-	err   error // why it could not be opened
+
+	found    haul
+	entries  int
+	requests int
+	notes    []string // what is worth telling of its ways
+	reached  bool     // it let us connect and answered
 }
 
+// name returns the server, and the address that was reached.
 func (d *directory) name() string {
 	if d.raw != nil {
 		return fmt.Sprintf("%s:%d (%s)", d.server.Target, d.server.Port, d.raw.RemoteAddr())
@@ -49,77 +53,54 @@ func (d *directory) close() {
 	}
 }
 
-// search returns what the entries that match the filter have for certificates.
-// There may be some beside an error. It ends when ctx does, by closing the
-// connection.
-func (d *directory) search(ctx context.Context, filter string) (found *haul, err error) {
-	found = new(haul)
+// ask finds what the entries of mail have for certificates. There may be some
+// beside an error. It ends when ctx does, by closing the connection.
+func (d *directory) ask(ctx context.Context, mail string) (err error) {
 	defer func() {
 		// The last net under the library: a hostile directory must not take the
 		// server down (CD-31).
 		if r := recover(); r != nil {
-			err = fmt.Errorf("reading what the directory sent: %v", r)
+			err = fmt.Errorf("%w: %v", errNotLDAP, r)
 		}
 	}()
-	if d.conn == nil && d.err == nil {
-		d.err = d.open(ctx)
-	}
-	if d.err != nil {
-		return found, d.err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = d.raw.Close() })
-	defer stop()
-	for _, base := range d.bases {
-		result, searchErr := d.conn.Search(request(base, ldap.ScopeWholeSubtree, filter,
-			"userCertificate", "userCertificate;binary"))
-		collect(found, result)
-		if searchErr != nil {
-			err = fmt.Errorf("searching %q: %w", base, searchErr)
-		}
-	}
-	return found, err
-}
-
-// open connects, binds as nobody (CD-26) and reads the naming contexts (CD-27).
-func (d *directory) open(ctx context.Context) error {
-	err := d.dial(ctx)
+	err = d.dial(ctx)
 	if err != nil {
 		return err
 	}
 	d.conn = ldap.NewConn(&bounded{Conn: d.raw, left: ldapOctets}, false)
-	d.conn.SetTimeout(ldapRequest)
+	d.conn.SetTimeout(directoryTime)
 	d.conn.Start()
 	stop := context.AfterFunc(ctx, func() { _ = d.raw.Close() })
 	defer stop()
-
-	err = d.conn.UnauthenticatedBind("")
+	err = d.open()
 	if err != nil {
-		return fmt.Errorf("binding anonymously: %w", err)
+		return err
 	}
-	root, err := d.conn.Search(request("", ldap.ScopeBaseObject, "(objectClass=*)", "namingContexts"))
-	if err != nil {
-		return fmt.Errorf("reading the naming contexts: %w", err)
+	for _, base := range d.bases {
+		baseErr := d.searchBase(base, mail)
+		if baseErr != nil {
+			err = fmt.Errorf("searching %q: %w", reason.Line(base, maxName), baseErr)
+		}
+		if !answered(baseErr) {
+			break
+		}
 	}
-	for _, entry := range root.Entries {
-		bases := entry.GetEqualFoldAttributeValues("namingContexts")
-		d.bases = append(d.bases, bases[:min(len(bases), ldapBases-len(d.bases))]...)
-	}
-	if len(d.bases) == 0 {
-		return errors.New("the directory names no naming contexts")
-	}
-	return nil
+	return err
 }
 
 // dial connects to the first address that lets us.
 func (d *directory) dial(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.connect)
+	defer cancel()
 	addrs, err := d.dns.addresses(ctx, d.server.Target)
 	if err != nil {
 		return err
 	}
-	dialer := d.network.Dialer(ldapDial)
-	for _, a := range addrs[:min(len(addrs), ldapAddresses)] {
-		to := net.JoinHostPort(a.String(), strconv.Itoa(int(d.server.Port)))
-		d.raw, err = dialer.DialContext(ctx, "tcp", to)
+	addrs = addrs[:min(len(addrs), ldapAddresses)]
+	for i, a := range addrs {
+		end, _ := ctx.Deadline()
+		dialer := d.network.Dialer(max(time.Until(end)/time.Duration(len(addrs)-i), time.Millisecond))
+		d.raw, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(a.String(), strconv.Itoa(int(d.server.Port))))
 		if err == nil {
 			return nil
 		}
@@ -127,21 +108,131 @@ func (d *directory) dial(ctx context.Context) error {
 	return fmt.Errorf("connecting: %w", err)
 }
 
-func request(base string, scope int, filter string, attributes ...string) *ldap.SearchRequest {
+// open binds as nobody (CD-26) and reads the root DSE.
+func (d *directory) open() error {
+	d.requests++
+	err := plain(d.conn.UnauthenticatedBind(""))
+	if !answered(err) {
+		return fmt.Errorf("binding anonymously: %w", err)
+	}
+	d.reached = true
+	if err != nil {
+		// LDAPv3 needs no bind: whoever has not bound is anonymous (RFC 4513 §5.1).
+		d.note("it takes no anonymous bind, and was searched without: " + err.Error())
+	}
+	root, err := d.request("", ldap.ScopeBaseObject, "(objectClass=*)", "namingContexts", "defaultNamingContext")
+	if !answered(err) {
+		return fmt.Errorf("reading the naming contexts: %w", err)
+	}
+	d.bases = basesOf(root)
+	if len(d.bases) == 0 {
+		d.bases = []string{""}
+		d.note("it names no naming contexts, and was searched from its root")
+	}
+	return nil
+}
+
+// basesOf reads from a root DSE where to search (CD-27).
+func basesOf(root *ldap.SearchResult) []string {
+	if root == nil || len(root.Entries) == 0 {
+		return nil
+	}
+	var bases []string
+	for _, attribute := range []string{"namingContexts", "defaultNamingContext"} {
+		for _, base := range root.Entries[0].GetEqualFoldAttributeValues(attribute) {
+			if len(bases) < ldapBases && len(base) <= ldapName {
+				bases = append(bases, base)
+			}
+		}
+		if len(bases) > 0 {
+			break
+		}
+	}
+	return bases
+}
+
+// searchBase searches one naming context (CD-28).
+func (d *directory) searchBase(base, mail string) error {
+	before := d.entries
+	err := d.search(base, mailFilter(mail))
+	switch {
+	case d.found.any(), !answered(err), err == nil && d.entries > before:
+		return err
+	case hasCode(err, ldap.LDAPResultNoSuchObject):
+		d.note("it does not have a naming context that it names")
+		return nil
+	}
+	return d.search(base, certificateFilter(mail))
+}
+
+// search puts one search and takes what comes of it. What a server sends before
+// it has enough counts.
+func (d *directory) search(base, filter string) error {
+	result, err := d.request(base, ldap.ScopeWholeSubtree, filter, "userCertificate", "userCertificate;binary")
+	sent := collect(&d.found, result)
+	d.entries += sent
+	if result != nil && len(result.Referrals) > 0 || hasCode(err, ldap.LDAPResultReferral) {
+		d.note("it refers elsewhere, which is not followed")
+	}
+	switch {
+	case hasCode(err, ldap.LDAPResultReferral):
+		return nil
+	case sent > 0 && hasCode(err, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded):
+		d.note("it has more than it sent, or than was taken")
+		return nil
+	}
+	return err
+}
+
+// request searches once. There may be a result beside an error.
+func (d *directory) request(base string, scope int, filter string, attributes ...string) (*ldap.SearchResult, error) {
+	d.requests++
 	r := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, MaxCertificates,
-		int(ldapRequest/time.Second), false, filter, attributes, nil)
+		int(directoryTime/time.Second), false, filter, attributes, nil)
 	r.EnforceSizeLimit = true // the server may not care about the limit
-	return r
+	result, err := d.conn.Search(r)
+	return result, plain(err)
+}
+
+func (d *directory) note(s string) {
+	for _, n := range d.notes {
+		if n == s {
+			return
+		}
+	}
+	d.notes = append(d.notes, s)
+}
+
+// outcome says what came of it.
+func (d *directory) outcome(err error) string {
+	s := d.found.String()
+	switch {
+	case d.found.any():
+	case err != nil:
+		s = "failed: " + reason.Line(err.Error(), maxOutcome)
+	case d.entries > 0:
+		s = fmt.Sprintf("entries: %d, %s", d.entries, s)
+	default:
+		s = "no entry"
+	}
+	return strings.Join(append([]string{s}, d.notes...), "; ")
 }
 
 // mailFilter returns the filter for entries of an address or a domain (CD-28),
 // with what could change its meaning escaped (RFC 4515 §3).
 func mailFilter(mail string) string { return "(mail=" + ldap.EscapeFilter(mail) + ")" }
 
-// collect reads userCertificate, with or without ;binary (CD-29).
-func collect(h *haul, result *ldap.SearchResult) {
+// certificateFilter asks for certificates as well, for directories with many
+// entries of one mail and for those that answer no shorter question (CD-28).
+func certificateFilter(mail string) string {
+	return "(&" + mailFilter(mail) + "(|(userCertificate;binary=*)(userCertificate=*)))"
+}
+
+// collect reads userCertificate, with or without ;binary (CD-29), and returns the
+// number of entries.
+func collect(h *haul, result *ldap.SearchResult) int {
 	if result == nil {
-		return
+		return 0
 	}
 	for _, entry := range result.Entries {
 		for _, a := range entry.Attributes {
@@ -154,22 +245,5 @@ func collect(h *haul, result *ldap.SearchResult) {
 			}
 		}
 	}
-}
-
-// bounded is a connection that may bring only so much.
-type bounded struct {
-	net.Conn
-	left int
-}
-
-var errTooMuch = errors.New("the directory sent too much")
-
-// Read reads at most what is left.
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errTooMuch
-	}
-	n, err := b.Conn.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
+	return len(result.Entries)
 }

@@ -57,8 +57,7 @@ func TestCP13_LDAPDiscoveryAgainstSlapd(t *testing.T) {
 		})
 	}
 	t.Run("private addresses are guarded", func(t *testing.T) {
-		guarded := *r
-		guarded.Network = guard.Policy{}
+		guarded := &discovery.Resolver{DNS: r.DNS}
 		got := guarded.Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")})
 		check(t, got, reason.NoCertificate)
 		last := got.Steps[len(got.Steps)-1]

@@ -3,6 +3,8 @@ package discovery
 import (
 	"crypto/x509"
 	"fmt"
+	"math"
+	"time"
 )
 
 // Bounds on what one step takes.
@@ -58,6 +60,18 @@ func (h *haul) String() string {
 		s += fmt.Sprintf(", not looked at: %d", h.over)
 	}
 	return s
+}
+
+// inDate returns how long it is until the first of the certificates that are in
+// date ends (CD-12): what comes after it should be found in time.
+func (h *haul) inDate(now time.Time) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for _, c := range h.certs {
+		if left := c.NotAfter.Sub(now); left > 0 && !now.Before(c.NotBefore) {
+			least = min(least, left)
+		}
+	}
+	return least
 }
 
 // haulOf reads the X.509 certificates of CERT records. Records of other types

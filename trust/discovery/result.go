@@ -77,7 +77,10 @@ type Step struct {
 type Result struct {
 	Certificates []Found
 	Steps        []Step
-	// Cached says that certificates come from an earlier look-up.
+	// Cached says that an earlier look-up's answer had a part in this result, be it
+	// that there are these certificates or that a source before them has none. A
+	// refusal must not rest on that alone: ask again with Fresh before one, though
+	// not for DiscoveryTimeout, which refuses nothing and is tried again anyway.
 	Cached bool
 	// Questions is how many questions went to the network for this result. One
 	// that several look-ups waited for counts in each.

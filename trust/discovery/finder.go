@@ -1,0 +1,184 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"postern/mime"
+	"postern/trust/reason"
+)
+
+// Why a search goes on or ends, as steps tell it.
+const (
+	nextDomain      = "the domain's certificate is next"
+	nextDirectories = "the domain's directories are next"
+	nextServer      = "the next directory is asked"
+	nextForDomain   = "the directories are asked for the domain's next"
+	nextNothing     = "nowhere is left to look"
+)
+
+// A finder is one Find under way.
+type finder struct {
+	*Resolver
+	addr      mime.Address
+	fresh     bool
+	result    Result
+	temporary error  // the first failure that may pass
+	spoiled   string // where there was something, and none of it could be used
+	answered  bool   // a question to DNS was, now or not long ago
+	alive     bool   // one was now
+}
+
+// run asks one source after the other (CD-20).
+func (f *finder) run(ctx context.Context) {
+	if !f.records(ctx) {
+		f.directories(ctx)
+	}
+}
+
+// records asks DNS for CERT records and reports whether to stop there.
+func (f *finder) records(ctx context.Context) bool {
+	whole := ctx
+	ctx, cancel := context.WithTimeout(ctx, f.share(certShare))
+	defer cancel()
+	name, err := AddressName(f.addr)
+	if err != nil {
+		f.record(Step{Source: DNSAddress, Query: f.addr.String(), Answer: AnswerNotAsked, Outcome: err.Error(), Then: nextDomain})
+	} else if f.cert(ctx, whole, DNSAddress, name, nextDomain) {
+		return true
+	}
+	return f.cert(ctx, whole, DNSDomain, f.addr.Domain().String(), nextDirectories) // CD-2
+}
+
+// cert asks DNS for the CERT records at name and reports whether to stop here.
+// What the records name by URL is fetched in the time of the whole search.
+func (f *finder) cert(ctx, whole context.Context, source Source, name, next string) bool {
+	if source == DNSAddress {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.share(addressShare))
+		defer cancel()
+	}
+	a, step := f.query(ctx, source, name, dns.TypeCERT)
+	all := certRecords(a)
+	h := haulOf(all)
+	if step.Err == nil && len(a.records) > 0 {
+		step.Outcome = h.String()
+	}
+	urls := urlsOf(all)
+	if len(h.certs) > 0 || len(urls) == 0 {
+		return f.take(step, h, next)
+	}
+	step.Outcome = fmt.Sprintf("%s, by URL: %d", step.Outcome, len(urls))
+	step.Then = "the certificate is fetched from where the records say"
+	f.record(step)
+	f.fetch(whole, source, urls, a.left)
+	return true
+}
+
+// query puts one question to DNS and begins its step.
+func (f *finder) query(ctx context.Context, source Source, name string, qtype uint16) (answer, Step) {
+	began := time.Now()
+	a, err := f.DNS.query(ctx, name, qtype, f.fresh)
+	step := Step{Source: source, Query: name + " " + dns.TypeToString[qtype], Server: a.server, Duration: time.Since(began),
+		Answer: a.kind, Cached: a.cached, Age: a.age, Left: a.left}
+	if a.authoritative {
+		step.Server += " (the domain's own)"
+	}
+	f.result.Questions += a.questions
+	f.explain(&step, err)
+	f.answered = f.answered || step.Err == nil
+	f.alive = f.alive || step.Err == nil && !a.cached
+	return a, step
+}
+
+// explain puts what a DNS error means into the step, and keeps it if it may pass.
+func (f *finder) explain(step *Step, err error) {
+	var of *DNSError
+	if errors.As(err, &of) {
+		step.Answer = of.Kind
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrNoName):
+		step.Outcome = "no such name"
+	case errors.Is(err, ErrNoData):
+		step.Outcome = "no such record"
+	case step.Answer == AnswerNotAsked:
+		step.Outcome, step.Err = "not asked: "+reason.Line(err.Error(), maxOutcome), err
+		f.later(err)
+	default:
+		step.Outcome, step.Err = "failed: "+reason.Line(err.Error(), maxOutcome), err
+		f.later(err)
+	}
+}
+
+// notAsked records a question that there was no time for, so that the search is
+// not complete.
+func (f *finder) notAsked(source Source, query, why string, err error) {
+	f.record(Step{Source: source, Query: query, Answer: AnswerNotAsked, Outcome: "not asked: " + why, Err: err,
+		Then: "the search is not complete: a later one may find more"})
+	f.later(err)
+}
+
+// later keeps the first failure that may pass.
+func (f *finder) later(err error) {
+	if f.temporary == nil {
+		f.temporary = err
+	}
+}
+
+// take records a step with what it found, and reports whether to stop here.
+func (f *finder) take(step Step, h *haul, next string) bool {
+	step.Certificates = len(h.certs)
+	f.gather(step.Source, h)
+	switch {
+	case len(h.certs) > 0:
+		step.Then = "taken: the search ends here"
+	case h.any():
+		step.Then = "unreadable: an unusable certificate ends the search (CD-41)"
+		f.spoil(step)
+	case step.Err != nil:
+		step.Then = "failed: " + next
+	default:
+		step.Then = "nothing here: " + next
+	}
+	f.record(step)
+	return h.any()
+}
+
+func (f *finder) gather(source Source, h *haul) {
+	for _, c := range h.certs {
+		f.result.Certificates = append(f.result.Certificates, Found{Certificate: c, Source: source})
+	}
+}
+
+// spoil remembers the first step that had something of no use.
+func (f *finder) spoil(step Step) {
+	if f.spoiled == "" {
+		f.spoiled = step.Query + ": " + step.Outcome
+	}
+}
+
+func (f *finder) record(s Step) {
+	f.result.Steps = append(f.result.Steps, s)
+	f.result.Cached = f.result.Cached || s.Cached
+}
+
+// conclude sets the reason for an empty result (CD-43).
+func (f *finder) conclude(ctx context.Context) {
+	switch {
+	case len(f.result.Certificates) > 0:
+	case f.temporary != nil:
+		f.result.Err = reason.New(reason.DiscoveryTimeout, "finding the certificates of %s: %w", f.addr, f.temporary)
+	case f.spoiled != "":
+		f.result.Err = reason.New(reason.NoCertificate, "%s", f.spoiled)
+	case ctx.Err() != nil:
+		f.result.Err = reason.New(reason.DiscoveryTimeout, "finding the certificates of %s: %w", f.addr, ctx.Err())
+	default:
+		f.result.Err = reason.New(reason.NoCertificate, "%s publishes no certificate for %s", f.addr.Domain(), f.addr)
+	}
+}

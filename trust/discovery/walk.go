@@ -1,0 +1,193 @@
+package discovery
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bounds on the directories of one domain.
+const (
+	maxDirectories = 8
+	walkTime       = 16 * time.Second // for asking them all for one name
+	directoryTime  = 6 * time.Second  // for one
+	connectTime    = 2 * time.Second  // for reaching one, at all its addresses
+	maxOutcome     = 400              // octets that are told of what a server said
+	maxName        = 200              // of a name that it gave
+)
+
+// How long what directories said is kept, at most: no longer than the SRV
+// records that led to them.
+const (
+	keepFound   = time.Hour
+	keepNothing = 5 * time.Minute
+	keepFailure = 30 * time.Second
+)
+
+// A walk asks the directories of a domain for one name, one after the other,
+// until one has certificates (CD-23, CD-24, CD-31).
+type walk struct {
+	*Resolver
+	servers []SRV // in order
+	mail    string
+	fresh   bool
+	left    time.Duration // of the SRV records
+	learnt  learnt
+}
+
+// run returns what was learnt, and for how long to keep it.
+func (w *walk) run(ctx context.Context) learnt {
+	w.learnt.asked = w.now()
+	servers := w.Resolver.servers.last(w.servers, w.learnt.asked)
+	for i, s := range servers {
+		if w.pass(ctx, s) {
+			continue
+		}
+		w.ask(ctx, s, len(servers)-i)
+		if w.learnt.haul.any() {
+			break
+		}
+	}
+	w.learnt.expires = w.learnt.asked.Add(w.keep())
+	return w.learnt
+}
+
+// pass records a server that is not asked, because it was dead not long ago or
+// there is no time left, and reports whether it is not.
+func (w *walk) pass(ctx context.Context, s SRV) bool {
+	step := Step{Query: mailFilter(w.mail), Server: fmt.Sprintf("%s:%d", s.Target, s.Port), Then: nextServer}
+	if ctx.Err() != nil {
+		step.Answer, step.Outcome, step.Err = AnswerNotAsked, "not asked: the time for it was over", ctx.Err()
+		w.learnt.temporary = ctx.Err()
+		w.learnt.steps = append(w.learnt.steps, step)
+		return true
+	}
+	now := w.now()
+	d, dead := w.Resolver.servers.dead(s, now)
+	if !dead || w.fresh {
+		return false
+	}
+	step.Cached, step.Age, step.Answer, step.Err = true, now.Sub(d.since), d.answer, d.err
+	step.Left = notAskedFor - step.Age
+	step.Outcome = "not asked: it gave no answer " + seconds(step.Age) + " ago"
+	w.learnt.steps = append(w.learnt.steps, step)
+	return true
+}
+
+// ask asks one server. Those that are dead may take so much of the time that the
+// rest have a part each.
+func (w *walk) ask(ctx context.Context, s SRV, rest int) {
+	end, _ := ctx.Deadline()
+	share := time.Until(end) / time.Duration(rest+1)
+	own, cancel := context.WithTimeout(ctx, directoryTime)
+	defer cancel()
+	d := &directory{server: s, dns: w.DNS, network: w.Network, connect: min(connectTime, share)}
+	defer d.close()
+	began := time.Now()
+	err := d.ask(own, w.mail)
+	step := Step{Query: mailFilter(w.mail), Server: d.name(), Duration: time.Since(began), Answer: AnswerNoEntry, Err: err,
+		Outcome: d.outcome(err), Certificates: len(d.found.certs), Then: nextServer}
+	switch {
+	case d.found.any():
+		step.Answer, step.Err = AnswerFound, nil
+	case err != nil:
+		step.Answer = directoryAnswer(own, err)
+	}
+	if err != nil && !d.found.any() && temporary(err) {
+		w.learnt.temporary = err // DNS did not say where the server is
+	}
+	w.Resolver.servers.tell(s, w.now(), d.reached, step.Answer, err)
+	w.learnt.questions += d.requests
+	w.learnt.haul = d.found
+	w.learnt.steps = append(w.learnt.steps, step)
+}
+
+// keep returns for how long what was learnt may be used without asking: until a
+// certificate that is in date ends (CD-12), so that the one after it is found.
+func (w *walk) keep() time.Duration {
+	l := &w.learnt
+	switch {
+	case len(l.haul.certs) > 0:
+		return min(w.left, keepFound, l.haul.inDate(l.asked))
+	case l.haul.any():
+		return min(w.left, keepNothing)
+	case l.failed():
+		return keepFailure
+	}
+	return min(w.left, keepNothing)
+}
+
+// A directory that could not be reached is asked after all others for a while,
+// and in the first part of it not at all.
+const (
+	askedLastFor   = time.Minute
+	notAskedFor    = 30 * time.Second
+	maxDeadServers = 1000
+)
+
+// deadServers remembers LDAP servers that could not be reached. The zero
+// deadServers is ready.
+type deadServers struct {
+	mu  sync.Mutex
+	all map[string]deadServer
+}
+
+type deadServer struct {
+	since  time.Time
+	answer Answer
+	err    error
+}
+
+func serverKey(s SRV) string { return fmt.Sprintf("%s:%d", strings.ToLower(s.Target), s.Port) }
+
+// dead reports whether a server could not be reached not long ago.
+func (d *deadServers) dead(s SRV, now time.Time) (deadServer, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	was, ok := d.all[serverKey(s)]
+	age := now.Sub(was.since)
+	return was, ok && 0 <= age && age < notAskedFor
+}
+
+// last returns the servers with those behind that were dead not long ago.
+func (d *deadServers) last(servers []SRV, now time.Time) []SRV {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var live, dead []SRV
+	for _, s := range servers {
+		was, ok := d.all[serverKey(s)]
+		age := now.Sub(was.since)
+		if ok && 0 <= age && age < askedLastFor {
+			dead = append(dead, s)
+		} else {
+			live = append(live, s)
+		}
+	}
+	return slices.Concat(live, dead)
+}
+
+// tell takes note of how it went with a server.
+func (d *deadServers) tell(s SRV, now time.Time, reached bool, a Answer, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := serverKey(s)
+	if reached || a != AnswerTimeout && a != AnswerUnreachable {
+		delete(d.all, key)
+		return
+	}
+	if d.all == nil {
+		d.all = map[string]deadServer{}
+	}
+	for other, was := range d.all {
+		if len(d.all) < maxDeadServers {
+			break
+		}
+		if now.Sub(was.since) >= askedLastFor || len(d.all) == maxDeadServers {
+			delete(d.all, other)
+		}
+	}
+	d.all[key] = deadServer{now, a, err}
+}
