@@ -4,19 +4,23 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	bolt "go.etcd.io/bbolt"
 )
 
-// schema1 unpacks the store that a program of schema 1 wrote.
-func schema1(t *testing.T) (path string, o Options) {
+// storeOf unpacks the store that a program of an earlier schema wrote.
+func storeOf(t *testing.T, schema int) (path string, o Options) {
 	t.Helper()
-	packed, err := os.Open("testdata/schema1/store.db.gz")
+	folder := fmt.Sprintf("testdata/schema%d", schema)
+	packed, err := os.Open(filepath.Join(folder, "store.db.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +38,7 @@ func schema1(t *testing.T) (path string, o Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := os.ReadFile("testdata/schema1/test-only-master.key")
+	key, err := os.ReadFile(filepath.Join(folder, "test-only-master.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,28 +49,45 @@ func schema1(t *testing.T) (path string, o Options) {
 	return path, o
 }
 
-// A store of schema 1 is carried to the newest schema when it is opened, with
+// A store of an earlier schema is carried to the newest when it is opened, with
 // all that it holds, and can then hold what is new.
-func TestAStoreOfSchema1IsCarriedOn(t *testing.T) {
-	path, o := schema1(t)
-	db, err := Open(path, o)
-	if err != nil {
-		t.Fatal(err)
+func TestAStoreOfAnEarlierSchemaIsCarriedOn(t *testing.T) {
+	for schema := 1; schema < schemaVersion; schema++ {
+		t.Run(fmt.Sprint(schema), func(t *testing.T) {
+			path, o := storeOf(t, schema)
+			db, err := Open(path, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &testStore{DB: db, path: path, options: o}
+			t.Cleanup(func() { s.Close() })
+			want := CheckReport{
+				Schema: schemaVersion, Domains: 1, Accounts: 1, Keys: 1, Anchors: 1,
+				Messages: 1, Jobs: 1, Tracks: 1, Bodies: 1, Bytes: 9000,
+			}
+			if schema >= 2 {
+				want.KeyRequests, want.Documents = 1, 1
+			}
+			for range 2 {
+				report, err := s.Check(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, report); diff != "" {
+					t.Errorf("after the migration (-want +got)\n%s", diff)
+				}
+				s.reopen(t)
+			}
+			s.holdsTheOld(t)
+			s.holdsTheNew(t)
+		})
 	}
-	s := &testStore{DB: db, path: path, options: o}
-	t.Cleanup(func() { s.Close() })
-	for range 2 {
-		report, err := s.Check(context.Background())
-		if err != nil || len(report.Problems) > 0 {
-			t.Fatalf("Check: %v, %q", err, report.Problems)
-		}
-		if report.Schema != schemaVersion || report.Domains != 1 || report.Accounts != 1 || report.Keys != 1 ||
-			report.Anchors != 1 || report.Messages != 1 || report.Jobs != 1 || report.Tracks != 1 || report.Bodies != 1 {
-			t.Errorf("after the migration the store holds %+v", report)
-		}
-		s.reopen(t)
-	}
-	err = s.Update(context.Background(), func(tx Tx) error {
+}
+
+// holdsTheOld looks at what the stores of earlier schemas have in common.
+func (s *testStore) holdsTheOld(t *testing.T) {
+	t.Helper()
+	err := s.View(context.Background(), func(tx Tx) error {
 		keys, err := tx.KeysOf("b.example")
 		if err != nil {
 			return err
@@ -86,20 +107,35 @@ func TestAStoreOfSchema1IsCarriedOn(t *testing.T) {
 		if err != nil || !bytes.Equal(body, bytes.Repeat([]byte("a record "), 1000)) {
 			t.Errorf("the message is another: %d bytes, %v", len(body), err)
 		}
-		err = tx.PutDocument(Document{Key: "k", Body: []byte("b"), Expires: time.Unix(0, 0)})
-		if err != nil {
-			return err
-		}
-		return tx.PutKeyRequest(KeyRequest{ID: keys[0].Fingerprint, Owner: "b.example", PKCS8: keys[0].PKCS8})
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
+func (s *testStore) holdsTheNew(t *testing.T) {
+	t.Helper()
+	err := s.Update(context.Background(), func(tx Tx) error {
+		pkcs8 := testPKCS8(t)
+		id, err := requestID(pkcs8)
+		return errors.Join(err,
+			tx.PutDocument(Document{Key: "k", Body: []byte("b"), Expires: time.Unix(0, 0)}),
+			tx.PutKeyRequest(KeyRequest{ID: id, Owner: "b.example", PKCS8: pkcs8}),
+			tx.PutBundle(Bundle{Name: "b", Attached: []Attachment{{"b.example", In}}}),
+			tx.PutBundleState("b", BundleState{Anchors: 1}),
+			tx.PutBundleAnchors("b", NewBundleSet([]BundleAnchor{{Certificate: testCertificate(t, "c")}})),
+		)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.sound(t)
+}
+
 // A migration that fails leaves the store as it was.
 func TestAMigrationThatFailsChangesNothing(t *testing.T) {
-	path, o := schema1(t)
+	path, o := storeOf(t, 1)
 	b, err := bolt.Open(path, 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -136,8 +172,8 @@ func TestAMigrationThatFailsChangesNothing(t *testing.T) {
 	}
 }
 
-// A backup holds keys that wait for a certificate, and documents.
-func TestABackupHoldsKeyRequestsAndDocuments(t *testing.T) {
+// A backup holds keys that wait for a certificate, documents and bundles.
+func TestABackupHoldsKeyRequestsDocumentsAndBundles(t *testing.T) {
 	s := fullStore(t)
 	path := filepath.Join(t.TempDir(), "backup.db")
 	f, err := os.Create(path)
@@ -167,6 +203,13 @@ func TestABackupHoldsKeyRequestsAndDocuments(t *testing.T) {
 		d, err := tx.Document("http://crl.example/1")
 		if string(d.Body) != "CRL" {
 			t.Errorf("document %+v", d)
+		}
+		if err != nil {
+			return err
+		}
+		anchors, _, err := tx.BundleAnchors("b")
+		if len(anchors) != 1 {
+			t.Errorf("%d anchors of the bundle", len(anchors))
 		}
 		return err
 	})
