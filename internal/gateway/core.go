@@ -18,6 +18,8 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"postern/bundle"
+	"postern/internal/fetch"
 	"postern/internal/password"
 	"postern/internal/publish"
 	"postern/mime"
@@ -54,6 +56,8 @@ type Core struct {
 	Evidence trust.Evidence
 	// Revocation says what to do when it is not known.
 	Revocation trust.RevocationPolicy
+	// Bundles fetches trust bundles; nil goes to the public internet alone.
+	Bundles bundle.Fetcher
 	// Signers says whose signatures are believed, by domain of ours.
 	Signers Signers
 	// JudgeFor is how long a message waits for evidence that does not come, such
@@ -98,8 +102,9 @@ func (c *Core) keepEvidence(ctx context.Context) {
 	}
 }
 
-// Close ends what runs in the background: the fetching of evidence.
+// Close ends what runs in the background: the fetching of evidence and bundles.
 func (c *Core) Close() {
+	c.bundles.close()
 	if c.keeper != nil {
 		c.keeper.Close()
 	}
@@ -153,7 +158,11 @@ func (c *Core) setDefaults() {
 	if c.Hasher == nil {
 		c.Hasher = &password.Hasher{}
 	}
+	if c.Bundles == nil {
+		c.Bundles = &fetch.Client{}
+	}
 	c.directories.store, c.directories.log = c.Store, c.Log
+	c.bundles.init(c)
 	c.crypto = semaphore.NewWeighted(c.CryptoMemory)
 }
 

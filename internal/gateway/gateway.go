@@ -77,12 +77,17 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		return nil, err
 	}
 	network := guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}
+	roots, err := httpsRoots(cfg.Network.CA)
+	if err != nil {
+		return nil, err
+	}
+	web := &fetch.Client{Network: network, Lookup: dns.LookupHost, Roots: roots}
 	c := &Core{
 		Hostname: string(cfg.Hostname), Store: s, Profile: profile, Log: log,
 		keeper: &evidence.Keeper{
-			Fetcher: &fetch.Client{Network: network, Lookup: dns.LookupHost},
-			Cache:   Documents{s}, Budget: cfg.Trust.Wait, Log: log,
+			Fetcher: web, Cache: Documents{s}, Budget: cfg.Trust.Wait, Log: log,
 		},
+		Bundles:         web,
 		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
 		MessageBytes:    cfg.Limits.MessageBytes, RetryFor: cfg.Relay.RetryFor,
 		CryptoMemory: cfg.Limits.CryptoMemory,
@@ -179,6 +184,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	working.Go(func() error { g.Work(work); return nil })
 	working.Go(func() error { g.watchExpiry(work); return nil })
 	working.Go(func() error { g.keepEvidence(work); return nil })
+	working.Go(func() error { g.keepBundles(work); return nil })
 
 	serving, serveCtx := errgroup.WithContext(ctx)
 	for _, l := range g.listeners {
