@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 
 	"postern/internal/control"
@@ -9,15 +10,21 @@ import (
 )
 
 func runAccountAdd(ctx context.Context, inv *invocation, args []string) error {
-	return inv.withPassword(ctx, "account add", args, "can submit and pick up mail", (*control.Client).AddAccount)
+	fs := inv.flags("account add")
+	patient := fs.Bool("patient", false, "")
+	return inv.withPassword(ctx, fs, args, "can submit and pick up mail", func(c *control.Client, ctx context.Context, address string, password []byte) error {
+		if *patient {
+			return c.AddPatient(ctx, address, password)
+		}
+		return c.AddAccount(ctx, address, password)
+	})
 }
 
 func runAccountPasswd(ctx context.Context, inv *invocation, args []string) error {
-	return inv.withPassword(ctx, "account passwd", args, "has a new password", (*control.Client).ChangePassword)
+	return inv.withPassword(ctx, inv.flags("account passwd"), args, "has a new password", (*control.Client).ChangePassword)
 }
 
-func (inv *invocation) withPassword(ctx context.Context, name string, args []string, done string, do func(*control.Client, context.Context, string, []byte) error) error {
-	fs := inv.flags(name)
+func (inv *invocation) withPassword(ctx context.Context, fs *flag.FlagSet, args []string, done string, do func(*control.Client, context.Context, string, []byte) error) error {
 	file := fs.String("password-file", "", "")
 	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
@@ -61,6 +68,9 @@ func runAccountList(ctx context.Context, inv *invocation, args []string) error {
 			if a.Disabled {
 				state = "  disabled"
 			}
+			if a.Patient {
+				state += "  patient"
+			}
 			fmt.Fprintf(inv.stdout, "%s%s\n", a.Address, state)
 		}
 		return nil
@@ -76,6 +86,25 @@ func runAccountDisable(ctx context.Context, inv *invocation, args []string) erro
 func runAccountEnable(ctx context.Context, inv *invocation, args []string) error {
 	return inv.onAccount(ctx, "account enable", args, "is let in", func(c *control.Client, ctx context.Context, address string) error {
 		return c.SetDisabled(ctx, address, false)
+	})
+}
+
+func runAccountPatient(ctx context.Context, inv *invocation, args []string) error {
+	fs := inv.flags("account patient")
+	rest, err := parse(fs, args, 2, 2)
+	if err != nil {
+		return err
+	}
+	on, known := map[string]bool{"on": true, "off": false}[rest[1]]
+	if !known {
+		return wrongUse(fs, "%q is neither on nor off", rest[1])
+	}
+	done := "is no patient's"
+	if on {
+		done = "is a patient's: only its own certificates speak for it"
+	}
+	return inv.onAccount(ctx, "account patient", rest[:1], done, func(c *control.Client, ctx context.Context, address string) error {
+		return c.SetPatient(ctx, address, on)
 	})
 }
 

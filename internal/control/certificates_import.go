@@ -116,6 +116,10 @@ func putImported(tx store.Tx, k *store.Key, leaf *x509.Certificate) error {
 	if err != nil {
 		return err
 	}
+	err = checkPatientKey(tx, k.Owner, leaf)
+	if err != nil {
+		return err
+	}
 	old, err := tx.Key(k.Fingerprint)
 	switch {
 	case err == nil:

@@ -70,7 +70,11 @@ func lacking(tx store.Tx, k store.Key, now time.Time) ([]string, error) {
 		return warnings, nil // it was of no use to messages before
 	}
 	owners := []string{k.Owner}
-	if _, domain, ok := strings.Cut(k.Owner, "@"); ok {
+	patient, err := isPatient(tx, k.Owner)
+	if err != nil {
+		return nil, err
+	}
+	if _, domain, ok := strings.Cut(k.Owner, "@"); ok && !patient { // BB-35
 		owners = append(owners, domain)
 	}
 	var left []trust.Purpose
@@ -96,6 +100,9 @@ func lacking(tx store.Tx, k store.Key, now time.Time) ([]string, error) {
 		case trust.Encrypt:
 			warnings = append(warnings, fmt.Sprintf("no certificate is left that others could encrypt to for %s", k.Owner))
 		}
+	}
+	if patient && len(warnings) > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s is a patient's address: the certificate of its domain does not stand in for it", k.Owner))
 	}
 	return warnings, nil
 }

@@ -26,7 +26,19 @@ func (c *Client) RemoveDomain(ctx context.Context, name string) error {
 
 // AddAccount makes an account with its INBOX.
 func (c *Client) AddAccount(ctx context.Context, address string, password []byte) error {
-	_, err := call[AccountSecret, None](ctx, c, "account/add", AccountSecret{address, password})
+	_, err := call[AccountOrder, None](ctx, c, "account/add", AccountOrder{Address: address, Password: password})
+	return err
+}
+
+// AddPatient makes an account whose address a patient controls.
+func (c *Client) AddPatient(ctx context.Context, address string, password []byte) error {
+	_, err := call[AccountOrder, None](ctx, c, "account/add", AccountOrder{Address: address, Password: password, Patient: true})
+	return err
+}
+
+// SetPatient says whether a patient controls an account's address.
+func (c *Client) SetPatient(ctx context.Context, address string, patient bool) error {
+	_, err := call[PatientOrder, None](ctx, c, "account/patient", PatientOrder{address, patient})
 	return err
 }
 

@@ -20,6 +20,7 @@ type DomainName struct {
 type AccountInfo struct {
 	Address  string    `json:"address"`
 	Disabled bool      `json:"disabled"`
+	Patient  bool      `json:"patient"` // a patient controls the address
 	Created  time.Time `json:"created"`
 }
 
@@ -27,6 +28,13 @@ type AccountInfo struct {
 type AccountSecret struct {
 	Address  string `json:"address"`
 	Password []byte `json:"password"`
+}
+
+// An AccountOrder is an account to be made.
+type AccountOrder struct {
+	Address  string `json:"address"`
+	Password []byte `json:"password"`
+	Patient  bool   `json:"patient"` // a patient controls the address (BB-35)
 }
 
 // An AccountName names an account.
@@ -43,6 +51,7 @@ func (s *Service) handleDirectory(mux *http.ServeMux) {
 	handle(mux, commandBytes, "account/passwd", s.changePassword)
 	handle(mux, commandBytes, "account/disable", func(ctx context.Context, a AccountName) (None, error) { return s.setDisabled(ctx, a, true) })
 	handle(mux, commandBytes, "account/enable", func(ctx context.Context, a AccountName) (None, error) { return s.setDisabled(ctx, a, false) })
+	handle(mux, commandBytes, "account/patient", s.setPatient)
 	handle(mux, commandBytes, "account/remove", s.removeAccount)
 }
 
@@ -97,7 +106,7 @@ func (s *Service) removeDomain(ctx context.Context, in DomainName) (None, error)
 	})
 }
 
-func (s *Service) addAccount(ctx context.Context, in AccountSecret) (None, error) {
+func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error) {
 	address, err := mime.ParseAddress(in.Address)
 	if err != nil {
 		return None{}, err
@@ -119,7 +128,13 @@ func (s *Service) addAccount(ctx context.Context, in AccountSecret) (None, error
 		if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		return tx.PutAccount(store.Account{Address: address, Password: hash, Created: s.Core.Now()})
+		if in.Patient {
+			err = checkPatient(tx, address, s.Core.Now())
+			if err != nil {
+				return err
+			}
+		}
+		return tx.PutAccount(store.Account{Address: address, Password: hash, Patient: in.Patient, Created: s.Core.Now()})
 	})
 }
 
@@ -145,7 +160,7 @@ func (s *Service) listAccounts(ctx context.Context, _ None) (all []AccountInfo, 
 		accounts, err := tx.Accounts()
 		all = nil
 		for _, a := range accounts {
-			all = append(all, AccountInfo{Address: a.Address.String(), Disabled: a.Disabled, Created: a.Created})
+			all = append(all, AccountInfo{Address: a.Address.String(), Disabled: a.Disabled, Patient: a.Patient, Created: a.Created})
 		}
 		return err
 	})

@@ -56,6 +56,16 @@ func (d *Directory) Identities(a mime.Address) []Identity {
 	return slices.Concat(d.keys[a.Key()], d.keys[string(a.Domain())])
 }
 
+// owners are whose certificates speak for an address, the first who has any: the
+// address itself and then its domain. For one that a patient controls the domain
+// never speaks (BB-35).
+func (d *Directory) owners(a mime.Address) []string {
+	if d.accounts[a.Key()].Patient {
+		return []string{a.Key()}
+	}
+	return []string{a.Key(), string(a.Domain())}
+}
+
 // maxSigners bounds the signatures of one message. Others judge as few.
 const maxSigners = 4
 
@@ -65,7 +75,7 @@ const maxSigners = 4
 // signature, and certificates of two communities, or of a community and of
 // extended validation, one each. It is empty if nothing may sign.
 func (d *Directory) Signers(a mime.Address, at time.Time) []cms.Signer {
-	for _, owner := range []string{a.Key(), string(a.Domain())} {
+	for _, owner := range d.owners(a) {
 		newest := make(map[string]Identity)
 		for _, id := range d.keys[owner] {
 			if !id.Retired.IsZero() || !trust.MayUse(id.Leaf, trust.Sign) || !inDate(id.Leaf, at) {
@@ -115,7 +125,7 @@ func MayEncryptTo(leaf *x509.Certificate) bool {
 // can say so.
 func (d *Directory) Certificates(a mime.Address, at time.Time) []*x509.Certificate {
 	var others []*x509.Certificate
-	for _, owner := range []string{a.Key(), string(a.Domain())} {
+	for _, owner := range d.owners(a) {
 		var found []*x509.Certificate
 		for _, id := range d.keys[owner] {
 			switch {

@@ -1,0 +1,115 @@
+package control
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postern/mime"
+	"postern/store"
+	"postern/trust"
+)
+
+// A PatientOrder says whether a patient controls an account's address.
+type PatientOrder struct {
+	Address string `json:"address"`
+	Patient bool   `json:"patient"`
+}
+
+func (s *Service) setPatient(ctx context.Context, in PatientOrder) (None, error) {
+	address, err := mime.ParseAddress(in.Address)
+	if err != nil {
+		return None{}, err
+	}
+	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		a, err := tx.Account(address)
+		if err != nil {
+			return accountError(err, address)
+		}
+		if in.Patient {
+			err = checkPatient(tx, address, s.Core.Now())
+			if err != nil {
+				return err
+			}
+		}
+		a.Patient = in.Patient
+		return tx.PutAccount(a)
+	})
+}
+
+// checkPatient refuses an address that a patient is to control unless it has
+// certificates of its own to sign and to be encrypted to, and none that speaks for
+// its whole domain (BB-35).
+func checkPatient(tx store.Tx, address mime.Address, now time.Time) error {
+	keys, err := tx.KeysOf(address.Key())
+	if err != nil {
+		return err
+	}
+	var uses []trust.Purpose
+	for _, k := range keys {
+		c, err := x509.ParseCertificate(k.Certificate)
+		if err != nil || stateOf(k, c, now) != StateInUse {
+			continue
+		}
+		if ofDomain(c, address) {
+			return &Error{Kind: Negative, Message: fmt.Sprintf("a certificate of %s speaks for its whole domain", address),
+				Hint: fmt.Sprintf("a patient's address has its own: postern cert retire %s", k.Fingerprint.String()[:16])}
+		}
+		uses = append(uses, usesOf(c)...)
+	}
+	for _, need := range []struct {
+		use  trust.Purpose
+		what string
+	}{{trust.Encrypt, "be encrypted to"}, {trust.Sign, "sign"}} {
+		if !slices.Contains(uses, need.use) {
+			return &Error{Kind: Negative,
+				Message: fmt.Sprintf("%s has no certificate of its own, in use and in date, to %s, as a patient's address must", address, need.what),
+				Hint:    fmt.Sprintf("postern cert csr %s makes the request for one, postern cert import FILE --for %s brings it", address, address)}
+		}
+	}
+	return nil
+}
+
+// ofDomain reports whether a certificate speaks for an address by its domain
+// alone.
+func ofDomain(c *x509.Certificate, address mime.Address) bool {
+	by, bound := trust.Binds(c, address, trust.V12)
+	return bound && by == trust.ByDomain
+}
+
+// isPatient reports whether a patient controls an owner of keys.
+func isPatient(tx store.Tx, owner string) (bool, error) {
+	if !strings.Contains(owner, "@") {
+		return false, nil
+	}
+	address, err := mime.ParseAddress(owner)
+	if err != nil {
+		return false, err
+	}
+	a, err := tx.Account(address)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return a.Patient, err
+}
+
+// checkPatientKey refuses a certificate of the domain for a patient's address.
+func checkPatientKey(tx store.Tx, owner string, leaf *x509.Certificate) error {
+	patient, err := isPatient(tx, owner)
+	if err != nil || !patient {
+		return err
+	}
+	address, err := mime.ParseAddress(owner)
+	if err != nil {
+		return err
+	}
+	if ofDomain(leaf, address) {
+		return &Error{Kind: Invalid, Message: fmt.Sprintf("the certificate speaks for the whole domain of %s, which is a patient's address", address),
+			Hint: "its subjectAltName must hold exactly " + address.String()}
+	}
+	return nil
+}
