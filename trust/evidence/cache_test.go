@@ -116,7 +116,9 @@ func TestCacheIsPruned(t *testing.T) {
 		put(key{issuers, "http://a.example/1", ""}, 10<<20, 0):    true,
 		put(key{issuers, "http://a.example/2", ""}, 10<<20, aDay): false, // more than its share
 	}
-	cache.kept["strange"] = Stored{Key: "strange", Used: now}
+	cache.kept["crl strange"] = Stored{Key: "crl strange", Used: now}
+	// Another package's, which is neither counted nor touched.
+	cache.kept["discovery"] = Stored{Key: "discovery", Body: make([]byte, 200<<20), Used: now.Add(-100 * aDay)}
 	k := &Keeper{Cache: cache}
 	k.begin()
 	k.prune(t.Context())
@@ -127,8 +129,11 @@ func TestCacheIsPruned(t *testing.T) {
 		}
 	}
 	equalInt(t, "bodies read", cache.loads, 0)
-	if _, ok := cache.kept["strange"]; ok {
+	if _, ok := cache.kept["crl strange"]; ok {
 		t.Error("what nobody can read is kept")
+	}
+	if _, ok := cache.kept["discovery"]; !ok {
+		t.Error("what is another's is removed")
 	}
 }
 

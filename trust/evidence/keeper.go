@@ -100,7 +100,9 @@ func (k *Keeper) index() {
 func (k *Keeper) listed() ([]Stored, error) {
 	var all []Stored
 	err := k.Cache.Each(k.ctx, func(s Stored) bool {
-		all = append(all, s)
+		if isOurs(s.Key) {
+			all = append(all, s)
+		}
 		return true
 	})
 	return all, err

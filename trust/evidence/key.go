@@ -46,6 +46,13 @@ func parseKey(s string) (key, bool) {
 	return key{kind: kind(parts[0]), url: parts[1], who: parts[2]}, true
 }
 
+// isOurs reports whether a key of the cache is of a document of this package.
+// Others share the cache, whose documents are theirs to keep and to remove.
+func isOurs(s string) bool {
+	first, _, _ := strings.Cut(s, " ")
+	return kind(first) == issuers || kind(first) == crls || kind(first) == ocsps
+}
+
 // parties are those that a document is about: a CRL has an issuer, an OCSP
 // answer a certificate as well.
 type parties struct{ cert, issuer *x509.Certificate }
