@@ -101,24 +101,23 @@ func keepCase(m *dns.Msg) {
 	}
 }
 
-// pack returns the octets of an answer: of all of it, or of its head alone with TC
-// set where that is larger than size, so that the client asks by TCP. Half an
-// RRset would be of no use (RFC 2181 §9).
+// pack returns the octets of an answer. One that is larger than size is sent
+// without its records: over UDP with TC set, so that the client asks by TCP, since
+// half an RRset would be of no use (RFC 2181 §9); over TCP there is no more room
+// elsewhere.
 func pack(m *dns.Msg, size int) ([]byte, error) {
 	data, err := m.Pack()
 	if err == nil && len(data) <= size {
 		return data, nil
 	}
-	if err != nil { // larger than any message
+	m.Answer, m.Ns = nil, nil
+	if err == nil && size < dns.MaxMsgSize {
+		m.Truncated = true
+	} else {
 		m.Rcode, m.Authoritative = dns.RcodeServerFailure, false
 	}
-	cut(m)
-	m.Truncated = err == nil
 	return m.Pack()
 }
-
-// cut takes all records out of an answer but OPT.
-func cut(m *dns.Msg) { m.Answer, m.Ns = nil, nil }
 
 func first(records []dns.RR) dns.RR {
 	if len(records) == 0 {

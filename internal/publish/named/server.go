@@ -52,6 +52,7 @@ type Server struct {
 	limit   *limiter
 	counts  counters
 	ctx     context.Context // of Serve: the source is asked with it
+	idle    time.Duration   // idleTime but in tests
 
 	mu      sync.Mutex
 	serving bool
@@ -77,7 +78,7 @@ func newServer(c *current, o Options) *Server {
 	}
 	c.log = o.Log
 	return &Server{opts: o, current: c, limit: newLimiter(o.Rate, o.Now),
-		ctx: context.Background(), started: make(chan struct{})}
+		ctx: context.Background(), idle: idleTime, started: make(chan struct{})}
 }
 
 // Serve answers over TCP by l and over UDP by pc until Shutdown is called, closes
@@ -96,11 +97,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, pc net.PacketConn) e
 	}
 	s.serving = true
 	s.ctx = context.WithoutCancel(ctx)
-	s.gate = newGate(l, s.opts.Connections, s.opts.ConnectionsPerIP, idleTime)
+	s.gate = newGate(l, s.opts.Connections, s.opts.ConnectionsPerIP, s.idle)
 	handler := dns.HandlerFunc(s.serveDNS)
-	tcp := &dns.Server{Listener: s.gate, Handler: handler, MsgAcceptFunc: accept, MaxTCPQueries: connectionQueries,
-		ReadTimeout: idleTime, IdleTimeout: func() time.Duration { return idleTime }}
-	udp := &dns.Server{PacketConn: pc, Handler: handler, MsgAcceptFunc: accept, UDPSize: maxUDP}
+	tcp := &dns.Server{Listener: s.gate, Handler: handler, MaxTCPQueries: connectionQueries,
+		ReadTimeout: s.idle, IdleTimeout: func() time.Duration { return s.idle }}
+	udp := &dns.Server{PacketConn: pc, Handler: handler, UDPSize: maxUDP}
 	s.servers = []*dns.Server{tcp, udp}
 	s.mu.Unlock()
 
@@ -161,17 +162,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// accept has every question handled here but those that are answers: to answer
-// one could go on for ever.
-func accept(h dns.Header) dns.MsgAcceptAction {
-	const response = 1 << 15 // QR
-	if h.Bits&response != 0 {
-		return dns.MsgIgnore
-	}
-	return dns.MsgAccept
-}
-
-// serveDNS answers one message.
+// serveDNS answers one message. The library has dropped those that are answers
+// themselves, which could go on for ever, and has refused those that have not one
+// question or are updates.
 func (s *Server) serveDNS(w dns.ResponseWriter, q *dns.Msg) {
 	defer func() {
 		r := recover()
