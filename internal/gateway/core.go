@@ -82,8 +82,10 @@ type Core struct {
 	directories directories
 	bundles     refresher
 	published   publications
-	keeper      *evidence.Keeper // Evidence, if it is one of ours
-	wrong       throttle         // passwords
+	keeper      *evidence.Keeper    // Evidence, if it is one of ours
+	found       *discovery.Resolver // Finder, if it is one of ours
+	dns         *discovery.DNS      // that found, the relay and fetches ask
+	wrong       throttle            // passwords
 	crypto      *semaphore.Weighted
 	unwritten   atomic.Int32 // jobs in a row that could not be put back
 	waiting     atomic.Int32 // messages that wait for evidence
@@ -102,11 +104,25 @@ func (c *Core) keepEvidence(ctx context.Context) {
 	}
 }
 
-// Close ends what runs in the background: the fetching of evidence and bundles.
+// keepFound saves what was found of others' certificates until ctx is done.
+func (c *Core) keepFound(ctx context.Context) {
+	if c.found != nil {
+		c.found.Run(ctx)
+	}
+}
+
+// Close ends what runs in the background: fetches and searches. The store is
+// needed until it returns.
 func (c *Core) Close() {
 	c.bundles.close()
 	if c.keeper != nil {
 		c.keeper.Close()
+	}
+	if c.found != nil {
+		c.found.Close()
+	}
+	if c.dns != nil {
+		c.dns.Close()
 	}
 }
 

@@ -1,0 +1,29 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"postern/trust/discovery"
+	"postern/trust/evidence"
+)
+
+// foundKey names the document of what discovery found, which no URL is.
+const foundKey = "discovery"
+
+// foundDocument keeps what discovery found in the store.
+type foundDocument struct{ Documents }
+
+var _ discovery.Cache = foundDocument{}
+
+// Load implements discovery.Cache.
+func (d foundDocument) Load(ctx context.Context) ([]byte, error) {
+	found, _, err := d.Documents.Load(ctx, foundKey)
+	return found.Body, err
+}
+
+// Save implements discovery.Cache.
+func (d foundDocument) Save(ctx context.Context, document []byte) error {
+	now := time.Now()
+	return d.Documents.Save(ctx, evidence.Stored{Key: foundKey, Body: document, Fetched: now, Expires: now, Used: now})
+}

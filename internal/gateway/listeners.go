@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+
+	"postern/internal/config"
+	"postern/internal/gateway/mailbox"
+	"postern/internal/publish/ldapd"
+	"postern/internal/publish/named"
+	"postern/pickup"
+	"postern/smtp"
+)
+
+// Listen binds every listener of the configuration. Nothing is answered before
+// Run; when one socket cannot be bound, none stays bound.
+func Listen(cfg *config.Config, c *Core) (*Gateway, error) {
+	g := &Gateway{Core: c}
+	tlsConfig, err := serverTLS(cfg, c)
+	if err != nil {
+		return nil, err
+	}
+	err = g.listen(cfg, tlsConfig)
+	if err != nil {
+		g.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+func serverTLS(cfg *config.Config, c *Core) (*tls.Config, error) {
+	if cfg.TLS.Cert == "" {
+		return nil, nil
+	}
+	return TLS(cfg.TLS.Cert, cfg.TLS.Key, c.Log)
+}
+
+func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
+	c := g.Core
+	backend := mailbox.New(c.Store, c.authenticateFrom)
+	mail := func(implicit bool) smtp.ServerOptions {
+		return smtp.ServerOptions{
+			Hostname: c.Hostname, TLS: tlsConfig, Implicit: implicit, Log: c.Log,
+			MessageBytes: cfg.Limits.MessageBytes, Recipients: cfg.Limits.Recipients,
+			Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
+			CommandIdle: cfg.Limits.CommandIdle, DataTime: cfg.Limits.DataTime,
+		}
+	}
+	sealedMail := mail(false)
+	sealedMail.MessageBytes = SealedBytes(cfg.Limits.MessageBytes)
+	imap := func(implicit bool) pickup.Options {
+		return pickup.Options{
+			TLS: tlsConfig, Implicit: implicit, Log: c.Log, AppendLimit: cfg.Limits.MessageBytes,
+			Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
+		}
+	}
+	for _, l := range []struct {
+		name, address string
+		server        func() (server, error)
+	}{
+		{"submission", cfg.Listen.Submission, sure(func() server { return smtp.NewSubmission(Submission{c}, mail(false)) })},
+		{"submissions", cfg.Listen.Submissions, sure(func() server { return smtp.NewSubmission(Submission{c}, mail(true)) })},
+		{"backbone", cfg.Listen.Backbone, sure(func() server { return smtp.NewBackbone(Backbone{c}, sealedMail) })},
+		{"imap", cfg.Listen.IMAP, sure(func() server { return pickup.NewIMAP(backend, imap(false)) })},
+		{"imaps", cfg.Listen.IMAPS, sure(func() server { return pickup.NewIMAP(backend, imap(true)) })},
+		{"ldap", cfg.Listen.LDAP, sure(func() server { return g.newDirectory(cfg, tlsConfig) })},
+		{"http", cfg.Listen.HTTP, g.newMetrics},
+	} {
+		if l.address == "" {
+			continue
+		}
+		socket, err := net.Listen("tcp", l.address)
+		if err != nil {
+			return fmt.Errorf("listening for %s on %s: %w", l.name, l.address, err)
+		}
+		g.listeners = append(g.listeners, listener{name: l.name, socket: socket})
+		g.listeners[len(g.listeners)-1].server, err = l.server()
+		if err != nil {
+			return fmt.Errorf("making the server of %s: %w", l.name, err)
+		}
+	}
+	return g.listenDNS(cfg)
+}
+
+// sure is a server that can always be made.
+func sure(make func() server) func() (server, error) {
+	return func() (server, error) { return make(), nil }
+}
+
+// newDirectory makes the LDAP server of our certificates.
+func (g *Gateway) newDirectory(cfg *config.Config, tlsConfig *tls.Config) server {
+	g.directory = ldapd.New(g.Published, ldapd.Options{
+		TLS: tlsConfig, Log: g.Log, Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
+	})
+	return g.directory
+}
+
+// listenDNS binds the name server of our domains, which listens on two sockets.
+func (g *Gateway) listenDNS(cfg *config.Config) error {
+	if cfg.Listen.DNS == "" {
+		return nil
+	}
+	socket, packets, err := named.Listen(cfg.Listen.DNS)
+	if err != nil {
+		return fmt.Errorf("listening for dns on %s: %w", cfg.Listen.DNS, err)
+	}
+	g.named = named.New(g.Published, named.Options{
+		Rate: cfg.Publish.Rate, Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
+		Log: g.Log, Now: g.Now,
+	})
+	g.listeners = append(g.listeners, listener{name: "dns", socket: socket, packets: packets, server: nameServer{g.named, packets}})
+	return nil
+}
+
+// A nameServer is a named.Server with its other socket.
+type nameServer struct {
+	*named.Server
+	packets net.PacketConn
+}
+
+// Serve implements server.
+func (s nameServer) Serve(ctx context.Context, l net.Listener) error {
+	return s.Server.Serve(ctx, l, s.packets)
+}

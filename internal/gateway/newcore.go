@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"postern/internal/config"
+	"postern/internal/fetch"
+	"postern/internal/guard"
+	"postern/mime"
+	"postern/smtp"
+	"postern/store"
+	"postern/trust"
+	"postern/trust/discovery"
+	"postern/trust/evidence"
+)
+
+// relayTimeouts are shorter than those of RFC 5321 §4.5.3.2 where only a dead
+// peer takes so long: the queue tries again, and others wait behind it.
+var relayTimeouts = smtp.Timeouts{Connect: 30 * time.Second, Command: time.Minute, Total: 20 * time.Minute}
+
+// NewCore makes the Core that a configuration describes, over an open store. It
+// is to be closed before the store.
+func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error) {
+	c := &Core{
+		Hostname: string(cfg.Hostname), Store: s, Log: log,
+		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
+		MessageBytes:    cfg.Limits.MessageBytes, CryptoMemory: cfg.Limits.CryptoMemory,
+		RetryFor: cfg.Relay.RetryFor,
+	}
+	err := errors.Join(c.setTrust(cfg), c.setNetwork(cfg, log))
+	if err != nil {
+		return nil, err
+	}
+	c.Publish, err = publishOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.setDefaults()
+	return c, nil
+}
+
+// setTrust reads whom we believe, and how we seal.
+func (c *Core) setTrust(cfg *config.Config) error {
+	var err error
+	c.Profile, err = trust.ParseProfile(cfg.Trust.Profile)
+	if err != nil {
+		return err
+	}
+	c.Sealing, err = sealingOf(cfg.Seal, c.Profile)
+	if err != nil {
+		return err
+	}
+	c.Signers, err = believedSigners(cfg.Trust)
+	if err != nil {
+		return err
+	}
+	c.Revocation, err = trust.ParseRevocationPolicy(cfg.Trust.Revocation)
+	return err
+}
+
+// setNetwork makes what asks others. Everything that strangers can point
+// somewhere goes through one guard: it alone decides how far.
+func (c *Core) setNetwork(cfg *config.Config, log *slog.Logger) error {
+	network := guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}
+	roots, err := httpsRoots(cfg.Network.CA)
+	if err != nil {
+		return err
+	}
+	dns, err := discovery.NewDNS(cfg.DNS.Servers)
+	if err != nil {
+		return err
+	}
+	dns.Network, dns.Port = network, uint16(cfg.DNS.Port)
+	client := &fetch.Client{Network: network, Lookup: dns.LookupHost, Roots: roots}
+	c.dns = dns
+	c.found = &discovery.Resolver{DNS: dns, Network: network, Fetcher: client, Cache: foundDocument{Documents{c.Store}}, Log: log}
+	c.keeper = &evidence.Keeper{Fetcher: client, Cache: Documents{c.Store}, Budget: cfg.Trust.Wait, Log: log}
+	c.Finder, c.Evidence, c.Bundles = c.found, c.keeper, client
+	c.Sender = &smtp.Relay{
+		Hostname: c.Hostname, Resolver: mxResolver{dns},
+		Routes: cfg.Relay.Routes, Port: cfg.Relay.Port, Timeouts: relayTimeouts,
+	}
+	return nil
+}
+
+// mxResolver gives the relay what DNS says about where mail goes.
+type mxResolver struct{ *discovery.DNS }
+
+// LookupMX returns the mail servers of a domain in the relay's own terms.
+func (r mxResolver) LookupMX(ctx context.Context, domain mime.Domain) ([]smtp.MX, error) {
+	found, err := r.DNS.LookupMX(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
+	hosts := make([]smtp.MX, len(found))
+	for i, m := range found {
+		hosts[i] = smtp.MX(m)
+	}
+	return hosts, nil
+}
