@@ -3,6 +3,7 @@ package interop
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -76,4 +77,9 @@ func opens(t testing.TB, args ...string) bool {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), testnet.Require(t, "openssl"), append([]string{"cms", "-decrypt", "-debug_decrypt"}, args...)...)
 	return cmd.Run() == nil
+}
+
+// fingerprint is the SHA-256 of a certificate as commands write it.
+func fingerprint(id *testnet.Identity) string {
+	return fmt.Sprintf("%x", sha256.Sum256(id.Cert.Raw))
 }
