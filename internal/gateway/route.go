@@ -4,9 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"postern/mime"
 	"postern/store"
@@ -14,9 +13,6 @@ import (
 	"postern/trust/discovery"
 	"postern/trust/reason"
 )
-
-// lookups is how many recipients of one message are looked up side by side.
-const lookups = 8
 
 // A Route is what discovery and trust said about one recipient.
 type Route struct {
@@ -90,14 +86,14 @@ func localResult(dir *Directory, to mime.Address, at time.Time) discovery.Result
 	return res
 }
 
-// sideBySide makes a route for each recipient. One that panics, over what a
-// recipient's domain publishes, fails by itself.
+// sideBySide makes a route for each recipient, all at once: one whose domain does
+// not answer delays no other, and the Finder bounds what that asks of the network.
+// One that panics, over what a recipient's domain publishes, fails by itself.
 func (c *Core) sideBySide(ctx context.Context, to []mime.Address, route func(mime.Address) Route) ([]Route, error) {
 	all := make([]Route, len(to))
-	var g errgroup.Group
-	g.SetLimit(lookups)
+	var looking sync.WaitGroup
 	for i, a := range to {
-		g.Go(func() error {
+		looking.Go(func() {
 			err := contained(func() error {
 				all[i] = route(a)
 				return nil
@@ -106,10 +102,9 @@ func (c *Core) sideBySide(ctx context.Context, to []mime.Address, route func(mim
 				c.Log.Error("a look-up failed", "rcpt", a, "err", err)
 				all[i] = Route{Recipient: a, Code: reason.Internal, Detail: err.Error()}
 			}
-			return nil
 		})
 	}
-	_ = g.Wait() // the functions return no error
+	looking.Wait()
 	return all, ctx.Err()
 }
 
