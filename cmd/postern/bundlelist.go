@@ -28,6 +28,22 @@ func runBundleList(ctx context.Context, inv *invocation, args []string) error {
 	})
 }
 
+func runBundleShow(ctx context.Context, inv *invocation, args []string) error {
+	rest, err := parse(inv.flags("bundle show"), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	return inv.showStoredBundle(ctx, rest[0])
+}
+
+func runBundleDiff(ctx context.Context, inv *invocation, args []string) error {
+	rest, err := parse(inv.flags("bundle diff"), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	return inv.diffStoredBundle(ctx, rest[0])
+}
+
 func (inv *invocation) showStoredBundle(ctx context.Context, name string) error {
 	return inv.withClient(ctx, func(c *control.Client) error {
 		b, err := c.ShowBundle(ctx, name)
@@ -37,16 +53,12 @@ func (inv *invocation) showStoredBundle(ctx context.Context, name string) error 
 		if inv.json {
 			return inv.printJSON(b)
 		}
-		every := "only when asked"
-		if b.Every > 0 {
-			every = (time.Duration(b.Every) * time.Second).String()
-		}
 		signer := ""
 		if b.Signer != nil {
 			signer = fmt.Sprintf("%s %s", short(b.Signer.SHA256), b.Signer.Subject)
 		}
 		for _, f := range []field{
-			{"name", b.Name}, {"url", b.URL}, {"signer", signer}, {"believed by", believers(b.BundleInfo)}, {"every", every},
+			{"name", b.Name}, {"url", b.URL}, {"signer", signer}, {"believed by", believers(b.BundleInfo)}, {"fetched", control.Interval(time.Duration(b.Every) * time.Second)},
 			{"state", bundleState(b.BundleInfo)}, {"detail", b.Detail}, {"what to do", b.Hint},
 			{"changed", momentOrNone(b.Changed)}, {"sha256", b.SHA256},
 		} {
@@ -56,6 +68,31 @@ func (inv *invocation) showStoredBundle(ctx context.Context, name string) error 
 		}
 		for _, c := range b.Certificates {
 			printCertificate(inv.stdout, "", c)
+		}
+		return nil
+	})
+}
+
+func (inv *invocation) diffStoredBundle(ctx context.Context, name string) error {
+	return inv.withClient(ctx, func(c *control.Client) error {
+		diff, err := c.DiffBundle(ctx, name)
+		if err != nil {
+			return err
+		}
+		if inv.json {
+			return inv.printJSON(diff)
+		}
+		fmt.Fprintf(inv.stdout, "%s  %s there: %d would come, %d would go\n", name, anchors(diff.Anchors), len(diff.Added), len(diff.Removed))
+		for _, part := range []struct {
+			label string
+			all   []control.BundleCertificate
+		}{{"comes: ", diff.Added}, {"goes: ", diff.Removed}, {"other policies: ", diff.Policies}} {
+			for _, c := range part.all {
+				printCertificate(inv.stdout, part.label, c)
+			}
+		}
+		if diff.Bad > 0 {
+			inv.warn([]string{fmt.Sprintf("certificates that cannot be read: %d", diff.Bad)})
 		}
 		return nil
 	})

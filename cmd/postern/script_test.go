@@ -48,6 +48,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Values[serversKey{}] = servers{}
+			e.Values[webKey{}] = &web{stop: func() {}}
 			e.Setenv("GORACE", raceOptions)
 			e.Values[testKey{}] = t
 			return nil
@@ -66,6 +67,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 			"fetch":     scriptFetch,
 			"dns":       scriptDNS,
 			"idle":      scriptIdle,
+			"web":       scriptWeb,
 			"pki":       scriptPKI,
 			"community": scriptCommunity,
 			"seals":     scriptSeals,
@@ -147,7 +149,7 @@ func scriptState(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: state file [flags]")
 	}
 	var all strings.Builder
-	for _, command := range []string{"domain list", "account list", "cert list", "cert csr --list", "anchor list", "queue list", "store check"} {
+	for _, command := range []string{"domain list", "account list", "cert list", "cert csr --list", "anchor list", "bundle list", "queue list", "store check"} {
 		err := ts.Exec("postern", append(append([]string{"--json"}, args[1:]...), strings.Fields(command)...)...)
 		if err != nil {
 			ts.Fatalf("%s: %v", command, err)

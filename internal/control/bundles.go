@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"postern/internal/gateway"
 	"postern/store"
 )
 
@@ -24,6 +25,7 @@ type BundleInfo struct {
 	Attached []BundleAttachment `json:"attached"`         // who believes it
 	Every    int64              `json:"every_seconds"`    // 0: it is fetched only when asked
 	State    string             `json:"state"`            // one of the BundleStates
+	Stale    bool               `json:"stale"`            // what counts is too old
 	// Failure is the kind of the last failure, if the last try was one.
 	Failure      string    `json:"failure,omitempty"`
 	Detail       string    `json:"detail,omitempty"`
@@ -57,7 +59,7 @@ type BundleAttachment struct {
 const (
 	BundleWaiting = "waiting" // it was never fetched as it is defined now
 	BundleFresh   = "fresh"
-	BundleStale   = "stale"   // nobody fetched it when it was due
+	BundleStale   = "stale"   // nobody has fetched it for too long
 	BundleFailing = "failing" // the last try failed; the set before it counts
 )
 
@@ -65,60 +67,69 @@ func (s *Service) handleBundles(mux *http.ServeMux) {
 	handle(mux, commandBytes, "bundle/add", s.addBundle)
 	handle(mux, commandBytes, "bundle/list", s.listBundles)
 	handle(mux, commandBytes, "bundle/show", s.showBundle)
+	handle(mux, commandBytes, "bundle/diff", s.diffBundle)
 	handle(mux, commandBytes, "bundle/refresh", s.refreshBundles)
 	handle(mux, commandBytes, "bundle/remove", s.removeBundle)
 }
 
-func (s *Service) listBundles(ctx context.Context, _ None) (all []BundleInfo, err error) {
-	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
-		bundles, err := tx.Bundles()
-		if err != nil {
-			return err
-		}
-		all = []BundleInfo{}
-		for _, b := range bundles {
-			state, err := tx.BundleState(b.Name)
-			if err != nil {
-				return err
-			}
-			all = append(all, bundleInfo(b, state, s.Core.Now()))
-		}
-		return nil
-	})
-	return all, err
+func (s *Service) listBundles(ctx context.Context, _ None) ([]BundleInfo, error) {
+	report, err := s.Core.BundleReport(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := []BundleInfo{}
+	for _, h := range report {
+		all = append(all, bundleInfo(h, s.Core.Now()))
+	}
+	return all, nil
 }
 
-func bundleInfo(b store.Bundle, state store.BundleState, now time.Time) BundleInfo {
-	info := BundleInfo{
-		Name: b.Name, URL: plain(b.URL, maxURL), Signer: bundleSigner(b.Signer), Attached: []BundleAttachment{},
-		Every: int64(b.Every / time.Second), State: bundleState(b, state, now),
-		Attempted: state.Attempted, Succeeded: state.Succeeded, Changed: state.Changed, Next: state.Next,
-		Anchors: state.Anchors, Bad: state.Bad,
+// bundle returns one bundle.
+func (s *Service) bundle(ctx context.Context, name string) (BundleInfo, error) {
+	all, err := s.listBundles(ctx, None{})
+	if err != nil {
+		return BundleInfo{}, err
 	}
-	for _, a := range b.Attached {
+	for _, b := range all {
+		if b.Name == name {
+			return b, nil
+		}
+	}
+	return BundleInfo{}, bundleError(store.ErrNotFound, name)
+}
+
+func bundleInfo(h gateway.BundleHealth, now time.Time) BundleInfo {
+	s := h.State
+	info := BundleInfo{
+		Name: h.Name, URL: plain(h.URL, maxURL), Signer: bundleSigner(h.Signer), Attached: []BundleAttachment{},
+		Every: int64(h.Every / time.Second), State: bundleState(h), Stale: h.Stale,
+		Attempted: s.Attempted, Succeeded: s.Succeeded, Changed: s.Changed, Next: s.Next,
+		Anchors: s.Anchors, Bad: s.Bad,
+	}
+	for _, a := range h.Attached {
 		info.Attached = append(info.Attached, BundleAttachment{string(a.Domain), string(a.Direction)})
 	}
 	if info.State == BundleFailing {
-		info.Failure, info.Detail, info.Hint = state.Failure, plain(state.Detail, maxDetail), failureHint(state.Failure)
-		info.FailingSince, info.Failures = state.FailedSince, state.Failures
+		info.Failure, info.Detail, info.Hint = s.Failure, plain(s.Detail, maxDetail), failureHint(s.Failure)
+		info.FailingSince, info.Failures = s.FailedSince, s.Failures
 	}
-	if !state.Succeeded.IsZero() {
-		age := int64(now.Sub(state.Succeeded) / time.Second)
+	if !s.Succeeded.IsZero() {
+		age := int64(now.Sub(s.Succeeded) / time.Second)
 		info.Age = &age
 	}
-	if state.SHA256 != (store.Fingerprint{}) {
-		info.SHA256 = state.SHA256.String()
+	if s.SHA256 != (store.Fingerprint{}) {
+		info.SHA256 = s.SHA256.String()
 	}
 	return info
 }
 
-func bundleState(b store.Bundle, state store.BundleState, now time.Time) string {
+func bundleState(h gateway.BundleHealth) string {
 	switch {
-	case state.Attempted.IsZero() || state.Of != b.Definition():
+	case h.State.Attempted.IsZero() || h.State.Of != h.Definition():
 		return BundleWaiting
-	case state.Failure != "":
+	case h.State.Failure != "":
 		return BundleFailing
-	case b.Every > 0 && now.Sub(state.Succeeded) > 2*b.Every:
+	case h.Stale:
 		return BundleStale
 	}
 	return BundleFresh

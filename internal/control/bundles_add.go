@@ -5,11 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"postern/bundle"
 	"postern/mime"
 	"postern/store"
 )
@@ -97,20 +97,6 @@ func (s *Service) addBundle(ctx context.Context, in BundleOrder) (AddedBundle, e
 	return answer, err
 }
 
-// bundle reads one bundle.
-func (s *Service) bundle(ctx context.Context, name string) (info BundleInfo, err error) {
-	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
-		b, err := tx.Bundle(name)
-		if err != nil {
-			return bundleError(err, name)
-		}
-		state, err := tx.BundleState(name)
-		info = bundleInfo(b, state, s.Core.Now())
-		return err
-	})
-	return info, err
-}
-
 // A bundleOrder is a BundleOrder that was read.
 type bundleOrder struct {
 	BundleOrder
@@ -174,10 +160,10 @@ func (o bundleOrder) apply(b *store.Bundle) (changes []string, err error) {
 		b.Signer = o.Signer
 	}
 	if o.Every != nil && *o.Every != b.Every {
-		changes = append(changes, "it is fetched "+everyText(*o.Every))
+		changes = append(changes, "it is fetched "+Interval(*o.Every))
 		b.Every = *o.Every
 	}
-	err = checkBundleURL(b.URL, len(b.Signer) > 0)
+	err = checkBundleURL(*b)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +217,8 @@ func attach(b *store.Bundle, domain mime.Domain, direction store.Direction) []st
 	return []string{fmt.Sprintf("%s believes it (%s)", who, direction)}
 }
 
-func everyText(every time.Duration) string {
+// Interval says how often a bundle is fetched.
+func Interval(every time.Duration) string {
 	if every == 0 {
 		return "only when asked"
 	}
@@ -245,13 +232,21 @@ func everyText(every time.Duration) string {
 	return "every " + text
 }
 
-func checkBundleURL(text string, signed bool) error {
-	u, err := url.Parse(text)
+func checkBundleURL(b store.Bundle) error {
+	var signer *x509.Certificate
+	var err error
+	if len(b.Signer) > 0 {
+		signer, err = x509.ParseCertificate(b.Signer)
+		if err != nil {
+			return fmt.Errorf("reading the signer's certificate: %w", err)
+		}
+	}
+	err = bundle.CheckURL(b.URL, signer)
 	switch {
-	case err != nil || u.Host == "":
-		return &Error{Kind: Invalid, Message: fmt.Sprintf("%q is no URL", plain(text, maxURL)), Hint: "such as https://bundles.example/community.p7b"}
-	case u.Scheme != "https" && (u.Scheme != "http" || !signed):
-		return &Error{Kind: Invalid, Message: fmt.Sprintf("%s is not an https URL", plain(text, maxURL)), Hint: "http is taken only with --signer: whoever sits on the way could give any anchor"}
+	case errors.Is(err, bundle.ErrPlain):
+		return invalid(err, "give an https URL, or pin who signs it with --signer: whoever sits on the way could give any anchor")
+	case err != nil:
+		return invalid(fmt.Errorf("%q: %w", plain(b.URL, maxURL), err), "such as https://bundles.example/community.p7b")
 	}
 	return nil
 }

@@ -1,7 +1,24 @@
 package control
 
-// failureHint is what to do about a kind of failure.
-func failureHint(kind string) string { return "" }
+import (
+	"postern/bundle"
+	"postern/internal/gateway"
+)
 
-// failurePasses reports whether a kind of failure may pass by itself.
-func failurePasses(kind string) bool { return false }
+// failureHint is what to do about a kind of failure.
+func failureHint(kind string) string {
+	if kind == gateway.BundleSuperseded {
+		return "refresh it again as it is now"
+	}
+	return bundle.Hint(kind)
+}
+
+// failurePasses reports whether a kind of failure may pass by itself; the others
+// want somebody to do something.
+func failurePasses(kind string) bool {
+	switch kind {
+	case bundle.KindStatus, bundle.KindTimeout, bundle.KindUnreachable, gateway.BundleSuperseded:
+		return true
+	}
+	return false
+}

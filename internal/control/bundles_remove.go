@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"postern/internal/gateway"
 	"postern/mime"
 	"postern/store"
 )
@@ -47,11 +48,11 @@ func (s *Service) removeBundle(ctx context.Context, in BundleRemoval) (removed R
 		if err != nil {
 			return err
 		}
-		removed.Bundle, removed.Gone = bundleInfo(b, state, s.Core.Now()), domain == ""
+		removed.Bundle, removed.Gone = bundleInfo(gateway.BundleHealth{Bundle: b, State: state}, s.Core.Now()), domain == ""
 		if removed.Gone {
 			return tx.RemoveBundle(in.Name)
 		}
-		removed.Bundle = bundleInfo(without, state, s.Core.Now())
+		removed.Bundle = bundleInfo(gateway.BundleHealth{Bundle: without, State: state}, s.Core.Now())
 		return tx.PutBundle(without)
 	})
 	if err == nil {

@@ -1,12 +1,6 @@
 package control
 
-import (
-	"context"
-	"crypto/x509"
-	"fmt"
-
-	"postern/store"
-)
+import "context"
 
 // A ShownBundle is a bundle with the anchors of the set that counts.
 type ShownBundle struct {
@@ -14,31 +8,18 @@ type ShownBundle struct {
 	Certificates []BundleCertificate `json:"certificates"`
 }
 
-func (s *Service) showBundle(ctx context.Context, in BundleName) (shown ShownBundle, err error) {
-	var anchors []store.BundleAnchor
-	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
-		b, err := tx.Bundle(in.Name)
-		if err != nil {
-			return bundleError(err, in.Name)
-		}
-		state, err := tx.BundleState(in.Name)
-		if err != nil {
-			return err
-		}
-		shown.BundleInfo = bundleInfo(b, state, s.Core.Now())
-		anchors, _, err = tx.BundleAnchors(in.Name)
-		return err
-	})
+func (s *Service) showBundle(ctx context.Context, in BundleName) (ShownBundle, error) {
+	info, err := s.bundle(ctx, in.Name)
 	if err != nil {
 		return ShownBundle{}, err
 	}
-	shown.Certificates = make([]BundleCertificate, 0, len(anchors))
+	_, anchors, err := s.readBundle(ctx, in.Name)
+	if err != nil {
+		return ShownBundle{}, err
+	}
+	shown := ShownBundle{BundleInfo: info, Certificates: make([]BundleCertificate, 0, len(anchors))}
 	for _, a := range anchors {
-		c, err := x509.ParseCertificate(a.Certificate)
-		if err != nil {
-			return ShownBundle{}, fmt.Errorf("reading an anchor of the bundle %s: %w", in.Name, err)
-		}
-		shown.Certificates = append(shown.Certificates, bundleCertificate(c, a.Policies))
+		shown.Certificates = append(shown.Certificates, bundleCertificate(a.Certificate, a.Policies))
 	}
 	return shown, nil
 }

@@ -156,6 +156,11 @@ func (c *Client) ShowBundle(ctx context.Context, name string) (ShownBundle, erro
 	return call[BundleName, ShownBundle](ctx, c, "bundle/show", BundleName{name})
 }
 
+// DiffBundle tells what a refresh of a bundle would change.
+func (c *Client) DiffBundle(ctx context.Context, name string) (BundleDiff, error) {
+	return call[BundleName, BundleDiff](ctx, c, "bundle/diff", BundleName{name})
+}
+
 // RefreshBundles fetches bundles now; without names, all.
 func (c *Client) RefreshBundles(ctx context.Context, names []string) ([]BundleRefresh, error) {
 	return call[BundleNames, []BundleRefresh](ctx, c, "bundle/refresh", BundleNames{names})
