@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net/netip"
 
@@ -29,6 +30,8 @@ type delegation struct {
 // askOwn puts a question to the servers of the domain that name is in, and to
 // those they delegate it to (CD-8, CP-12). Who they are is for strangers to say:
 // they are asked through the guard, and no oftener than the bounds above allow.
+// What they answer is no less to be trusted than what resolvers do, since neither
+// is trusted (CD-11): at worst it is a certificate that does not hold.
 func (l *lookup) askOwn(ctx context.Context, name string, qtype uint16) (reply, error) {
 	at, err := l.delegationOf(ctx, name)
 	if err != nil {
@@ -112,31 +115,45 @@ func (l *lookup) sub(ctx context.Context, name string, qtype uint16) finding {
 // askZone asks the servers of a zone until one answers for it, or refers us to
 // those of a part of it that name is in.
 func (l *lookup) askZone(ctx context.Context, at delegation, name string, qtype uint16) (reply, *failure) {
-	failed := &failure{kind: AnswerNotAsked, err: fmt.Errorf("no name server of %s has an address", at.zone)}
+	failed := new(failure)
 	for _, host := range at.hosts {
-		left := maxOwnAddress
-		for _, family := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			for _, addr := range l.addressesOf(ctx, at, host, family) {
-				if left == 0 {
-					break
-				}
-				left--
-				r, err := l.askOne(ctx, addr, at.zone, name, qtype)
-				if err == nil {
-					return r, nil
-				}
-				failed.add(addr.String(), err)
-				if ctx.Err() != nil || l.spent() {
-					return reply{}, failed
-				}
+		for addr := range l.addressesOf(ctx, at, host) {
+			r, err := l.askOne(ctx, addr, at.zone, name, qtype)
+			if err == nil {
+				return r, nil
+			}
+			failed.add(addr.String(), err)
+			if ctx.Err() != nil || l.spent() {
+				return reply{}, failed
 			}
 		}
+	}
+	if failed.err == nil {
+		failed.err = fmt.Errorf("no name server of %s has an address", at.zone)
 	}
 	return reply{}, failed
 }
 
-// addressesOf returns the addresses of one family of a zone's server.
-func (l *lookup) addressesOf(ctx context.Context, at delegation, host string, family uint16) []netip.AddrPort {
+// addressesOf yields maxOwnAddress addresses of a zone's server, at most. Those
+// of IPv6 are looked up only if those of IPv4 do not do.
+func (l *lookup) addressesOf(ctx context.Context, at delegation, host string) iter.Seq[netip.AddrPort] {
+	return func(yield func(netip.AddrPort) bool) {
+		left := maxOwnAddress
+		for _, family := range []uint16{dns.TypeA, dns.TypeAAAA} {
+			if left == 0 {
+				return
+			}
+			for _, addr := range l.addressesIn(ctx, at, host, family) {
+				if left == 0 || !yield(addr) {
+					return
+				}
+				left--
+			}
+		}
+	}
+}
+
+func (l *lookup) addressesIn(ctx context.Context, at delegation, host string, family uint16) []netip.AddrPort {
 	records := recordsAt(at.glue, host, family)
 	if len(records) == 0 {
 		records = l.sub(ctx, host, family).records
@@ -145,7 +162,7 @@ func (l *lookup) addressesOf(ctx context.Context, at delegation, host string, fa
 	for _, ip := range ipAddresses(answer{records: records}) {
 		all = append(all, netip.AddrPortFrom(ip, l.dns.port()))
 	}
-	return l.dns.silentLast(all)
+	return l.dns.quietLast(all, true)
 }
 
 func (d *DNS) port() uint16 {
@@ -173,7 +190,7 @@ func (l *lookup) askOne(ctx context.Context, addr netip.AddrPort, zone, name str
 // referral returns the zone that the server delegates name to. It must be inside
 // of its own, so that every step leads closer to the name.
 func (r reply) referral(name string) (delegation, bool) {
-	if r.Authoritative || !isReferral(r.Msg) {
+	if !isReferral(r.Msg) {
 		return delegation{}, false
 	}
 	for _, rr := range r.Ns {

@@ -71,21 +71,19 @@ func (e *entry) goodAt(now time.Time) bool {
 	return !e.asked.After(now) && now.Before(e.expires)
 }
 
-// put keeps e if it has any time to live. A failure does not take the place of
-// an answer that is still good, nor an older one that of a newer.
+// put keeps e in the place of what there was, if e has any time to live. A
+// failure does not take the place of an answer that is still good, nor an older
+// one that of a newer.
 func (c *cache) put(e *entry, now time.Time) {
-	if !e.goodAt(now) {
-		return
-	}
 	old := c.get(e.cacheKey, now)
-	if old != nil && (old.asked.After(e.asked) || old.final() && !e.final()) {
-		return
-	}
-	if e.size > maxOctets {
-		return
-	}
 	if old != nil {
+		if old.asked.After(e.asked) || old.final() && !e.final() {
+			return
+		}
 		c.remove(c.entries[e.cacheKey])
+	}
+	if !e.goodAt(now) || e.size > maxOctets {
+		return
 	}
 	if c.entries == nil {
 		c.entries = make(map[cacheKey]*list.Element)

@@ -50,7 +50,8 @@ type DNS struct {
 	mu        sync.Mutex // guards all below
 	cache     cache
 	inquiries map[inquiryKey]*inquiry
-	silent    quiet
+	quiet     quiet // of the resolvers
+	quietOwn  quiet // of the domains' own servers
 	closed    bool
 	ended     sync.WaitGroup // of inquiries
 }

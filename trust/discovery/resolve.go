@@ -131,32 +131,43 @@ func (l *lookup) follow(ctx context.Context, name string, qtype uint16, ask aske
 		if failed != nil {
 			return finding{kind: failed.kind, server: r.server, err: failed.err, life: failureLife}
 		}
-		f := finding{server: r.server, authoritative: r.zone != ""}
-		said := r.answers()
-		end, n, ttl := chase(said, at, qtype)
+		end, n, ttl := chase(r.answers(), at, qtype)
 		hops, life = hops+n, min(life, ttl)
 		if hops > maxCNAMEs {
-			f.kind, f.err, f.life = AnswerBroken, errNoEnd, failureLife
+			return finding{kind: AnswerBroken, server: r.server, err: errNoEnd, life: failureLife}
+		}
+		f, done := r.at(end, qtype, n == 0)
+		if done {
+			f.life = min(f.life, life)
 			return f
 		}
-		records := recordsAt(said, end, qtype)
-		switch {
-		case len(records) > 0:
-			f.records, f.kind = records[:min(len(records), maxRecords)], AnswerFound
-			f.life = min(life, leastTTL(records))
-			return f
-		case r.Rcode == dns.RcodeNameError && r.speaksFor(end): // RFC 6604 §3: said of the end of the chain
-			f.kind, f.err = AnswerNoName, ErrNoName
-		case n == 0:
-			f.kind, f.err = AnswerNoRecord, ErrNoData
-		default:
-			at = end
-			continue
-		}
-		ttl, f.zone = negativeTTL(r.Ns, end)
-		f.life = min(life, ttl)
-		return f
+		at = end
 	}
+}
+
+// at reads what the reply says of name, which is the one asked for or the end of
+// its aliases. If it says nothing, name is to be asked for itself.
+func (r reply) at(name string, qtype uint16, asked bool) (finding, bool) {
+	f := finding{server: r.server, authoritative: r.zone != "", kind: AnswerFound}
+	f.records = recordsAt(r.answers(), name, qtype)
+	if len(f.records) > 0 {
+		f.records = f.records[:min(len(f.records), maxRecords)]
+		f.life = leastTTL(f.records)
+		return f, true
+	}
+	if !r.speaksFor(name) {
+		return f, false
+	}
+	f.life, f.zone = negativeTTL(r.Ns, name)
+	switch {
+	case r.Rcode == dns.RcodeNameError: // RFC 6604 §3: said of the end of the chain
+		f.kind, f.err = AnswerNoName, ErrNoName
+	case asked || f.zone != "": // RFC 2308 §2.2
+		f.kind, f.err = AnswerNoRecord, ErrNoData
+	default:
+		return f, false
+	}
+	return f, true
 }
 
 // speaksFor reports whether the server may be asked about name: a resolver about

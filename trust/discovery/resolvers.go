@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	silenceLasts = time.Minute
-	maxSilent    = 1000 // servers that are remembered
+	quietLasts = time.Minute
+	maxQuiet   = 1000 // servers that are remembered
 )
 
 var errReferral = errors.New("it does no recursion, and refers us elsewhere")
@@ -58,9 +58,9 @@ func (l *lookup) listen(ctx context.Context, to target, name string, qtype uint1
 	l.dns.mu.Lock()
 	defer l.dns.mu.Unlock()
 	if err != nil && kindOf(err) == AnswerTimeout {
-		l.dns.silent.add(to.addr, now)
+		l.dns.quietOf(to.own).add(to.addr, now)
 	} else {
-		l.dns.silent.remove(to.addr)
+		l.dns.quietOf(to.own).remove(to.addr)
 	}
 	return m, err
 }
@@ -72,17 +72,25 @@ func (d *DNS) order() []netip.AddrPort {
 		return nil
 	}
 	start := rand.IntN(len(d.servers))
-	return d.silentLast(slices.Concat(d.servers[start:], d.servers[:start]))
+	return d.quietLast(slices.Concat(d.servers[start:], d.servers[:start]), false)
 }
 
-func (d *DNS) silentLast(servers []netip.AddrPort) []netip.AddrPort {
+func (d *DNS) quietLast(servers []netip.AddrPort, own bool) []netip.AddrPort {
 	now := d.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	slices.SortStableFunc(servers, func(a, b netip.AddrPort) int {
-		return d.silent.rank(a, now) - d.silent.rank(b, now)
-	})
+	q := d.quietOf(own)
+	slices.SortStableFunc(servers, func(a, b netip.AddrPort) int { return q.rank(a, now) - q.rank(b, now) })
 	return servers
+}
+
+// quietOf keeps the domains' own servers apart: strangers name those, and shall
+// not make us forget, or believe, anything about ours.
+func (d *DNS) quietOf(own bool) *quiet {
+	if own {
+		return &d.quietOwn
+	}
+	return &d.quiet
 }
 
 // A quiet remembers when servers let a question go unanswered.
@@ -90,23 +98,23 @@ type quiet struct {
 	since map[netip.AddrPort]time.Time
 }
 
-func (s *quiet) add(server netip.AddrPort, now time.Time) {
-	if s.since == nil {
-		s.since = make(map[netip.AddrPort]time.Time)
+func (q *quiet) add(server netip.AddrPort, now time.Time) {
+	if q.since == nil {
+		q.since = make(map[netip.AddrPort]time.Time)
 	}
-	if len(s.since) >= maxSilent {
-		clear(s.since) // it only saves time, and a minute later it would be empty
+	if len(q.since) >= maxQuiet {
+		clear(q.since) // it only saves time, and a minute later all would be old
 	}
-	s.since[server] = now
+	q.since[server] = now
 }
 
-func (s *quiet) remove(server netip.AddrPort) { delete(s.since, server) }
+func (q *quiet) remove(server netip.AddrPort) { delete(q.since, server) }
 
-// rank is 1 for a server that was silent within silenceLasts, otherwise 0.
-func (s *quiet) rank(server netip.AddrPort, now time.Time) int {
-	since, ok := s.since[server]
+// rank is 1 for a server that was silent within quietLasts, otherwise 0.
+func (q *quiet) rank(server netip.AddrPort, now time.Time) int {
+	since, ok := q.since[server]
 	age := now.Sub(since)
-	if ok && 0 <= age && age < silenceLasts {
+	if ok && 0 <= age && age < quietLasts {
 		return 1
 	}
 	return 0

@@ -1,0 +1,81 @@
+package discovery
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// CD-9: two of three resolvers say nothing. That costs its time once.
+func TestCD9_SilentResolversAreAskedLast(t *testing.T) {
+	good, dead, gone := nameserverAt(t, "127.0.0.1:0"), nameserverAt(t, "127.0.0.1:0"), nameserverAt(t, "127.0.0.1:0")
+	dead.on("", ignores)
+	gone.on("", ignores)
+	good.on("", says(dns.RcodeNameError))
+	d, clock := dnsClient(t, good, dead, gone)
+	d.TryTimeout = 100 * time.Millisecond
+	n := 0
+	ask := func() int {
+		n++
+		return kindOfQuery(t, d, fmt.Sprintf("%d.b.example", n), dns.TypeMX).questions
+	}
+	learnt := func() bool { return dead.count("") == 1 && gone.count("") == 1 }
+	for !learnt() { // the order is drawn
+		ask()
+	}
+	for range 20 {
+		if got := ask(); got != 1 {
+			t.Fatalf("it took %d questions", got)
+		}
+	}
+	// They get another chance, and one that speaks is one of all again.
+	clock.move(quietLasts)
+	dead.on("", says(dns.RcodeNameError))
+	for range 100 {
+		ask()
+	}
+	if dead.count("") < 5 || gone.count("") > 2 {
+		t.Errorf("%d and %d questions", dead.count(""), gone.count(""))
+	}
+}
+
+func TestCD9_AResolverThatRefusesCostsNoTime(t *testing.T) {
+	for _, rcode := range []int{dns.RcodeServerFailure, dns.RcodeRefused} {
+		bad, good := nameserverAt(t, "127.0.0.1:0"), nameserverAt(t, "127.0.0.1:0")
+		bad.on("", says(rcode))
+		good.on("", says(dns.RcodeNameError))
+		d, _ := dnsClient(t, bad, good)
+		d.TryTimeout = time.Hour
+		for n := range 10 {
+			if a := kindOfQuery(t, d, fmt.Sprintf("%d.b.example", n), dns.TypeMX); a.kind != AnswerNoName || a.questions > 2 {
+				t.Errorf("got %+v", a)
+			}
+		}
+	}
+}
+
+// What speaks counts more than what is silent, whichever was asked last.
+func TestCD9_TheMostTellingFailureIsTold(t *testing.T) {
+	mute, refusing := nameserverAt(t, "127.0.0.1:0"), nameserverAt(t, "127.0.0.1:0")
+	mute.on("", ignores)
+	d, _ := dnsClient(t, mute, refusing)
+	d.TryTimeout = 50 * time.Millisecond
+	for n := range 6 {
+		if a := kindOfQuery(t, d, fmt.Sprintf("%d.b.example", n), dns.TypeMX); a.kind != AnswerRefused {
+			t.Errorf("got %+v", a)
+		}
+	}
+}
+
+func TestTooManyAreNotRememberedForSilence(t *testing.T) {
+	var q quiet
+	for i := range 3 * maxQuiet {
+		q.add(netip.AddrPortFrom(netip.IPv6Loopback(), uint16(i)), testStart)
+	}
+	if len(q.since) > maxQuiet {
+		t.Errorf("%d are remembered", len(q.since))
+	}
+}
