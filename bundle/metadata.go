@@ -140,6 +140,9 @@ func (m *Metadata) read(text string) error {
 		case xml.StartElement:
 			err = r.start(t)
 		case xml.CharData:
+			if len(r.path) == 0 && hasMetadata(t) {
+				return errors.New("reading its XML: there is text outside of the elements")
+			}
 			r.text.Write(t)
 		case xml.EndElement:
 			err = r.end()

@@ -424,6 +424,39 @@ func FuzzFreshness(f *testing.F) {
 	})
 }
 
+// RFC 9110 §13.1, §15.4.5
+func TestKnownVersionIsNotSentAgain(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"v2"`)
+		w.Header().Set("Last-Modified", strings.Repeat("x", 300))
+		if r.Header.Get("If-None-Match") == `"v2"` || r.Header.Get("If-Modified-Since") == "now" || r.URL.Path == "/always" {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = io.WriteString(w, "body")
+	})
+	for name, c := range map[string]struct {
+		r    Request
+		body string
+	}{
+		"nothing known":    {Request{URL: s.URL}, "body"},
+		"another version":  {Request{URL: s.URL, IfNoneMatch: `"v1"`}, "body"},
+		"this version":     {Request{URL: s.URL, IfNoneMatch: `"v2"`}, ""},
+		"this date":        {Request{URL: s.URL, IfModifiedSince: "now"}, ""},
+		"what is no value": {Request{URL: s.URL, IfNoneMatch: "\"v2\"\r\nX: y"}, "body"},
+	} {
+		d, err := (&Client{Network: private}).Do(t.Context(), c.r)
+		if err != nil || string(d.Body) != c.body || d.NotModified != (c.body == "") || d.ETag != `"v2"` || d.LastModified != "" || d.Fetched.IsZero() {
+			t.Errorf("%s: %+v, %v", name, d, err)
+		}
+	}
+	_, err := (&Client{Network: private}).Do(t.Context(), Request{URL: s.URL + "/always"})
+	var status *StatusError
+	if !errors.As(err, &status) || status.Code != http.StatusNotModified {
+		t.Errorf("unasked: %v", err)
+	}
+}
+
 func TestLargestDocumentIsWhole(t *testing.T) {
 	body := bytes.Repeat([]byte("x"), defaultLimit)
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
