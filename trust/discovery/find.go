@@ -92,7 +92,7 @@ func (r *Resolver) share(part float64) time.Duration {
 // are dead are not asked for every address anew.
 func (r *Resolver) Find(ctx context.Context, ask Request) Result {
 	r.begin()
-	f := finder{Resolver: r, addr: ask.Address, fresh: ask.Fresh}
+	f := finder{Resolver: r, addr: ask.Address, fresh: ask.Fresh, began: r.now()}
 	if ask.Address.IsZero() {
 		f.result.Err = reason.New(reason.NoCertificate, "the null address has no certificate")
 	} else {

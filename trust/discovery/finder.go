@@ -26,6 +26,7 @@ type finder struct {
 	*Resolver
 	addr      mime.Address
 	fresh     bool
+	began     time.Time
 	result    Result
 	temporary error  // the first failure that may pass
 	spoiled   string // where there was something, and none of it could be used

@@ -83,7 +83,8 @@ type Result struct {
 	// not for DiscoveryTimeout, which refuses nothing and is tried again anyway.
 	Cached bool
 	// Questions is how many questions went to the network for this result. One
-	// that several look-ups waited for counts in each.
+	// that several look-ups waited for counts in each. The addresses of directories
+	// and web servers are looked up beside.
 	Questions int
 	// Err is nil if there are certificates; otherwise NoCertificate, or
 	// DiscoveryTimeout if a later try may find some.

@@ -34,6 +34,7 @@ type walk struct {
 	servers []SRV // in order
 	mail    string
 	fresh   bool
+	began   time.Time     // the look-up that this is for
 	left    time.Duration // of the SRV records
 	learnt  learnt
 }
@@ -67,10 +68,11 @@ func (w *walk) pass(ctx context.Context, s SRV) bool {
 	}
 	now := w.now()
 	d, dead := w.Resolver.servers.dead(s, now)
-	if !dead || w.fresh {
+	earlier := d.since.Before(w.began)
+	if !dead || w.fresh && earlier {
 		return false
 	}
-	step.Cached, step.Age, step.Answer, step.Err = true, now.Sub(d.since), d.answer, d.err
+	step.Cached, step.Age, step.Answer, step.Err = earlier, now.Sub(d.since), d.answer, d.err
 	step.Left = notAskedFor - step.Age
 	step.Outcome = "not asked: it gave no answer " + seconds(step.Age) + " ago"
 	w.learnt.steps = append(w.learnt.steps, step)
