@@ -15,25 +15,25 @@ import (
 const maxLDIFLine = 76
 
 // WriteLDIF writes one domain's part of the directory, its suffix first, as
-// ldapadd and slapadd read it (RFC 2849). The server needs the schemas core,
-// cosine and inetorgperson.
+// ldapadd and slapadd read it (RFC 2849), but for the line with the version, which
+// slapadd does not take. The server needs the schemas core, cosine and
+// inetorgperson. What is written for several domains may follow one another.
 func WriteLDIF(w io.Writer, s *Set, domain mime.Domain) error {
 	if !slices.Contains(s.Domains, domain) {
 		return fmt.Errorf("writing the directory of %s: %w", domain, ErrNotPublished)
 	}
 	b := bufio.NewWriter(w)
-	fmt.Fprintln(b, "version: 1")
 	for _, e := range s.Entries() {
 		if e.Domain != domain {
 			continue
 		}
-		fmt.Fprintln(b)
 		writeAttribute(b, "dn", []byte(e.DN))
 		for _, a := range e.Attributes {
 			for _, v := range a.Values {
 				writeAttribute(b, a.Name, v)
 			}
 		}
+		fmt.Fprintln(b)
 	}
 	err := b.Flush() // it kept the first error
 	if err != nil {

@@ -279,8 +279,9 @@ func (m *zoneMaker) ttl() uint32 {
 
 // isName reports whether DNS can hold a name (RFC 1035 §3.1).
 func isName(name string) bool {
-	_, ok := dns.IsDomainName(name)
-	return ok
+	var wire [255]byte
+	_, err := dns.PackDomainName(dns.Fqdn(name), wire[:], 0, nil, false)
+	return err == nil
 }
 
 // isHost reports whether a record may name a server so: an IP address in its
