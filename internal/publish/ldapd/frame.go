@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// Bounds on one message. The largest that is of use here, a search for
-// maxMails addresses in the long form of CD-28, takes a tenth of each.
+// Bounds on one message. The largest that is of use here, a search for maxMails
+// addresses in the long form of CD-28, takes a quarter of each.
 const (
 	maxMessage  = 64 << 10 // octets of its content
 	maxDepth    = 32

@@ -50,8 +50,11 @@ func (l *limiter) take(client netip.Prefix, cost int, now time.Time) bool {
 }
 
 func (l *limiter) refill(b bucket, now time.Time) bucket {
-	gained := max(0, now.Sub(b.at).Seconds()) * l.rate
-	return bucket{min(l.burst, b.left+gained), now}
+	since := now.Sub(b.at)
+	if since <= 0 {
+		return b
+	}
+	return bucket{min(l.burst, b.left+since.Seconds()*l.rate), now}
 }
 
 // makeRoom keeps the table within its bound: it forgets clients whose buckets

@@ -33,11 +33,11 @@ func (f *filter) match(e *publish.Entry) truth {
 		}
 		return all
 	case kindOr:
-		any := isFalse
+		some := isFalse
 		for _, inner := range f.of {
-			any = max(any, inner.match(e))
+			some = max(some, inner.match(e))
 		}
-		return any
+		return some
 	case kindNot:
 		return -f.of[0].match(e)
 	}

@@ -3,6 +3,7 @@ package ldapd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -55,7 +56,7 @@ func parseSearch(p *ber.Packet) (*search, error) {
 		return nil, err
 	}
 	if q.scope > scopeSubtree || deref > 3 {
-		return nil, errMalformed
+		return nil, fmt.Errorf("%w: an unknown scope or way with aliases", errMalformed)
 	}
 	q.selection = newSelection(attributes)
 	q.filter, err = parseFilter(condition)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/google/go-cmp/cmp"
@@ -232,13 +234,27 @@ func TestSourceThatFails(t *testing.T) {
 	if codeOf(err) != unavailable || strings.Contains(err.Error(), "store") {
 		t.Errorf("%v", err)
 	}
-	slow := func(ctx context.Context) (*publish.Set, error) { <-ctx.Done(); return nil, ctx.Err() }
-	_, addr = start(t, slow, Options{})
-	request := ask("", ldap.ScopeWholeSubtree, "(mail=b.example)")
-	request.TimeLimit = 1
-	_, err = connect(t, addr).Search(request)
-	if codeOf(err) != timeLimitExceeded {
-		t.Errorf("%v", err)
+}
+
+// TestSourceThatIsSlow: the search ends in the client's time, and in ours.
+func TestSourceThatIsSlow(t *testing.T) {
+	for seconds, want := range map[int32]code{1: timeLimitExceeded, 0: unavailable} {
+		q := &search{scope: scopeSubtree, timeLimit: seconds, filter: compile(t, "(mail=b.example)")}
+		synctest.Test(t, func(t *testing.T) {
+			s := &session{server: New(func(ctx context.Context) (*publish.Set, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}, Options{})}
+			began := time.Now()
+			_, r := s.find(t.Context(), q)
+			took, wait := time.Since(began), sourceTime
+			if seconds > 0 {
+				wait = time.Duration(seconds) * time.Second
+			}
+			if r.code != want || took != wait {
+				t.Errorf("time limit %d: %d after %v, want %d", seconds, r.code, took, want)
+			}
+		})
 	}
 }
 
@@ -262,5 +278,40 @@ func TestChangesShowAtOnce(t *testing.T) {
 	set.Store(&less)
 	if after := count(); before != 2 || after != 1 {
 		t.Errorf("%d certificates, then %d", before, after)
+	}
+}
+
+func largeSite(b *testing.B) *site {
+	s := newSite(b)
+	for i := range 10_000 {
+		s.set.Certificates = append(s.set.Certificates, publish.Certificate{
+			Address: address(b, fmt.Sprintf("a%d@b.example", i)), Domain: "b.example", Certificate: s.domain,
+		})
+	}
+	return s
+}
+
+// BenchmarkSearch is one answer of a directory of 10,000 addresses, without the
+// network.
+func BenchmarkSearch(b *testing.B) {
+	site := largeSite(b)
+	s := &session{server: New(site.source, Options{Rate: 1 << 30})}
+	request := searchOctets(mailFilter())
+	s.answer(b.Context(), request)
+	for b.Loop() {
+		r := s.answer(b.Context(), request)
+		if len(r.octets) < 500 {
+			b.Fatalf("%x", r.octets)
+		}
+	}
+}
+
+// BenchmarkNewSet is what a change of such a directory costs.
+func BenchmarkNewSet(b *testing.B) {
+	site := largeSite(b)
+	for b.Loop() {
+		if _, err := newTree(site.set); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

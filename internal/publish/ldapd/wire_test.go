@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -84,135 +85,6 @@ func bubble(t *testing.T, o Options, test func(*testing.T, *Server, *pipes)) {
 }
 
 var bindOctets = packet(1, opBind, integer(3), octetString(""), simple(""))
-
-// nested is a message of n elements within one another, each of which claims to
-// be of indefinite length.
-func nested(n int) []byte { return bytes.Repeat([]byte{0x30, 0x80}, n) }
-
-// deep is a sound message of n elements within one another.
-func deep(n int) []byte {
-	p := octetString("")
-	for range n - 1 {
-		outer := ber.NewSequence("")
-		outer.AppendChild(p)
-		p = outer
-	}
-	return p.Bytes()
-}
-
-// search makes a search of all contexts with a filter.
-func searchOctets(filter *ber.Packet) []byte {
-	no := ber.NewLDAPBoolean(ber.ClassUniversal, ber.TypePrimitive, ber.TagBoolean, false, "")
-	return packet(7, opSearch, octetString(""), enumerated(2), enumerated(0), integer(0), integer(0), no,
-		filter, ber.NewSequence(""))
-}
-
-func orOf(n int) []byte {
-	or := ber.Encode(ber.ClassContext, ber.TypeConstructed, 1, nil, "")
-	for range n {
-		or.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 7, "a", ""))
-	}
-	return searchOctets(or)
-}
-
-func notsOf(n int) []byte {
-	p := ber.NewString(ber.ClassContext, ber.TypePrimitive, 7, "mail", "")
-	for range n {
-		not := ber.Encode(ber.ClassContext, ber.TypeConstructed, 2, nil, "")
-		not.AppendChild(p)
-		p = not
-	}
-	return searchOctets(p)
-}
-
-// TestHostileMessages: each of them ends its connection with a Notice of
-// Disconnection, and nobody else's.
-func TestHostileMessages(t *testing.T) {
-	valid := bytes.Clone(bindOctets)
-	lying := bytes.Clone(bindOctets)
-	lying[3]++ // the messageID is longer than it is
-	for _, c := range []struct {
-		name   string
-		octets []byte
-	}{
-		{"nested a million times", nested(1e6)},
-		{"nested within one message", deep(200)},
-		{"not an LDAPMessage", []byte("GET / HTTP/1.1\r\n\r\n")},
-		{"a TLS client hello", []byte{0x16, 0x03, 0x01, 0x02, 0x00, 0x01}},
-		{"indefinite length", append([]byte{0x30, 0x80}, valid[2:]...)},
-		{"indefinite length inside", []byte{0x30, 0x07, 0x02, 0x01, 0x01, 0x60, 0x80, 0x00, 0x00}},
-		{"longer than may be", []byte{0x30, 0x83, 0x01, 0x00, 0x01}},
-		{"4 GiB", []byte{0x30, 0x84, 0xff, 0xff, 0xff, 0xff}},
-		{"length of nine octets", append([]byte{0x30, 0x89}, make([]byte, 9)...)},
-		{"length of 127 octets", append([]byte{0x30, 0xff}, make([]byte, 127)...)},
-		{"a length that lies inside", lying},
-		{"a length beyond the message inside", []byte{0x30, 0x05, 0x02, 0x01, 0x01, 0x60, 0x7f}},
-		{"cut short inside", []byte{0x30, 0x04, 0x02, 0x01, 0x01, 0x60}},
-		{"a length cut short inside", []byte{0x30, 0x05, 0x02, 0x01, 0x01, 0x60, 0x82}},
-		{"a high tag", []byte{0x30, 0x07, 0x02, 0x01, 0x01, 0x7f, 0x81, 0x01, 0x00}},
-		{"a REAL", []byte{0x30, 0x07, 0x02, 0x01, 0x01, 0x09, 0x02, 0x03, 0x31}},
-		{"an end-of-contents", []byte{0x30, 0x05, 0x02, 0x01, 0x01, 0x00, 0x00}},
-		{"an OCTET STRING in parts", []byte{0x30, 0x05, 0x02, 0x01, 0x01, 0x24, 0x00}},
-		{"a thousand ORs", orOf(maxElements)},
-		{"ten thousand ORs", orOf(10_000)},
-		{"forty NOTs", notsOf(40)},
-		{"an empty message", []byte{0x30, 0x00}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			bubble(t, Options{}, func(t *testing.T, s *Server, l *pipes) {
-				bystander := l.dial()
-				f := l.dial()
-				f.Write(c.octets) // which may break off
-				got := replies(t, f.end())
-				if len(got) != 1 || got[0] != [2]int64{0, int64(protocolError)} {
-					t.Errorf("answers %v", got)
-				}
-				if n := s.Stats().Malformed; n != 1 {
-					t.Errorf("%d connections counted", n)
-				}
-				bystander.Write(bindOctets)
-				synctest.Wait()
-				bystander.Close()
-				if got := replies(t, bystander.end()); len(got) != 1 || got[0] != [2]int64{1, 0} {
-					t.Errorf("answers to another client %v", got)
-				}
-			})
-		})
-	}
-}
-
-func TestUnusualMessagesThatAreTaken(t *testing.T) {
-	long := append([]byte{0x30, 0x84, 0, 0, 0, byte(len(bindOctets) - 2)}, bindOctets[2:]...)
-	for _, c := range []struct {
-		name   string
-		octets []byte
-		want   int64 // the last result
-	}{
-		{"lengths of four octets", long, int64(success)},
-		{"one octet at a time", nil, int64(success)},
-		{"a hundred ORs", orOf(100), int64(adminLimitExceeded)},
-		{"twenty NOTs", notsOf(20), int64(adminLimitExceeded)},
-		{"64 KiB of name", packet(1, opBind, integer(3), octetString(strings.Repeat("x", maxMessage-20)), simple("")), int64(unwillingToPerform)},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			bubble(t, Options{}, func(t *testing.T, _ *Server, l *pipes) {
-				f := l.dial()
-				if c.octets == nil {
-					for i := range bindOctets {
-						f.Write(bindOctets[i : i+1])
-					}
-				}
-				f.Write(c.octets)
-				synctest.Wait()
-				f.Close()
-				got := replies(t, f.end())
-				if len(got) != 1 || got[0][1] != c.want {
-					t.Errorf("answers %v, want code %d", got, c.want)
-				}
-			})
-		})
-	}
-}
 
 // TestConnectionsEndInTime: idle ones, slow ones, and those that do not take
 // their answers.
@@ -343,47 +215,41 @@ func TestStartTLSTakesNothingSentAhead(t *testing.T) {
 	})
 }
 
-// TestShutdown: waiting connections get a notice, requests under way their
-// answer.
-func TestShutdown(t *testing.T) {
-	s := newSite(t)
+// mailFilter is (mail=b.example).
+func mailFilter() *ber.Packet {
+	p := ber.Encode(ber.ClassContext, ber.TypeConstructed, 3, nil, "")
+	p.AppendChild(octetString("mail"))
+	p.AppendChild(octetString("b.example"))
+	return p
+}
+
+// stopping serves a source that waits, in a bubble, with a search under way, and
+// then ends the context of Serve.
+func stopping(t *testing.T, test func(t *testing.T, s *Server, searching *far, release func())) {
+	site := newSite(t)
 	synctest.Test(t, func(t *testing.T) {
-		entered, leave := make(chan struct{}), make(chan struct{})
+		leave := make(chan struct{})
 		server, l := New(func(ctx context.Context) (*publish.Set, error) {
-			close(entered)
 			<-leave
-			return s.source(ctx)
+			return site.source(ctx)
 		}, Options{}), newPipes()
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(ctx, l) }()
-		idle, half, busyOne := l.dial(), l.dial(), l.dial()
+		idle, half, searching := l.dial(), l.dial(), l.dial()
 		half.Write(bindOctets[:3])
-		equal := ber.Encode(ber.ClassContext, ber.TypeConstructed, 3, nil, "")
-		equal.AppendChild(octetString("mail"))
-		equal.AppendChild(octetString("b.example"))
-		busyOne.Write(searchOctets(equal))
-		<-entered
+		searching.Write(searchOctets(mailFilter()))
+		synctest.Wait()
 		cancel()
 		if err := <-served; err != nil {
 			t.Errorf("serving: %v", err)
 		}
-		gone := [][2]int64{{0, int64(unavailable)}}
 		for _, f := range []*far{idle, half} {
-			if got := replies(t, f.end()); len(got) != 1 || got[0] != gone[0] {
+			if got := replies(t, f.end()); len(got) != 1 || got[0] != [2]int64{0, int64(unavailable)} {
 				t.Errorf("answers %v", got)
 			}
 		}
-		short, stop := context.WithTimeout(t.Context(), time.Second)
-		defer stop()
-		if err := server.Shutdown(short); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("shutting down with a request under way: %v", err)
-		}
-		close(leave)
-		if err := server.Shutdown(t.Context()); err != nil {
-			t.Errorf("shutting down: %v", err)
-		}
-		busyOne.end()
+		test(t, server, searching, func() { close(leave) })
 		late := newPipes()
 		if err := server.Serve(t.Context(), late); err != nil {
 			t.Errorf("serving after the end: %v", err)
@@ -392,17 +258,38 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// TestShutdownLetsAnswersOut is the same with time enough.
-func TestShutdownLetsAnswersOut(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, s *Server, l *pipes) {
-		f := l.dial()
-		f.Write(bindOctets)
-		if err := s.Shutdown(t.Context()); err != nil {
+// TestShutdown: a request under way is answered.
+func TestShutdown(t *testing.T) {
+	stopping(t, func(t *testing.T, s *Server, searching *far, release func()) {
+		done := make(chan error, 1)
+		go func() { done <- s.Shutdown(t.Context()) }()
+		synctest.Wait()
+		release()
+		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		got := replies(t, f.end())
-		if len(got) != 2 || got[0] != [2]int64{1, 0} || got[1] != [2]int64{0, int64(unavailable)} {
+		got := replies(t, searching.end())
+		want := [][2]int64{{7, -1}, {7, int64(success)}, {0, int64(unavailable)}} // an entry first
+		if !slices.Equal(got, want) {
 			t.Errorf("answers %v", got)
+		}
+	})
+}
+
+// TestShutdownInTime: a request that takes too long is cut off.
+func TestShutdownInTime(t *testing.T) {
+	stopping(t, func(t *testing.T, s *Server, searching *far, release func()) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("shutting down: %v", err)
+		}
+		if got := searching.end(); len(got) > 0 {
+			t.Errorf("answered %x", got)
+		}
+		release()
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Errorf("shutting down again: %v", err)
 		}
 	})
 }
