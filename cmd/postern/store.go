@@ -28,8 +28,8 @@ func runStoreCheck(ctx context.Context, inv *invocation, args []string) error {
 				return err
 			}
 		} else {
-			fmt.Fprintf(inv.stdout, "schema %d: %d domains, %d accounts, %d keys, %d anchors, %d messages, %d jobs, %d tracks, %d bodies of %d bytes\n",
-				r.Schema, r.Domains, r.Accounts, r.Keys, r.Anchors, r.Messages, r.Jobs, r.Tracks, r.Bodies, r.Bytes)
+			fmt.Fprintf(inv.stdout, "schema %d: %d domains, %d accounts, %d keys, %d anchors, %d bundles, %d messages, %d jobs, %d tracks, %d bodies of %d bytes\n",
+				r.Schema, r.Domains, r.Accounts, r.Keys, r.Anchors, r.Bundles, r.Messages, r.Jobs, r.Tracks, r.Bodies, r.Bytes)
 			for _, p := range r.Problems {
 				fmt.Fprintln(inv.stdout, p)
 			}
