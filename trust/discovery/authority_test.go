@@ -57,6 +57,15 @@ func TestCD8_TheDomainsOwnServersAreAskedWhereNoResolverAnswers(t *testing.T) {
 		"garbage": func(w dns.ResponseWriter, q *dns.Msg) {
 			_, _ = w.Write([]byte{byte(q.Id >> 8), byte(q.Id), 0x80, 0, 0, 9, 0, 9, 0, 0, 0, 0, 0xff})
 		},
+		"truncated, and TCP is cut": func(w dns.ResponseWriter, q *dns.Msg) {
+			if w.LocalAddr().Network() == "tcp" {
+				_ = w.Close()
+				return
+			}
+			m := new(dns.Msg).SetReply(q)
+			m.Truncated = true
+			_ = w.WriteMsg(m)
+		},
 		"truncated over TCP": func(w dns.ResponseWriter, q *dns.Msg) {
 			m := new(dns.Msg).SetReply(q)
 			m.Truncated = true

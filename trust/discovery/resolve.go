@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -149,9 +150,10 @@ func (l *lookup) follow(ctx context.Context, name string, qtype uint16, ask aske
 // its aliases. If it says nothing, name is to be asked for itself.
 func (r reply) at(name string, qtype uint16, asked bool) (finding, bool) {
 	f := finding{server: r.server, authoritative: r.zone != "", kind: AnswerFound}
-	f.records = recordsAt(r.answers(), name, qtype)
-	if len(f.records) > 0 {
-		f.records = f.records[:min(len(f.records), maxRecords)]
+	records := recordsAt(r.answers(), name, qtype)
+	if len(records) > 0 {
+		// A copy, since what is cut off would else live as long as what is kept.
+		f.records = slices.Clone(records[:min(len(records), maxRecords)])
 		f.life = leastTTL(f.records)
 		return f, true
 	}
