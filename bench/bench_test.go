@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // smoke is a bench that measures as little as can be.
 func smoke(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{rounds: 1, turn: time.Millisecond, warm: time.Millisecond, sizes: []int{10 << 10}, anchors: 100, revoked: 100, dir: t.TempDir()}
+	b := &bench{rounds: 1, turn: time.Millisecond, warm: time.Millisecond, sizes: []int{10 << 10}, anchors: 100, revoked: 100, addresses: 80, dir: t.TempDir()}
 	var err error
 	b.rig, err = newRig(b.dir)
 	if err != nil {

@@ -31,7 +31,7 @@ func run(ctx context.Context) error {
 		return serveAs(name)
 	}
 	only := flag.String("only", "", "measure these `IDS` alone, as B3,B12")
-	b := &bench{sizes: allSizes(), anchors: 10_000, revoked: 100_000}
+	b := &bench{sizes: allSizes(), anchors: 10_000, revoked: 100_000, addresses: 1000}
 	flag.IntVar(&b.rounds, "rounds", 5, "how often the sides take turns")
 	flag.DurationVar(&b.turn, "turn", 200*time.Millisecond, "how long one turn takes")
 	flag.DurationVar(&b.warm, "warm", 5*time.Second, "how long a virtual machine warms up for one workload")
@@ -55,6 +55,7 @@ type bench struct {
 	sizes      []int // of messages, in octets
 	anchors    int   // at most, in B12
 	revoked    int   // certificates in R1
+	addresses  int   // looked up in D
 	dir        string
 	rig        *rig
 }
@@ -90,6 +91,7 @@ func groups() []group {
 		{"C1", gcmFigures},
 		{"C2", agreementFigures},
 		{"C3", pssFigures},
+		{"D", discoveryFigures},
 		{"R1", revocationFigures},
 		{"T1", timingFigures},
 	}
