@@ -56,6 +56,24 @@ func TestNegativeAnswers(t *testing.T) {
 	}
 }
 
+// A name above another zone exists: whoever believed that it does not would not
+// ask for what is below (RFC 8020 §2).
+func TestNamesAboveAnotherZoneExist(t *testing.T) {
+	s, _ := theSite(t)
+	next := *s.set.Load()
+	next.Domains = []mime.Domain{"x.y.lab.b.example", "b.example"}
+	s.set.Store(&next)
+	_, addr := s.serve(t, Options{})
+	for name, rcode := range map[string]int{
+		"y.lab.b.example": dns.RcodeSuccess, "lab.b.example": dns.RcodeSuccess, "z.lab.b.example": dns.RcodeNameError,
+		"x.y.lab.b.example": dns.RcodeSuccess, "z.x.y.lab.b.example": dns.RcodeNameError,
+	} {
+		if m := ask(t, addr, "udp", question(name, dns.TypeCERT)); m.Rcode != rcode || len(m.Answer) > 0 {
+			t.Errorf("%s:\n%s", name, m)
+		}
+	}
+}
+
 // A short TTL bounds the memory of what is absent, too.
 func TestNegativeTTLIsNoLongerThanTheTTL(t *testing.T) {
 	s, _ := theSite(t)

@@ -18,8 +18,9 @@ type current struct {
 	log    *slog.Logger
 
 	mu      sync.Mutex
-	set     *publish.Set // that latest was made of
-	failing bool         // and it was told
+	set     *publish.Set    // that latest was made of
+	failing bool            // and it was told
+	told    map[string]bool // problems of set
 	latest  atomic.Pointer[index]
 }
 
@@ -58,13 +59,26 @@ func (c *current) renew(ctx context.Context) error {
 	if set == c.set {
 		return nil
 	}
-	x, err := indexOf(set)
+	x, problems, err := indexOf(set)
 	if err != nil {
 		return fmt.Errorf("reading what is published: %w", err)
 	}
+	c.tell(problems)
 	c.set = set
 	c.latest.Store(x)
 	return nil
+}
+
+// tell logs the problems that the set before did not have.
+func (c *current) tell(problems []publish.Problem) {
+	told := make(map[string]bool, len(problems))
+	for _, p := range problems {
+		if !c.told[p.Error()] && !told[p.Error()] {
+			c.log.Warn("DNS cannot say all that is published", "name", p.Name, "err", p.Err)
+		}
+		told[p.Error()] = true
+	}
+	c.told = told
 }
 
 // report logs the first of a row of errors, and its end.

@@ -27,40 +27,43 @@ func newIndex(records []dns.RR) (*index, error) {
 			x.apex[canonical(rr.Header().Name)] = true
 		}
 	}
+	for apex := range x.apex {
+		x.exist(parent(apex))
+	}
 	for _, rr := range records {
-		err := x.add(rr)
-		if err != nil {
-			return nil, err
+		name := canonical(rr.Header().Name)
+		if x.zoneOf(name) == "" {
+			return nil, fmt.Errorf("the record of %s is in none of the zones", name)
 		}
+		x.exist(name)
+		x.names[name].records = append(x.names[name].records, rr)
 	}
 	return x, nil
 }
 
-// indexOf makes the index of what DNS says of a set.
-func indexOf(s *publish.Set) (*index, error) {
+// indexOf makes the index of what DNS says of a set, and tells what it cannot say.
+func indexOf(s *publish.Set) (*index, []publish.Problem, error) {
 	var records []dns.RR
+	var problems []publish.Problem
 	for _, z := range s.Zones() {
 		records = append(records, z.Records...)
+		problems = append(problems, z.Problems...)
 	}
-	return newIndex(records)
+	x, err := newIndex(records)
+	return x, problems, err
 }
 
-func (x *index) add(rr dns.RR) error {
-	name := canonical(rr.Header().Name)
+// exist makes the nodes of a name and of those above it in its zone. It matters
+// for names above another zone, too: were they denied, so would be all that is
+// below them (RFC 8020 §2).
+func (x *index) exist(name string) {
 	apex := x.zoneOf(name)
-	if apex == "" {
-		return fmt.Errorf("the record of %s is in none of the zones", name)
-	}
-	for at := name; ; at = parent(at) {
-		if x.names[at] == nil {
-			x.names[at] = new(node)
-		}
+	for at := name; apex != "" && x.names[at] == nil; at = parent(at) {
+		x.names[at] = new(node)
 		if at == apex {
 			break
 		}
 	}
-	x.names[name].records = append(x.names[name].records, rr)
-	return nil
 }
 
 // zoneOf returns the apex of the innermost zone that name is in, or "".

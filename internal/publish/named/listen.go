@@ -1,12 +1,9 @@
 package named
 
-import (
-	"fmt"
-	"net"
-)
+import "net"
 
 // Listen binds an address such as ":53" for TCP and for UDP. With port 0 both get
-// the same one.
+// the same one. The errors of package net say what was being done.
 func Listen(addr string) (net.Listener, net.PacketConn, error) {
 	var err error
 	for range 10 { // a port that is free for one may be taken for the other
@@ -22,5 +19,5 @@ func Listen(addr string) (net.Listener, net.PacketConn, error) {
 		}
 		_ = l.Close()
 	}
-	return nil, nil, fmt.Errorf("listening for DNS on %s: %w", addr, err)
+	return nil, nil, err
 }

@@ -222,8 +222,31 @@ func TestChangesCountAtOnce(t *testing.T) {
 	if got := serial(t, addr); got != 8 {
 		t.Errorf("serial %d afterwards", got)
 	}
-	if got := strings.Count(log.String(), "the store is closed"); got != 1 {
-		t.Errorf("told %d times:\n%s", got, log.String())
+	equalText(t, log.String(), "the store is closed", 1)
+}
+
+// What DNS cannot say is told once, and not with every change.
+func TestProblemsAreToldOnce(t *testing.T) {
+	s, certs := theSite(t)
+	var log logBook
+	_, addr := s.serve(t, Options{Log: textLog(&log)})
+	serial(t, addr)
+	equalText(t, log.String(), "DNS cannot say", 0)
+	for range 3 {
+		next := *s.set.Load()
+		next.Serial++
+		next.Certificates = append(next.Certificates, publish.Certificate{Address: address(t, `"a b"@b.example`), Domain: "b.example",
+			Certificate: certs["b.example"]})
+		s.set.Store(&next)
+		serial(t, addr)
+	}
+	equalText(t, log.String(), "DNS cannot say", 1)
+}
+
+func equalText(t *testing.T, text, part string, want int) {
+	t.Helper()
+	if got := strings.Count(text, part); got != want {
+		t.Errorf("%q is there %d times, want %d:\n%s", part, got, want, text)
 	}
 }
 
@@ -316,14 +339,7 @@ func TestServeAndShutdown(t *testing.T) {
 	t.Run("served twice", func(t *testing.T) {
 		server, _ := s.serve(t, Options{})
 		l, pc := sockets()
-		for server.Stats(); ; { // wait until the first runs
-			server.mu.Lock()
-			serving := server.serving
-			server.mu.Unlock()
-			if serving {
-				break
-			}
-		}
+		<-server.started
 		if err := server.Serve(t.Context(), l, pc); err == nil {
 			t.Error("no error")
 		}

@@ -3,6 +3,7 @@ package named
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/miekg/dns"
@@ -42,7 +43,7 @@ func (z *Zone) Start(addr string) error {
 	}
 	l, pc, err := Listen(addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("serving DNS: %w", err)
 	}
 	z.addr, z.ended = l.Addr().String(), make(chan error, 1)
 	go func() {
