@@ -24,15 +24,16 @@ import (
 	"postern/internal/publish"
 )
 
-// Options say how a Server behaves. The zero value of a limit is its default.
+// Options say how a Server behaves. The zero value of a limit is its default, but
+// for Rate.
 type Options struct {
 	// Rate is how many answers a second go over UDP to one network of clients, an
 	// IPv4 /24 or an IPv6 /56. More are truncated to nothing. 0 is no limit.
 	Rate             int
-	Connections      int // over TCP at a time; 200
-	ConnectionsPerIP int // from one IPv4 address or IPv6 /64; 20
-	Log              *slog.Logger
-	Now              func() time.Time
+	Connections      int              // over TCP at a time; 200
+	ConnectionsPerIP int              // the same for one IPv4 address or IPv6 /64; 20
+	Log              *slog.Logger     // discarded if nil; questions are not logged
+	Now              func() time.Time // for Rate; time.Now if nil
 }
 
 const (
