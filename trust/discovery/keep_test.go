@@ -1,0 +1,203 @@
+package discovery_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/internal/testnet"
+	"postern/trust/discovery"
+	"postern/trust/reason"
+)
+
+// A memory is a Cache.
+type memory struct {
+	mu       sync.Mutex
+	document []byte
+	saves    int
+	err      error
+}
+
+func (m *memory) Load(context.Context) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return bytes.Clone(m.document), m.err
+}
+
+func (m *memory) Save(_ context.Context, document []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.document, m.saves = bytes.Clone(document), m.saves+1
+	return m.err
+}
+
+func (m *memory) saved() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.saves
+}
+
+func kept(m *memory) func(*discovery.Resolver) {
+	return func(r *discovery.Resolver) { r.Cache = m }
+}
+
+// CD-12: certificates survive a restart for the time they had left, and nothing
+// else does.
+func TestCD12_CertificatesSurviveARestart(t *testing.T) {
+	ca := newAuthority(t)
+	web := testnet.NewWeb(t)
+	web.Put("/url", "", ca.leaf("url").Raw)
+	s := (&server{entries: map[string][]string{alice: raw(ca.leaf("alice"), ca.leaf("alice too"))}}).start(t)
+	w, m := newWorld(t), new(memory)
+	w.ldap(t, 0, s.addr)
+	w.cert(t, "c.example", discovery.CertPKIX, ca.leaf("c").Raw)
+	w.cert(t, "url.b.example", discovery.CertIPKIX, []byte(web.URL+"/url"))
+	w.kill("dead.example.")
+	first := w.resolver(t, kept(m))
+	for _, addr := range []string{alice, "bob@c.example", "url@b.example", "nobody@d.example", "x@dead.example"} {
+		ask(t, first, addr)
+	}
+	first.Close()
+
+	w.pass(time.Minute)
+	second := w.resolver(t, kept(m))
+	for _, c := range []struct {
+		addr string
+		cold bool // somebody is asked
+		code reason.Code
+		want []place
+	}{
+		// That the address has no record is forgotten, and that the domain has some
+		// is not.
+		{"bob@c.example", true, reason.OK, []place{{"c", discovery.DNSDomain}}},
+		{"url@b.example", false, reason.OK, []place{{"url", discovery.DNSAddress}}},
+		{alice, true, reason.OK, []place{{"alice", discovery.LDAPAddress}, {"alice too", discovery.LDAPAddress}}},
+		{"nobody@d.example", true, reason.NoCertificate, nil},
+		{"x@dead.example", true, reason.DiscoveryTimeout, nil},
+	} {
+		got := ask(t, second, c.addr)
+		check(t, got, c.code, c.want...)
+		if cold := got.Questions > 0; cold != c.cold {
+			t.Errorf("%s: %d questions", c.addr, got.Questions)
+		}
+		if c.code == reason.OK {
+			last := got.Steps[len(got.Steps)-1]
+			if !last.Cached || last.Age != time.Minute || last.Left != 59*time.Minute || last.Certificates != len(c.want) {
+				t.Errorf("%s: %+v", c.addr, last)
+			}
+		} else if got.Cached {
+			t.Errorf("%s: a refusal or failure was kept", c.addr)
+		}
+	}
+	if n := len(s.asked()); n != 1 || web.Asked("/url") != 1 {
+		t.Errorf("%d searches, %d fetches", n, web.Asked("/url"))
+	}
+
+	w.pass(time.Hour)
+	third := w.resolver(t, kept(m))
+	if got := ask(t, third, "bob@c.example"); got.Cached {
+		t.Error("what had no time left was used")
+	}
+	w.pass(-48 * time.Hour)
+	fourth := w.resolver(t, kept(m))
+	if got := ask(t, fourth, "bob@c.example"); got.Cached {
+		t.Error("what is from the future was used")
+	}
+}
+
+// A cache that is damaged, or fails, costs questions and nothing else.
+func TestCachesThatAreOfNoUse(t *testing.T) {
+	ca := newAuthority(t)
+	w := newWorld(t)
+	w.cert(t, "b.example", discovery.CertPKIX, ca.leaf("domain").Raw)
+	good := new(memory)
+	first := w.resolver(t, kept(good))
+	ask(t, first, alice)
+	first.Close()
+	for name, m := range map[string]*memory{
+		"cut off":         {document: good.document[:len(good.document)/2]},
+		"garbage":         {document: []byte("garbage")},
+		"another version": {document: []byte(`{"Version":2}`)},
+		"no version":      {document: []byte(`{}`)},
+		"too large":       {document: bytes.Repeat([]byte(" "), 17<<20)},
+		"failing":         {document: good.document, err: errors.New("the disk is gone")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			r := w.resolver(t, kept(m), func(r *discovery.Resolver) { r.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+			got := ask(t, r, alice)
+			check(t, got, reason.OK, place{"domain", discovery.DNSDomain})
+			if got.Cached || !strings.Contains(log.String(), "is not used") {
+				t.Errorf("cached %v, log %q", got.Cached, log.String())
+			}
+			r.Close()
+			if m.saves != 1 {
+				t.Errorf("saved %d times", m.saves)
+			}
+		})
+	}
+	t.Run("empty", func(t *testing.T) {
+		var log bytes.Buffer
+		r := w.resolver(t, kept(new(memory)), func(r *discovery.Resolver) { r.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+		ask(t, r, alice)
+		if log.Len() > 0 {
+			t.Error(log.String())
+		}
+	})
+	t.Run("never used", func(t *testing.T) {
+		m := &memory{document: good.document}
+		w.resolver(t, kept(m)).Close()
+		if m.saves != 0 {
+			t.Error("what was never read was written over")
+		}
+	})
+}
+
+// Run saves every few minutes, and only what is new.
+func TestRunSavesWhatIsNew(t *testing.T) {
+	cert := newAuthority(t).leaf("alice")
+	synctest.Test(t, func(t *testing.T) {
+		m := new(memory)
+		document := func(name string) []byte {
+			k := map[string]any{"Key": "ldap\x00b.example\x00" + name, "Certificates": [][]byte{cert.Raw},
+				"Asked": time.Now(), "Expires": time.Now().Add(time.Hour)}
+			text, err := json.Marshal(map[string]any{"Version": 1, "Shelf": []any{k}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
+		m.document = document(alice)
+		r := &discovery.Resolver{DNS: client(t, "127.0.0.1:1"), Cache: m}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			r.Run(ctx)
+			close(ended)
+		}()
+		for _, want := range []struct {
+			after time.Duration
+			saves int
+		}{{4 * time.Minute, 0}, {2 * time.Minute, 1}, {30 * time.Minute, 1}, {40 * time.Minute, 2}} {
+			time.Sleep(want.after)
+			synctest.Wait()
+			if got := m.saved(); got != want.saves {
+				t.Errorf("after %v more: saved %d times, want %d", want.after, got, want.saves)
+			}
+		}
+		stop()
+		<-ended
+		r.Close()
+		r.DNS.Close()
+		if got := m.saved(); got != 2 {
+			t.Errorf("saved %d times in the end", got)
+		}
+	})
+}
