@@ -1,9 +1,12 @@
 package bundle
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -79,7 +82,7 @@ func (x *ruleIndex) add(r rule, prints map[string]bool, named map[anchorName]boo
 func (x *ruleIndex) name(c *x509.Certificate) anchorName {
 	issuer, ok := x.names[string(c.RawIssuer)]
 	if !ok {
-		issuer = comparableName(c.Issuer.String())
+		issuer = comparableName(writtenName(c.Issuer))
 		x.names[string(c.RawIssuer)] = issuer
 	}
 	return anchorName{issuer, c.SerialNumber.String()}
@@ -88,6 +91,27 @@ func (x *ruleIndex) name(c *x509.Certificate) anchorName {
 func thumbprint(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.Raw)
 	return hex.EncodeToString(sum[:])
+}
+
+// attributes are the usual short names (RFC 4514 §3), and E, which most programs
+// have for emailAddress.
+var attributes = map[string]string{
+	"2.5.4.3": "CN", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.6": "C", "2.5.4.9": "STREET",
+	"2.5.4.5": "SERIALNUMBER", "0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID", "1.2.840.113549.1.9.1": "E",
+}
+
+// writtenName writes a name as a rule may have it, or "" for one with more
+// attributes than any that somebody would write down.
+func writtenName(n pkix.Name) string {
+	const most = 32
+	if len(n.Names) > most {
+		return ""
+	}
+	var parts []string
+	for _, a := range n.Names {
+		parts = append(parts, fmt.Sprintf("%s=%v", cmp.Or(attributes[a.Type.String()], a.Type.String()), a.Value))
+	}
+	return strings.Join(parts, ",")
 }
 
 // comparableName makes one form of the ways in which a distinguished name is

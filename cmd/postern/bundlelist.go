@@ -33,13 +33,19 @@ func runBundleShow(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
+	if isBundleFile(rest[0]) {
+		return inv.showBundleFile(rest[0])
+	}
 	return inv.showStoredBundle(ctx, rest[0])
 }
 
 func runBundleDiff(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(inv.flags("bundle diff"), args, 1, 1)
+	rest, err := parse(inv.flags("bundle diff"), args, 1, 2)
 	if err != nil {
 		return err
+	}
+	if len(rest) == 2 {
+		return inv.diffBundleFiles(rest[0], rest[1])
 	}
 	return inv.diffStoredBundle(ctx, rest[0])
 }

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"postern/bundle"
+	"postern/internal/control"
+	"postern/trust"
+)
+
+// A bundleFile is what is told of a bundle in a file.
+type bundleFile struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"` // of the file
+	Signed bool   `json:"signed"`
+	// Signer proves nothing unless its fingerprint is compared.
+	Signer       *control.BundleSigner       `json:"signer,omitempty"`
+	Algorithm    string                      `json:"algorithm,omitempty"`
+	SignedAt     time.Time                   `json:"signed_at,omitzero"`
+	Metadata     *bundleMetadata             `json:"metadata,omitempty"`
+	Certificates []control.BundleCertificate `json:"certificates"`
+	Bad          []badCertificate            `json:"bad"`
+	Warnings     []string                    `json:"warnings"`
+}
+
+// A bundleMetadata is what a bundle says of itself.
+type bundleMetadata struct {
+	Profile   string   `json:"profile"`
+	Sources   []string `json:"sources"`
+	ValidFrom string   `json:"valid_from"`
+	ValidTo   string   `json:"valid_to"`
+	Text      string   `json:"text"`
+}
+
+type badCertificate struct {
+	Index  int    `json:"index"`
+	Reason string `json:"reason"`
+}
+
+// isBundleFile reports whether an argument that is a bundle's name or a file is
+// the latter: standard input, a path, or a file whose name has an extension.
+func isBundleFile(argument string) bool {
+	if argument == "-" || strings.ContainsRune(argument, os.PathSeparator) {
+		return true
+	}
+	_, err := os.Stat(argument)
+	return err == nil && strings.Contains(argument, ".")
+}
+
+func (inv *invocation) readBundle(file string) (*bundle.Bundle, error) {
+	data, err := inv.readInput(file, bundle.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	b, err := bundle.Parse(data, bundle.Options{})
+	if err != nil {
+		return nil, usagef("give a trust bundle, unsigned or signed, or certificates, in DER, PEM or base64", "%s: %s", file, err)
+	}
+	return b, nil
+}
+
+func (inv *invocation) showBundleFile(file string) error {
+	b, err := inv.readBundle(file)
+	if err != nil {
+		return err
+	}
+	return inv.printBundle(describeBundle(file, b, time.Now()))
+}
+
+func describeBundle(file string, b *bundle.Bundle, now time.Time) bundleFile {
+	d := bundleFile{
+		File: file, SHA256: fmt.Sprintf("%x", b.SHA256), Signed: b.Signed, Algorithm: b.Algorithm, SignedAt: b.SigningTime,
+		Certificates: describeAnchors(b.Anchors), Bad: []badCertificate{}, Warnings: []string{},
+	}
+	if b.Signer != nil {
+		d.Signer = &control.BundleSigner{SHA256: trust.FingerprintOf(b.Signer).String(), Subject: trust.WriteName(b.Signer.Subject), NotAfter: b.Signer.NotAfter}
+	}
+	if m := b.Metadata; m != nil {
+		d.Metadata = &bundleMetadata{oneLine(m.Profile), listed(m.Sources), oneLine(m.ValidFrom), oneLine(m.ValidTo), m.Text}
+	}
+	for _, bad := range b.Bad {
+		d.Bad = append(d.Bad, badCertificate{bad.Index, oneLine(bad.Err.Error())})
+	}
+	for _, c := range b.Certificates() {
+		d.Warnings = append(d.Warnings, anchorProblems(c, now)...)
+	}
+	return d
+}
+
+func describeAnchors(all []bundle.Anchor) []control.BundleCertificate {
+	out := make([]control.BundleCertificate, 0, len(all))
+	for _, a := range all {
+		out = append(out, control.BundleCertificate{
+			SHA256: trust.FingerprintOf(a.Certificate).String(), Subject: trust.WriteName(a.Certificate.Subject),
+			NotBefore: a.Certificate.NotBefore, NotAfter: a.Certificate.NotAfter, Policies: a.Policies,
+		})
+	}
+	return out
+}
+
+// anchorProblems says what keeps an anchor from being of use to those who take
+// the bundle.
+func anchorProblems(c *x509.Certificate, now time.Time) []string {
+	var problems []string
+	warn := func(format string, args ...any) {
+		problems = append(problems, trust.WriteName(c.Subject)+": "+fmt.Sprintf(format, args...))
+	}
+	switch {
+	case now.After(c.NotAfter): // TB-19
+		warn("it ended on %s: nothing is believed by it", c.NotAfter.UTC().Format(time.DateOnly))
+	case now.Add(trust.ClockSkew).Before(c.NotBefore):
+		warn("it begins on %s: nothing is believed by it before", c.NotBefore.UTC().Format(time.DateOnly))
+	}
+	if problem := trust.KeyProblem(c); problem != "" {
+		warn("%s: nothing is believed by it", problem)
+	}
+	if c.Version == 3 && !c.IsCA { // AS-67
+		warn("it is not an authority's: it is trusted for itself alone")
+	}
+	return problems
+}
+
+// printBundle tells of a bundle in a file: on standard output what is in it, on
+// standard error what is wrong with it.
+func (inv *invocation) printBundle(d bundleFile) error {
+	if inv.json {
+		return inv.printJSON(d)
+	}
+	signer, signed := "nobody", ""
+	if d.Signer != nil {
+		signer = fmt.Sprintf("%s %s, %s", d.Signer.SHA256, d.Signer.Subject, until(d.Signer.NotAfter))
+		signed = d.Algorithm
+	}
+	if !d.SignedAt.IsZero() {
+		signed += ", at " + moment(d.SignedAt)
+	}
+	fields := []field{{"file", d.File}, {"sha256", d.SHA256}, {"signed by", signer}, {"signature", signed}}
+	if m := d.Metadata; m != nil {
+		fields = append(fields, field{"profile", m.Profile}, field{"valid", validText(m)}, field{"metadata", fmt.Sprintf("%d characters", len([]rune(m.Text)))})
+		for _, s := range m.Sources {
+			fields = append(fields, field{"source", oneLine(s)})
+		}
+	}
+	fields = append(fields, field{"anchors", fmt.Sprint(len(d.Certificates))})
+	for _, f := range fields {
+		if f.value != "" {
+			fmt.Fprintf(inv.stdout, "%-12s %s\n", f.label+":", f.value)
+		}
+	}
+	for _, c := range d.Certificates {
+		printCertificate(inv.stdout, "", c)
+	}
+	for _, bad := range d.Bad {
+		inv.warn([]string{fmt.Sprintf("certificate %d cannot be read, and is left out: %s", bad.Index, bad.Reason)})
+	}
+	inv.warn(d.Warnings)
+	return nil
+}
+
+// validText is what the metadata says of the bundle's time.
+func validText(m *bundleMetadata) string {
+	switch {
+	case m.ValidFrom == "" && m.ValidTo == "":
+		return ""
+	case m.ValidTo == "":
+		return "from " + m.ValidFrom
+	}
+	return strings.TrimSpace(fmt.Sprintf("from %s to %s, as it says", or(m.ValidFrom, "ever"), m.ValidTo))
+}
+
+// A bundleFilesDiff is what differs between two bundles in files.
+type bundleFilesDiff struct {
+	Before  string                      `json:"before"`
+	After   string                      `json:"after"`
+	Added   []control.BundleCertificate `json:"added"`
+	Removed []control.BundleCertificate `json:"removed"`
+	// Policies are anchors that stay and ask for other policies; each has those of
+	// afterwards.
+	Policies []control.BundleCertificate `json:"policies_changed"`
+	Anchors  int                         `json:"anchors"` // afterwards
+	// Signers are those of before and afterwards, where they are not the same.
+	SignerBefore string `json:"signer_before,omitempty"`
+	SignerAfter  string `json:"signer_after,omitempty"`
+}
+
+func (inv *invocation) diffBundleFiles(before, after string) error {
+	a, err := inv.readBundle(before)
+	if err != nil {
+		return err
+	}
+	b, err := inv.readBundle(after)
+	if err != nil {
+		return err
+	}
+	return inv.printBundleDiff(compareBundles(before, a, after, b))
+}
+
+func compareBundles(before string, a *bundle.Bundle, after string, b *bundle.Bundle) bundleFilesDiff {
+	added, removed := bundle.Diff(a.Certificates(), b.Certificates())
+	d := bundleFilesDiff{
+		Before: before, After: after, Anchors: len(b.Anchors), Policies: []control.BundleCertificate{},
+		Added: describeAnchors(anchorsOf(b, added)), Removed: describeAnchors(anchorsOf(a, removed)),
+	}
+	for _, change := range bundle.DiffPolicies(a.Anchors, b.Anchors) {
+		d.Policies = append(d.Policies, describeAnchors([]bundle.Anchor{{Certificate: change.Certificate, Policies: change.After}})...)
+	}
+	if was, is := signerName(a), signerName(b); was != is {
+		d.SignerBefore, d.SignerAfter = was, is
+	}
+	return d
+}
+
+// anchorsOf returns the anchors of a bundle that have some certificates.
+func anchorsOf(b *bundle.Bundle, certificates []*x509.Certificate) []bundle.Anchor {
+	wanted := make(map[*x509.Certificate]bool, len(certificates))
+	for _, c := range certificates {
+		wanted[c] = true
+	}
+	return slices.DeleteFunc(slices.Clone(b.Anchors), func(a bundle.Anchor) bool { return !wanted[a.Certificate] })
+}
+
+func signerName(b *bundle.Bundle) string {
+	if b.Signer == nil {
+		return "nobody"
+	}
+	return short(trust.FingerprintOf(b.Signer).String()) + " " + trust.WriteName(b.Signer.Subject)
+}
+
+func (inv *invocation) printBundleDiff(d bundleFilesDiff) error {
+	if inv.json {
+		return inv.printJSON(d)
+	}
+	fmt.Fprintf(inv.stdout, "%s  %s: %d came, %d went\n", d.After, anchors(d.Anchors), len(d.Added), len(d.Removed))
+	for _, part := range []struct {
+		label string
+		all   []control.BundleCertificate
+	}{{"came: ", d.Added}, {"went: ", d.Removed}, {"other policies: ", d.Policies}} {
+		for _, c := range part.all {
+			printCertificate(inv.stdout, part.label, c)
+		}
+	}
+	if d.SignerBefore != d.SignerAfter {
+		fmt.Fprintf(inv.stdout, "  signed by %s, before by %s\n", d.SignerAfter, d.SignerBefore)
+	}
+	return nil
+}
+
+// bundleProblem says what is wrong with what a bundle is to be made of.
+func bundleProblem(err error) error {
+	switch {
+	case errors.Is(err, bundle.ErrMetadata):
+		return usagef("docs/bundles.md tells how policies are asked for", "%s", err)
+	case errors.Is(err, bundle.ErrSignerExpired):
+		return usagef("those who pin the signer would refuse the bundle; renew the certificate", "%s", err)
+	}
+	return usagef("nothing was written", "%s", err)
+}
