@@ -98,27 +98,40 @@ func readAnchors(dir string, n int) (*trust.Anchors, error) {
 	return trust.NewAnchors(certs[:n]), nil
 }
 
-// writeAnchors makes certificates of authorities, each with a name and an RSA
-// public key of its own. Nobody has the private keys, and one other key signs
-// them all, since to make 10,000 pairs of keys takes an hour.
+// writeAnchors writes the anchors into a file of the rig.
 func (b *bench) writeAnchors() error {
-	registry, err := newP256(authority("bench registry"), identity{})
+	certs, err := b.makeAnchors(b.anchors)
 	if err != nil {
 		return err
 	}
 	var all bytes.Buffer
-	all.Write(b.rig.root.cert.Raw)
-	for i := 1; i < b.anchors; i++ {
+	for _, c := range certs {
+		all.Write(c.Raw)
+	}
+	return os.WriteFile(filepath.Join(b.dir, anchorsFile), all.Bytes(), 0o600)
+}
+
+// makeAnchors makes n certificates of authorities, the first that of the rig,
+// each with a name and an RSA public key of its own. Nobody has the private keys,
+// and one other key signs them all, since to make 10,000 pairs of keys takes an
+// hour.
+func (b *bench) makeAnchors(n int) ([]*x509.Certificate, error) {
+	registry, err := newP256(authority("bench registry"), identity{})
+	if err != nil {
+		return nil, err
+	}
+	all := []*x509.Certificate{b.rig.root.cert}
+	for i := 1; i < n; i++ {
 		modulus, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 2047))
 		if err != nil {
-			return fmt.Errorf("making a key: %w", err)
+			return nil, fmt.Errorf("making a key: %w", err)
 		}
 		modulus.SetBit(modulus, 2047, 1).SetBit(modulus, 0, 1)
 		c, err := certify(authority(fmt.Sprintf("bench authority %d", i)), &rsa.PublicKey{N: modulus, E: 65537}, registry)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		all.Write(c.Raw)
+		all = append(all, c)
 	}
-	return os.WriteFile(filepath.Join(b.dir, anchorsFile), all.Bytes(), 0o600)
+	return all, nil
 }

@@ -94,6 +94,7 @@ func groups() []group {
 		{"D", discoveryFigures},
 		{"R1", revocationFigures},
 		{"T1", timingFigures},
+		{"TB", bundleFigures},
 	}
 }
 

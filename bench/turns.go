@@ -15,6 +15,8 @@ type turn struct {
 	Wall    int64  `json:"wall"`    // in nanoseconds
 	Alloc   int64  `json:"alloc"`   // octets allocated; Go sides tell
 	Private int    `json:"private"` // operations with a private key; Postern tells
+	Slowest int64  `json:"slowest"` // the one that took longest, in nanoseconds; TB tells
+	Refresh int64  `json:"refresh"` // of a bundle in this turn, in nanoseconds; TB tells
 	Error   string `json:"error,omitempty"`
 }
 
