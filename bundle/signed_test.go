@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -302,6 +303,42 @@ func TestTB2_BadCertificatesAreToldByTheirPlace(t *testing.T) {
 		b, err := Parse(data, Options{})
 		if err != nil || !same(b.Anchors, certs) || len(b.Bad) != 1 || b.Bad[0].Index != 2 || b.Bad[0].Err == nil {
 			t.Errorf("%s: %+v, %v", name, b, err)
+		}
+	}
+}
+
+// CP-1: BouncyCastle's indefinite lengths, as it is and inside of what OpenSSL
+// streams.
+func TestCP1_IndefiniteLengths(t *testing.T) {
+	ber, err := os.ReadFile("../testdata/cms/certs-bc.p7b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pki := testnet.NewPKI(t, time.Now())
+	id := pki.Root("community").Leaf("bundles.example")
+	for name, data := range map[string][]byte{
+		"unsigned": ber, "base64": bare(ber), "signed": openSign(t, ber, id, "-outform", "DER", "-stream"), "signed, PEM inside": openSign(t, block("PKCS7", ber), id, "-outform", "PEM", "-stream"),
+	} {
+		b, err := Parse(data, Options{})
+		if err != nil || len(b.Anchors) != 2 || len(b.Bad) != 0 || b.Signed != strings.HasPrefix(name, "signed") {
+			t.Errorf("%s: %+v, %v", name, b, err)
+		}
+	}
+}
+
+// BouncyCastle.java in testdata made them.
+func TestTB3_BundlesOfBouncyCastle(t *testing.T) {
+	for _, file := range []string{"bc-metadata.p7b", "bc-signed.p7m"} {
+		data, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := Parse(data, Options{})
+		if err != nil || len(b.Anchors) != 2 || b.Metadata == nil || b.Metadata.Profile != "Café" {
+			t.Fatalf("%s: %+v, %v", file, b, err)
+		}
+		if b.Signed != (file == "bc-signed.p7m") || b.Signed && !b.Signer.Equal(b.Anchors[0].Certificate) {
+			t.Errorf("%s: signed by %v", file, b.Signer)
 		}
 	}
 }

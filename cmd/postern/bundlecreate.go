@@ -27,40 +27,45 @@ func runBundleCreate(_ context.Context, inv *invocation, args []string) error {
 	if *passwordFile != "" && *signerFile == "" {
 		return wrongUse(fs, "--password-file is for the key of --signer")
 	}
-	certificates, err := inv.readAnchors(rest[1:])
+	now := time.Now()
+	made, err := inv.makeBundle(rest[1:], *metadataFile, func(anchors []*x509.Certificate, metadata []byte) ([]byte, error) {
+		if *signerFile == "" {
+			return bundle.WriteUnsigned(anchors, metadata)
+		}
+		return inv.signBundle(anchors, metadata, *signerFile, *passwordFile, now)
+	})
 	if err != nil {
 		return err
+	}
+	if *armour {
+		made = pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: made})
+	}
+	err = writeNew(rest[0], made, 0o644)
+	if err != nil {
+		return err
+	}
+	return inv.tellCreated(rest[0], made, now)
+}
+
+// makeBundle reads what a bundle is made of, and writes it.
+func (inv *invocation) makeBundle(files []string, metadataFile string, write func([]*x509.Certificate, []byte) ([]byte, error)) ([]byte, error) {
+	anchors, err := inv.readAnchors(files)
+	if err != nil {
+		return nil, err
 	}
 	var metadata []byte
-	if *metadataFile != "" {
-		metadata, err = inv.readInput(*metadataFile, bundle.MaxMetadata)
+	if metadataFile != "" {
+		metadata, err = inv.readInput(metadataFile, bundle.MaxMetadata)
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	now := time.Now()
-	var der []byte
-	if *signerFile == "" {
-		der, err = bundle.WriteUnsigned(certificates, metadata)
-	} else {
-		der, err = inv.signBundle(certificates, metadata, *signerFile, *passwordFile, now)
-	}
+	der, err := write(anchors, metadata)
 	var usage *usageError
-	switch {
-	case errors.As(err, &usage):
-		return err
-	case err != nil:
-		return bundleProblem(err)
+	if err == nil || errors.As(err, &usage) {
+		return der, err
 	}
-	data := der
-	if *armour {
-		data = pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: der})
-	}
-	err = writeNew(rest[0], data, 0o644)
-	if err != nil {
-		return err
-	}
-	return inv.tellCreated(rest[0], data, now)
+	return nil, bundleProblem(err)
 }
 
 // readAnchors reads the files that a bundle is made of. A certificate that is in
@@ -155,4 +160,15 @@ func (inv *invocation) tellCreated(file string, data []byte, now time.Time) erro
 		fmt.Fprintf(inv.stdout, "  signer: %s\n  sha256: %s\n  tell this fingerprint to those who take the bundle by another way than the bundle\n", d.Signer.Subject, d.Signer.SHA256)
 	}
 	return nil
+}
+
+// bundleProblem says what is wrong with what a bundle is to be made of.
+func bundleProblem(err error) error {
+	switch {
+	case errors.Is(err, bundle.ErrMetadata):
+		return usagef("docs/bundles.md tells how policies are asked for", "%s", err)
+	case errors.Is(err, bundle.ErrSignerExpired):
+		return usagef("those who pin the signer would refuse the bundle; renew the certificate", "%s", err)
+	}
+	return usagef("nothing was written", "%s", err)
 }
