@@ -74,8 +74,8 @@ func (h *haul) inDate(now time.Time) time.Duration {
 	return least
 }
 
-// haulOf reads the X.509 certificates of CERT records. Records of other types
-// are not for us and are no error (CD-4).
+// haulOf reads the X.509 certificates that CERT records hold. Records of other
+// types are not for us and are no error (CD-4); for those with URLs see urlsOf.
 func haulOf(records []CERT) *haul {
 	h := new(haul)
 	for _, r := range records {
