@@ -62,7 +62,8 @@ func freePorts(ts *testscript.TestScript, n int) (all []string) {
 	return all
 }
 
-// configure FILE LINE… sets keys of a configuration that init wrote.
+// configure FILE LINE… sets keys of a configuration that init wrote. A line may
+// begin with the table of its key, where several tables have that key: dns.port = 53.
 func scriptConfigure(ts *testscript.TestScript, neg bool, args []string) {
 	for _, line := range args[1:] {
 		setKey(ts, args[0], line)
@@ -71,12 +72,23 @@ func scriptConfigure(ts *testscript.TestScript, neg bool, args []string) {
 
 func setKey(ts *testscript.TestScript, file, line string) {
 	key, _, _ := strings.Cut(line, " =")
+	table, bare, ok := strings.Cut(key, ".")
+	before, text := "", ts.ReadFile(file)
+	if ok {
+		head := "\n[" + table + "]\n"
+		at := strings.Index(text, head)
+		if at < 0 {
+			ts.Fatalf("%s has no table %s", file, table)
+		}
+		before, text = text[:at+len(head)], text[at+len(head):]
+		key, line = bare, strings.TrimPrefix(line, table+".")
+	}
 	old := regexp.MustCompile(`(?m)^#?` + regexp.QuoteMeta(key) + ` = .*$`)
-	text := ts.ReadFile(file)
-	if len(old.FindAllString(text, -1)) != 1 {
+	places := old.FindAllStringIndex(text, -1)
+	if len(places) == 0 || len(places) > 1 && !ok {
 		ts.Fatalf("%s has no one line for %s", file, key)
 	}
-	text = old.ReplaceAllLiteralString(text, line)
+	text = before + text[:places[0][0]] + line + text[places[0][1]:]
 	ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
 }
 

@@ -68,6 +68,8 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 			"dns":       scriptDNS,
 			"idle":      scriptIdle,
 			"web":       scriptWeb,
+			"publishes": scriptPublishes,
+			"ownport":   scriptOwnPort,
 			"pki":       scriptPKI,
 			"community": scriptCommunity,
 			"seals":     scriptSeals,

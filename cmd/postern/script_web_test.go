@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -40,6 +41,31 @@ func scriptWeb(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(s.Close)
 	ts.Value(webKey{}).(*web).stop = s.Close
 	ts.Setenv("WEB", s.URL)
+}
+
+// publishes DIR has a site publish by itself, over DNS and LDAP on loopback, and
+// ask itself when it looks something up.
+func scriptPublishes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: publishes dir")
+	}
+	config := filepath.Join(args[0], "postern.toml")
+	ports := freePorts(ts, 2)
+	for _, line := range []string{`listen.dns = "` + ports[0] + `"`, `listen.ldap = "` + ports[1] + `"`, `servers = ["` + ports[0] + `"]`} {
+		setKey(ts, config, line)
+	}
+	scriptOwnPort(ts, neg, []string{args[0], ports[0]})
+}
+
+// ownport DIR ADDRESS has a site take the port of an address for that of domains'
+// own name servers.
+func scriptOwnPort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: ownport dir address")
+	}
+	_, port, err := net.SplitHostPort(args[1])
+	ts.Check(err)
+	setKey(ts, filepath.Join(args[0], "postern.toml"), "dns.port = "+port)
 }
 
 // A web is the server of one script.

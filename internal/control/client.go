@@ -171,6 +171,22 @@ func (c *Client) RemoveBundle(ctx context.Context, in BundleRemoval) (RemovedBun
 	return call[BundleRemoval, RemovedBundle](ctx, c, "bundle/remove", in)
 }
 
+// Zone writes the DNS zone of a domain of ours.
+func (c *Client) Zone(ctx context.Context, in FileOrder) (PublishedFile, error) {
+	return call[FileOrder, PublishedFile](ctx, c, "publish/zone", in)
+}
+
+// LDIF writes the directory of a domain of ours.
+func (c *Client) LDIF(ctx context.Context, in FileOrder) (PublishedFile, error) {
+	return call[FileOrder, PublishedFile](ctx, c, "publish/ldif", in)
+}
+
+// CheckPublished looks domains and addresses of ours up as others do; without
+// names, all.
+func (c *Client) CheckPublished(ctx context.Context, names []string) (PublishReport, error) {
+	return call[PublishNames, PublishReport](ctx, c, "publish/check", PublishNames{names})
+}
+
 // Lookup shows what a send to an address would find and decide.
 func (c *Client) Lookup(ctx context.Context, in Lookup) (LookupAnswer, error) {
 	return call[Lookup, LookupAnswer](ctx, c, "lookup", in)

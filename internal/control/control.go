@@ -82,6 +82,7 @@ func (s *Service) Handler() http.Handler {
 	s.handleCertificates(mux)
 	s.handleAnchors(mux)
 	s.handleBundles(mux)
+	s.handlePublish(mux)
 	s.handleMessages(mux)
 	s.handleOffline(mux)
 	s.handleStore(mux)
