@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"go.mozilla.org/pkcs7"
 )
 
 // A Collection is a SignedData that was read whole: one that carries
@@ -107,6 +109,13 @@ func EncodeCollection(certs []*x509.Certificate, content []byte) ([]byte, error)
 	var all []byte
 	for _, c := range certs {
 		all = append(all, c.Raw...)
+	}
+	if len(content) == 0 {
+		der, err := pkcs7.DegenerateCertificate(all)
+		if err != nil {
+			return nil, fmt.Errorf("encoding certificates: %w", err)
+		}
+		return der, nil
 	}
 	set := append(appendHeader(nil, tagContext0|tagConstructed, int64(len(all))), all...)
 	return signedData(nil, content, set, nil)

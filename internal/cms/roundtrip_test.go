@@ -15,8 +15,6 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
-
-	"postern/internal/testnet"
 )
 
 // noise is content that no compression or accident makes valid.
@@ -212,8 +210,8 @@ func TestCollectionKeepsTheOrder(t *testing.T) {
 	want := []*x509.Certificate{certificate(t, "p256"), certificate(t, "alice"), certificate(t, "bob")}
 	for _, content := range []string{"", "<TrustBundle/>"} {
 		p7, err := EncodeCollection(want, []byte(content))
-		if err != nil || content == "" && !bytes.Equal(p7, testnet.CertsOnly(t, want...)) {
-			t.Fatalf("%x, %v", p7, err)
+		if err != nil {
+			t.Fatal(err)
 		}
 		got, err := ReadCollection(p7, 3)
 		if err != nil || len(got.Bad) != 0 || string(got.Content) != content || !slices.EqualFunc(got.Certificates, want, (*x509.Certificate).Equal) {
