@@ -31,11 +31,11 @@ func (c *checker) checkBundleStates() error {
 }
 
 func (c *checker) checkBundleAnchors() error {
-	return c.walk(bucketBundleAnchors, func(k, v []byte) {
+	return c.walk(bucketBundleAnchors, func(k, _ []byte) {
 		if !c.exists(bucketBundles, k) {
 			c.problem("the anchors of a bundle %q are there, and no bundle", k)
 		}
-		anchors, err := decodeBundleSet(v)
+		anchors, err := decodeBundleSet(c.bundleSet(string(k)))
 		if err != nil {
 			c.problem("the anchors of bundle %s: %v", k, err)
 		}

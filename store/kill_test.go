@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -19,6 +22,10 @@ import (
 // killedEnv names the store that a re-executed test binary writes to until it
 // is killed; the master key lies beside it.
 const killedEnv = "POSTERN_TEST_KILLED_WRITER"
+
+// killedBundles, set to anything, has it write the anchors of a bundle instead of
+// bodies.
+const killedBundles = "POSTERN_TEST_KILLED_BUNDLES"
 
 const killedWriters = 10
 
@@ -31,6 +38,9 @@ func killedWriter(path string) {
 		db, err = Open(path, Options{MasterKey: key, chunkSize: 16 << 10})
 		if err == nil {
 			fmt.Println("ready") // before any writer prints a name
+			if os.Getenv(killedBundles) != "" {
+				killedSets(db)
+			}
 			for g := range killedWriters {
 				go killedLoop(db, fmt.Sprintf("%d.%d", os.Getpid(), g))
 			}
@@ -93,7 +103,7 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		killAtRandom(t, s.path, acknowledged)
+		killAtRandom(t, s.path, func(line string) { acknowledged[line] = true })
 		s.reopen(t)
 		s.checkAcknowledged(t, acknowledged)
 	}
@@ -104,10 +114,10 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	}
 }
 
-func killAtRandom(t *testing.T, path string, acknowledged map[string]bool) {
+func killAtRandom(t *testing.T, path string, acknowledged func(line string), env ...string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), killedEnv+"="+filepath.Clean(path))
+	cmd.Env = append(append(os.Environ(), killedEnv+"="+filepath.Clean(path)), env...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +142,7 @@ func killAtRandom(t *testing.T, path string, acknowledged map[string]bool) {
 			t.Errorf("the writer said %q, %v", line, err)
 			break
 		}
-		acknowledged[line[:len(line)-1]] = true
+		acknowledged(line[:len(line)-1])
 	}
 	_ = cmd.Wait() // it was killed
 }
@@ -160,6 +170,87 @@ func (s *testStore) checkAcknowledged(t *testing.T, acknowledged map[string]bool
 		}
 	}
 	s.sound(t) // opens every body
+}
+
+// killedSets puts one set of anchors after the other, each a number over and over,
+// and prints the number after the commit.
+func killedSets(db *DB) {
+	n := 0
+	err := db.View(context.Background(), func(tx Tx) error {
+		state, err := tx.BundleState("b")
+		n = state.Anchors
+		return err
+	})
+	for err == nil {
+		n++
+		set := NewBundleSet(slices.Repeat([]BundleAnchor{{Certificate: killedBody(fmt.Sprint(n), 1000)}}, 1000))
+		err = db.Update(context.Background(), func(tx Tx) error {
+			return errors.Join(tx.PutBundleAnchors("b", set), tx.PutBundleState("b", BundleState{Anchors: n}))
+		})
+		fmt.Println(n)
+	}
+	fmt.Println("failed:", err)
+	os.Exit(1)
+}
+
+// TB-13: a process that is killed in the middle of it leaves the old set of anchors
+// or the new one, whole, with the state that belongs to it.
+func TestTB13_KilledProcessLeavesAWholeSet(t *testing.T) {
+	s := newTestStore(t, Options{})
+	err := errors.Join(WriteMasterKey(s.path+".key", s.options.MasterKey.(*MasterKey)),
+		s.Update(context.Background(), func(tx Tx) error { return tx.PutBundle(Bundle{Name: "b"}) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	acknowledged := 0
+	for range 20 {
+		err := s.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		killAtRandom(t, s.path, func(line string) {
+			n, err := strconv.Atoi(line)
+			if err != nil || n <= acknowledged {
+				t.Errorf("the writer said %q after %d", line, acknowledged)
+			}
+			acknowledged = n
+		}, killedBundles+"=yes")
+		s.reopen(t)
+		acknowledged = s.wholeSet(t, acknowledged)
+	}
+	if acknowledged < 20 {
+		t.Errorf("only %d sets were put", acknowledged)
+	}
+}
+
+// wholeSet expects the set that was acknowledged last, or the next, and returns
+// which it is.
+func (s *testStore) wholeSet(t *testing.T, acknowledged int) (n int) {
+	t.Helper()
+	err := s.View(context.Background(), func(tx Tx) error {
+		state, err := tx.BundleState("b")
+		if err != nil {
+			return err
+		}
+		n = state.Anchors
+		if n < acknowledged || n > acknowledged+1 {
+			t.Errorf("set %d is there, %d was acknowledged", n, acknowledged)
+		}
+		anchors, _, err := tx.BundleAnchors("b")
+		if len(anchors) != 1000 && state.Anchors > 0 {
+			t.Errorf("%d anchors", len(anchors))
+		}
+		for _, a := range anchors {
+			if !bytes.Equal(a.Certificate, killedBody(fmt.Sprint(state.Anchors), 1000)) {
+				t.Fatalf("an anchor of set %d is of another", state.Anchors)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // settle waits until there is nothing left to clean.

@@ -29,7 +29,7 @@ const (
 
 	bucketBundles       = "bundles"       // name → Bundle
 	bucketBundleStates  = "bundlestates"  // name → BundleState
-	bucketBundleAnchors = "bundleanchors" // name → see decodeBundleSet
+	bucketBundleAnchors = "bundleanchors" // name → a bucket with one set, see decodeBundleSet
 
 	bucketDocuments      = "documents"      // key → documentRecord
 	bucketDocumentBodies = "documentbodies" // key → octets of the document
