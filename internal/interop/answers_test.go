@@ -84,6 +84,7 @@ func TestInteropDNSAnswers(t *testing.T) {
 	}
 	all := []asking{
 		{"alias", "bob@alias.example", []string{"bob IN CNAME bob.target.example."}, "ok", 1, 0, []string{"dns-address found"}},
+		{"dots and capitals", "Mary.ANN@Dotted.example", []string{testnet.ZoneCERT("mary.ann", leaf("Mary.Ann@dotted.example").Cert)}, "ok", 1, 0, []string{"dns-address found"}},
 		{"alias of nothing", "bob@lost.example", []string{"bob IN CNAME nobody.target.example."}, "no-certificate", 0, 1,
 			[]string{"dns-address no-such-name", "dns-domain no-such-record"}},
 		{"NXDOMAIN and NODATA", "bob@none.example", []string{}, "no-certificate", 0, 1,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -274,15 +275,35 @@ func TestInteropGuardOfBundles(t *testing.T) {
 }
 
 // TestInteropBundleRefreshedByBoth refreshes by several commands at a time while
-// the server refreshes by itself: all are told the truth, and the set is whole.
+// the server refreshes by itself, since the command that added the bundle died in
+// the middle: all are told the truth, and the set is whole.
 func TestInteropBundleRefreshedByBoth(t *testing.T) {
 	t.Parallel()
 	c := newCommunity(t)
-	at := c.put("/bundle.p7b", c.anchor)
+	asked, begun := make(chan struct{}, 100), make(chan struct{})
+	body := testnet.CertsOnly(t, c.anchor.Cert, c.next.Cert)
+	c.web.Answer("/bundle.p7b", typeBundle, func([]byte) ([]byte, error) {
+		asked <- struct{}{}
+		<-begun
+		return body, nil
+	})
 	s := c.reader("")
-	s.must("", "bundle", "add", "bundle", at, "--every", "1m")
-	c.put("/bundle.p7b", c.anchor, c.next)
+	add := exec.Command(binary(t), "--config", s.config(), "bundle", "add", "bundle", c.web.URL+"/bundle.p7b")
+	err := add.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	err = add.Process.Kill()
+	_ = add.Wait() // killed
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := s.bundles(t)["bundle"]; b.Anchors != 0 || !b.Succeeded.IsZero() {
+		t.Fatalf("after the command died: %+v", b)
+	}
 	s.serve()
+	<-asked // by nobody's command
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -292,9 +313,10 @@ func TestInteropBundleRefreshedByBoth(t *testing.T) {
 			}
 		})
 	}
+	close(begun)
 	all.Wait()
-	if n := s.bundles(t)["bundle"].Anchors; n != 2 {
-		t.Errorf("%d anchors, want 2", n)
+	if b := s.bundles(t)["bundle"]; b.Anchors != 2 || b.State != "fresh" {
+		t.Errorf("the bundle is %+v", b)
 	}
 	s.alive()
 	s.stop()

@@ -2,6 +2,8 @@ package interop
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,4 +59,35 @@ func TestInteropDirectories(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { s.checkAsking(t, c.asking) })
 	}
 	s.alive()
+}
+
+// TestInteropInjection looks addresses up that would be wider questions if they
+// were not escaped (RFC 4515 §3, RFC 1035 §5.1): a directory and a zone full of
+// other people's certificates give none.
+func TestInteropInjection(t *testing.T) {
+	t.Parallel()
+	root := testnet.NewPKI(t, time.Now()).Root("interop root")
+	victim := root.Leaf("bob@inject.example", quick())
+	slapd := testnet.Slapd(t, "o=inject", []testnet.Entry{{Mail: "bob@inject.example", Certificates: testnet.Certs(victim)}})
+	s := newSite(t, "a.example", setup{anchors: []*testnet.Identity{root}, dns: testnet.BIND(t, map[string][]string{
+		"inject.example": {srv(t, slapd), testnet.ZoneCERT("bob.deep", victim.Cert)},
+	})})
+	s.checkAsking(t, asking{address: "bob@inject.example", verdict: "ok", certificates: 1})
+	asked := 0
+	for _, local := range []string{
+		"*", "b*", "*)(mail=*", "bob@inject.example)(cn=*", "x)(|(mail=*", `\2a`, `bob\00`, `b\6fb`, "bob)", "(bob", `bob\.deep`, "bob.deep\u3002x",
+	} {
+		for _, address := range []string{local + "@inject.example", strconv.Quote(local) + "@inject.example"} {
+			e := s.run("", "--json", "lookup", address)
+			if e.code == 1 {
+				asked++
+			}
+			if e.code == 0 || strings.Contains(e.stdout, fingerprint(victim)) {
+				t.Errorf("%q: exit code %d\n%s", address, e.code, e.stdout)
+			}
+		}
+	}
+	if asked < 5 {
+		t.Errorf("only %d of the addresses were asked for", asked)
+	}
 }

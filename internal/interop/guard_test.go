@@ -73,3 +73,45 @@ func TestInteropGuardOfNameServers(t *testing.T) {
 		t.Errorf("the name server on loopback was asked %d times", n)
 	}
 }
+
+// TestInteropGuardOfRedirects has servers that may be asked send us on to the
+// metadata address, which nobody may ask: not even with network.allow_private.
+func TestInteropGuardOfRedirects(t *testing.T) {
+	t.Parallel()
+	c := newCommunity(t)
+	web := testnet.NewWeb(t)
+	const metadata = "169.254.169.254/latest/meta-data/"
+	web.Redirect("/away", "http://"+metadata)
+	c.web.Redirect("/away", "https://"+metadata)
+	c.web.Redirect("/down", web.URL+"/plain")
+	web.Put("/plain", typeBundle, testnet.CertsOnly(t, c.anchor.Cert))
+	listed := c.anchor.Leaf("crl.example", quick(), testnet.PublishedAt(web.URL+"/away", "", ""))
+	issued := c.anchor.Intermediate("between").Leaf("aia.example", quick(), testnet.PublishedAt("", "", web.URL+"/away"))
+	c.zones["crl.example"] = []string{testnet.ZoneCERT("@", listed.Cert)}
+	c.zones["aia.example"] = []string{testnet.ZoneCERT("@", issued.Cert)}
+	c.zones["ipkix.example"] = []string{testnet.ZoneIPKIX("@", web.URL+"/away")}
+	c.zones["direct.example"] = []string{testnet.ZoneIPKIX("@", "http://"+metadata)}
+	s := newSite(t, "a.example", setup{
+		dns: testnet.BIND(t, c.zones), anchors: []*testnet.Identity{c.anchor},
+		more: map[string]string{"network": c.network, "trust": "revocation = \"hard\"\n"},
+	})
+	for _, a := range []asking{
+		{name: "CRL", address: "bob@crl.example", verdict: "revocation-unavailable", certificates: 1, code: 3},
+		{name: "AIA", address: "bob@aia.example", verdict: "untrusted-anchor", certificates: 1, code: 1},
+		{name: "IPKIX", address: "bob@ipkix.example", verdict: "no-certificate", code: 1, told: []string{"dns-domain forbidden"}},
+		{name: "IPKIX without a redirect", address: "bob@direct.example", verdict: "no-certificate", code: 1, told: []string{"dns-domain forbidden"}},
+	} {
+		t.Run(a.name, func(t *testing.T) { s.checkAsking(t, a) })
+	}
+	for name, kind := range map[string]string{"away": "forbidden", "down": "redirect"} {
+		t.Run("bundle "+name, func(t *testing.T) {
+			e := s.run("", "bundle", "add", name, c.web.URL+"/"+name)
+			if b := s.bundles(t)[name]; e.code == 0 || b.Failure != kind || b.Anchors != 0 {
+				t.Errorf("exit code %d, %q (%s), want %s; %d anchors", e.code, b.Failure, b.Detail, kind, b.Anchors)
+			}
+		})
+	}
+	if web.Asked("/away") == 0 || web.Asked("/plain") != 0 {
+		t.Errorf("the first server was asked %d times, and without TLS %d times", web.Asked("/away"), web.Asked("/plain"))
+	}
+}

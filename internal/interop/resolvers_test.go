@@ -66,3 +66,45 @@ func TestInteropWarmLookup(t *testing.T) {
 	}
 	s.alive()
 }
+
+// TestInteropCacheSurvivesRestart starts a gateway again: what it had found is
+// not asked for anew while it lasts, what it had not found is.
+func TestInteropCacheSurvivesRestart(t *testing.T) {
+	t.Parallel()
+	root := testnet.NewPKI(t, time.Now()).Root("interop root")
+	slapd := testnet.Slapd(t, "o=interop", []testnet.Entry{
+		{Mail: "bob@directory.example", Certificates: testnet.Certs(root.Leaf("bob@directory.example", quick()))},
+	})
+	bind := testnet.DeadPort(t)
+	zones := map[string][]string{
+		"dns.example":       {testnet.ZoneCERT("bob", root.Leaf("bob@dns.example", quick()).Cert)},
+		"directory.example": {srv(t, slapd)},
+		"late.example":      {},
+	}
+	testnet.BINDAt(t, bind, zones)
+	resolver := testnet.NewForwarder(t, bind)
+	s := newSite(t, "a.example", setup{dns: resolver.Addr, anchors: []*testnet.Identity{root}})
+	s.serve()
+	for _, address := range []string{"bob@dns.example", "bob@directory.example", "bob@late.example"} {
+		s.lookup(t, address)
+	}
+	s.stop()
+	s.serve()
+	before := resolver.Asked()
+	for _, c := range []struct {
+		address, source string
+		questions       int // what is not in DNS is asked for again
+	}{{"bob@dns.example", "dns-address", 0}, {"bob@directory.example", "ldap-address", 3}} {
+		got, code := s.lookup(t, c.address)
+		asked := resolver.Asked() - before
+		before += asked
+		if code != 0 || !got.Cached || got.Certificates[0].Source != c.source || asked != c.questions {
+			t.Errorf("%s: exit code %d, cached %v, %d questions: %s; %+v", c.address, code, got.Cached, asked, got.Verdict, got.Steps)
+		}
+	}
+	got, _ := s.lookup(t, "bob@late.example")
+	if got.Cached || got.Questions == 0 {
+		t.Errorf("what was not there is believed for longer than the process: %+v", got.Steps)
+	}
+	s.alive()
+}

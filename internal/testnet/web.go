@@ -51,6 +51,7 @@ type Web struct {
 type page struct {
 	kind   string // media type
 	answer func(request []byte) ([]byte, error)
+	to     string // where it sends clients instead
 	mode   Mode
 	asked  int
 }
@@ -110,6 +111,13 @@ func (w *Web) Answer(path, mediaType string, answer func(request []byte) ([]byte
 	w.pages[path] = &page{kind: mediaType, answer: answer}
 }
 
+// Redirect makes a page that sends clients elsewhere.
+func (w *Web) Redirect(path, to string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pages[path] = &page{to: to}
+}
+
 // Set changes how a page answers from now on.
 func (w *Web) Set(path string, m Mode) {
 	w.mu.Lock()
@@ -133,6 +141,10 @@ func (w *Web) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	p, below := w.find(r.URL.EscapedPath())
 	if below != "" {
 		request, err = unescaped(below)
+	}
+	if err == nil && p.to != "" {
+		http.Redirect(out, r, p.to, http.StatusFound)
+		return
 	}
 	if err != nil || p.answer == nil {
 		http.NotFound(out, r)
