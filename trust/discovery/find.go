@@ -17,12 +17,13 @@ const DefaultBudget = 30 * time.Second
 
 // Bounds on the time of what Find does, as parts of its budget, so that no dead
 // source takes the time of those after it. With the default budget they are 8,
-// 12, 4 and 20 seconds.
+// 12, 4, 20 and 16 seconds.
 const (
 	addressShare   = 8. / 30
 	certShare      = 12. / 30 // both CERT questions together
 	serviceShare   = 4. / 30  // the SRV question
 	directoryShare = 20. / 30 // SRV and directories together
+	walkShare      = 16. / 30 // all directories, for one name
 )
 
 // A Fetcher is what fetch.Client is.

@@ -92,7 +92,7 @@ func (f *finder) query(ctx context.Context, source Source, name string, qtype ui
 	f.result.Questions += a.questions
 	f.explain(&step, err)
 	f.answered = f.answered || step.Err == nil
-	f.alive = f.alive || step.Err == nil && !a.cached
+	f.alive = f.alive || step.Err == nil && !a.cached && a.kind != AnswerNotAsked
 	return a, step
 }
 

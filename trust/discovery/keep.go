@@ -75,6 +75,7 @@ func (r *Resolver) load() {
 		d, err = readDocument(text)
 		if err == nil {
 			r.restore(d)
+			_, r.keep.saved, err = writeDocument(r.DNS.snapshot(), r.shelf.snapshot())
 		}
 	}
 	if err != nil {

@@ -30,7 +30,10 @@ type learnt struct {
 // size is about what it takes in memory. A parsed certificate has the octets of
 // its DER once more, and names, keys and extensions beside.
 func (l *learnt) size() int {
-	n := 512 * (1 + len(l.steps))
+	n := 512
+	for _, s := range l.steps {
+		n += 1024 + len(s.Query) + len(s.Server) + len(s.Outcome) // an error has much of them once more
+	}
 	for _, c := range l.haul.certs {
 		n += 4096 + 2*len(c.Raw)
 	}

@@ -12,11 +12,10 @@ import (
 // Bounds on the directories of one domain.
 const (
 	maxDirectories = 8
-	walkTime       = 16 * time.Second // for asking them all for one name
-	directoryTime  = 6 * time.Second  // for one
-	connectTime    = 2 * time.Second  // for reaching one, at all its addresses
-	maxOutcome     = 400              // octets that are told of what a server said
-	maxName        = 200              // of a name that it gave
+	directoryTime  = 6 * time.Second // for one
+	connectTime    = 2 * time.Second // for reaching one, at all its addresses
+	maxOutcome     = 400             // octets that are told of what a server said
+	maxName        = 200             // of a name that it gave
 )
 
 // How long what directories said is kept, at most: no longer than the SRV
