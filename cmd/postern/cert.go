@@ -25,7 +25,7 @@ func certLine(c control.CertificateInfo) string {
 // printRecord prints what is to be published.
 func (inv *invocation) printRecord(c control.CertificateInfo) {
 	if c.Record != "" {
-		fmt.Fprintf(inv.stdout, "publish in DNS, so that others can encrypt to it:\n%s\n", c.Record)
+		fmt.Fprintf(inv.stdout, "publish in DNS, so that others can encrypt to it; postern publish zone writes all, publish check tells what others find:\n%s\n", c.Record)
 	}
 }
 
@@ -115,7 +115,7 @@ func runCertRetire(ctx context.Context, inv *invocation, args []string) error {
 		}
 		fmt.Fprintf(inv.stdout, "retired: %s\n", certLine(done.Certificate))
 		if strings.Contains(done.Certificate.Use, "encrypt") {
-			fmt.Fprintln(inv.stdout, "take its CERT record out of DNS; what is still encrypted to it is opened as before")
+			fmt.Fprintln(inv.stdout, "take its CERT record out of DNS, which postern publish check looks for; what is still encrypted to it is opened as before")
 		}
 		return nil
 	})

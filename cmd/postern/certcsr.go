@@ -54,7 +54,7 @@ func (inv *invocation) makeRequest(ctx context.Context, order control.KeyOrder, 
 		} else {
 			fmt.Fprintf(inv.stdout, "request: %s, in %s\n", requestLine(made.KeyRequestInfo), out)
 		}
-		fmt.Fprintln(inv.stderr, "postern: the key waits in the store; when the authority has answered: postern cert import FILE")
+		fmt.Fprintln(inv.stderr, "postern: the key waits in the store; when the authority has answered: postern cert import FILE, and then postern publish check")
 		return nil
 	})
 }

@@ -65,11 +65,13 @@ publish in DNS:
   %[2]s. IN MX 10 %[3]s.
   %[3]s. IN A (the address of this server)
   and a CERT record for each certificate, which cert import and cert issue print
+  %[4]s publish zone %[2]s writes all of it for another name server,
+  with listen.dns this one serves it, and %[4]s publish check tells what others find
 
 next:
   %[4]s cert import FILE --for %[2]s
   %[4]s account add someone@%[2]s
-  %[4]s anchor add FILE
+  %[4]s anchor add FILE, or bundle add NAME URL: whom you trust
   %[4]s serve
 `, path, domain, hostname, command)
 	return err

@@ -37,6 +37,15 @@ func scriptSite(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	dir, domain := args[0], args[1]
 	ts.Check(ts.Exec("postern", "init", "--domain", domain, "--hostname", "mail."+domain, "--dir", dir))
+	scriptLoopback(ts, false, []string{dir})
+}
+
+// loopback DIR moves the listeners of a site that init made to loopback ports.
+func scriptLoopback(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: loopback dir")
+	}
+	dir := args[0]
 	backbone := freePort(ts)
 	ts.Setenv(dir+"_backbone", backbone)
 	config := filepath.Join(dir, "postern.toml")

@@ -60,6 +60,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 			"refuses":   scriptRefuses,
 			"state":     scriptState,
 			"site":      scriptSite,
+			"loopback":  scriptLoopback,
 			"configure": scriptConfigure,
 			"serve":     scriptServe,
 			"signal":    scriptSignal,

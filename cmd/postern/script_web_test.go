@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,14 +45,18 @@ func scriptWeb(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // publishes DIR has a site publish by itself, over DNS and LDAP on loopback, and
-// ask itself when it looks something up.
+// ask itself when it looks something up, beside $DNS if that is there.
 func scriptPublishes(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: publishes dir")
 	}
 	config := filepath.Join(args[0], "postern.toml")
 	ports := freePorts(ts, 2)
-	for _, line := range []string{`listen.dns = "` + ports[0] + `"`, `listen.ldap = "` + ports[1] + `"`, `servers = ["` + ports[0] + `"]`} {
+	servers := []string{ports[0]}
+	if others := ts.Getenv("DNS"); others != "" {
+		servers = append(servers, others)
+	}
+	for _, line := range []string{`listen.dns = "` + ports[0] + `"`, `listen.ldap = "` + ports[1] + `"`, `servers = ["` + strings.Join(servers, `", "`) + `"]`} {
 		setKey(ts, config, line)
 	}
 	scriptOwnPort(ts, neg, []string{args[0], ports[0]})
