@@ -75,7 +75,8 @@ func (f *refreshing) gone(err error) error {
 var errSuperseded = errors.New("the bundle is another now")
 
 // prior reads what is known of the last fetch. What came from another URL, or
-// was not checked for this signer, says nothing about what comes now.
+// was not checked for this signer, says nothing about what comes now; nor does
+// what came of a set that is damaged, which has to come again.
 func (f *refreshing) prior(ctx context.Context) (v bundle.Validators, err error) {
 	var content store.Fingerprint
 	err = f.store.View(ctx, func(tx store.Tx) error {
@@ -83,9 +84,12 @@ func (f *refreshing) prior(ctx context.Context) (v bundle.Validators, err error)
 		if err != nil {
 			return err
 		}
-		content, err = tx.BundleContent(f.bundle.Name)
+		_, content, err = tx.BundleAnchors(f.bundle.Name)
 		return err
 	})
+	if errors.Is(err, store.ErrCorrupt) {
+		return v, nil
+	}
 	if err != nil || f.state.Of != f.bundle.Definition() || content == (store.Fingerprint{}) {
 		return v, err
 	}

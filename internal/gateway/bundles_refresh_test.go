@@ -563,3 +563,40 @@ func TestRefreshOverStoresThatRepeatAndCrash(t *testing.T) {
 	equal(t, "failures", s.bundleState("community").Failures, 1)
 	s.wantBelief(ours, reason.OK)
 }
+
+// A rotten store has damaged anchors in every bundle, until others are put.
+type rotten struct{ store.Store }
+
+type rottenTx struct{ store.Tx }
+
+func (r rotten) View(ctx context.Context, fn func(store.Tx) error) error {
+	return r.Store.View(ctx, func(tx store.Tx) error { return fn(rottenTx{tx}) })
+}
+
+func (rottenTx) BundleAnchors(string) ([]store.BundleAnchor, store.Fingerprint, error) {
+	return nil, store.Fingerprint{1}, store.ErrCorrupt
+}
+
+// A set that is damaged is fetched anew, though its server has no other; until then
+// nothing is trusted by it, and those who do not need it have their mail.
+func TestADamagedSetIsReplaced(t *testing.T) {
+	w, c := newWebWorld(t)
+	s, ours, other := w.bare("b.example"), w.pki.Root("ours"), w.pki.Root("other")
+	s.trust("", store.Both, other)
+	s.subscribe(c, "community", "/bundle")
+	c.put("/bundle", unsigned(t, ours))
+	s.refreshed("community")
+
+	real := s.Store
+	s.bundles.store, s.directories = rotten{real}, directories{store: rotten{real}, log: s.Log}
+	s.wantBelief(ours, reason.UntrustedAnchor)
+	s.wantBelief(other, reason.OK)
+	if !strings.Contains(s.log.String(), "the anchors of a bundle cannot be read") {
+		t.Errorf("the log says %s", s.log.String())
+	}
+	r := s.refreshed("community")
+	if _, known := c.count("/bundle"); r.Failure != "" || !r.Changed || known != 0 {
+		t.Errorf("refreshed: %+v, asked for news alone %d times", r, known)
+	}
+	s.wantBelief(ours, reason.OK)
+}
