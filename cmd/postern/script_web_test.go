@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -35,13 +38,27 @@ func scriptWeb(ts *testscript.TestScript, neg bool, args []string) {
 		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 	}))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".ca.pem"), testnet.PEM(root.Cert), 0o600))
-	s := httptest.NewUnstartedServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+	s := httptest.NewUnstartedServer(files(ts.MkAbs(args[0])))
 	s.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{id.Cert.Raw}, PrivateKey: id.Key}}}
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that clients end
 	s.StartTLS()
 	ts.Defer(s.Close)
 	ts.Value(webKey{}).(*web).stop = s.Close
 	ts.Setenv("WEB", s.URL)
+}
+
+// files serves the files of a folder with entity tags: a script changes them more
+// than once a second, which Last-Modified cannot tell.
+type files string
+
+func (dir files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	data, err := os.ReadFile(filepath.Join(string(dir), filepath.Base(r.URL.Path)))
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("ETag", fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(data))))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }
 
 // publishes DIR has a site publish by itself, over DNS and LDAP on loopback, and
