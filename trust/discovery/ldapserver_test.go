@@ -63,6 +63,36 @@ func (s *server) start(t testing.TB) *server {
 	return s
 }
 
+// startAt serves at an address, until stop.
+func (s *server) startAt(t testing.TB, addr string) *server {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr, s.closer = addr, l
+	s.all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.all.Go(func() {
+				defer c.Close()
+				one := session{s, c}
+				for one.next() == nil {
+				}
+			})
+		}
+	})
+	return s
+}
+
+func (s *server) stop() {
+	s.closer.Close()
+	s.all.Wait()
+}
+
 func (s *server) asked() []search {
 	s.mu.Lock()
 	defer s.mu.Unlock()

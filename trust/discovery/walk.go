@@ -97,10 +97,16 @@ func (w *walk) ask(ctx context.Context, s SRV, rest int) {
 	case err != nil:
 		step.Answer = directoryAnswer(own, err)
 	}
-	if err != nil && !d.found.any() && temporary(err) {
-		w.learnt.temporary = err // DNS did not say where the server is
+	switch {
+	case err == nil || d.found.any():
+	case temporary(err): // DNS did not say where the server is
+		w.learnt.temporary = err
+	case ctx.Err() != nil: // cut short, which proves nothing
+		w.learnt.temporary = ctx.Err()
 	}
-	w.Resolver.servers.tell(s, w.now(), d.reached, step.Answer, err)
+	if ctx.Err() == nil {
+		w.Resolver.servers.tell(s, w.now(), d.reached, step.Answer, err)
+	}
 	w.learnt.questions += d.requests
 	w.learnt.haul = d.found
 	w.learnt.steps = append(w.learnt.steps, step)
