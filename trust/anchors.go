@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/x509"
 	"slices"
 )
@@ -141,17 +142,35 @@ func (a *Anchors) Has(f Fingerprint) bool {
 	return false
 }
 
-// named returns the anchors of a canonical name. One that is in several parts is
-// there as often.
-func (a *Anchors) named(subject string) []*x509.Certificate {
+// issuers returns the anchors that may have issued cert, by its issuer's name: of
+// many those whose key it names, and then others, no more than there are
+// signatures to check. One that is in several parts is there as often.
+func (a *Anchors) issuers(cert *x509.Certificate) []*x509.Certificate {
+	name := canonicalName(cert.RawIssuer)
 	if len(a.parts) == 1 {
-		return a.parts[0].bySubject[subject]
+		return likely(cert, a.parts[0].bySubject[name])
 	}
 	var all []*x509.Certificate
 	for _, p := range a.parts {
-		all = append(all, p.bySubject[subject]...)
+		all = append(all, likely(cert, p.bySubject[name])...)
 	}
 	return all
+}
+
+// likely keeps the first of a crowd (RFC 5280 §4.2.1.1).
+func likely(cert *x509.Certificate, named []*x509.Certificate) []*x509.Certificate {
+	if len(named) <= maxSignatures {
+		return named
+	}
+	var keyed, others []*x509.Certificate
+	for _, c := range named {
+		if bytes.Equal(c.SubjectKeyId, cert.AuthorityKeyId) {
+			keyed = append(keyed, c)
+		} else if len(others) < maxSignatures {
+			others = append(others, c)
+		}
+	}
+	return append(keyed, others...)[:maxSignatures]
 }
 
 // missing returns the policies that anchor asks for and cert does not name: none

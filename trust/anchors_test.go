@@ -125,6 +125,34 @@ func TestTB19_ExpiredAnchors(t *testing.T) {
 	wantCode(t, trust.Judge(p), reason.OK)
 }
 
+// Thousands of anchors of one name, which a community has no use for, cost no more
+// than a hundred, and the one whose key is named is found.
+func TestACrowdOfAnchorsOfOneName(t *testing.T) {
+	pki := testnet.NewPKI(t, now)
+	ours, stranger := pki.Root("root"), pki.Root("root")
+	crowd := make([]*x509.Certificate, 0, 20001)
+	for i := range 20000 {
+		c := *stranger.Cert // not as it was signed, which only tells them apart
+		c.Raw = fmt.Appendf(nil, "%s%d", stranger.Cert.Raw, i)
+		c.SubjectKeyId = fmt.Appendf(nil, "%d", i)
+		crowd = append(crowd, &c)
+	}
+	sets := trust.Join(trust.NewAnchors(crowd), trust.NewAnchors(append(crowd, ours.Cert)))
+	p := ask(t, ours.Intermediate("ca").Leaf("b.example", testnet.EC(elliptic.P256())))
+	p.Anchors = sets
+	wantCode(t, trust.Judge(p), reason.UntrustedAnchor)
+	within(t, func() {
+		for range 20 {
+			p := ask(t, ours.Leaf("b.example", testnet.EC(elliptic.P256())))
+			p.Anchors = sets
+			wantCode(t, trust.Judge(p), reason.OK)
+			p = ask(t, pki.Root("root").Leaf("b.example", testnet.EC(elliptic.P256())))
+			p.Anchors = sets
+			wantCode(t, trust.Judge(p), reason.UntrustedAnchor)
+		}
+	})
+}
+
 // BenchmarkJudgeJoined is BenchmarkJudgeAnchors over sets that were joined.
 func BenchmarkJudgeJoined(b *testing.B) {
 	pki := testnet.NewPKI(b, now)

@@ -83,12 +83,13 @@ func (q *quest) within(anchors *Anchors) []*x509.Certificate {
 	if anchors.Contains(q.leaf) {
 		all = append(all, q.leaf)
 	}
-	asked := make(map[string]bool)
+	type authority struct{ name, key string }
+	asked := make(map[authority]bool)
 	for _, c := range append([]*x509.Certificate{q.leaf}, q.others...) {
-		issuer := canonicalName(c.RawIssuer)
+		issuer := authority{string(c.RawIssuer), string(c.AuthorityKeyId)}
 		if !asked[issuer] {
 			asked[issuer] = true
-			all = append(all, anchors.named(issuer)...)
+			all = append(all, anchors.issuers(c)...)
 		}
 	}
 	return all

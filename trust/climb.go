@@ -138,12 +138,11 @@ func (c *climb) diagnose(err error) (reason.Code, string) {
 
 // issuersOf returns the certificates that bear the name of cert's issuer.
 func (c *climb) issuersOf(cert *x509.Certificate) []*x509.Certificate {
-	issuer := canonicalName(cert.RawIssuer)
 	var all []*x509.Certificate
 	for _, a := range c.to {
-		all = append(all, a.named(issuer)...)
+		all = append(all, a.issuers(cert)...)
 	}
-	return append(all, c.known[issuer]...)
+	return append(all, c.known[canonicalName(cert.RawIssuer)]...)
 }
 
 // signatures remembers which were checked in a quest, and bounds their number.
