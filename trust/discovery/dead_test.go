@@ -36,7 +36,7 @@ func TestCD30_DeadDomainIsWaitedForOnce(t *testing.T) {
 	spared := 0
 	for _, got := range dead {
 		check(t, got, reason.DiscoveryTimeout)
-		last := got.Steps[len(got.Steps)-1]
+		last := got.Steps[0]
 		if strings.HasPrefix(last.Outcome, "not asked: the name servers of dead.example gave no answer") {
 			spared++
 			if got.Questions != 0 || !last.Cached || last.Left <= 0 || last.Answer != discovery.AnswerNotAsked {
@@ -91,6 +91,25 @@ func TestCD30_DeadDomainIsAskedAgain(t *testing.T) {
 	asked("it is back, and nobody knows", false)
 	check(t, askAnew(t, r, "anew@dead.example"), reason.OK, place{"domain", discovery.DNSDomain})
 	check(t, next(), reason.OK, place{"domain", discovery.DNSDomain})
+}
+
+// What is kept of a dead domain serves as long as it may.
+func TestCD30_DeadDomainServesWhatIsKept(t *testing.T) {
+	w := newWorld(t)
+	w.cert(t, "bob.b.example", discovery.CertPKIX, newAuthority(t).leaf("bob").Raw)
+	r := w.resolver(t)
+	check(t, ask(t, r, "bob@b.example"), reason.OK, place{"bob", discovery.DNSAddress})
+	w.kill("b.example.")
+	check(t, ask(t, r, "carol@b.example"), reason.DiscoveryTimeout)
+	before := w.count("")
+	check(t, ask(t, r, "bob@b.example"), reason.OK, place{"bob", discovery.DNSAddress})
+	check(t, ask(t, r, "dan@b.example"), reason.DiscoveryTimeout)
+	if n := w.count("") - before; n != 0 {
+		t.Errorf("%d questions to a dead domain", n)
+	}
+	if s := r.Stats(); s.Spared != 1 || s.Found != 2 || s.Later != 2 {
+		t.Errorf("counts %+v", s)
+	}
 }
 
 // Only silence of all its servers makes a domain dead.

@@ -134,22 +134,29 @@ func (f *finder) find(caller context.Context) {
 }
 
 // spared reports whether the domain's name servers gave no answer a while ago,
-// so that they need not be waited for again.
+// so that they need not be waited for again. What is kept of the domain serves
+// all the same.
 func (f *finder) spared() bool {
-	since, until, dead := f.domains.dead(f.addr.Domain(), f.now())
+	now := f.now()
+	since, until, dead := f.domains.dead(f.addr.Domain(), now)
 	if !dead || f.fresh {
 		return false
 	}
-	now := f.now()
-	age := now.Sub(since)
-	f.record(Step{Source: DNSAddress, Query: f.addr.String(), Answer: AnswerNotAsked, Cached: true, Age: age, Left: until.Sub(now),
-		Outcome: "not asked: the name servers of " + f.addr.Domain().String() + " gave no answer " + seconds(age) + " ago",
-		Then:    "the search ends here, until they are asked again"})
+	f.idle = &idle{age: now.Sub(since), left: until.Sub(now)}
+	over, cancel := context.WithCancel(context.Background())
+	cancel() // with which nobody is asked
+	f.run(over)
+	if len(f.result.Certificates) > 0 {
+		return true
+	}
 	f.result.Err = reason.New(reason.DiscoveryTimeout, "the name servers of %s gave no answer at %s and are asked again at %s",
 		f.addr.Domain(), reason.Date(since), reason.Date(until))
 	f.counts.spared.Add(1)
 	return true
 }
+
+// idle is since when a domain's name servers are not asked, and for how long.
+type idle struct{ age, left time.Duration }
 
 // seconds writes an age as steps have it.
 func seconds(d time.Duration) string { return d.Round(time.Second).String() }

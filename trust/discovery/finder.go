@@ -27,6 +27,7 @@ type finder struct {
 	addr      mime.Address
 	fresh     bool
 	began     time.Time
+	idle      *idle // nil unless nobody is to be asked
 	result    Result
 	temporary error  // the first failure that may pass
 	spoiled   string // where there was something, and none of it could be used
@@ -109,20 +110,29 @@ func (f *finder) explain(step *Step, err error) {
 	case errors.Is(err, ErrNoData):
 		step.Outcome = "no such record"
 	case step.Answer == AnswerNotAsked:
-		step.Outcome, step.Err = "not asked: "+reason.Line(err.Error(), maxOutcome), err
-		f.later(err)
+		f.pass(step, reason.Line(err.Error(), maxOutcome), err)
 	default:
 		step.Outcome, step.Err = "failed: "+reason.Line(err.Error(), maxOutcome), err
 		f.later(err)
 	}
 }
 
-// notAsked records a question that there was no time for, so that the search is
-// not complete.
-func (f *finder) notAsked(source Source, query, why string, err error) {
-	f.record(Step{Source: source, Query: query, Answer: AnswerNotAsked, Outcome: "not asked: " + why, Err: err,
-		Then: "the search is not complete: a later one may find more"})
+// pass makes a step one that was not taken, so that the search is not complete.
+func (f *finder) pass(step *Step, why string, err error) {
+	step.Answer, step.Err = AnswerNotAsked, err
+	if f.idle != nil {
+		why = "the name servers of " + f.addr.Domain().String() + " gave no answer " + seconds(f.idle.age) + " ago"
+		step.Cached, step.Age, step.Left = true, f.idle.age, f.idle.left
+	}
+	step.Outcome = "not asked: " + why
 	f.later(err)
+}
+
+// notAsked records a question that there was no time for.
+func (f *finder) notAsked(source Source, query, why string, err error) {
+	step := Step{Source: source, Query: query, Then: "the search is not complete: a later one may find more"}
+	f.pass(&step, why, err)
+	f.record(step)
 }
 
 // later keeps the first failure that may pass.

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -95,9 +96,9 @@ func (s *shelf) get(ctx context.Context, key string, fresh bool, limit time.Dura
 		s.mu.Unlock()
 		return l, how{cached: true}, nil
 	}
-	if s.closed {
+	if s.closed || ctx.Err() != nil {
 		s.mu.Unlock()
-		return learnt{}, how{}, errClosed
+		return learnt{}, how{}, cmp.Or(ctx.Err(), errClosed)
 	}
 	f := s.flights[key]
 	joined := f != nil && (f.fresh || !fresh)
