@@ -152,8 +152,8 @@ func (v *survey) unwanted(f PublishFinding, o owner, c discovery.CERT) PublishFi
 		return f
 	}
 	k, ours := v.keys[sha]
-	switch now := v.now(); {
-	case now.After(leaf.NotAfter):
+	switch {
+	case v.at.After(leaf.NotAfter):
 		f.State, f.Detail = FoundExpired, fmt.Sprintf("CERT %s ended on %s", sha[:16], leaf.NotAfter.UTC().Format(time.DateOnly))
 	case !ours:
 		f.State, f.Detail = FoundForeign, fmt.Sprintf("CERT %s %s is none of ours: nobody here opens what is encrypted to it", sha[:16], subjectOf(leaf))
@@ -165,13 +165,6 @@ func (v *survey) unwanted(f PublishFinding, o owner, c discovery.CERT) PublishFi
 		f.State, f.Detail = FoundExtra, fmt.Sprintf("CERT %s is one that others may not encrypt to now", sha[:16])
 	}
 	return f
-}
-
-func (v *survey) now() time.Time {
-	if v.Now == nil {
-		return time.Now()
-	}
-	return v.Now()
 }
 
 // directories looks for our directories and for what they have.

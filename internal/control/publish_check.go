@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -72,6 +73,7 @@ const besideOthers = 8
 // A survey is one look at our publication from outside.
 type survey struct {
 	*discovery.Resolver
+	at       time.Time
 	set      *publish.Set
 	patients map[string]bool      // addresses by Key
 	keys     map[string]store.Key // ours, by SHA-256
@@ -113,7 +115,7 @@ func (s *Service) newSurvey(ctx context.Context) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &survey{set: set}
+	v := &survey{at: s.Core.Now(), set: set}
 	return v, s.Core.Store.View(ctx, func(tx store.Tx) error {
 		v.patients, v.keys = make(map[string]bool), make(map[string]store.Key)
 		accounts, err := tx.Accounts()

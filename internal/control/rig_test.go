@@ -40,7 +40,7 @@ func (none) Find(_ context.Context, r discovery.Request) discovery.Result {
 	return discovery.Result{Err: reason.New(reason.NoCertificate, "nothing for %s", r.Address)}
 }
 
-func serve(t *testing.T) *server {
+func serve(t *testing.T, change ...func(*config.Config)) *server {
 	t.Helper()
 	s := &server{dir: t.TempDir()}
 	db, err := store.Create(filepath.Join(s.dir, gateway.StoreFile), store.Options{MasterKey: store.NewMasterKey()})
@@ -50,6 +50,9 @@ func serve(t *testing.T) *server {
 	t.Cleanup(func() { db.Close() })
 	cfg := config.Default()
 	cfg.Hostname, cfg.DNS.Servers, cfg.Limits.MessageBytes = "mx.a.example", []string{"127.0.0.1:1"}, 1<<20
+	for _, c := range change {
+		c(cfg)
+	}
 	s.core, err = gateway.NewCore(cfg, db, slog.New(slog.NewTextHandler(&s.log, nil)))
 	if err != nil {
 		t.Fatal(err)
