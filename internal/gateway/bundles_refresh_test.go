@@ -600,3 +600,29 @@ func TestADamagedSetIsReplaced(t *testing.T) {
 	}
 	s.wantBelief(ours, reason.OK)
 }
+
+// After a restart the sets are read from the store. An anchor that cannot be read
+// is left out, and so is one that asks for a policy nobody can name: it must not
+// pass for one that asks for nothing.
+func TestBundlesAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	s, ours, strict, odd := w.bare("b.example"), w.pki.Root("ours"), w.pki.Root("strict"), w.pki.Root("odd")
+	s.putBundle(store.Bundle{Name: "b", Attached: []store.Attachment{{Domain: "b.example", Direction: store.Both}}})
+	s.putBundle(store.Bundle{Name: "never-fetched", Attached: []store.Attachment{{Domain: "", Direction: store.Both}}})
+	s.putBundle(store.Bundle{Name: "of-nobody"})
+	set := store.NewBundleSet([]store.BundleAnchor{
+		{Certificate: ours.Cert.Raw}, {Certificate: strict.Cert.Raw, Policies: []string{"1.2.3"}},
+		{Certificate: odd.Cert.Raw, Policies: []string{"1.2.3", "a policy"}}, {Certificate: []byte("no certificate")},
+	})
+	s.update(func(tx store.Tx) error {
+		return errors.Join(tx.PutBundleAnchors("b", set), tx.PutBundleAnchors("of-nobody", set))
+	})
+	s.wantBelief(ours, reason.OK)
+	s.wantBelief(strict, reason.PolicyMissing)
+	s.wantBelief(odd, reason.UntrustedAnchor)
+	equal(t, "anchors of another domain", s.directory().Anchors("c.example", store.In).Len(), 0)
+	equal(t, "sets", len(s.directory().bundles), 2)
+	if !strings.Contains(s.log.String(), "bundle=b anchors=2") {
+		t.Errorf("the log says %s", s.log.String())
+	}
+}
