@@ -56,6 +56,10 @@ var changing = []struct {
 	{regexp.MustCompile(`\d+ (s|min|h) old`), "AGE old"},
 	{regexp.MustCompile(`"age_seconds": \d+`), `"age_seconds": AGE`},
 	{regexp.MustCompile(`http://[^/]+/`), "http://HOST/"},
+	{regexp.MustCompile(`at 127\.0\.0\.1:\d+`), "at SERVER"},
+	{regexp.MustCompile(`\d+\.\d ms`), "TIME ms"},
+	{regexp.MustCompile(`counts for \d+ (s|min|h)`), "counts for TIME"},
+	{regexp.MustCompile(`until \d{4}-\d\d-\d\d\b`), "until DAY"},
 }
 
 // general is a text without what is another each time.

@@ -199,9 +199,13 @@ func (v *survey) addressesOf(domain mime.Domain) (all []mime.Address) {
 	return all
 }
 
-// look looks at one domain: its servers, its certificates and its directories.
+// look looks at one domain: its servers, its certificates and its directories. A
+// domain that DNS gives no answer about is not waited for again and again.
 func (v *survey) look(ctx context.Context, d surveyed) {
-	servers := v.nameServers(ctx, d.domain)
+	servers, answered := v.nameServers(ctx, d.domain)
+	if !answered {
+		return
+	}
 	v.mailServers(ctx, d.domain)
 	names := []owner{{domain: d.domain}}
 	if d.asked {

@@ -19,8 +19,8 @@ type nameServer struct {
 }
 
 // nameServers looks for the servers of the zone that a domain is in: its own or
-// one above it.
-func (v *survey) nameServers(ctx context.Context, domain mime.Domain) (all []nameServer) {
+// one above it. It reports whether DNS gave an answer.
+func (v *survey) nameServers(ctx context.Context, domain mime.Domain) (all []nameServer, answered bool) {
 	zone, hosts, err := v.zoneOf(ctx, domain)
 	if err != nil {
 		f := PublishFinding{Domain: string(domain), What: whatNameServer, Name: string(domain), State: FoundUnanswered, Detail: err.Error()}
@@ -30,7 +30,7 @@ func (v *survey) nameServers(ctx context.Context, domain mime.Domain) (all []nam
 			f.Record = fmt.Sprintf("%s. IN NS %s.", domain, v.set.NameServers[0])
 		}
 		v.found(f)
-		return nil
+		return nil, discovery.Answered(err)
 	}
 	for _, host := range hosts {
 		f := PublishFinding{Domain: string(domain), What: whatNameServer, Name: host, State: FoundOK, Detail: "of the zone " + zone}
@@ -47,7 +47,7 @@ func (v *survey) nameServers(ctx context.Context, domain mime.Domain) (all []nam
 			all = append(all, nameServer{host, addrs})
 		}
 	}
-	return all
+	return all, true
 }
 
 // zoneOf finds the zone that a domain is in, by going upwards until somebody has
