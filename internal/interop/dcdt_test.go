@@ -47,10 +47,10 @@ func TestInteropDCDT(t *testing.T) {
 			got := far.messages(h.address())
 			if h.want == nil {
 				checkLife(t, h.name, life, store.TrackFailed, h.reason)
-				a.checkFailure(t, id, h)
 				if len(got) != 0 {
-					t.Errorf("%d messages were sent", len(got))
+					t.Fatalf("%d messages were sent", len(got))
 				}
+				a.checkFailure(t, id, h)
 				return
 			}
 			checkLife(t, h.name, life, store.TrackRelayed, "")

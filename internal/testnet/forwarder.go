@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
@@ -35,6 +36,7 @@ type Forwarder struct {
 
 	mu    sync.Mutex
 	codes map[uint16]byte
+	quiet string // a label in lower case
 	asked int
 }
 
@@ -67,6 +69,13 @@ func (f *Forwarder) Answer(qtype uint16, code byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.codes[qtype] = code
+}
+
+// Silence has questions for names with a label not answered from now on.
+func (f *Forwarder) Silence(label string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.quiet = label
 }
 
 // Asked is how many questions there were, a second try and one by TCP included.
@@ -122,7 +131,11 @@ func (f *Forwarder) reply(question []byte, pass func([]byte) []byte) []byte {
 	f.mu.Lock()
 	f.asked++
 	code := f.codes[qtype]
+	silent := f.quiet != "" && bytes.Contains(bytes.ToLower(question[:end]), append([]byte{byte(len(f.quiet))}, f.quiet...))
 	f.mu.Unlock()
+	if silent {
+		return nil
+	}
 	if code == 0 {
 		return pass(question)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"time"
 )
 
 func TestForwarder(t *testing.T) {
@@ -33,5 +34,12 @@ func TestForwarder(t *testing.T) {
 	hosts, err := r.LookupHost(t.Context(), "mail.b.example.")
 	if err != nil || len(hosts) != 1 {
 		t.Errorf("a question of another type: %v, %v", hosts, err)
+	}
+	f.Silence("mail")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = r.LookupHost(ctx, "mail.b.example.")
+	if !errors.As(err, &why) || !why.IsTimeout {
+		t.Errorf("a question that is not answered: %v", err)
 	}
 }
