@@ -18,9 +18,8 @@ import (
 var update = flag.Bool("update", false, "write the generated tables of docs/reference.md")
 
 const (
-	quickstart   = "../../docs/quickstart.md"
-	certificates = "../../docs/certificates.md"
-	reference    = "../../docs/reference.md"
+	quickstart = "../../docs/quickstart.md"
+	reference  = "../../docs/reference.md"
 )
 
 // TestScriptQuickstart runs what the quickstart tells its reader to type, with
@@ -36,30 +35,32 @@ func TestScriptQuickstart(t *testing.T) {
 	p := scriptParams(t, "testdata/quickstart")
 	p.Cmds["quickstart"] = func(ts *testscript.TestScript, neg bool, args []string) {
 		commands := shellBlocks(string(text))
-		ports := []string{"10025", "10465", "10587", "10993"}
+		ports := []string{"10025", "10465", "10587", "10993", "10053", "10389", "10443"}
 		for i, address := range freePorts(ts, len(ports)) {
 			_, free, _ := strings.Cut(address, ":")
 			commands = strings.ReplaceAll(commands, ports[i], free)
 		}
 		// A failure on the way must not leave the server behind.
-		commands = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + commands
+		commands = "trap 'kill $server $web 2>/dev/null || true' EXIT; server= web=\n" + commands
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(commands), 0o600))
 	}
 	testscript.Run(t, p)
 }
 
-// TestScriptCertificates runs what docs/certificates.md tells its reader to type.
-func TestScriptCertificates(t *testing.T) {
+// TestScriptPages runs what the other pages of docs tell their reader to type.
+func TestScriptPages(t *testing.T) {
 	for _, program := range []string{"sh", "sed", "tr", "timeout", "openssl"} {
 		testnet.Require(t, program)
 	}
-	text, err := os.ReadFile(certificates)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := scriptParams(t, "testdata/certificates")
-	p.Cmds["commands"] = func(ts *testscript.TestScript, neg bool, args []string) {
-		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(shellBlocks(string(text))), 0o600))
+	p := scriptParams(t, "testdata/pages")
+	p.Cmds["page"] = func(ts *testscript.TestScript, neg bool, args []string) {
+		text, err := os.ReadFile("../../docs/" + args[0])
+		ts.Check(err)
+		commands := shellBlocks(string(text))
+		if commands == "" {
+			ts.Fatalf("%s has nothing to type", args[0])
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(commands), 0o600))
 	}
 	testscript.Run(t, p)
 }
