@@ -28,14 +28,23 @@ type Route struct {
 // Route finds and judges the certificates of a recipient for a sender of ours
 // (AS-61). It is what a real send does and what postern lookup shows.
 //
-// What was found earlier never alone refuses a message: if no certificate of it
-// is good, they are looked for anew, once.
+// What was learnt earlier never alone refuses a message for good: if there was no
+// certificate then, or none that is good, they are looked for anew, once.
 func (c *Core) Route(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, at time.Time) Route {
 	r := c.route(ctx, dir, from, discovery.Request{Address: to}, at)
-	if r.Discovery.Cached && len(r.Discovery.Certificates) > 0 && !r.Code.IsOK() {
+	if !r.Code.IsOK() && !r.Code.Outcome().Retry && isOld(r.Discovery) {
 		return c.FreshRoute(ctx, dir, from, to, at)
 	}
 	return r
+}
+
+// newEnough is how old an answer may be that refuses a message. Between two
+// recipients, or two messages that come together, nothing changes.
+const newEnough = 10 * time.Second
+
+// isOld reports whether a search used what is not new enough.
+func isOld(found discovery.Result) bool {
+	return slices.ContainsFunc(found.Steps, func(s discovery.Step) bool { return s.Cached && s.Age > newEnough })
 }
 
 // FreshRoute is Route without anything that was found earlier.

@@ -6,34 +6,50 @@ import (
 
 	"postern/internal/testnet"
 	"postern/trust/discovery"
+	"postern/trust/reason"
 )
 
-// CD-12: a partner who renews a certificate loses no message to what we found
-// before: it is looked for anew, once, before anything is refused for it.
+// old has a result come from the cache.
+func old(r discovery.Result, age time.Duration) discovery.Result {
+	r.Cached, r.Steps = true, []discovery.Step{{Cached: true, Age: age}}
+	return r
+}
+
+// CD-12: a partner who renews a certificate, or publishes the first, loses no
+// message to what we learnt before: it is looked for anew, once, before anything is
+// refused for good.
 func TestCD12_WhatWasFoundEarlierAloneRefusesNothing(t *testing.T) {
 	w := newWorld(t)
 	a := w.site("a.example")
 	a.accounts("alice@a.example")
 	ended := published(w.root.Leaf("b.example", testnet.Valid(-48*time.Hour, -time.Hour)))
-	ended.Cached = true
+	nothing := discovery.Result{Err: reason.New(reason.NoCertificate, "nothing")}
+	later := discovery.Result{Err: reason.New(reason.DiscoveryTimeout, "silence")}
 	renewed := published(w.root.Leaf("b.example"))
-	var asked []bool
-	fresh := renewed
-	w.find = func(r discovery.Request) (discovery.Result, bool) {
-		asked = append(asked, r.Fresh)
-		if r.Fresh {
-			return fresh, true
+	for name, c := range map[string]struct {
+		kept, fresh discovery.Result
+		state       string
+		asked       int
+	}{
+		"renewed":          {old(ended, time.Minute), renewed, "relayed", 2},
+		"still ended":      {old(ended, time.Minute), ended, "failed expired", 2},
+		"published":        {old(nothing, time.Minute), renewed, "relayed", 2},
+		"asked just now":   {old(nothing, time.Second), renewed, "failed no-certificate", 1},
+		"asked":            {nothing, renewed, "failed no-certificate", 1},
+		"may pass anyway":  {old(later, time.Minute), renewed, "queued discovery-timeout", 1},
+		"good as it stood": {old(renewed, time.Hour), ended, "relayed", 1},
+	} {
+		asked := 0
+		w.find = func(r discovery.Request) (discovery.Result, bool) {
+			asked++
+			if r.Fresh {
+				return c.fresh, true
+			}
+			return c.kept, true
 		}
-		return ended, true
+		id := a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+		a.run()
+		equal(t, name, a.states(id), []string{"bob@b.example " + c.state})
+		equal(t, name+": asked", asked, c.asked)
 	}
-	id := a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
-	a.run()
-	equal(t, "renewed", a.states(id), []string{"bob@b.example relayed"})
-	equal(t, "asked", asked, []bool{false, true})
-
-	asked, fresh = nil, ended
-	id = a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
-	a.run()
-	equal(t, "still ended", a.states(id), []string{"bob@b.example failed expired"})
-	equal(t, "asked", asked, []bool{false, true})
 }
