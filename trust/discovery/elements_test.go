@@ -183,7 +183,7 @@ func FuzzEntry(f *testing.F) {
 		d.conn.SetTimeout(directoryTime)
 		d.conn.Start()
 		defer d.close()
-		err := d.open()
+		err := d.open("b.example")
 		if err != nil || len(d.bases) != 1 {
 			t.Fatalf("%v: %v", d.bases, err)
 		}

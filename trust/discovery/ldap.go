@@ -72,7 +72,7 @@ func (d *directory) ask(ctx context.Context, mail string) (err error) {
 	d.conn.Start()
 	stop := context.AfterFunc(ctx, func() { _ = d.raw.Close() })
 	defer stop()
-	err = d.open()
+	err = d.open(mail)
 	if err != nil {
 		return err
 	}
@@ -108,8 +108,8 @@ func (d *directory) dial(ctx context.Context) error {
 	return fmt.Errorf("connecting: %w", err)
 }
 
-// open binds as nobody (CD-26) and reads the root DSE.
-func (d *directory) open() error {
+// open binds as nobody (CD-26) and reads from the root DSE where to search for mail.
+func (d *directory) open(mail string) error {
 	d.requests++
 	err := plain(d.conn.UnauthenticatedBind(""))
 	if !answered(err) {
@@ -124,31 +124,12 @@ func (d *directory) open() error {
 	if !answered(err) {
 		return fmt.Errorf("reading the naming contexts: %w", err)
 	}
-	d.bases = basesOf(root)
+	d.bases = basesOf(root, mail)
 	if len(d.bases) == 0 {
 		d.bases = []string{""}
 		d.note("it names no naming contexts, and was searched from its root")
 	}
 	return nil
-}
-
-// basesOf reads from a root DSE where to search (CD-27).
-func basesOf(root *ldap.SearchResult) []string {
-	if root == nil || len(root.Entries) == 0 {
-		return nil
-	}
-	var bases []string
-	for _, attribute := range []string{"namingContexts", "defaultNamingContext"} {
-		for _, base := range root.Entries[0].GetEqualFoldAttributeValues(attribute) {
-			if len(bases) < ldapBases && len(base) <= ldapName {
-				bases = append(bases, base)
-			}
-		}
-		if len(bases) > 0 {
-			break
-		}
-	}
-	return bases
 }
 
 // searchBase searches one naming context (CD-28).
