@@ -17,7 +17,7 @@ func basesOf(root *ldap.SearchResult, mail string) []string {
 	}
 	domain := mail[strings.LastIndexByte(mail, '@')+1:]
 	for _, attribute := range []string{"namingContexts", "defaultNamingContext"} {
-		all := root.Entries[0].GetEqualFoldAttributeValues(attribute)
+		all := slices.Clone(root.Entries[0].GetEqualFoldAttributeValues(attribute))
 		all = slices.DeleteFunc(all, func(base string) bool { return len(base) > ldapName })
 		if len(all) > 0 {
 			slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(labelsShared(b, domain), labelsShared(a, domain)) })
