@@ -18,6 +18,11 @@ const fetchTime = 60 * time.Second
 // sits on the way could add any anchor.
 var ErrPlain = errors.New("a bundle by plain http needs a pinned signer")
 
+// ErrOutdated is for a bundle that its pinned signer signed before the one that is
+// known, or without saying when: whoever sits on the way, or has the server, could
+// bring back an anchor that the community has taken out.
+var ErrOutdated = errors.New("the bundle was signed before the one that counts")
+
 // A Fetcher gets documents, as fetch.Client does.
 type Fetcher interface {
 	Do(ctx context.Context, r fetch.Request) (fetch.Document, error)
@@ -35,6 +40,9 @@ type Source struct {
 type Validators struct {
 	ETag, LastModified string
 	SHA256             [32]byte // of the file
+	// SignedAt is when the pinned signer signed it, as it says; zero if it does not
+	// say, or if none is pinned.
+	SignedAt time.Time
 }
 
 // A Fetched is what a fetch that succeeded gave.
@@ -46,6 +54,7 @@ type Fetched struct {
 	// What to give to the next fetch.
 	ETag, LastModified string
 	SHA256             [32]byte
+	SignedAt           time.Time
 }
 
 // CheckURL returns an error, which wraps ErrPlain or one of package fetch, if a
@@ -97,11 +106,21 @@ func Fetch(ctx context.Context, f Fetcher, s Source, prior Validators) (Fetched,
 	if err != nil {
 		return Fetched{}, fmt.Errorf("reading the bundle: %w", err)
 	}
+	if s.Signer != nil {
+		if outdated(b.SigningTime, prior.SignedAt) {
+			return Fetched{}, ErrOutdated
+		}
+		got.SignedAt = b.SigningTime
+	}
 	if !got.Unchanged {
 		got.Bundle = b
 	}
 	return got, nil
 }
+
+// outdated reports whether a bundle was signed before the one that is known. One
+// that does not say when counts as older than any that did.
+func outdated(signed, known time.Time) bool { return signed.Before(known) }
 
 // unmodified keeps the validators that the server does not renew (RFC 9110
 // §15.4.5).

@@ -269,3 +269,53 @@ func TestEveryKindHasAHint(t *testing.T) {
 		t.Error("an unknown error has no kind")
 	}
 }
+
+// An older bundle of the pinned signer, or one that does not say when it was
+// signed, does not take the place of a newer one; the same time may come again.
+func TestTB13_AnOldBundleDoesNotComeBack(t *testing.T) {
+	pki := testnet.NewPKI(t, now)
+	id := pki.Root("community").Leaf("bundles.example")
+	at := func(when time.Time, n int) []byte {
+		data, err := WriteSigned(anchors(t, n), nil, signer(id), when)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	first, second := at(now.Add(-2*time.Hour), 1), at(now.Add(-time.Hour), 2)
+	for name, c := range map[string]struct {
+		file  []byte
+		since time.Time
+		pin   *x509.Certificate
+		want  string
+	}{
+		"the first":        {first, time.Time{}, id.Cert, ""},
+		"a newer":          {second, now.Add(-2 * time.Hour), id.Cert, ""},
+		"the same again":   {second, now.Add(-time.Hour), id.Cert, ""},
+		"an older":         {first, now.Add(-time.Hour), id.Cert, KindOutdated},
+		"nobody is pinned": {first, now.Add(-time.Hour), nil, ""},
+	} {
+		url, client := serve(t, document(c.file))
+		got, err := Fetch(t.Context(), client, Source{URL: url, Signer: c.pin, Now: now}, Validators{SignedAt: c.since})
+		if KindOf(err) != c.want {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if c.want == "" && c.pin != nil && !got.SignedAt.Equal(got.Bundle.SigningTime) {
+			t.Errorf("%s: signed at %v, by the bundle %v", name, got.SignedAt, got.Bundle.SigningTime)
+		}
+	}
+}
+
+func TestASignerWhoStopsToSayWhenIsOutdated(t *testing.T) {
+	for _, c := range []struct {
+		signed, known time.Time
+		want          bool
+	}{
+		{time.Time{}, time.Time{}, false}, {now, time.Time{}, false}, {now, now, false},
+		{time.Time{}, now, true}, {now.Add(-time.Second), now, true},
+	} {
+		if outdated(c.signed, c.known) != c.want {
+			t.Errorf("%v after %v", c.signed, c.known)
+		}
+	}
+}

@@ -29,6 +29,7 @@ const (
 	KindWrongSigner   = "wrong-signer"
 	KindBadSignature  = "bad-signature"
 	KindSignerExpired = "signer-expired"
+	KindOutdated      = "outdated" // signed before the one that counts
 )
 
 // hints say of each kind what an operator can do.
@@ -47,6 +48,7 @@ var hints = []struct{ kind, hint string }{
 	{KindWrongSigner, "do not change the pinned signer before the community confirms the new one by another way"},
 	{KindBadSignature, "the bundle was damaged or forged on its way, or its signer uses an algorithm or a key too weak to be believed"},
 	{KindSignerExpired, "ask the community for a bundle that is signed anew"},
+	{KindOutdated, "somebody offers an old bundle again; if the community means it, remove the bundle and add it anew"},
 }
 
 // Hint says for people what can be done about a kind of failure; "" for any
@@ -87,7 +89,7 @@ func KindOf(err error) string {
 		err  error
 		kind string
 	}{
-		{ErrSignerExpired, KindSignerExpired}, {ErrBadSignature, KindBadSignature},
+		{ErrSignerExpired, KindSignerExpired}, {ErrOutdated, KindOutdated}, {ErrBadSignature, KindBadSignature},
 		{ErrWrongSigner, KindWrongSigner}, {ErrUnsigned, KindUnsigned},
 		{ErrTooLarge, KindTooLarge}, {ErrEmpty, KindEmpty},
 		{ErrFormat, KindInvalidFormat}, {ErrMetadata, KindInvalidFormat}, {ErrSigned, KindInvalidFormat},

@@ -63,6 +63,9 @@ type BundleState struct {
 	ETag         string      `json:"etag,omitempty"`
 	LastModified string      `json:"last_modified,omitempty"`
 
+	// SignedAt is when its pinned signer signed it; zero if none is pinned.
+	SignedAt time.Time `json:"signed_at,omitzero"`
+
 	Anchors int `json:"anchors"` // certificates in the set
 	Bad     int `json:"bad"`     // that could not be read
 }

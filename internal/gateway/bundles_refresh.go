@@ -93,7 +93,7 @@ func (f *refreshing) prior(ctx context.Context) (v bundle.Validators, err error)
 	if err != nil || f.state.Of != f.bundle.Definition() || content == (store.Fingerprint{}) {
 		return v, err
 	}
-	return bundle.Validators{SHA256: f.state.SHA256, ETag: f.state.ETag, LastModified: f.state.LastModified}, nil
+	return bundle.Validators{SHA256: f.state.SHA256, ETag: f.state.ETag, LastModified: f.state.LastModified, SignedAt: f.state.SignedAt}, nil
 }
 
 func (f *refreshing) fetch(ctx context.Context, prior bundle.Validators) (bundle.Fetched, error) {
@@ -210,7 +210,7 @@ func (f *refreshing) record(ctx context.Context, change func(tx store.Tx, b stor
 			return err
 		}
 		if s.Of != b.Definition() { // nothing that was said of another counts
-			s.Of, s.SHA256, s.ETag, s.LastModified = b.Definition(), store.Fingerprint{}, "", ""
+			s.Of, s.SHA256, s.ETag, s.LastModified, s.SignedAt = b.Definition(), store.Fingerprint{}, "", "", time.Time{}
 			s.Failures, s.FailedSince = 0, time.Time{}
 		}
 		err = change(tx, b, &s)
@@ -237,7 +237,7 @@ func (f *refreshing) succeed(ctx context.Context, fetched bundle.Fetched, set *s
 			s.Anchors, s.Bad = len(fetched.Bundle.Anchors), len(fetched.Bundle.Bad)
 		}
 		s.Attempted, s.Succeeded, s.Next = now, now, nextAfterSuccess(b, now)
-		s.SHA256, s.ETag, s.LastModified = fetched.SHA256, fetched.ETag, fetched.LastModified
+		s.SHA256, s.ETag, s.LastModified, s.SignedAt = fetched.SHA256, fetched.ETag, fetched.LastModified, fetched.SignedAt
 		s.FailedSince, s.Failures, s.Failure, s.Detail = time.Time{}, 0, "", ""
 		after = *s
 		return nil

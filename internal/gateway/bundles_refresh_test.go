@@ -302,6 +302,43 @@ func TestAnotherDefinitionIsFetchedAnew(t *testing.T) {
 	}
 }
 
+// TB-13: who has the server, or sits on the way, cannot bring back an anchor with
+// an old file of the pinned signer.
+func TestTB13_AnOldBundleIsNoReplacement(t *testing.T) {
+	w, c := newWebWorld(t)
+	s := w.bare("b.example")
+	signer := w.pki.SelfSigned("signer.example", testnet.EC(elliptic.P256()))
+	gone, stays := w.pki.Root("gone"), w.pki.Root("stays")
+	b := s.subscribe(c, "community", "/bundle")
+	b.Signer = signer.Cert.Raw
+	s.putBundle(b)
+	before := signedBy(t, signer, s.Now().Add(-2*time.Hour), gone, stays)
+	after := signedBy(t, signer, s.Now().Add(-time.Hour), stays)
+	for _, step := range []struct {
+		file    []byte
+		failure string
+		gone    reason.Code
+	}{
+		{before, "", reason.OK}, {after, "", reason.UntrustedAnchor},
+		{before, bundle.KindOutdated, reason.UntrustedAnchor}, {after, "", reason.UntrustedAnchor},
+		{before, bundle.KindOutdated, reason.UntrustedAnchor},
+	} {
+		c.put("/bundle", step.file)
+		if r := s.refreshed("community"); r.Failure != step.failure {
+			t.Errorf("%+v, want %q", r, step.failure)
+		}
+		s.wantBelief(gone, step.gone)
+		s.wantBelief(stays, reason.OK)
+	}
+	// Only an operator who adds the bundle anew can go back.
+	s.update(func(tx store.Tx) error { return tx.RemoveBundle("community") })
+	s.putBundle(b)
+	if r := s.refreshed("community"); r.Failure != "" {
+		t.Errorf("added anew: %+v", r)
+	}
+	s.wantBelief(gone, reason.OK)
+}
+
 // TB-13, TB-20: an anchor that went is not believed by the very next message.
 func TestTB13_RemovedAnchorsEndAtOnce(t *testing.T) {
 	w, c := newWebWorld(t)
