@@ -257,7 +257,7 @@ func TestTB14_KindsOfServersThatAreNotThere(t *testing.T) {
 
 func TestEveryKindHasAHint(t *testing.T) {
 	kinds := Kinds()
-	if len(kinds) != 14 || KindOf(nil) != "" || Hint("") != "" {
+	if len(kinds) != 15 || KindOf(nil) != "" || Hint("") != "" {
 		t.Errorf("%d kinds", len(kinds))
 	}
 	for _, k := range kinds {
