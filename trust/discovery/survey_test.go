@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,13 +67,12 @@ func TestOneServerIsAskedTwiceByUDP(t *testing.T) {
 	s := nameserverAt(t, "127.0.0.1:0")
 	d, _ := dnsClient(t, s)
 	d.Port, d.TryTimeout = s.addr.Port(), 200*time.Millisecond
-	lost := false
+	var lost atomic.Bool
 	answer := gives(t, true, certRecord("b.example.", 60, []byte("one")))
 	s.on("b.example. CERT", func(w dns.ResponseWriter, q *dns.Msg) {
-		if lost {
+		if lost.Swap(true) {
 			answer(w, q)
 		}
-		lost = true
 	})
 	got, err := d.AskServer(t.Context(), "udp", s.addr.Addr(), "b.example")
 	if err != nil || len(got.Certs) != 1 {
