@@ -143,6 +143,18 @@ func (d *Directory) Certificates(a mime.Address, at time.Time) []*x509.Certifica
 	return others
 }
 
+// lackedSigner is what a sender who cannot sign lacks.
+const lackedSigner = "signing certificate in use and in date"
+
+// lacks says that neither an address nor, unless a patient controls it, its domain
+// has something.
+func (d *Directory) lacks(a mime.Address, what string) string {
+	if len(d.owners(a)) == 1 {
+		return fmt.Sprintf("%s, which a patient controls, has no %s of its own", a, what)
+	}
+	return fmt.Sprintf("neither %s nor its domain has a %s", a, what)
+}
+
 // A keyGroup is recipients whose messages the same keys may open.
 type keyGroup struct {
 	recipients []mime.Address

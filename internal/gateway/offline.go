@@ -48,7 +48,7 @@ func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Sourc
 	if err != nil {
 		return SealReport{}, fmt.Errorf("judging the recipients' certificates: %w", err)
 	}
-	c.judgeSealing(&report, from, to)
+	c.judgeSealing(dir, &report, from, to)
 	if report.Refused != nil {
 		return report, nil
 	}
@@ -67,9 +67,9 @@ func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Sourc
 
 // judgeSealing refuses what cannot be sealed, whatever the message is. What
 // stays comes before what may pass, for then another try is in vain.
-func (c *Core) judgeSealing(report *SealReport, from mime.Address, to []mime.Address) {
+func (c *Core) judgeSealing(dir *Directory, report *SealReport, from mime.Address, to []mime.Address) {
 	if len(report.Signers) == 0 {
-		report.Refused = reason.New(reason.NoSigningKey, "neither %s nor its domain has a signing certificate in use and in date", from)
+		report.Refused = reason.New(reason.NoSigningKey, "%s", dir.lacks(from, lackedSigner))
 		return
 	}
 	for _, r := range report.Routes {

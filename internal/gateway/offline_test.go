@@ -34,7 +34,7 @@ func TestSealingIsRefusedForWhatStays(t *testing.T) {
 			to = append(to, r.Recipient)
 		}
 		report := SealReport{Signers: tt.signers, Routes: tt.routes}
-		c.judgeSealing(&report, addr(t, "nurse@a.example"), to)
+		c.judgeSealing(new(Directory), &report, addr(t, "nurse@a.example"), to)
 		code := reason.OK
 		if report.Refused != nil {
 			code = report.Refused.Code

@@ -90,7 +90,7 @@ func localResult(dir *Directory, to mime.Address, at time.Time) discovery.Result
 		res.Certificates = append(res.Certificates, discovery.Found{Certificate: cert, Source: localSource})
 	}
 	if len(res.Certificates) == 0 {
-		res.Err = reason.New(reason.NoCertificate, "neither %s nor its domain has a certificate in use here", to)
+		res.Err = reason.New(reason.NoCertificate, "%s", dir.lacks(to, "certificate in use here"))
 	}
 	return res
 }

@@ -41,7 +41,7 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 	defer func() { step.discard() }()
 	step.signers = dir.Signers(job.Sender, now)
 	if len(step.signers) == 0 {
-		failAll(routes, reason.NoSigningKey, "neither "+job.Sender.String()+" nor its domain has a signing certificate in use and in date")
+		failAll(routes, reason.NoSigningKey, dir.lacks(job.Sender, lackedSigner))
 	}
 	step.src, err = c.stored(ctx, job.Body)
 	if err == nil {
