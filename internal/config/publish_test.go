@@ -58,7 +58,7 @@ func TestCD10_PublishedServersAreHostNames(t *testing.T) {
 	}
 }
 
-func TestBB19_PresetsHaveARole(t *testing.T) {
+func TestBB19_TB21_PresetsHaveARole(t *testing.T) {
 	got := map[string]string{}
 	for _, p := range config.Default().Presets.List() {
 		got[p.Name] = p.Direction

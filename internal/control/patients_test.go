@@ -11,7 +11,7 @@ import (
 
 // BB-35: an address that a patient controls has certificates of its own, to sign
 // and to be encrypted to, and none of its domain's.
-func TestBB35_PatientsHaveTheirOwnCertificates(t *testing.T) {
+func TestBB35_TB22_PatientsHaveTheirOwnCertificates(t *testing.T) {
 	root := testnet.NewPKI(t, noon()).Root("root")
 	own := func(o ...testnet.Option) *testnet.Identity { return root.Leaf("alice@a.example", o...) }
 	sign, encrypt := testnet.Usage(x509.KeyUsageDigitalSignature), testnet.Usage(x509.KeyUsageKeyEncipherment)

@@ -28,7 +28,7 @@ import (
 
 // TB-2, TB-3, TB-6, TB-10: the forms of a bundle, over HTTPS, whatever the server
 // calls them.
-func TestTB2_TB3_TB6_FormsOverHTTPS(t *testing.T) {
+func TestTB2_TB3_TB6_TB10_FormsOverHTTPS(t *testing.T) {
 	w, c := newWebWorld(t)
 	ours, second, third := w.pki.Root("ours"), w.pki.Root("second"), w.pki.Root("third")
 	signer := w.pki.SelfSigned("signer.example", testnet.EC(elliptic.P256()))
@@ -99,7 +99,7 @@ func (h hurried) Do(ctx context.Context, r fetch.Request) (fetch.Document, error
 
 // TB-14 to TB-17, TB-5: whatever goes wrong, the last good set counts on, and what
 // went wrong since when is recorded.
-func TestTB14_FailuresKeepTheLastGoodSet(t *testing.T) {
+func TestTB14_TB15_TB16_FailuresKeepTheLastGoodSet(t *testing.T) {
 	w, c := newWebWorld(t)
 	now := w.clock.Now()
 	ours, other := w.pki.Root("ours"), w.pki.Root("other")
@@ -340,7 +340,7 @@ func TestTB13_AnOldBundleIsNoReplacement(t *testing.T) {
 }
 
 // TB-13, TB-20: an anchor that went is not believed by the very next message.
-func TestTB13_RemovedAnchorsEndAtOnce(t *testing.T) {
+func TestTB13_TB20_RemovedAnchorsEndAtOnce(t *testing.T) {
 	w, c := newWebWorld(t)
 	b := w.site("b.example")
 	b.accounts("bob@b.example")
@@ -367,7 +367,7 @@ func TestTB13_RemovedAnchorsEndAtOnce(t *testing.T) {
 
 // TB-18: bundles and single anchors add up, for each domain and direction; what one
 // source no longer gives, another still does.
-func TestTB18_BundlesAndAnchorsAddUp(t *testing.T) {
+func TestTB1_TB18_BundlesAndAnchorsAddUp(t *testing.T) {
 	w, c := newWebWorld(t)
 	s := w.bare("b.example", "c.example")
 	one, two, three := w.pki.Root("one"), w.pki.Root("two"), w.pki.Root("three")

@@ -232,7 +232,7 @@ func TestAS61_AS71_RecipientsCertificateOnTheWayOut(t *testing.T) {
 }
 
 // BB-22, BB-36: whose signatures count is each domain's to say.
-func TestBB36_SignersOfADomain(t *testing.T) {
+func TestBB36_TB24_SignersOfADomain(t *testing.T) {
 	policy, err := x509.ParseOID(evPolicy)
 	if err != nil {
 		t.Fatal(err)

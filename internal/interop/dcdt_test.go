@@ -15,10 +15,10 @@ import (
 	"postern/store"
 )
 
-// TestInteropDCDT runs the discovery cases of the certification tool: a message
+// TestInteropDCDT_CD11_CD40_CD44_CD45 runs the discovery cases of the certification tool: a message
 // to the address of each is encrypted to exactly the right certificate, or is
 // not sent and its sender told why.
-func TestInteropDCDT(t *testing.T) {
+func TestInteropDCDT_CD11_CD40_CD44_CD45(t *testing.T) {
 	testnet.Require(t, "swaks")
 	pki := testnet.NewPKI(t, time.Now())
 	p := newPublisher(t, pki)

@@ -72,6 +72,10 @@ func requiredRows() []string {
 		{"AS", 40, 80},
 		{"AS", 85, 95},
 		{"CP", 1, 30},
+		{"CD", 1, 12},
+		{"CD", 20, 32},
+		{"CD", 40, 45},
+		{"TB", 1, 24},
 		{"S10", 1, matrixRows},
 	} {
 		for n := r.first; n <= r.last; n++ {
@@ -112,7 +116,7 @@ func (r row) problems(tests map[string]bool, vectors map[string]vector) []string
 // laterPart is how a row says that it binds what is not built yet.
 const laterPart = "Later: "
 
-var rowInName = regexp.MustCompile(`^(AS|CP)([0-9]+)$`)
+var rowInName = regexp.MustCompile(`^(AS|CP|CD|TB)([0-9]+)$`)
 
 // rowsOf are the rows that a test carries in its name, such as AS-42 and AS-44
 // in TestAS42_AS44_RoundTrip.

@@ -65,7 +65,7 @@ func (a authority) leaf(name string) *x509.Certificate {
 		testnet.Template(func(c *x509.Certificate) { c.Subject.CommonName = name })).Cert
 }
 
-func TestDNSDiscoveryAgainstBIND(t *testing.T) {
+func TestCD1_CD2_CD3_CD5_DNSDiscoveryAgainstBIND(t *testing.T) {
 	ca := newAuthority(t)
 	records := []string{
 		testnet.ZoneCERT("@", ca.leaf("domain")),

@@ -67,7 +67,7 @@ func TestCP13_LDAPDiscoveryAgainstSlapd(t *testing.T) {
 	})
 }
 
-func TestLDAPServersInOrder(t *testing.T) {
+func TestCD22_CD23_LDAPServersInOrder(t *testing.T) {
 	ca := newAuthority(t)
 	slapd := func(name string, entries ...testnet.Entry) string {
 		if name != "" {
@@ -102,7 +102,7 @@ func TestLDAPServersInOrder(t *testing.T) {
 }
 
 // CD-42: what DNS publishes ends the search, whatever LDAP has.
-func TestCD42_LaterSourcesAreNotAsked(t *testing.T) {
+func TestCD20_CD42_LaterSourcesAreNotAsked(t *testing.T) {
 	ca := newAuthority(t)
 	r := resolver(t, serve(t, named.DomainCERT("b.example", ca.leaf("dns")), directory(t, 0, 0, testnet.DeadPort(t))))
 	got := r.Find(t.Context(), discovery.Request{Address: address(t, "alice@b.example")})

@@ -84,7 +84,7 @@ func TestCD21_OrderIsByPriorityThenByWeightedDraw(t *testing.T) {
 	}
 }
 
-func TestMailFilterIsEscaped(t *testing.T) {
+func TestCD28_MailFilterIsEscaped(t *testing.T) {
 	if got, want := mailFilter("*)(uid=*\x00\\"), `(mail=\2a\29\28uid=\2a\00\5c)`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

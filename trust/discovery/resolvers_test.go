@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -77,5 +78,22 @@ func TestTooManyAreNotRememberedForSilence(t *testing.T) {
 	}
 	if len(q.since) > maxQuiet {
 		t.Errorf("%d are remembered", len(q.since))
+	}
+}
+
+// CD-7: names are absolute: what does not exist is not looked for below a search
+// suffix of this host.
+func TestCD7_NamesAreAbsolute(t *testing.T) {
+	s := nameserverAt(t, "127.0.0.1:0")
+	s.on("", denies(t, dns.RcodeNameError, "example. 60 IN SOA ns.example. h.example. 1 1 1 1 60"))
+	d, _ := dnsClient(t, s)
+	for _, name := range []string{"b.example", "b.example.", "host"} {
+		_, err := d.query(t.Context(), name, dns.TypeCERT, true)
+		if !errors.Is(err, ErrNoName) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := s.count("b.example. CERT"); got != 2 || s.count("host. CERT") != 1 || s.count("") != 3 {
+		t.Errorf("asked %v", s.asked)
 	}
 }
