@@ -37,6 +37,7 @@ type directory struct {
 	requests int
 	notes    []string // what is worth telling of its ways
 	reached  bool     // it let us connect and answered
+	closed   error    // why it does not show its root DSE
 }
 
 // name returns the server, and the address that was reached.
@@ -85,6 +86,9 @@ func (d *directory) ask(ctx context.Context, mail string) (err error) {
 			break
 		}
 	}
+	if err == nil && !d.found.any() {
+		return d.closed // that it has nothing there proves nothing
+	}
 	return err
 }
 
@@ -123,6 +127,9 @@ func (d *directory) open(mail string) error {
 	root, err := d.request("", ldap.ScopeBaseObject, "(objectClass=*)", "namingContexts", "defaultNamingContext")
 	if !answered(err) {
 		return fmt.Errorf("reading the naming contexts: %w", err)
+	}
+	if directoryRefuses(err) {
+		d.closed = fmt.Errorf("reading the naming contexts: %w", err)
 	}
 	d.bases = basesOf(root, mail)
 	if len(d.bases) == 0 {

@@ -76,6 +76,12 @@ func directoryAnswer(ctx context.Context, err error) Answer {
 	return AnswerBroken
 }
 
+// directoryRefuses reports whether err is a code by which a server turns us away.
+func directoryRefuses(err error) bool {
+	var code *codeError
+	return answered(err) && errors.As(err, &code) && codeAnswer(code.code) == AnswerRefused
+}
+
 // codeAnswer tells refusals from trouble.
 func codeAnswer(code uint16) Answer {
 	switch code {
