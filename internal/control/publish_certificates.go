@@ -5,16 +5,14 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"postern/internal/publish"
 	"postern/mime"
 	"postern/store"
 	"postern/trust/discovery"
-	"postern/trust/reason"
 )
-
-type publishedMail = publish.MailServer
 
 // An owner is whom a certificate is for: an address, or with the zero address a
 // whole domain.
@@ -187,51 +185,54 @@ func (v *survey) directories(ctx context.Context, domain mime.Domain, owners []o
 		v.found(f)
 		v.host(ctx, domain, d.Host)
 	}
-	if len(servers) == 0 {
-		return
-	}
-	for _, o := range owners {
-		if len(v.certificatesOf(o)) > 0 {
-			v.inDirectories(ctx, o)
-		}
+	published := slices.DeleteFunc(slices.Clone(owners), func(o owner) bool { return len(v.certificatesOf(o)) == 0 })
+	// Directories that say nothing of the first owner are not waited for again.
+	if len(servers) > 0 && len(published) > 0 && v.inDirectories(ctx, published[0]) {
+		v.each(published[1:], func(o owner) { v.inDirectories(ctx, o) })
 	}
 }
 
 // inDirectories looks for an owner's certificates in the directories, as somebody
-// does who found none in DNS.
-func (v *survey) inDirectories(ctx context.Context, o owner) {
+// does who found none in DNS, and reports whether a directory answered.
+func (v *survey) inDirectories(ctx context.Context, o owner) (answered bool) {
 	to := o.address
 	if to.IsZero() {
 		var err error
 		to, err = addressIn(string(o.domain))
 		if err != nil {
-			return
+			return true
 		}
 	}
 	f := PublishFinding{Domain: string(o.domain), What: whatDirectory, Name: o.String(), State: FoundOK, Detail: "found in the directory"}
-	r := v.FindInDirectories(ctx, discovery.Request{Address: to, Fresh: true})
+	r := v.FindInDirectories(ctx, discovery.Request{Address: to})
 	var have []string
 	for _, c := range r.Certificates {
 		have = append(have, sha256Of(c.Certificate))
+		answered = true
 	}
 	slices.Sort(have)
-	switch {
-	case r.Err != nil && r.Err.Code == reason.DiscoveryTimeout:
-		f.State, f.Detail = FoundUnanswered, r.Err.Detail
-	case !slices.Equal(slices.Compact(have), v.fingerprints(o)):
+	if !slices.Equal(slices.Compact(have), v.fingerprints(o)) {
 		f.State, f.Detail = FoundWrong, "the directory has other certificates than are to be published"
-		if len(have) == 0 {
-			f.State, f.Detail = FoundMissing, "the directory has no certificate: "+lastOutcome(r)
-		}
 		f.Hint = "load what postern publish ldif writes, or let others reach listen.ldap"
+		if !answered {
+			f.State, f.Detail, answered = notInDirectory(r)
+		}
 	}
 	v.found(f)
+	return answered
 }
 
-// lastOutcome is what the last step of a search came to.
-func lastOutcome(r discovery.Result) string {
-	if len(r.Steps) == 0 {
-		return "nobody was asked"
+// notInDirectory says why a search found nothing. A certificate is missing only
+// if every directory that others are led to says so.
+func notInDirectory(r discovery.Result) (state, detail string, answered bool) {
+	state, detail = FoundMissing, "the directory has no certificate"
+	for _, step := range slices.Backward(r.Steps) {
+		switch {
+		case step.Err != nil: // in the end the first
+			state, detail = FoundUnanswered, strings.TrimSpace(step.Server+" "+step.Outcome)
+		case step.Answer == discovery.AnswerNoEntry:
+			answered = true
+		}
 	}
-	return r.Steps[len(r.Steps)-1].Outcome
+	return state, detail, answered || state == FoundMissing
 }

@@ -214,17 +214,25 @@ func (v *survey) look(ctx context.Context, d surveyed) {
 	for _, a := range d.addresses {
 		names = append(names, owner{a, d.domain})
 	}
+	v.each(names, func(o owner) { v.certificates(ctx, o) })
+	v.ownServers(ctx, d.domain, servers, v.longest(names))
+	v.directories(ctx, d.domain, names)
+}
+
+// each looks at owners side by side, and puts what is found in the order of
+// their names.
+func (v *survey) each(owners []owner, look func(owner)) {
+	first := len(v.findings)
 	var g errgroup.Group
 	g.SetLimit(besideOthers)
-	for _, o := range names {
+	for _, o := range owners {
 		g.Go(func() error {
-			v.certificates(ctx, o)
+			look(o)
 			return nil
 		})
 	}
 	_ = g.Wait() // the functions return no error
-	v.ownServers(ctx, d.domain, servers, v.longest(names))
-	v.directories(ctx, d.domain, names)
+	slices.SortStableFunc(v.findings[first:], func(a, b PublishFinding) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func (v *survey) found(f PublishFinding) {
@@ -234,16 +242,10 @@ func (v *survey) found(f PublishFinding) {
 	v.findings = append(v.findings, f)
 }
 
-// report puts the findings in order. One thing that is wrong outweighs what was
-// not answered.
+// report sums the findings up. One thing that is wrong outweighs what was not
+// answered.
 func (v *survey) report() PublishReport {
 	r := PublishReport{Verdict: PublishedOK, Findings: v.findings}
-	slices.SortStableFunc(r.Findings, func(a, b PublishFinding) int {
-		if a.Domain != b.Domain || a.What != b.What || a.What != whatCertificate {
-			return 0 // as they were looked for
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
 	for _, f := range r.Findings {
 		switch {
 		case f.State == FoundUnanswered && r.Verdict == PublishedOK:

@@ -1,14 +1,17 @@
 package control
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"postern/internal/config"
+	"postern/internal/publish"
 	zone "postern/internal/publish/named"
 	"postern/internal/testnet"
 	"postern/mime"
@@ -148,6 +151,60 @@ func TestCD10_ServersAreFoundFromOutside(t *testing.T) {
 			}
 			equal(t, "findings", got, tt.want)
 		})
+	}
+}
+
+// A directory that says nothing has not said that nothing is there, and is not
+// waited for once for each owner.
+func TestCD10_SilentDirectoriesAreNotCalledEmpty(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer silent.Close()
+	var calls atomic.Int32
+	go func() {
+		var all []net.Conn
+		for {
+			c, err := silent.Accept()
+			if err != nil {
+				for _, c := range all {
+					c.Close()
+				}
+				return
+			}
+			calls.Add(1)
+			all = append(all, c)
+		}
+	}()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	must(t, closed.Close())
+	leaf := testnet.NewPKI(t, noon()).Root("root").Leaf("a.example").Cert
+	for name, l := range map[string]net.Listener{"silent": silent, "closed": closed} {
+		t.Run(name, func(t *testing.T) {
+			port := netip.MustParseAddrPort(l.Addr().String()).Port()
+			s := outside(t, nil, zone.Apex("a.example", mailHost), zone.A(mailHost, loopback), zone.SRV("_ldap._tcp.a.example", 0, 0, port, mailHost))
+			set := publish.Set{Options: publish.Options{Directories: []publish.Directory{{Host: mailHost, Port: port}}}}
+			owners := []owner{{domain: "a.example"}}
+			for i := range 9 {
+				a, err := mime.ParseAddress(fmt.Sprintf("alice%d@a.example", i))
+				must(t, err)
+				owners = append(owners, owner{a, "a.example"})
+			}
+			for _, o := range owners {
+				set.Certificates = append(set.Certificates, publish.Certificate{Address: o.address, Domain: o.domain, Certificate: leaf})
+			}
+			r, end, err := s.core.Outside()
+			must(t, err)
+			defer end()
+			r.Budget = time.Second
+			v := &survey{Resolver: r, at: noon(), set: &set}
+			v.directories(t.Context(), "a.example", owners)
+			equal(t, "findings", states(v.report(), whatDirectory), []string{"ok mx.a.example", "unanswered a.example"})
+			equal(t, "verdict", v.report().Verdict, PublishedUnanswered)
+		})
+	}
+	if calls.Load() > 2 { // for an address, and for the domain
+		t.Errorf("a silent directory was called %d times", calls.Load())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"postern/internal/publish"
 	"postern/mime"
 	"postern/trust/discovery"
 	"postern/trust/reason"
@@ -87,7 +88,7 @@ func (v *survey) mailServers(ctx context.Context, domain mime.Domain) {
 		v.host(ctx, domain, m.Host)
 	}
 	for _, h := range hosts {
-		if !slices.ContainsFunc(v.set.Mail, func(m publishedMail) bool { return m.Host == h }) && h != domain {
+		if !slices.ContainsFunc(v.set.Mail, func(m publish.MailServer) bool { return m.Host == h }) && h != domain {
 			v.found(PublishFinding{Domain: string(domain), What: whatMail, Name: string(h), State: FoundForeign,
 				Detail: "an MX record leads there", Hint: "take the record out, or name the host in publish.mail if it is ours"})
 		}
