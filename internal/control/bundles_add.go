@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postern/bundle"
+	"postern/internal/gateway"
 	"postern/mime"
 	"postern/store"
 )
@@ -233,15 +234,11 @@ func Interval(every time.Duration) string {
 }
 
 func checkBundleURL(b store.Bundle) error {
-	var signer *x509.Certificate
-	var err error
-	if len(b.Signer) > 0 {
-		signer, err = x509.ParseCertificate(b.Signer)
-		if err != nil {
-			return fmt.Errorf("reading the signer's certificate: %w", err)
-		}
+	source, err := gateway.BundleSource(b)
+	if err != nil {
+		return err
 	}
-	err = bundle.CheckURL(b.URL, signer)
+	err = bundle.CheckURL(source.URL, source.Signer)
 	switch {
 	case errors.Is(err, bundle.ErrPlain):
 		return invalid(err, "give an https URL, or pin who signs it with --signer: whoever sits on the way could give any anchor")

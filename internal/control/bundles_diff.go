@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"postern/bundle"
+	"postern/internal/gateway"
 	"postern/store"
 )
 
@@ -29,13 +30,11 @@ func (s *Service) diffBundle(ctx context.Context, in BundleName) (BundleDiff, er
 	if err != nil {
 		return BundleDiff{}, err
 	}
-	source := bundle.Source{URL: b.URL, Now: s.Core.Now()}
-	if len(b.Signer) > 0 {
-		source.Signer, err = x509.ParseCertificate(b.Signer)
-		if err != nil {
-			return BundleDiff{}, fmt.Errorf("reading the signer's certificate: %w", err)
-		}
+	source, err := gateway.BundleSource(b)
+	if err != nil {
+		return BundleDiff{}, err
 	}
+	source.Now = s.Core.Now()
 	fetched, err := bundle.Fetch(ctx, s.Core.Bundles, source, bundle.Validators{})
 	if err != nil {
 		kind := bundle.KindOf(err)

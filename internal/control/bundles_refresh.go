@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"time"
 
 	"postern/internal/gateway"
@@ -41,20 +42,10 @@ type BundleCertificate struct {
 }
 
 func (s *Service) refreshBundles(ctx context.Context, in BundleNames) ([]BundleRefresh, error) {
-	names := in.Names
-	err := s.Core.Store.View(ctx, func(tx store.Tx) error {
-		for _, name := range in.Names {
-			_, err := tx.Bundle(name)
-			if err != nil {
-				return bundleError(err, name)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	results, err := s.Core.RefreshBundles(ctx, in.Names)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, &Error{Kind: Negative, Message: plain(err.Error(), maxDetail), Hint: "postern bundle list shows them"}
 	}
-	results, err := s.Core.RefreshBundles(ctx, names)
 	if err != nil {
 		return nil, err
 	}

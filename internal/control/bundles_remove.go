@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -31,33 +32,71 @@ func (s *Service) removeBundle(ctx context.Context, in BundleRemoval) (removed R
 	if err != nil {
 		return RemovedBundle{}, err
 	}
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
-		b, err := tx.Bundle(in.Name)
-		if err != nil {
-			return bundleError(err, in.Name)
+	for range removalTries {
+		removed, err = s.tryRemoveBundle(ctx, in.Name, domain)
+		if !errors.Is(err, errOthersChanged) {
+			break
 		}
-		state, err := tx.BundleState(in.Name)
-		if err != nil {
-			return err
-		}
-		without, err := detach(b, domain)
-		if err != nil {
-			return err
-		}
-		removed.Lost, err = lostAnchors(tx, b, without)
-		if err != nil {
-			return err
-		}
-		removed.Bundle, removed.Gone = bundleInfo(gateway.BundleHealth{Bundle: b, State: state}, s.Core.Now()), domain == ""
-		if removed.Gone {
-			return tx.RemoveBundle(in.Name)
-		}
-		removed.Bundle = bundleInfo(gateway.BundleHealth{Bundle: without, State: state}, s.Core.Now())
-		return tx.PutBundle(without)
-	})
+	}
 	if err == nil {
 		s.Core.BundlesChanged()
 	}
+	return removed, err
+}
+
+// removalTries is how often the anchors are counted anew because they changed
+// meanwhile.
+const removalTries = 10
+
+var errOthersChanged = errors.New("the anchors change all the time: try again")
+
+// tryRemoveBundle counts what will be lost before it takes the store from all
+// others, and fails with errOthersChanged if that is no longer true then.
+func (s *Service) tryRemoveBundle(ctx context.Context, name string, domain mime.Domain) (removed RemovedBundle, err error) {
+	var before, after store.Bundle
+	var counted uint64
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		before, err = tx.Bundle(name)
+		if err != nil {
+			return bundleError(err, name)
+		}
+		after, err = detach(before, domain)
+		if err != nil {
+			return err
+		}
+		counted, err = tx.Generation()
+		if err != nil {
+			return err
+		}
+		removed.Lost, err = lostAnchors(tx, before, after)
+		return err
+	})
+	if err != nil {
+		return RemovedBundle{}, err
+	}
+	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		generation, err := tx.Generation()
+		if err != nil {
+			return err
+		}
+		if generation != counted {
+			return errOthersChanged
+		}
+		state, err := tx.BundleState(name)
+		if err != nil {
+			return err
+		}
+		told := after
+		if domain == "" {
+			told = before
+		}
+		now := s.Core.Now()
+		removed.Bundle, removed.Gone = bundleInfo(gateway.HealthOf(told, state, now), now), domain == ""
+		if removed.Gone {
+			return tx.RemoveBundle(name)
+		}
+		return tx.PutBundle(after)
+	})
 	return removed, err
 }
 

@@ -97,6 +97,59 @@ func TestTB18_RemovingABundleLeavesWhatOthersGive(t *testing.T) {
 	isRefused(t, "no bundle", err, Negative)
 }
 
+// A writerStore is a store in which no Update may read the anchors of a bundle,
+// and in which others change something before the first.
+type writerStore struct {
+	store.Store
+	t      *testing.T
+	others func(store.Tx) error
+}
+
+type writerTx struct {
+	store.Tx
+	t *testing.T
+}
+
+func (tx writerTx) BundleAnchors(name string) ([]store.BundleAnchor, store.Fingerprint, error) {
+	tx.t.Error("anchors are read while nobody else can write")
+	return tx.Tx.BundleAnchors(name)
+}
+
+func (s *writerStore) Update(ctx context.Context, f func(store.Tx) error) error {
+	if others := s.others; others != nil {
+		s.others = nil
+		err := s.Store.Update(ctx, others)
+		if err != nil {
+			return err
+		}
+	}
+	return s.Store.Update(ctx, func(tx store.Tx) error { return f(writerTx{tx, s.t}) })
+}
+
+// What goes with a bundle is counted while others may write, and anew if they do;
+// and that the bundle was stale is told.
+func TestRemovingABundleHoldsUpNobody(t *testing.T) {
+	pki := testnet.NewPKI(t, noon())
+	one, two := pki.Root("one"), pki.Root("two")
+	for _, domain := range []string{"", "a.example"} {
+		s := ours(t, "a.example")
+		bundleWith(t, s, store.Bundle{Name: "west", Attached: []store.Attachment{to("a.example", store.In)}}, one, two)
+		must(t, s.core.Store.Update(t.Context(), func(tx store.Tx) error {
+			state, err := tx.BundleState("west")
+			state.Succeeded = noon().Add(-2*time.Hour - time.Second)
+			return errors.Join(err, tx.PutBundleState("west", state))
+		}))
+		s.core.Store = &writerStore{Store: s.core.Store, t: t, others: func(tx store.Tx) error {
+			return tx.PutAnchor(store.Anchor{Source: store.ManualSource, Direction: store.In, Certificate: one.Cert.Raw, Fingerprint: store.FingerprintOf(one.Cert.Raw)})
+		}}
+		removed, err := s.RemoveBundle(t.Context(), BundleRemoval{Name: "west", Domain: domain})
+		must(t, err)
+		equal(t, "lost", removed.Lost, 1)
+		equal(t, "stale", removed.Bundle.Stale, true)
+		equal(t, "state", removed.Bundle.State, BundleStale)
+	}
+}
+
 // Ordering a bundle again changes what is named and nothing else: trust is neither
 // taken away nor given to more by that.
 func TestOrderingABundleAgain(t *testing.T) {

@@ -40,7 +40,7 @@ func (c *Core) BundleReport(ctx context.Context) ([]BundleHealth, error) {
 			if err != nil {
 				return err
 			}
-			report = append(report, healthOf(b, s, now))
+			report = append(report, HealthOf(b, s, now))
 		}
 		return nil
 	})
@@ -50,7 +50,8 @@ func (c *Core) BundleReport(ctx context.Context) ([]BundleHealth, error) {
 	return report, nil
 }
 
-func healthOf(b store.Bundle, s store.BundleState, now time.Time) BundleHealth {
+// HealthOf returns how fresh a bundle is at a time, of what is known of it.
+func HealthOf(b store.Bundle, s store.BundleState, now time.Time) BundleHealth {
 	since := s.Succeeded
 	if since.IsZero() {
 		since = b.Created

@@ -97,15 +97,27 @@ func (f *refreshing) prior(ctx context.Context) (v bundle.Validators, err error)
 }
 
 func (f *refreshing) fetch(ctx context.Context, prior bundle.Validators) (bundle.Fetched, error) {
-	source := bundle.Source{URL: f.bundle.URL, Now: f.now()}
-	if len(f.bundle.Signer) > 0 {
-		signer, err := x509.ParseCertificate(f.bundle.Signer)
-		if err != nil { // nothing can have been signed by it
-			return bundle.Fetched{}, fmt.Errorf("%w: the certificate to compare with cannot be read", bundle.ErrWrongSigner)
-		}
-		source.Signer = signer
+	source, err := BundleSource(f.bundle)
+	if err != nil {
+		return bundle.Fetched{}, err
 	}
+	source.Now = f.now()
 	return bundle.Fetch(ctx, f.fetcher, source, prior)
+}
+
+// BundleSource returns from where a bundle is fetched and who must have signed it,
+// without the time.
+func BundleSource(b store.Bundle) (bundle.Source, error) {
+	source := bundle.Source{URL: b.URL}
+	if len(b.Signer) == 0 {
+		return source, nil
+	}
+	signer, err := x509.ParseCertificate(b.Signer)
+	if err != nil { // nothing can have been signed by it
+		return bundle.Source{}, fmt.Errorf("%w: the certificate to compare with cannot be read", bundle.ErrWrongSigner)
+	}
+	source.Signer = signer
+	return source, nil
 }
 
 // take puts another set in the place of the one that counted (TB-13). All that
@@ -272,7 +284,7 @@ func (f *refreshing) fail(ctx context.Context, cause error) error {
 		return err
 	}
 	f.result.Anchors, f.result.Bad = after.Anchors, after.Bad
-	f.tellFailure(healthOf(current, after, now))
+	f.tellFailure(HealthOf(current, after, now))
 	return nil
 }
 
