@@ -62,7 +62,7 @@ func benchChunks(b *testing.B, size, chunk int) {
 }
 
 // pagesUsed returns the size of the pages and the number of transactions.
-func pagesUsed(b *testing.B, db *DB) (size int64, txid int) {
+func pagesUsed(b testing.TB, db *DB) (size int64, txid int) {
 	err := db.bolt.View(func(tx *bolt.Tx) error {
 		size, txid = tx.Size(), tx.ID()
 		return nil

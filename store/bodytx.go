@@ -4,14 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
-	bolterrors "go.etcd.io/bbolt/errors"
 )
-
-// A chunk lies alone in a bucket of its own, under chunkKey. bbolt puts several
-// records into a page and rewrites a page as a whole: chunks side by side would
-// be written again with every neighbour (docs/store.md).
-const chunkKey = "c"
 
 // A bodyUse is what one transaction did to a body.
 type bodyUse struct {
@@ -70,24 +63,16 @@ const chunkIDSize = 8 + 4
 func chunkID(id BodyID, index uint32) []byte { return u64u32(uint64(id), index) }
 
 func (t *tx) putChunk(id BodyID, index uint32, sealed []byte) error {
-	err := t.write(len(sealed))
-	if err != nil {
-		return err
+	key := chunkID(id, index)
+	if t.in(bucketBodies).Bucket(key) != nil {
+		return fmt.Errorf("chunk %d of body %d is there already", index, id)
 	}
-	b, err := t.in(bucketBodies).CreateBucket(chunkID(id, index))
-	if err != nil {
-		return err
-	}
-	return b.Put([]byte(chunkKey), sealed)
+	return t.putAlone(bucketBodies, key, sealed)
 }
 
 // chunk returns a sealed chunk in place, or nil.
 func (t *tx) chunk(id BodyID, index uint32) []byte {
-	b := t.in(bucketBodies).Bucket(chunkID(id, index))
-	if b == nil {
-		return nil
-	}
-	return b.Get([]byte(chunkKey))
+	return t.alone(bucketBodies, chunkID(id, index))
 }
 
 func (t *tx) bodyRecord(id BodyID) (bodyRecord, error) {
@@ -185,15 +170,9 @@ func (t *tx) removeBody(id BodyID, r bodyRecord) error {
 	return nil
 }
 
-// removeChunk frees the pages of a chunk without reading more than the first.
 func (t *tx) removeChunk(key []byte) error {
-	err := t.write(len(key))
-	if err != nil {
-		return err
-	}
-	err = t.in(bucketBodies).DeleteBucket(key)
-	if errors.Is(err, bolterrors.ErrBucketNotFound) {
+	if t.in(bucketBodies).Bucket(key) == nil {
 		return fmt.Errorf("%w: a chunk is missing", ErrCorrupt)
 	}
-	return err
+	return t.removeAlone(bucketBodies, key)
 }

@@ -64,8 +64,8 @@ func TestDamagedBundleSets(t *testing.T) {
 	set := NewBundleSet([]BundleAnchor{{Certificate: testCertificate(t, "c"), Policies: []string{"1.2.3"}}})
 	bundles := func(tx *bolt.Tx) *bolt.Bucket { return in(tx, bucketBundleAnchors) }
 	damages := map[string]func(tx *bolt.Tx) error{
-		"empty":   func(tx *bolt.Tx) error { return bundles(tx).Bucket([]byte("b")).Put([]byte(bundleSetKey), nil) },
-		"missing": func(tx *bolt.Tx) error { return bundles(tx).Bucket([]byte("b")).Delete([]byte(bundleSetKey)) },
+		"empty":   func(tx *bolt.Tx) error { return bundles(tx).Bucket([]byte("b")).Put([]byte(aloneKey), nil) },
+		"missing": func(tx *bolt.Tx) error { return bundles(tx).Bucket([]byte("b")).Delete([]byte(aloneKey)) },
 		"of nobody": func(tx *bolt.Tx) error {
 			_, err := bundles(tx).CreateBucket([]byte("c"))
 			return err
@@ -75,7 +75,7 @@ func TestDamagedBundleSets(t *testing.T) {
 		damages[fmt.Sprintf("octet %d", i)] = func(tx *bolt.Tx) error {
 			other := bytes.Clone(set.value)
 			other[i] ^= 4
-			return bundles(tx).Bucket([]byte("b")).Put([]byte(bundleSetKey), other)
+			return bundles(tx).Bucket([]byte("b")).Put([]byte(aloneKey), other)
 		}
 	}
 	for name, damage := range damages {

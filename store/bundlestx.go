@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"slices"
 
-	bolterrors "go.etcd.io/bbolt/errors"
-
 	"postern/mime"
 )
 
@@ -98,7 +96,7 @@ func (t *tx) RemoveBundle(name string) error {
 	if err != nil {
 		return fmt.Errorf("bundle %s: %w", name, err)
 	}
-	return errors.Join(t.remove(bucketBundleStates, []byte(name)), t.removeBundleSet(name))
+	return errors.Join(t.remove(bucketBundleStates, []byte(name)), t.removeAlone(bucketBundleAnchors, []byte(name)))
 }
 
 // BundleState implements BundleTx.
@@ -169,46 +167,12 @@ func (t *tx) PutBundleAnchors(name string, set BundleSet) error {
 	if set.value == nil {
 		set = NewBundleSet(nil)
 	}
-	err = t.putBundleSet(name, set.value)
+	err = t.putAlone(bucketBundleAnchors, []byte(name), set.value)
 	if err != nil {
 		return err
 	}
 	return t.nextGeneration()
 }
 
-// bundleSetKey is the key of a set in its bucket. As chunks do, each has one of
-// its own: one set that changes does not have the others written again.
-const bundleSetKey = "s"
-
 // bundleSet returns a set in place, or nil.
-func (t *tx) bundleSet(name string) []byte {
-	b := t.in(bucketBundleAnchors).Bucket([]byte(name))
-	if b == nil {
-		return nil
-	}
-	return b.Get([]byte(bundleSetKey))
-}
-
-func (t *tx) putBundleSet(name string, value []byte) error {
-	err := t.write(len(value))
-	if err != nil {
-		return err
-	}
-	b, err := t.in(bucketBundleAnchors).CreateBucketIfNotExists([]byte(name))
-	if err != nil {
-		return err
-	}
-	return b.Put([]byte(bundleSetKey), value)
-}
-
-func (t *tx) removeBundleSet(name string) error {
-	err := t.write(len(name))
-	if err != nil {
-		return err
-	}
-	err = t.in(bucketBundleAnchors).DeleteBucket([]byte(name))
-	if errors.Is(err, bolterrors.ErrBucketNotFound) {
-		return nil // it was never fetched
-	}
-	return err
-}
+func (t *tx) bundleSet(name string) []byte { return t.alone(bucketBundleAnchors, []byte(name)) }

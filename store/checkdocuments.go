@@ -11,7 +11,7 @@ func (c *checker) checkDocuments() error {
 		if string(k) != r.Key {
 			c.problem("document %q is stored under another key", r.Key)
 		}
-		body := c.get(bucketDocumentBodies, k)
+		body := c.alone(bucketDocumentBodies, k)
 		digest := sha256.Sum256(body)
 		if body == nil || !bytes.Equal(digest[:], r.SHA256[:]) {
 			c.problem("document %q: the body is missing, or it is another", r.Key)

@@ -22,7 +22,7 @@ func (t *tx) Document(key string) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	r.Body = bytes.Clone(t.get(bucketDocumentBodies, []byte(key)))
+	r.Body = bytes.Clone(t.alone(bucketDocumentBodies, []byte(key)))
 	r.Size = int64(len(r.Body))
 	return r.Document, nil
 }
@@ -40,7 +40,7 @@ func (t *tx) documentRecord(key string) (documentRecord, error) {
 func (t *tx) EachDocument(fn func(Document) bool) error {
 	return t.each(bucketDocuments, nil, nil, func(k, v []byte) (bool, error) {
 		r, err := decodeRecord[documentRecord](bucketDocuments, v)
-		r.Size = int64(len(t.get(bucketDocumentBodies, k)))
+		r.Size = int64(len(t.alone(bucketDocumentBodies, k)))
 		return err == nil && fn(r.Document), err
 	})
 }
@@ -59,7 +59,7 @@ func (t *tx) PutDocument(d Document) error {
 	if err != nil {
 		return err
 	}
-	return t.put(bucketDocumentBodies, []byte(d.Key), d.Body)
+	return t.putAlone(bucketDocumentBodies, []byte(d.Key), d.Body)
 }
 
 // TouchDocument implements DocumentTx.
@@ -87,5 +87,5 @@ func (t *tx) RemoveDocument(key string) error {
 	if err != nil {
 		return err
 	}
-	return t.remove(bucketDocumentBodies, []byte(key))
+	return t.removeAlone(bucketDocumentBodies, []byte(key))
 }

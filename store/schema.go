@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -32,7 +34,7 @@ const (
 	bucketBundleAnchors = "bundleanchors" // name → a bucket with one set, see decodeBundleSet
 
 	bucketDocuments      = "documents"      // key → documentRecord
-	bucketDocumentBodies = "documentbodies" // key → octets of the document
+	bucketDocumentBodies = "documentbodies" // key → a bucket with the octets of the document
 
 	bucketMailboxes    = "mailboxes"    // id u64 → mailboxRecord; sequence: last id
 	bucketMailboxNames = "mailboxnames" // address key 0 name → id u64; sequence: last UIDVALIDITY
@@ -83,9 +85,26 @@ func toSchema2(tx *bolt.Tx) error {
 	return createBuckets(tx, bucketKeyRequests, bucketDocuments, bucketDocumentBodies)
 }
 
-// toSchema3 adds trust bundles.
+// toSchema3 adds trust bundles, and gives each fetched document a bucket of its
+// own.
 func toSchema3(tx *bolt.Tx) error {
-	return createBuckets(tx, bucketBundles, bucketBundleStates, bucketBundleAnchors)
+	err := createBuckets(tx, bucketBundles, bucketBundleStates, bucketBundleAnchors)
+	if err != nil {
+		return err
+	}
+	bodies := in(tx, bucketDocumentBodies)
+	all := make(map[string][]byte) // a bucket must not change under its cursor
+	err = bodies.ForEach(func(k, v []byte) error {
+		all[string(k)] = bytes.Clone(v)
+		return nil
+	})
+	for key, body := range all {
+		err = errors.Join(err, bodies.Delete([]byte(key)), putAlone(bodies, []byte(key), body))
+	}
+	if err != nil {
+		return fmt.Errorf("moving the documents: %w", err)
+	}
+	return nil
 }
 
 func createBuckets(tx *bolt.Tx, names ...string) error {

@@ -17,7 +17,7 @@ func chunkOf(tx *bolt.Tx, id BodyID, index uint32) *bolt.Bucket {
 func changeChunk(id BodyID, index uint32, change func([]byte) []byte) func(*bolt.Tx) error {
 	return func(tx *bolt.Tx) error {
 		b := chunkOf(tx, id, index)
-		return b.Put([]byte(chunkKey), change(bytes.Clone(b.Get([]byte(chunkKey)))))
+		return b.Put([]byte(aloneKey), change(bytes.Clone(b.Get([]byte(aloneKey)))))
 	}
 }
 
@@ -25,12 +25,12 @@ func changeChunk(id BodyID, index uint32, change func([]byte) []byte) func(*bolt
 func swapChunks(a BodyID, i uint32, b BodyID, j uint32) func(*bolt.Tx) error {
 	return func(tx *bolt.Tx) error {
 		one, two := chunkOf(tx, a, i), chunkOf(tx, b, j)
-		first := bytes.Clone(one.Get([]byte(chunkKey)))
-		err := one.Put([]byte(chunkKey), bytes.Clone(two.Get([]byte(chunkKey))))
+		first := bytes.Clone(one.Get([]byte(aloneKey)))
+		err := one.Put([]byte(aloneKey), bytes.Clone(two.Get([]byte(aloneKey))))
 		if err != nil {
 			return err
 		}
-		return two.Put([]byte(chunkKey), first)
+		return two.Put([]byte(aloneKey), first)
 	}
 }
 
@@ -125,8 +125,8 @@ func TestNothingIsStoredInTheClear(t *testing.T) {
 	}
 	var first, second []byte
 	err = s.bolt.View(func(tx *bolt.Tx) error {
-		first = bytes.Clone(chunkOf(tx, 1, 0).Get([]byte(chunkKey)))
-		second = bytes.Clone(chunkOf(tx, 2, 0).Get([]byte(chunkKey)))
+		first = bytes.Clone(chunkOf(tx, 1, 0).Get([]byte(aloneKey)))
+		second = bytes.Clone(chunkOf(tx, 2, 0).Get([]byte(aloneKey)))
 		return nil
 	})
 	if err != nil || bytes.Equal(first, second) {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"time"
 
 	"postern/trust/discovery"
 	"postern/trust/evidence"
@@ -11,19 +10,19 @@ import (
 // foundKey names the document of what discovery found, which no URL is.
 const foundKey = "discovery"
 
-// foundDocument keeps what discovery found in the store.
-type foundDocument struct{ Documents }
+// foundDocument keeps what discovery found in the store of a Core.
+type foundDocument struct{ *Core }
 
 var _ discovery.Cache = foundDocument{}
 
 // Load implements discovery.Cache.
 func (d foundDocument) Load(ctx context.Context) ([]byte, error) {
-	found, _, err := d.Documents.Load(ctx, foundKey)
+	found, _, err := Documents{d.Store}.Load(ctx, foundKey)
 	return found.Body, err
 }
 
 // Save implements discovery.Cache.
 func (d foundDocument) Save(ctx context.Context, document []byte) error {
-	now := time.Now()
-	return d.Documents.Save(ctx, evidence.Stored{Key: foundKey, Body: document, Fetched: now, Expires: now, Used: now})
+	now := d.Now()
+	return Documents{d.Store}.Save(ctx, evidence.Stored{Key: foundKey, Body: document, Fetched: now, Expires: now, Used: now})
 }

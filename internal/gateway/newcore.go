@@ -76,7 +76,7 @@ func (c *Core) setNetwork(cfg *config.Config, log *slog.Logger) error {
 	dns.Network, dns.Port = network, uint16(cfg.DNS.Port)
 	client := &fetch.Client{Network: network, Lookup: dns.LookupHost, Roots: roots}
 	c.dns = dns
-	c.found = &discovery.Resolver{DNS: dns, Network: network, Fetcher: client, Cache: foundDocument{Documents{c.Store}}, Log: log}
+	c.found = &discovery.Resolver{DNS: dns, Network: network, Fetcher: client, Cache: foundDocument{c}, Log: log}
 	c.keeper = &evidence.Keeper{Fetcher: client, Cache: Documents{c.Store}, Budget: cfg.Trust.Wait, Log: log}
 	c.Finder, c.Evidence, c.Bundles = c.found, c.keeper, client
 	c.Sender = &smtp.Relay{
