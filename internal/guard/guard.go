@@ -42,14 +42,22 @@ func (p Policy) control(_, address string, _ syscall.RawConn) error {
 func (p Policy) Check(a netip.Addr) error {
 	a = a.Unmap().WithZone("")
 	switch {
+	case metadata(a):
 	case private(a):
 		if p.AllowPrivate {
 			return nil
 		}
-	case a.IsValid() && !special(a):
+	case a.IsGlobalUnicast() && !special(a):
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrForbidden, a)
+}
+
+// metadata reports the addresses at which clouds hand out credentials to whoever
+// asks from inside, where they are not link-local: those of Azure, Amazon, Google
+// and Alibaba. No closed network has a use for them.
+func metadata(a netip.Addr) bool {
+	return within(a, "168.63.129.16/32", "fd00:ec2::254/128", "fd20:ce::254/128", "100.100.100.200/32")
 }
 
 // private reports loopback and private networks (RFC 1918, RFC 4193, RFC 6598).
@@ -58,13 +66,13 @@ func private(a netip.Addr) bool {
 }
 
 // special reports addresses that are nobody's in particular, and those that
-// carry an IPv4 address inside, which could be any (RFC 6890).
+// carry an IPv4 address inside, which could be any (RFC 6890, RFC 7526). Of IPv6
+// all that is assigned for global unicast is in one block (RFC 4291 §2.4).
 func special(a netip.Addr) bool {
-	return !a.IsGlobalUnicast() || within(a,
-		"0.0.0.0/8", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24",
+	return a.Is6() && !within(a, "2000::/3") || within(a,
+		"0.0.0.0/8", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
 		"203.0.113.0/24", "240.0.0.0/4",
-		"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16",
-		"3fff::/20", "5f00::/16", "fec0::/10")
+		"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 }
 
 func within(a netip.Addr, prefixes ...string) bool {

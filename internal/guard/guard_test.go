@@ -40,6 +40,21 @@ func TestCheck(t *testing.T) {
 		{"2002:7f00:1::", false, false},
 		{"2001:0:7f00:1::", false, false},
 		{"::7f00:1", false, false},
+		{"::ffff:0:127.0.0.1", false, false},
+		{"64:ff9b:1::7f00:1", false, false},
+		{"192.88.99.1", false, false},
+		{"fec0::1", false, false},
+		{"5f00::1", false, false},
+		{"4000::1", false, false},
+		{"1fff:ffff::1", false, false},
+		{"2a00:1450::1", true, true},
+		{"168.63.129.16", false, false},
+		{"168.63.129.17", true, true},
+		{"100.100.100.200", false, false},
+		{"::ffff:100.100.100.200", false, false},
+		{"fd00:ec2::254", false, false},
+		{"fd20:ce::254", false, false},
+		{"fd20:ce::255", false, true},
 	} {
 		a := netip.MustParseAddr(c.address)
 		for _, p := range []Policy{{}, {AllowPrivate: true}} {
