@@ -85,3 +85,18 @@ func TestCD23_DeadServersShareTheTime(t *testing.T) {
 	r.Budget = 3 * time.Second // two of them for directories
 	check(t, ask(t, r, alice), reason.OK, place{"alice", discovery.LDAPAddress})
 }
+
+// A directory that had less than its time to let us connect, since others had
+// taken it, has not shown that it is dead; one that had it all has.
+func TestCD31_HastyConnectionsMarkNoDirectory(t *testing.T) {
+	w := newWorld(t)
+	w.ldap(t, 0, blackHole(t))
+	r := w.resolver(t)
+	r.Budget = 3 * time.Second // of which a connection has less than two
+	check(t, ask(t, r, alice), reason.NoCertificate)
+	w.pass(time.Second)
+	got := ask(t, r, "bob@b.example")
+	if s := ldapSteps(got)[0]; s.Cached || !strings.Contains(s.Outcome, "connecting") {
+		t.Errorf("step %+v", s)
+	}
+}

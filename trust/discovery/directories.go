@@ -47,7 +47,7 @@ func (f *finder) services(ctx context.Context) ([]SRV, time.Duration) {
 
 // search asks the directories for one name and reports whether to stop here.
 func (f *finder) search(ctx context.Context, source Source, mail string, servers []SRV, left time.Duration, next string) bool {
-	w := walk{Resolver: f.Resolver, servers: servers, mail: mail, fresh: f.fresh, began: f.began, left: left}
+	w := walk{Resolver: f.Resolver, domain: f.addr.Domain(), servers: servers, mail: mail, fresh: f.fresh, began: f.began, left: left}
 	l, how, err := f.shelf.get(ctx, shelfKey(ofDirectories, f.addr.Domain().String(), mail), f.fresh, f.share(walkShare), w.run)
 	if err != nil {
 		f.notAsked(source, mailFilter(mail), "no directory answered in time", err)

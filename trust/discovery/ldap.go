@@ -2,8 +2,10 @@ package discovery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +39,7 @@ type directory struct {
 	requests int
 	notes    []string // what is worth telling of its ways
 	reached  bool     // it let us connect and answered
+	patient  bool     // it had all of connectTime to let us
 	closed   error    // why it does not show its root DSE
 }
 
@@ -92,17 +95,18 @@ func (d *directory) ask(ctx context.Context, mail string) (err error) {
 	return err
 }
 
-// dial connects to the first address that lets us.
+// dial connects to the first address that lets us. What the look-up of the
+// addresses takes is not the server's fault.
 func (d *directory) dial(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, d.connect)
-	defer cancel()
-	addrs, err := d.dns.addresses(ctx, d.server.Target)
+	addrs, err := d.addresses(ctx)
 	if err != nil {
 		return err
 	}
-	addrs = addrs[:min(len(addrs), ldapAddresses)]
+	ctx, cancel := context.WithTimeout(ctx, d.connect)
+	defer cancel()
+	end, _ := ctx.Deadline()
+	d.patient = time.Until(end) > connectTime-10*time.Millisecond
 	for i, a := range addrs {
-		end, _ := ctx.Deadline()
 		dialer := d.network.Dialer(max(time.Until(end)/time.Duration(len(addrs)-i), time.Millisecond))
 		d.raw, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(a.String(), strconv.Itoa(int(d.server.Port))))
 		if err == nil {
@@ -110,6 +114,22 @@ func (d *directory) dial(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("connecting: %w", err)
+}
+
+func (d *directory) addresses(ctx context.Context) ([]netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.connect)
+	defer cancel()
+	addrs, err := d.dns.addresses(ctx, d.server.Target)
+	return addrs[:min(len(addrs), ldapAddresses)], err
+}
+
+// tells reports whether what came of asking says anything about the server: not
+// if DNS did not say where it is, nor if it had less than its time to answer.
+func (d *directory) tells(err error) bool {
+	var lookup *DNSError
+	var network net.Error
+	hasty := d.raw == nil && !d.patient && errors.As(err, &network) && network.Timeout()
+	return !errors.As(err, &lookup) && !hasty
 }
 
 // open binds as nobody (CD-26) and reads from the root DSE where to search for mail.

@@ -198,7 +198,7 @@ func TestTablesOfTheDeadAreBounded(t *testing.T) {
 	}
 	var s deadServers
 	for i := range maxDeadServers + 100 {
-		s.tell(SRV{Target: fmt.Sprint(i), Port: 389}, moment, false, AnswerTimeout, errClosed)
+		s.tell(serverKey{target: fmt.Sprint(i)}, deadServer{moment, AnswerTimeout, errClosed}, false)
 	}
 	if len(s.all) != maxDeadServers {
 		t.Errorf("%d servers", len(s.all))

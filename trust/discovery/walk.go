@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"postern/mime"
 )
 
 // Bounds on the directories of one domain.
@@ -30,7 +32,8 @@ const (
 // until one has certificates (CD-23, CD-24, CD-31).
 type walk struct {
 	*Resolver
-	servers []SRV // in order
+	domain  mime.Domain // whose directories they are
+	servers []SRV       // in order
 	mail    string
 	fresh   bool
 	began   time.Time     // the look-up that this is for
@@ -41,7 +44,7 @@ type walk struct {
 // run returns what was learnt, and for how long to keep it.
 func (w *walk) run(ctx context.Context) learnt {
 	w.learnt.asked = w.now()
-	servers := w.Resolver.servers.last(w.servers, w.learnt.asked)
+	servers := w.Resolver.servers.last(w.domain, w.servers, w.learnt.asked)
 	for i, s := range servers {
 		if w.pass(ctx, s) {
 			continue
@@ -56,7 +59,8 @@ func (w *walk) run(ctx context.Context) learnt {
 }
 
 // pass records a server that is not asked, because it was dead not long ago or
-// there is no time left, and reports whether it is not.
+// there is no time left, and reports whether it is not. One that was dead for an
+// earlier look-up may be back: that nothing is found then is not known.
 func (w *walk) pass(ctx context.Context, s SRV) bool {
 	step := Step{Query: mailFilter(w.mail), Server: fmt.Sprintf("%s:%d", s.Target, s.Port), Then: nextServer}
 	if ctx.Err() != nil {
@@ -66,7 +70,7 @@ func (w *walk) pass(ctx context.Context, s SRV) bool {
 		return true
 	}
 	now := w.now()
-	d, dead := w.Resolver.servers.dead(s, now)
+	d, dead := w.Resolver.servers.dead(w.key(s), now)
 	earlier := d.since.Before(w.began)
 	if !dead || w.fresh && earlier {
 		return false
@@ -74,6 +78,9 @@ func (w *walk) pass(ctx context.Context, s SRV) bool {
 	step.Cached, step.Age, step.Answer, step.Err = earlier, now.Sub(d.since), d.answer, d.err
 	step.Left = notAskedFor - step.Age
 	step.Outcome = "not asked: it gave no answer " + seconds(step.Age) + " ago"
+	if earlier {
+		w.learnt.temporary = fmt.Errorf("the directory %s was not asked, since it gave no answer %s ago: %w", step.Server, seconds(step.Age), d.err)
+	}
 	w.learnt.steps = append(w.learnt.steps, step)
 	return true
 }
@@ -104,8 +111,8 @@ func (w *walk) ask(ctx context.Context, s SRV, rest int) {
 	case ctx.Err() != nil: // cut short, which proves nothing
 		w.learnt.temporary = ctx.Err()
 	}
-	if ctx.Err() == nil {
-		w.Resolver.servers.tell(s, w.now(), d.reached, step.Answer, err)
+	if ctx.Err() == nil && d.tells(err) {
+		w.Resolver.servers.tell(w.key(s), deadServer{w.now(), step.Answer, err}, d.reached)
 	}
 	w.learnt.questions += d.requests
 	w.learnt.haul = d.found
@@ -139,7 +146,15 @@ const (
 // deadServers is ready.
 type deadServers struct {
 	mu  sync.Mutex
-	all map[string]deadServer
+	all map[serverKey]deadServer
+}
+
+// A serverKey is a server of a domain. Strangers say which servers are theirs:
+// what was learnt for one domain says nothing about the server for another.
+type serverKey struct {
+	domain mime.Domain
+	target string // in lower case
+	port   uint16
 }
 
 type deadServer struct {
@@ -148,24 +163,29 @@ type deadServer struct {
 	err    error
 }
 
-func serverKey(s SRV) string { return fmt.Sprintf("%s:%d", strings.ToLower(s.Target), s.Port) }
+func keyOf(domain mime.Domain, s SRV) serverKey {
+	return serverKey{domain, strings.ToLower(s.Target), s.Port}
+}
+
+func (w *walk) key(s SRV) serverKey { return keyOf(w.domain, s) }
 
 // dead reports whether a server could not be reached not long ago.
-func (d *deadServers) dead(s SRV, now time.Time) (deadServer, bool) {
+func (d *deadServers) dead(key serverKey, now time.Time) (deadServer, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	was, ok := d.all[serverKey(s)]
+	was, ok := d.all[key]
 	age := now.Sub(was.since)
 	return was, ok && 0 <= age && age < notAskedFor
 }
 
-// last returns the servers with those behind that were dead not long ago.
-func (d *deadServers) last(servers []SRV, now time.Time) []SRV {
+// last returns the servers of a domain with those behind that were dead not long
+// ago.
+func (d *deadServers) last(domain mime.Domain, servers []SRV, now time.Time) []SRV {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var live, dead []SRV
 	for _, s := range servers {
-		was, ok := d.all[serverKey(s)]
+		was, ok := d.all[keyOf(domain, s)]
 		age := now.Sub(was.since)
 		if ok && 0 <= age && age < askedLastFor {
 			dead = append(dead, s)
@@ -177,24 +197,23 @@ func (d *deadServers) last(servers []SRV, now time.Time) []SRV {
 }
 
 // tell takes note of how it went with a server.
-func (d *deadServers) tell(s SRV, now time.Time, reached bool, a Answer, err error) {
+func (d *deadServers) tell(key serverKey, how deadServer, reached bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key := serverKey(s)
-	if reached || a != AnswerTimeout && a != AnswerUnreachable {
+	if reached || how.answer != AnswerTimeout && how.answer != AnswerUnreachable {
 		delete(d.all, key)
 		return
 	}
 	if d.all == nil {
-		d.all = map[string]deadServer{}
+		d.all = map[serverKey]deadServer{}
 	}
 	for other, was := range d.all {
 		if len(d.all) < maxDeadServers {
 			break
 		}
-		if now.Sub(was.since) >= askedLastFor || len(d.all) == maxDeadServers {
+		if how.since.Sub(was.since) >= askedLastFor || len(d.all) == maxDeadServers {
 			delete(d.all, other)
 		}
 	}
-	d.all[key] = deadServer{now, a, err}
+	d.all[key] = how
 }
