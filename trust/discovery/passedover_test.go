@@ -1,0 +1,66 @@
+package discovery_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"postern/internal/testnet"
+	"postern/trust/discovery"
+	"postern/trust/reason"
+)
+
+// CD-31: a directory that was dead for an earlier look-up may be back. Until it
+// has been asked again nobody knows that it has nothing, and nothing is refused.
+func TestCD31_DirectoryThatIsPassedOverRefusesNobody(t *testing.T) {
+	ca := newAuthority(t)
+	dead := testnet.DeadPort(t)
+	w := newWorld(t)
+	w.ldap(t, 0, dead)
+	r := w.resolver(t)
+	check(t, ask(t, r, alice), reason.NoCertificate) // it was asked
+	w.pass(time.Second)
+	got := ask(t, r, "bob@b.example")
+	check(t, got, reason.DiscoveryTimeout)
+	if s := ldapSteps(got)[0]; !s.Cached || !strings.Contains(s.Outcome, "not asked") {
+		t.Errorf("step %+v", s)
+	}
+	live := (&server{entries: map[string][]string{"bob@b.example": raw(ca.leaf("bob"))}}).startAt(t, dead)
+	defer live.stop()
+	w.pass(time.Minute)
+	check(t, ask(t, r, "bob@b.example"), reason.OK, place{"bob", discovery.LDAPAddress})
+}
+
+// What one domain's look-ups learnt of a server says nothing about it to another:
+// a stranger may name the directory of anybody.
+func TestCD31_NoDomainMarksTheDirectoryOfAnother(t *testing.T) {
+	ca := newAuthority(t)
+	port := testnet.DeadPort(t)
+	w := newWorld(t)
+	w.ldap(t, 0, port)
+	w.put(t, "_ldap._tcp.evil.example. 3600 IN SRV 0 0 "+port[strings.LastIndex(port, ":")+1:]+" ldap.b.example.")
+	r := w.resolver(t)
+	check(t, ask(t, r, "x@evil.example"), reason.NoCertificate)
+	live := (&server{entries: map[string][]string{alice: raw(ca.leaf("alice"))}}).startAt(t, port)
+	defer live.stop()
+	w.pass(time.Second)
+	check(t, ask(t, r, alice), reason.OK, place{"alice", discovery.LDAPAddress})
+}
+
+// That DNS did not say where a directory is does not make it dead.
+func TestCD31_SilenceOfDNSMarksNoDirectory(t *testing.T) {
+	ca := newAuthority(t)
+	live := (&server{entries: map[string][]string{"bob@b.example": raw(ca.leaf("bob"))}}).start(t)
+	w := newWorld(t)
+	w.ldap(t, 0, live.addr)
+	w.fail("ldap.b.example. A", -1)
+	w.fail("ldap.b.example. AAAA", -1)
+	r := w.resolver(t)
+	r.DNS.TryTimeout = 30 * time.Second // so that the look-up is cut short, and nothing kept
+	r.Budget = 3 * time.Second
+	check(t, ask(t, r, alice), reason.DiscoveryTimeout)
+	w.fail("ldap.b.example. A", 0)
+	w.fail("ldap.b.example. AAAA", 0)
+	w.pass(time.Second)
+	check(t, ask(t, r, "bob@b.example"), reason.OK, place{"bob", discovery.LDAPAddress})
+}
