@@ -116,7 +116,7 @@ func putImported(tx store.Tx, k *store.Key, leaf *x509.Certificate) error {
 	if err != nil {
 		return err
 	}
-	err = checkPatientKey(tx, k.Owner, leaf)
+	err = checkPatientKey(tx, *k)
 	if err != nil {
 		return err
 	}

@@ -44,8 +44,12 @@ func (s *Service) retireCertificate(ctx context.Context, in Retire) (answer Reti
 			return &Error{Kind: Negative, Message: "the certificate is retired already", Hint: "--undo takes it back into use"}
 		case in.Undo:
 			k.Retired = time.Time{}
+			err = checkPatientKey(tx, k)
 		default:
 			k.Retired = now
+		}
+		if err != nil {
+			return err
 		}
 		err = tx.PutKey(k)
 		if err != nil {

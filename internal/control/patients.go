@@ -42,8 +42,8 @@ func (s *Service) setPatient(ctx context.Context, in PatientOrder) (None, error)
 }
 
 // checkPatient refuses an address that a patient is to control unless it has
-// certificates of its own to sign and to be encrypted to, and none that speaks for
-// its whole domain (BB-35).
+// certificates of its own to sign and to be encrypted to, and none, now or later,
+// that speaks for others as well (BB-35).
 func checkPatient(tx store.Tx, address mime.Address, now time.Time) error {
 	keys, err := tx.KeysOf(address.Key())
 	if err != nil {
@@ -52,14 +52,16 @@ func checkPatient(tx store.Tx, address mime.Address, now time.Time) error {
 	var uses []trust.Purpose
 	for _, k := range keys {
 		c, err := x509.ParseCertificate(k.Certificate)
-		if err != nil || stateOf(k, c, now) != StateInUse {
+		if err != nil || !k.Retired.IsZero() || now.After(c.NotAfter) {
 			continue
 		}
-		if ofDomain(c, address) {
-			return &Error{Kind: Negative, Message: fmt.Sprintf("a certificate of %s speaks for its whole domain", address),
+		if !namesAlone(c, address) {
+			return &Error{Kind: Negative, Message: fmt.Sprintf("a certificate of %s speaks for its domain or for others as well", address),
 				Hint: fmt.Sprintf("a patient's address has its own: postern cert retire %s", k.Fingerprint.String()[:16])}
 		}
-		uses = append(uses, usesOf(c)...)
+		if stateOf(k, c, now) == StateInUse {
+			uses = append(uses, usesOf(c)...)
+		}
 	}
 	for _, need := range []struct {
 		use  trust.Purpose
@@ -74,11 +76,12 @@ func checkPatient(tx store.Tx, address mime.Address, now time.Time) error {
 	return nil
 }
 
-// ofDomain reports whether a certificate speaks for an address by its domain
-// alone.
-func ofDomain(c *x509.Certificate, address mime.Address) bool {
-	by, bound := trust.Binds(c, address, trust.V12)
-	return bound && by == trust.ByDomain
+// namesAlone reports whether the subjectAltName of a certificate has an address
+// and nothing else that it could speak for. Whatever profile we judge others by,
+// they may judge it by any.
+func namesAlone(c *x509.Certificate, address mime.Address) bool {
+	by, bound := trust.Binds(c, address, trust.V13)
+	return bound && by == trust.ByAddress
 }
 
 // isPatient reports whether a patient controls an owner of keys.
@@ -97,18 +100,22 @@ func isPatient(tx store.Tx, owner string) (bool, error) {
 	return a.Patient, err
 }
 
-// checkPatientKey refuses a certificate of the domain for a patient's address.
-func checkPatientKey(tx store.Tx, owner string, leaf *x509.Certificate) error {
-	patient, err := isPatient(tx, owner)
+// checkPatientKey refuses a certificate for a patient's address that others share.
+func checkPatientKey(tx store.Tx, k store.Key) error {
+	patient, err := isPatient(tx, k.Owner)
 	if err != nil || !patient {
 		return err
 	}
-	address, err := mime.ParseAddress(owner)
+	address, err := mime.ParseAddress(k.Owner)
 	if err != nil {
 		return err
 	}
-	if ofDomain(leaf, address) {
-		return &Error{Kind: Invalid, Message: fmt.Sprintf("the certificate speaks for the whole domain of %s, which is a patient's address", address),
+	leaf, err := x509.ParseCertificate(k.Certificate)
+	if err != nil {
+		return err
+	}
+	if !namesAlone(leaf, address) {
+		return &Error{Kind: Invalid, Message: fmt.Sprintf("the certificate speaks for the domain or for others beside %s, which is a patient's address", address),
 			Hint: "its subjectAltName must hold exactly " + address.String()}
 	}
 	return nil

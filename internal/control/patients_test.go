@@ -7,6 +7,7 @@ import (
 
 	"postern/internal/testnet"
 	"postern/store"
+	"postern/trust"
 )
 
 // BB-35: an address that a patient controls has certificates of its own, to sign
@@ -37,7 +38,11 @@ func TestBB35_TB22_PatientsHaveTheirOwnCertificates(t *testing.T) {
 		"another's":         {[]key{{"bob@a.example", root.Leaf("bob@a.example"), false}}, Negative},
 		"of its domain":     {[]key{{"alice@a.example", domain, false}}, Negative},
 		"and of its domain": {[]key{{"alice@a.example", good, false}, {"alice@a.example", domain, false}}, Negative},
-		"and retired":       {[]key{{"alice@a.example", good, false}, {"alice@a.example", domain, true}}, ""},
+		"and its domain later": {[]key{{"alice@a.example", good, false},
+			{"alice@a.example", root.Leaf("a.example", testnet.Valid(time.Hour, 2*time.Hour)), false}}, Negative},
+		"with its domain": {[]key{{"alice@a.example", own(testnet.SAN([]string{"alice@a.example"}, []string{"a.example"})), false}}, Negative},
+		"with another":    {[]key{{"alice@a.example", own(testnet.SAN([]string{"alice@a.example", "bob@a.example"}, nil)), false}}, Negative},
+		"and retired":     {[]key{{"alice@a.example", good, false}, {"alice@a.example", domain, true}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := ours(t, "a.example")
@@ -66,8 +71,16 @@ func TestBB35_TB22_PatientsHaveTheirOwnCertificates(t *testing.T) {
 			all, err := s.Accounts(t.Context())
 			must(t, err)
 			equal(t, "patient", all[0].Patient, true)
-			_, err = s.ImportCertificates(t.Context(), importOf(t, "alice@a.example", domain))
-			isRefused(t, "the domain's certificate for a patient", err, Invalid)
+			s.core.Profile = trust.V12 // which lets one certificate have several names
+			for name, id := range map[string]*testnet.Identity{
+				"the domain's": domain,
+				"dual":         own(testnet.SAN([]string{"alice@a.example"}, []string{"a.example"})),
+			} {
+				_, err = s.ImportCertificates(t.Context(), importOf(t, "alice@a.example", id))
+				isRefused(t, name, err, Invalid)
+			}
+			_, err = s.RetireCertificate(t.Context(), Retire{SHA256: sha256Of(domain.Cert), Undo: true})
+			isRefused(t, "the domain's again, if there", err, map[bool]Kind{true: Invalid, false: Negative}[name == "and retired"])
 			must(t, s.SetPatient(t.Context(), "alice@a.example", false))
 		})
 	}
