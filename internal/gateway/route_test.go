@@ -1,6 +1,10 @@
 package gateway
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,5 +55,40 @@ func TestCD12_WhatWasFoundEarlierAloneRefusesNothing(t *testing.T) {
 		a.run()
 		equal(t, name, a.states(id), []string{"bob@b.example " + c.state})
 		equal(t, name+": asked", asked, c.asked)
+	}
+}
+
+// A recipient whose domain does not answer holds up none of the same message: all
+// are looked up at once, however many there are.
+func TestRecipientsAreLookedUpSideBySide(t *testing.T) {
+	w := newWorld(t)
+	a := w.site("a.example")
+	a.accounts("alice@a.example")
+	const silent = 100
+	var waiting sync.WaitGroup
+	waiting.Add(silent + 1)
+	all := make(chan struct{})
+	go func() { waiting.Wait(); close(all) }()
+	w.find = func(r discovery.Request) (discovery.Result, bool) {
+		waiting.Done()
+		select {
+		case <-all: // nobody gets on before everybody has begun
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s is looked up alone", r.Address)
+		}
+		if r.Address.Domain() == "b.example" {
+			return published(w.root.Leaf("b.example")), true
+		}
+		return discovery.Result{Err: reason.New(reason.DiscoveryTimeout, "silence")}, true
+	}
+	to := make([]string, silent, silent+1)
+	for i := range to {
+		to[i] = fmt.Sprintf("r%d@dead.example", i)
+	}
+	to = append(to, "bob@b.example")
+	id := a.submit(message("alice@a.example", strings.Join(to, ">, <")), "alice@a.example", to...)
+	a.run()
+	if states := a.states(id); !slices.Contains(states, "bob@b.example relayed") || len(states) != silent+1 {
+		t.Errorf("%d states, %q…", len(states), states[:2])
 	}
 }
