@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/x509"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -39,16 +38,6 @@ type bundleMetadata struct {
 type badCertificate struct {
 	Index  int    `json:"index"`
 	Reason string `json:"reason"`
-}
-
-// isBundleFile reports whether an argument that is a bundle's name or a file is
-// the latter: standard input, a path, or a file whose name has an extension.
-func isBundleFile(argument string) bool {
-	if argument == "-" || strings.ContainsRune(argument, os.PathSeparator) {
-		return true
-	}
-	_, err := os.Stat(argument)
-	return err == nil && strings.Contains(argument, ".")
 }
 
 func (inv *invocation) readBundle(file string) (*bundle.Bundle, error) {
