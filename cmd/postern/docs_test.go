@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,42 @@ func TestScriptQuickstart(t *testing.T) {
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(commands), 0o600))
 	}
 	testscript.Run(t, p)
+}
+
+// The list at the head of the quickstart is what its sections have a new
+// administrator type, from nothing to a domain that is published, trusted, and
+// keeps its community's bundle fresh: ten commands at most.
+func TestQuickstartIsTenCommands(t *testing.T) {
+	text, err := os.ReadFile(quickstart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, _ := strings.Cut(string(text), "## 1. Build")
+	way, _, ok := strings.Cut(rest, "## 8. ")
+	if !ok {
+		t.Fatal("the quickstart has other sections")
+	}
+	var list, typed []string
+	for line := range strings.Lines(head) {
+		command, ok := strings.CutPrefix(strings.TrimSpace(line), "$ ")
+		if ok {
+			list = append(list, command)
+		}
+	}
+	for line := range strings.Lines(shellBlocks(way)) {
+		command, _, _ := strings.Cut(strings.TrimSpace(line), " 2>")
+		if strings.HasPrefix(command, "postern ") {
+			typed = append(typed, command)
+		}
+	}
+	if diff := cmp.Diff(list, typed); diff != "" || len(list) > 10 {
+		t.Errorf("%d commands (-list +sections): %s", len(list), diff)
+	}
+	for _, needed := range []string{"postern init", "postern publish check", "postern bundle add", "postern bundle refresh"} {
+		if !slices.ContainsFunc(list, func(c string) bool { return strings.HasPrefix(c, needed) }) {
+			t.Errorf("%q is not among them", needed)
+		}
+	}
 }
 
 // TestScriptPages runs what the other pages of docs tell their reader to type.
