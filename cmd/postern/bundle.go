@@ -18,3 +18,16 @@ func printCertificate(w io.Writer, label string, c control.BundleCertificate) {
 	}
 	fmt.Fprintln(w)
 }
+
+// printBundleFields prints what is to be told of a bundle, without what is empty,
+// and its anchors.
+func (inv *invocation) printBundleFields(fields []field, anchors []control.BundleCertificate) {
+	for _, f := range fields {
+		if f.value != "" {
+			fmt.Fprintf(inv.stdout, "%-12s %s\n", f.label+":", f.value)
+		}
+	}
+	for _, c := range anchors {
+		printCertificate(inv.stdout, "", c)
+	}
+}

@@ -107,16 +107,7 @@ func (inv *invocation) signBundle(certificates []*x509.Certificate, metadata []b
 
 // readBundleSigner reads the certificate and the key that a bundle is signed by.
 func (inv *invocation) readBundleSigner(file, passwordFile string) (cms.Signer, error) {
-	data, err := inv.readInput(file, keyfile.MaxFile)
-	if err != nil {
-		return cms.Signer{}, err
-	}
-	pairs, err := keyfile.Read(data, func() ([]byte, error) {
-		if file == "-" && passwordFile == "" {
-			return nil, usagef("give its password with --password-file", "the file came on standard input, so the password cannot")
-		}
-		return inv.password(passwordFile, "password of "+file, false)
-	})
+	pairs, _, err := inv.readPairs(file, passwordFile)
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage):

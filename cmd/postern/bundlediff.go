@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
-	"slices"
 
 	"postern/bundle"
 	"postern/internal/control"
@@ -32,14 +30,7 @@ func (inv *invocation) diffStoredBundle(ctx context.Context, name string) error 
 			return inv.printJSON(diff)
 		}
 		fmt.Fprintf(inv.stdout, "%s  %s there: %d would come, %d would go\n", name, anchors(diff.Anchors), len(diff.Added), len(diff.Removed))
-		for _, part := range []struct {
-			label string
-			all   []control.BundleCertificate
-		}{{"comes: ", diff.Added}, {"goes: ", diff.Removed}, {"other policies: ", diff.Policies}} {
-			for _, c := range part.all {
-				printCertificate(inv.stdout, part.label, c)
-			}
-		}
+		inv.printBundleChanges(diff.BundleChanges, "comes: ", "goes: ")
 		if diff.Bad > 0 {
 			inv.warn([]string{fmt.Sprintf("certificates that cannot be read: %d", diff.Bad)})
 		}
@@ -49,14 +40,9 @@ func (inv *invocation) diffStoredBundle(ctx context.Context, name string) error 
 
 // A bundleFilesDiff is what differs between two bundles in files.
 type bundleFilesDiff struct {
-	Before  string                      `json:"before"`
-	After   string                      `json:"after"`
-	Added   []control.BundleCertificate `json:"added"`
-	Removed []control.BundleCertificate `json:"removed"`
-	// Policies are anchors that stay and ask for other policies; each has those of
-	// afterwards.
-	Policies []control.BundleCertificate `json:"policies_changed"`
-	Anchors  int                         `json:"anchors"` // afterwards
+	Before string `json:"before"`
+	After  string `json:"after"`
+	control.BundleChanges
 	// Signers are those of before and afterwards, where they are not the same.
 	SignerBefore string `json:"signer_before,omitempty"`
 	SignerAfter  string `json:"signer_after,omitempty"`
@@ -71,31 +57,30 @@ func (inv *invocation) diffBundleFiles(before, after string) error {
 	if err != nil {
 		return err
 	}
-	return inv.printBundleDiff(compareBundles(before, a, after, b))
-}
-
-func compareBundles(before string, a *bundle.Bundle, after string, b *bundle.Bundle) bundleFilesDiff {
-	added, removed := bundle.Diff(a.Certificates(), b.Certificates())
-	d := bundleFilesDiff{
-		Before: before, After: after, Anchors: len(b.Anchors), Policies: []control.BundleCertificate{},
-		Added: describeAnchors(anchorsOf(b, added)), Removed: describeAnchors(anchorsOf(a, removed)),
-	}
-	for _, change := range bundle.DiffPolicies(a.Anchors, b.Anchors) {
-		d.Policies = append(d.Policies, describeAnchors([]bundle.Anchor{{Certificate: change.Certificate, Policies: change.After}})...)
-	}
+	d := bundleFilesDiff{Before: before, After: after, BundleChanges: control.CompareBundles(a, b)}
 	if was, is := signerName(a), signerName(b); was != is {
 		d.SignerBefore, d.SignerAfter = was, is
 	}
-	return d
+	if inv.json {
+		return inv.printJSON(d)
+	}
+	fmt.Fprintf(inv.stdout, "%s  %s: %d came, %d went\n", d.After, anchors(d.Anchors), len(d.Added), len(d.Removed))
+	inv.printBundleChanges(d.BundleChanges, "came: ", "went: ")
+	if d.SignerBefore != d.SignerAfter {
+		fmt.Fprintf(inv.stdout, "  signed by %s, before by %s\n", d.SignerAfter, d.SignerBefore)
+	}
+	return nil
 }
 
-// anchorsOf returns the anchors of a bundle that have some certificates.
-func anchorsOf(b *bundle.Bundle, certificates []*x509.Certificate) []bundle.Anchor {
-	wanted := make(map[*x509.Certificate]bool, len(certificates))
-	for _, c := range certificates {
-		wanted[c] = true
+func (inv *invocation) printBundleChanges(changes control.BundleChanges, added, removed string) {
+	for _, part := range []struct {
+		label string
+		all   []control.BundleCertificate
+	}{{added, changes.Added}, {removed, changes.Removed}, {"other policies: ", changes.Policies}} {
+		for _, c := range part.all {
+			printCertificate(inv.stdout, part.label, c)
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(b.Anchors), func(a bundle.Anchor) bool { return !wanted[a.Certificate] })
 }
 
 func signerName(b *bundle.Bundle) string {
@@ -103,23 +88,4 @@ func signerName(b *bundle.Bundle) string {
 		return "nobody"
 	}
 	return short(trust.FingerprintOf(b.Signer).String()) + " " + trust.WriteName(b.Signer.Subject)
-}
-
-func (inv *invocation) printBundleDiff(d bundleFilesDiff) error {
-	if inv.json {
-		return inv.printJSON(d)
-	}
-	fmt.Fprintf(inv.stdout, "%s  %s: %d came, %d went\n", d.After, anchors(d.Anchors), len(d.Added), len(d.Removed))
-	for _, part := range []struct {
-		label string
-		all   []control.BundleCertificate
-	}{{"came: ", d.Added}, {"went: ", d.Removed}, {"other policies: ", d.Policies}} {
-		for _, c := range part.all {
-			printCertificate(inv.stdout, part.label, c)
-		}
-	}
-	if d.SignerBefore != d.SignerAfter {
-		fmt.Fprintf(inv.stdout, "  signed by %s, before by %s\n", d.SignerAfter, d.SignerBefore)
-	}
-	return nil
 }

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"crypto/x509"
 	"fmt"
 	"strings"
 	"time"
 
 	"postern/bundle"
 	"postern/internal/control"
-	"postern/trust"
 )
 
 // A bundleFile is what is told of a bundle in a file.
@@ -63,10 +61,7 @@ func (inv *invocation) showBundleFile(file string) error {
 func describeBundle(file string, b *bundle.Bundle, now time.Time) bundleFile {
 	d := bundleFile{
 		File: file, SHA256: fmt.Sprintf("%x", b.SHA256), Signed: b.Signed, Algorithm: b.Algorithm, SignedAt: b.SigningTime,
-		Certificates: describeAnchors(b.Anchors), Bad: []badCertificate{}, Warnings: []string{},
-	}
-	if b.Signer != nil {
-		d.Signer = &control.BundleSigner{SHA256: trust.FingerprintOf(b.Signer).String(), Subject: trust.WriteName(b.Signer.Subject), NotAfter: b.Signer.NotAfter}
+		Signer: control.DescribeSigner(b.Signer), Certificates: control.DescribeAnchors(b.Anchors), Bad: []badCertificate{}, Warnings: []string{},
 	}
 	if m := b.Metadata; m != nil {
 		d.Metadata = &bundleMetadata{oneLine(m.Profile), listed(m.Sources), oneLine(m.ValidFrom), oneLine(m.ValidTo), m.Text}
@@ -75,42 +70,9 @@ func describeBundle(file string, b *bundle.Bundle, now time.Time) bundleFile {
 		d.Bad = append(d.Bad, badCertificate{bad.Index, oneLine(bad.Err.Error())})
 	}
 	for _, c := range b.Certificates() {
-		d.Warnings = append(d.Warnings, anchorProblems(c, now)...)
+		d.Warnings = append(d.Warnings, control.AnchorProblems(c, now)...)
 	}
 	return d
-}
-
-func describeAnchors(all []bundle.Anchor) []control.BundleCertificate {
-	out := make([]control.BundleCertificate, 0, len(all))
-	for _, a := range all {
-		out = append(out, control.BundleCertificate{
-			SHA256: trust.FingerprintOf(a.Certificate).String(), Subject: trust.WriteName(a.Certificate.Subject),
-			NotBefore: a.Certificate.NotBefore, NotAfter: a.Certificate.NotAfter, Policies: a.Policies,
-		})
-	}
-	return out
-}
-
-// anchorProblems says what keeps an anchor from being of use to those who take
-// the bundle.
-func anchorProblems(c *x509.Certificate, now time.Time) []string {
-	var problems []string
-	warn := func(format string, args ...any) {
-		problems = append(problems, trust.WriteName(c.Subject)+": "+fmt.Sprintf(format, args...))
-	}
-	switch {
-	case now.After(c.NotAfter): // TB-19
-		warn("it ended on %s: nothing is believed by it", c.NotAfter.UTC().Format(time.DateOnly))
-	case now.Add(trust.ClockSkew).Before(c.NotBefore):
-		warn("it begins on %s: nothing is believed by it before", c.NotBefore.UTC().Format(time.DateOnly))
-	}
-	if problem := trust.KeyProblem(c); problem != "" {
-		warn("%s: nothing is believed by it", problem)
-	}
-	if c.Version == 3 && !c.IsCA { // AS-67
-		warn("it is not an authority's: it is trusted for itself alone")
-	}
-	return problems
 }
 
 // printBundle tells of a bundle in a file: on standard output what is in it, on
@@ -135,14 +97,7 @@ func (inv *invocation) printBundle(d bundleFile) error {
 		}
 	}
 	fields = append(fields, field{"anchors", fmt.Sprint(len(d.Certificates))})
-	for _, f := range fields {
-		if f.value != "" {
-			fmt.Fprintf(inv.stdout, "%-12s %s\n", f.label+":", f.value)
-		}
-	}
-	for _, c := range d.Certificates {
-		printCertificate(inv.stdout, "", c)
-	}
+	inv.printBundleFields(fields, d.Certificates)
 	for _, bad := range d.Bad {
 		inv.warn([]string{fmt.Sprintf("certificate %d cannot be read, and is left out: %s", bad.Index, bad.Reason)})
 	}

@@ -44,18 +44,11 @@ func (inv *invocation) showStoredBundle(ctx context.Context, name string) error 
 		if b.Signer != nil {
 			signer = fmt.Sprintf("%s %s", short(b.Signer.SHA256), b.Signer.Subject)
 		}
-		for _, f := range []field{
+		inv.printBundleFields([]field{
 			{"name", b.Name}, {"url", b.URL}, {"signer", signer}, {"believed by", believers(b.BundleInfo)}, {"fetched", control.Interval(time.Duration(b.Every) * time.Second)},
 			{"state", bundleState(b.BundleInfo)}, {"detail", b.Detail}, {"what to do", b.Hint},
 			{"changed", momentOrNone(b.Changed)}, {"sha256", b.SHA256},
-		} {
-			if f.value != "" {
-				fmt.Fprintf(inv.stdout, "%-12s %s\n", f.label+":", f.value)
-			}
-		}
-		for _, c := range b.Certificates {
-			printCertificate(inv.stdout, "", c)
-		}
+		}, b.Certificates)
 		return nil
 	})
 }

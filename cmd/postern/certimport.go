@@ -46,16 +46,7 @@ func runCertImport(ctx context.Context, inv *invocation, args []string) error {
 // readImport reads what a file holds that the user named: certificates with their
 // keys, or certificates alone.
 func (inv *invocation) readImport(file, passwordFile string) (control.Import, error) {
-	data, err := inv.readInput(file, keyfile.MaxFile)
-	if err != nil {
-		return control.Import{}, err
-	}
-	pairs, err := keyfile.Read(data, func() ([]byte, error) {
-		if file == "-" && passwordFile == "" {
-			return nil, usagef("give its password with --password-file", "the file came on standard input, so the password cannot")
-		}
-		return inv.password(passwordFile, "password of "+file, false)
-	})
+	pairs, data, err := inv.readPairs(file, passwordFile)
 	var usage *usageError
 	switch {
 	case errors.Is(err, keyfile.ErrNoKey):
@@ -74,6 +65,22 @@ func (inv *invocation) readImport(file, passwordFile string) (control.Import, er
 		in.Pairs = append(in.Pairs, control.ImportedPair{Certificate: p.Certificate.Raw, Chain: raw(p.Chain), PKCS8: pkcs8})
 	}
 	return in, nil
+}
+
+// readPairs reads the certificates of a file with their keys, and returns the file
+// as well. Errors are usageErrors or those of package keyfile.
+func (inv *invocation) readPairs(file, passwordFile string) (pairs []*keyfile.Pair, data []byte, err error) {
+	data, err = inv.readInput(file, keyfile.MaxFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	pairs, err = keyfile.Read(data, func() ([]byte, error) {
+		if file == "-" && passwordFile == "" {
+			return nil, usagef("give its password with --password-file", "the file came on standard input, so the password cannot")
+		}
+		return inv.password(passwordFile, "password of "+file, false)
+	})
+	return pairs, data, err
 }
 
 // readAnswer reads a file without a private key: an authority's answer to a

@@ -97,11 +97,11 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AddedAncho
 		if err != nil {
 			return nil, invalid(err, "give a file with certificates in PEM, DER or PKCS #7")
 		}
-		warnings, err := anchorWarnings(der, s.Core.Now())
+		c, err := x509.ParseCertificate(der)
 		if err != nil {
 			return nil, err
 		}
-		records, added = append(records, a), append(added, AddedAnchor{info, warnings})
+		records, added = append(records, a), append(added, AddedAnchor{info, AnchorProblems(c, s.Core.Now())})
 	}
 	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
 		if domain != "" {
@@ -129,16 +129,12 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AddedAncho
 	return added, nil
 }
 
-// anchorWarnings says what is not believed because of what an anchor is. It is the
-// operator's to load it, for what it may be good for later or to others.
-func anchorWarnings(der []byte, now time.Time) ([]string, error) {
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("reading an anchor: %w", err)
-	}
-	warnings := []string{}
+// AnchorProblems says what is not believed because of what an anchor is; never nil.
+// It is the operator's to load it, for what it may be good for later or to others.
+func AnchorProblems(c *x509.Certificate, now time.Time) []string {
+	problems := []string{}
 	warn := func(format string, args ...any) {
-		warnings = append(warnings, subjectOf(c)+": "+fmt.Sprintf(format, args...))
+		problems = append(problems, subjectOf(c)+": "+fmt.Sprintf(format, args...))
 	}
 	switch {
 	case now.After(c.NotAfter): // TB-19
@@ -152,7 +148,7 @@ func anchorWarnings(der []byte, now time.Time) ([]string, error) {
 	if c.Version == 3 && !c.IsCA { // AS-67
 		warn("it is not an authority's: it is trusted for itself alone")
 	}
-	return warnings, nil
+	return problems
 }
 
 // sourceOf is the source of anchors that an operator loads.

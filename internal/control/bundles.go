@@ -139,12 +139,19 @@ func bundleSigner(der []byte) *BundleSigner {
 	if len(der) == 0 {
 		return nil
 	}
-	signer := &BundleSigner{SHA256: store.FingerprintOf(der).String(), Subject: "cannot be read"}
 	c, err := x509.ParseCertificate(der)
-	if err == nil {
-		signer.Subject, signer.NotAfter = subjectOf(c), c.NotAfter
+	if err != nil {
+		return &BundleSigner{SHA256: store.FingerprintOf(der).String(), Subject: "cannot be read"}
 	}
-	return signer
+	return DescribeSigner(c)
+}
+
+// DescribeSigner returns what is shown of a bundle's signer; nil of none.
+func DescribeSigner(c *x509.Certificate) *BundleSigner {
+	if c == nil {
+		return nil
+	}
+	return &BundleSigner{sha256Of(c), subjectOf(c), c.NotAfter}
 }
 
 // bundleError tells that there is no such bundle.

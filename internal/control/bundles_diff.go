@@ -4,23 +4,50 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 
 	"postern/bundle"
 	"postern/internal/gateway"
 	"postern/store"
 )
 
-// A BundleDiff is what a refresh would change.
-type BundleDiff struct {
-	Name    string              `json:"name"`
+// BundleChanges are what differs between two sets of a bundle's anchors.
+type BundleChanges struct {
 	Added   []BundleCertificate `json:"added"`
 	Removed []BundleCertificate `json:"removed"`
 	// Policies are anchors that stay and ask for other policies; each has those of
 	// afterwards.
 	Policies []BundleCertificate `json:"policies_changed"`
-	Anchors  int                 `json:"anchors"` // in what was fetched
-	Bad      int                 `json:"bad"`     // that could not be read
-	Signer   string              `json:"signer,omitempty"`
+	Anchors  int                 `json:"anchors"` // afterwards
+}
+
+// CompareBundles tells what differs from one set of anchors to another.
+func CompareBundles(before, after *bundle.Bundle) BundleChanges {
+	added, removed := bundle.Diff(before.Certificates(), after.Certificates())
+	changes := BundleChanges{Added: DescribeAnchors(having(after, added)), Removed: DescribeAnchors(having(before, removed)), Anchors: len(after.Anchors)}
+	var others []bundle.Anchor
+	for _, p := range bundle.DiffPolicies(before.Anchors, after.Anchors) {
+		others = append(others, bundle.Anchor{Certificate: p.Certificate, Policies: p.After})
+	}
+	changes.Policies = DescribeAnchors(others)
+	return changes
+}
+
+// having returns the anchors of a bundle that have some of its certificates.
+func having(b *bundle.Bundle, certificates []*x509.Certificate) []bundle.Anchor {
+	wanted := make(map[*x509.Certificate]bool, len(certificates))
+	for _, c := range certificates {
+		wanted[c] = true
+	}
+	return slices.DeleteFunc(slices.Clone(b.Anchors), func(a bundle.Anchor) bool { return !wanted[a.Certificate] })
+}
+
+// A BundleDiff is what a refresh would change.
+type BundleDiff struct {
+	Name string `json:"name"`
+	BundleChanges
+	Bad    int    `json:"bad"` // that could not be read
+	Signer string `json:"signer,omitempty"`
 }
 
 // diffBundle fetches a bundle and compares it with the set that counts. It
@@ -45,14 +72,8 @@ func (s *Service) diffBundle(ctx context.Context, in BundleName) (BundleDiff, er
 		return BundleDiff{}, e
 	}
 	after := fetched.Bundle
-	diff := BundleDiff{Name: b.Name, Anchors: len(after.Anchors), Bad: len(after.Bad), Policies: []BundleCertificate{}}
+	diff := BundleDiff{Name: b.Name, BundleChanges: CompareBundles(&bundle.Bundle{Anchors: before}, after), Bad: len(after.Bad)}
 	_, diff.Signer = named(after.Signer)
-	old := &bundle.Bundle{Anchors: before}
-	added, removed := bundle.Diff(old.Certificates(), after.Certificates())
-	diff.Added, diff.Removed = bundleCertificates(added), bundleCertificates(removed)
-	for _, p := range bundle.DiffPolicies(before, after.Anchors) {
-		diff.Policies = append(diff.Policies, bundleCertificate(p.Certificate, p.After))
-	}
 	return diff, nil
 }
 

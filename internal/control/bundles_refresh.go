@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"postern/bundle"
 	"postern/internal/gateway"
 	"postern/store"
 )
@@ -64,6 +65,15 @@ func bundleRefresh(r gateway.RefreshResult) BundleRefresh {
 	}
 	if r.Failure != "" {
 		out.Hint, out.Temporary = failureHint(r.Failure), failurePasses(r.Failure)
+	}
+	return out
+}
+
+// DescribeAnchors returns what is shown of the anchors of a bundle; never nil.
+func DescribeAnchors(all []bundle.Anchor) []BundleCertificate {
+	out := make([]BundleCertificate, 0, len(all))
+	for _, a := range all {
+		out = append(out, bundleCertificate(a.Certificate, a.Policies))
 	}
 	return out
 }

@@ -17,9 +17,5 @@ func (s *Service) showBundle(ctx context.Context, in BundleName) (ShownBundle, e
 	if err != nil {
 		return ShownBundle{}, err
 	}
-	shown := ShownBundle{BundleInfo: info, Certificates: make([]BundleCertificate, 0, len(anchors))}
-	for _, a := range anchors {
-		shown.Certificates = append(shown.Certificates, bundleCertificate(a.Certificate, a.Policies))
-	}
-	return shown, nil
+	return ShownBundle{info, DescribeAnchors(anchors)}, nil
 }
