@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"time"
 
 	"postern/mime"
@@ -25,12 +26,11 @@ type Bundle struct {
 	Created time.Time     `json:"created"`
 }
 
-// Definition names what decides which sets are good: the URL and the signer.
+// Definition names what decides which sets are good: the URL and the signer. One
+// that was removed and added anew, with nothing of its state, is another.
 func (b Bundle) Definition() Fingerprint {
 	h := sha256.New()
-	h.Write([]byte(b.URL))
-	h.Write([]byte{0}) // in no URL
-	h.Write(b.Signer)
+	fmt.Fprintf(h, "%s\x00%d\x00%s", b.URL, b.Created.UnixNano(), b.Signer) // no URL has a NUL
 	return Fingerprint(h.Sum(nil))
 }
 

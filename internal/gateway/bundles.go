@@ -48,9 +48,9 @@ func (c *Core) BundlesChanged() { c.bundles.wake() }
 // keepBundles refreshes bundles when they are due, until ctx is done.
 func (c *Core) keepBundles(ctx context.Context) { c.bundles.run(ctx) }
 
-// sideBySide is how many bundles are fetched at once, and how many whose last
+// maxFetches is how many bundles are fetched at once, and how many whose last
 // fetch failed beside them: servers that are down delay nobody else.
-const sideBySide = 4
+const maxFetches = 4
 
 // A refresher keeps the bundles of a store fresh.
 type refresher struct {
@@ -73,6 +73,8 @@ type refresher struct {
 	// recorded, and must not be at once.
 	paused  map[string]time.Time
 	running sync.WaitGroup
+
+	toldStale, toldFailing reminder
 }
 
 // A flight is one refresh under way, with all who wait for it.
@@ -87,8 +89,9 @@ type flight struct {
 func (r *refresher) init(c *Core) {
 	r.store, r.fetcher, r.directories, r.now, r.log = c.Store, c.Bundles, &c.directories, c.Now, c.Log
 	r.woken = make(chan struct{}, 1)
-	r.good, r.failing = make(chan struct{}, sideBySide), make(chan struct{}, sideBySide)
+	r.good, r.failing = make(chan struct{}, maxFetches), make(chan struct{}, maxFetches)
 	r.flights, r.paused = make(map[string]*flight), make(map[string]time.Time)
+	r.toldStale, r.toldFailing = make(reminder), make(reminder)
 	r.ctx, r.stop = context.WithCancel(context.Background())
 }
 

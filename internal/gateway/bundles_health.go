@@ -2,9 +2,7 @@ package gateway
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"postern/store"
@@ -63,38 +61,4 @@ func HealthOf(b store.Bundle, s store.BundleState, now time.Time) BundleHealth {
 	}
 	h.Stale = h.Age > limit
 	return h
-}
-
-// tellFailure logs every failure, louder once the set is stale (TB-14). It is
-// tried again within the hour, so that the log tells of it at least daily.
-func (r *refresher) tellFailure(h BundleHealth) {
-	level, text := slog.LevelWarn, "a bundle could not be refreshed; its last good set counts on"
-	if h.Stale {
-		level, text = slog.LevelError, "a bundle is stale: it could not be refreshed for too long"
-	}
-	r.log.Log(context.Background(), level, text,
-		"bundle", h.Name, "kind", h.State.Failure, "detail", h.State.Detail, "failing_since", h.State.FailedSince,
-		"failures", h.State.Failures, "age", h.Age.Round(time.Second), "anchors", h.State.Anchors)
-}
-
-// tellSuccess logs what changed, and the end of failures.
-func (f *refreshing) tellSuccess() {
-	if f.state.Failures > 0 {
-		f.log.Info("a bundle is fresh again", "bundle", f.bundle.Name, "failing_since", f.state.FailedSince, "failures", f.state.Failures)
-	}
-	if f.result.Changed {
-		f.log.Info("the anchors of a bundle changed", "bundle", f.bundle.Name, "anchors", f.result.Anchors, "bad", f.result.Bad,
-			"added", len(f.result.Added), "removed", len(f.result.Removed),
-			"added_anchors", someFingerprints(f.result.Added), "removed_anchors", someFingerprints(f.result.Removed))
-	}
-}
-
-// someFingerprints returns those of the first few certificates, for the log.
-func someFingerprints(certs []*x509.Certificate) []string {
-	const most = 10
-	var all []string
-	for _, c := range certs[:min(len(certs), most)] {
-		all = append(all, store.FingerprintOf(c.Raw).String())
-	}
-	return all
 }

@@ -17,26 +17,34 @@ import (
 // A refreshing is one refresh of one bundle.
 type refreshing struct {
 	*refresher
-	bundle store.Bundle
-	state  store.BundleState // before it
-	result RefreshResult
+	bundle store.Bundle // as it is fetched
+	was    store.Bundle // as it is stored: the same, unless there is a change
+	// change is made of the bundle by a fetch that succeeds; nil is none.
+	change  BundleChange
+	state   store.BundleState // before it
+	content store.Fingerprint // of the set that what came is compared with
+	result  RefreshResult
 }
 
 // fly waits for its turn, fetches a bundle and puts what came into the store.
 // Failures of the fetch are in the result; the error is that of the store or of
 // ctx.
 func (r *refresher) fly(ctx context.Context, b store.Bundle) (RefreshResult, error) {
-	began := r.now()
-	f := &refreshing{refresher: r, bundle: b, result: RefreshResult{Name: b.Name}}
-	err := f.fly(ctx)
-	f.result.Took = r.now().Sub(began)
+	return (&refreshing{refresher: r, bundle: b, was: b}).fly(ctx)
+}
+
+func (f *refreshing) fly(ctx context.Context) (RefreshResult, error) {
+	began := f.now()
+	f.result.Name = f.bundle.Name
+	err := f.gone(f.refresh(ctx))
+	f.result.Took = f.now().Sub(began)
 	return f.result, err
 }
 
-func (f *refreshing) fly(ctx context.Context) error {
+func (f *refreshing) refresh(ctx context.Context) error {
 	prior, err := f.prior(ctx)
 	if err != nil {
-		return f.gone(err)
+		return err
 	}
 	turn := f.good
 	if f.state.Failures > 0 {
@@ -46,18 +54,18 @@ func (f *refreshing) fly(ctx context.Context) error {
 	case turn <- struct{}{}:
 		defer func() { <-turn }()
 	case <-ctx.Done():
-		return f.gone(ctx.Err())
+		return ctx.Err()
 	}
 	fetched, err := f.fetch(ctx, prior)
 	switch {
 	case ctx.Err() != nil:
-		return f.gone(ctx.Err())
+		return ctx.Err()
 	case err != nil:
-		return f.gone(f.fail(ctx, err))
+		return f.fail(ctx, err)
 	case fetched.Unchanged:
-		return f.gone(f.succeed(ctx, fetched, nil))
+		return f.succeed(ctx, fetched, nil)
 	}
-	return f.gone(f.take(ctx, fetched))
+	return f.take(ctx, fetched)
 }
 
 // gone tells a bundle that is no longer what it was from what went wrong.
@@ -78,19 +86,18 @@ var errSuperseded = errors.New("the bundle is another now")
 // was not checked for this signer, says nothing about what comes now; nor does
 // what came of a set that is damaged, which has to come again.
 func (f *refreshing) prior(ctx context.Context) (v bundle.Validators, err error) {
-	var content store.Fingerprint
 	err = f.store.View(ctx, func(tx store.Tx) error {
 		f.state, err = tx.BundleState(f.bundle.Name)
 		if err != nil {
 			return err
 		}
-		_, content, err = tx.BundleAnchors(f.bundle.Name)
+		_, f.content, err = tx.BundleAnchors(f.bundle.Name)
 		return err
 	})
 	if errors.Is(err, store.ErrCorrupt) {
 		return v, nil
 	}
-	if err != nil || f.state.Of != f.bundle.Definition() || content == (store.Fingerprint{}) {
+	if err != nil || f.state.Of != f.bundle.Definition() || f.content == (store.Fingerprint{}) {
 		return v, err
 	}
 	return bundle.Validators{SHA256: f.state.SHA256, ETag: f.state.ETag, LastModified: f.state.LastModified, SignedAt: f.state.SignedAt}, nil
@@ -146,9 +153,13 @@ func (f *refreshing) take(ctx context.Context, fetched bundle.Fetched) error {
 	if err != nil {
 		return err
 	}
-	// The next Directory is read here, so that no message waits for it.
+	// The next Directory is read here, so that no message waits for it. If that
+	// fails, the set counts all the same as soon as one can be read.
 	_, err = f.directories.current(ctx)
-	return err
+	if err != nil {
+		f.log.Warn("the directory could not be read after a refresh", "bundle", f.bundle.Name, "err", err)
+	}
+	return nil
 }
 
 func trustedSet(anchors []bundle.Anchor) (set *trust.Anchors, bad int) {
@@ -167,9 +178,8 @@ func trustedSet(anchors []bundle.Anchor) (set *trust.Anchors, bad int) {
 // compare finds out what came and what went, whatever the order is.
 func (f *refreshing) compare(ctx context.Context, anchors []bundle.Anchor) (changed bool, err error) {
 	var before []store.BundleAnchor
-	var content store.Fingerprint
 	err = f.store.View(ctx, func(tx store.Tx) error {
-		before, content, err = tx.BundleAnchors(f.bundle.Name)
+		before, f.content, err = tx.BundleAnchors(f.bundle.Name)
 		return err
 	})
 	if errors.Is(err, store.ErrCorrupt) {
@@ -182,7 +192,7 @@ func (f *refreshing) compare(ctx context.Context, anchors []bundle.Anchor) (chan
 	for _, a := range before {
 		old[store.FingerprintOf(a.Certificate)] = a.Policies
 	}
-	changed = content == store.Fingerprint{}
+	changed = f.content == store.Fingerprint{}
 	for _, a := range anchors {
 		id := store.FingerprintOf(a.Certificate.Raw)
 		policies, ok := old[id]
@@ -206,16 +216,22 @@ func (f *refreshing) compare(ctx context.Context, anchors []bundle.Anchor) (chan
 	return changed, nil
 }
 
-// record changes the state in one transaction with what else put does, unless
-// the bundle is another by now.
-func (f *refreshing) record(ctx context.Context, change func(tx store.Tx, b store.Bundle, s *store.BundleState) error) error {
+// record changes the state in one transaction with the bundle, if that is to be
+// another, and with what else put does, unless the bundle is not what it was.
+func (f *refreshing) record(ctx context.Context, put func(tx store.Tx, b store.Bundle, s *store.BundleState) error) error {
 	return f.store.Update(ctx, func(tx store.Tx) error {
 		b, err := tx.Bundle(f.bundle.Name)
 		if err != nil {
 			return err
 		}
-		if b.Definition() != f.bundle.Definition() {
+		if b.Definition() != f.was.Definition() {
 			return errSuperseded
+		}
+		if f.change != nil {
+			err := f.putChanged(tx, &b)
+			if err != nil {
+				return err
+			}
 		}
 		s, err := tx.BundleState(b.Name)
 		if err != nil {
@@ -225,7 +241,7 @@ func (f *refreshing) record(ctx context.Context, change func(tx store.Tx, b stor
 			s.Of, s.SHA256, s.ETag, s.LastModified, s.SignedAt = b.Definition(), store.Fingerprint{}, "", "", time.Time{}
 			s.Failures, s.FailedSince = 0, time.Time{}
 		}
-		err = change(tx, b, &s)
+		err = put(tx, b, &s)
 		if err != nil {
 			return err
 		}
@@ -238,6 +254,13 @@ func (f *refreshing) succeed(ctx context.Context, fetched bundle.Fetched, set *s
 	now := f.now()
 	var after store.BundleState
 	err := f.record(ctx, func(tx store.Tx, b store.Bundle, s *store.BundleState) error {
+		content, err := tx.BundleContent(b.Name)
+		switch {
+		case err != nil && !errors.Is(err, store.ErrCorrupt):
+			return err
+		case content != f.content:
+			return errSuperseded // what came was compared with what is gone
+		}
 		if set != nil {
 			err := tx.PutBundleAnchors(b.Name, *set)
 			if err != nil {
@@ -267,6 +290,10 @@ func (f *refreshing) succeed(ctx context.Context, fetched bundle.Fetched, set *s
 func (f *refreshing) fail(ctx context.Context, cause error) error {
 	now := f.now()
 	f.result.Failure, f.result.Detail = bundle.KindOf(cause), reason.Line(cause.Error(), maxBundleDetail)
+	if f.change != nil { // it says nothing of the bundle as it is
+		f.result.Anchors, f.result.Bad = f.state.Anchors, f.state.Bad
+		return nil
+	}
 	var after store.BundleState
 	var current store.Bundle
 	err := f.record(ctx, func(_ store.Tx, b store.Bundle, s *store.BundleState) error {

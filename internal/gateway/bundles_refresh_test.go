@@ -610,8 +610,9 @@ func (r rotten) View(ctx context.Context, fn func(store.Tx) error) error {
 	return r.Store.View(ctx, func(tx store.Tx) error { return fn(rottenTx{tx}) })
 }
 
-func (rottenTx) BundleAnchors(string) ([]store.BundleAnchor, store.Fingerprint, error) {
-	return nil, store.Fingerprint{1}, store.ErrCorrupt
+func (tx rottenTx) BundleAnchors(name string) ([]store.BundleAnchor, store.Fingerprint, error) {
+	_, content, _ := tx.Tx.BundleAnchors(name)
+	return nil, content, store.ErrCorrupt
 }
 
 // A set that is damaged is fetched anew, though its server has no other; until then

@@ -72,19 +72,20 @@ func (r *refresher) run(ctx context.Context) {
 	}
 }
 
-// startDue begins what is due and returns how long to wait until there may be
-// more.
+// startDue begins what is due, tells of what is stale and has nothing under way,
+// and returns how long to wait until there may be more.
 func (r *refresher) startDue(ctx context.Context) time.Duration {
 	flying, paused := r.underWay() // before the states are read, which a flight that ends changes
 	now, wait := r.now(), lookAgain
 	var due []store.Bundle
+	var waiting []BundleHealth
 	err := r.store.View(ctx, func(tx store.Tx) error {
 		all, err := tx.Bundles()
 		if err != nil {
 			return err
 		}
 		for _, b := range all {
-			if b.Every <= 0 || flying[b.Name] == b.Definition() {
+			if flying[b.Name] == b.Definition() {
 				continue
 			}
 			s, err := tx.BundleState(b.Name)
@@ -92,11 +93,14 @@ func (r *refresher) startDue(ctx context.Context) time.Duration {
 				return err
 			}
 			in := max(dueIn(b, s, now), paused[b.Name].Sub(now))
-			if in <= 0 {
+			if b.Every > 0 && in <= 0 {
 				due = append(due, b)
 				continue
 			}
-			wait = min(wait, in)
+			if b.Every > 0 {
+				wait = min(wait, in)
+			}
+			waiting = append(waiting, HealthOf(b, s, now))
 		}
 		return nil
 	})
@@ -108,6 +112,9 @@ func (r *refresher) startDue(ctx context.Context) time.Duration {
 	}
 	for _, b := range due {
 		r.start(b)
+	}
+	for _, h := range waiting {
+		r.tellStale(h)
 	}
 	return wait
 }

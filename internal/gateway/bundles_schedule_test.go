@@ -228,7 +228,7 @@ func TestCatchingUpAfterDowntime(t *testing.T) {
 		for _, b := range all {
 			c.wantFetches(b.Name, 2)
 		}
-		if c.busiest != sideBySide {
+		if c.busiest != maxFetches {
 			t.Errorf("%d at once", c.busiest)
 		}
 	}, all...)
@@ -350,18 +350,7 @@ func TestAFailingStoreIsNotHammered(t *testing.T) {
 // TB-14: louder as it ages.
 func TestTB14_LouderAsItAges(t *testing.T) {
 	onCalendar(t, func(t *testing.T, c *calendar) {
-		levels := func() (found []string) {
-			for _, line := range c.log.lines() {
-				level, _, _ := strings.Cut(strings.TrimPrefix(line, "level="), " ")
-				if !slices.Contains(found, level) {
-					found = append(found, level)
-				}
-				if !strings.Contains(line, "bundle=b ") {
-					t.Errorf("logged %s", line)
-				}
-			}
-			return found
-		}
+		levels := func() []string { return slices.Compact(c.levels("b")) }
 		want := func(when string, stale bool, failures bool) {
 			t.Helper()
 			report, err := c.BundleReport(t.Context())
@@ -380,13 +369,81 @@ func TestTB14_LouderAsItAges(t *testing.T) {
 		levels()
 		for range 3 {
 			c.serve(day)
-			equal(t, "later, each day", levels(), []string{"ERROR"})
+			equal(t, "later, each day", c.levels("b"), []string{"ERROR"})
 			want("stale", true, true)
 		}
 		c.down[urlOf("b")] = nil
 		c.serve(2 * time.Hour)
 		equal(t, "in the end", levels(), []string{"INFO"})
 		want("fresh again", false, false)
+	}, store.Bundle{Name: "b", Every: day})
+}
+
+// levels are those of what was logged of a bundle since the last call.
+func (c *calendar) levels(bundle string) (found []string) {
+	c.t.Helper()
+	for _, line := range c.log.lines() {
+		level, _, _ := strings.Cut(strings.TrimPrefix(line, "level="), " ")
+		found = append(found, level)
+		if !strings.Contains(line, "bundle="+bundle+" ") {
+			c.t.Errorf("logged %s", line)
+		}
+	}
+	return found
+}
+
+// The log tells of the first failure of a row, then once an hour at the most, and
+// of a bundle that is stale once a day, however often it is tried.
+func TestFailuresAreNotRepeatedForEachTry(t *testing.T) {
+	onCalendar(t, func(t *testing.T, c *calendar) {
+		c.serve(time.Second)
+		equal(t, "the first", c.levels("b"), []string{"INFO"})
+		c.down[urlOf("b")] = reason.New(reason.NoRoute, "down")
+		begins := func() {
+			t.Helper()
+			tries := c.fetches("b")
+			c.serve(70 * time.Second)
+			equal(t, "a failure that begins", c.levels("b"), []string{"WARN"})
+			if c.fetches("b") == tries {
+				t.Error("it was not tried")
+			}
+		}
+		begins()
+		c.down[urlOf("b")] = nil
+		c.serve(70 * time.Second)
+		equal(t, "it is over", c.levels("b"), []string{"INFO"})
+		c.down[urlOf("b")] = reason.New(reason.NoRoute, "down")
+		begins()
+		c.serve(20 * time.Hour)
+		if tries, n := c.fetches("b"), len(c.levels("b")); n > 2+20 || n < 1 || tries < 1000 {
+			t.Errorf("in 20 hours and %d tries the log told %d times", tries, n)
+		}
+	}, store.Bundle{Name: "b", Every: time.Minute})
+}
+
+// A bundle that is stale is told of once a day, also when nobody tries it, and at
+// once when it was long stale and is fetched by hand; not when a refresh is due
+// that may mend it.
+func TestStaleBundlesAreToldOfByThemselves(t *testing.T) {
+	onCalendar(t, func(t *testing.T, c *calendar) {
+		c.serve(47 * time.Hour)
+		equal(t, "for two days", c.levels("b"), nil)
+		c.serve(26 * time.Hour)
+		equal(t, "on the third and fourth day", c.levels("b"), []string{"ERROR", "ERROR"})
+		_, err := c.RefreshBundles(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.serve(time.Minute)
+		equal(t, "refreshed", c.levels("b"), []string{"INFO"})
+		c.serve(48*time.Hour + time.Minute)
+		equal(t, "two days later", c.levels("b"), []string{"ERROR"})
+	}, store.Bundle{Name: "b"})
+	onCalendar(t, func(t *testing.T, c *calendar) {
+		time.Sleep(100 * time.Hour)
+		c.takes[urlOf("b")] = 10 * time.Second
+		c.serve(time.Minute)
+		equal(t, "after a downtime", c.levels("b"), []string{"INFO"})
 	}, store.Bundle{Name: "b", Every: day})
 }
 
