@@ -1,18 +1,11 @@
 package discovery
 
 import (
-	"context"
+	"maps"
 	"sync"
 	"time"
 
 	"postern/mime"
-)
-
-// Bounds on searches under way, so that one domain, however slow, leaves places
-// for the others.
-const (
-	maxFinds       = 64
-	maxDomainFinds = 4
 )
 
 // For how long a domain whose name servers gave no answer is not asked: the pause
@@ -24,80 +17,24 @@ const (
 	maxDead      = 10_000           // domains
 )
 
-// domains gives out the places for searches and remembers dead domains. The
-// zero domains is ready.
+// How long a domain that gave an answer is known for it.
+const (
+	knownFor = 24 * time.Hour
+	maxKnown = 10_000
+)
+
+// domains remembers which domains answer and which are dead. The zero domains is
+// ready.
 type domains struct {
 	mu    sync.Mutex
-	all   chan struct{} // a place each
-	gates map[mime.Domain]*gate
+	heard map[mime.Domain]time.Time // when it last gave an answer
 	lost  map[mime.Domain]silence
-}
-
-// A gate has the places of one domain, for as long as somebody uses it.
-type gate struct {
-	places chan struct{}
-	users  int
 }
 
 // A silence is a domain that gave no answer.
 type silence struct {
 	since, until time.Time
 	pause        time.Duration
-}
-
-// enter waits for a place. The domain's own comes first: whoever waits for that
-// keeps nobody else from the others.
-func (d *domains) enter(ctx context.Context, domain mime.Domain) (leave func(), err error) {
-	g := d.gate(domain)
-	err = take(ctx, g.places)
-	if err != nil {
-		d.release(domain, g)
-		return nil, err
-	}
-	err = take(ctx, d.all)
-	if err != nil {
-		<-g.places
-		d.release(domain, g)
-		return nil, err
-	}
-	return func() {
-		<-d.all
-		<-g.places
-		d.release(domain, g)
-	}, nil
-}
-
-func take(ctx context.Context, places chan struct{}) error {
-	select {
-	case places <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (d *domains) gate(domain mime.Domain) *gate {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.all == nil {
-		d.all, d.gates = make(chan struct{}, maxFinds), map[mime.Domain]*gate{}
-	}
-	g := d.gates[domain]
-	if g == nil {
-		g = &gate{places: make(chan struct{}, maxDomainFinds)}
-		d.gates[domain] = g
-	}
-	g.users++
-	return g
-}
-
-func (d *domains) release(domain mime.Domain, g *gate) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	g.users--
-	if g.users == 0 {
-		delete(d.gates, domain)
-	}
 }
 
 // dead tells since when a domain gave no answer and until when it is not asked.
@@ -113,6 +50,7 @@ func (d *domains) dead(domain mime.Domain, now time.Time) (since, until time.Tim
 func (d *domains) died(domain mime.Domain, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	delete(d.heard, domain)
 	s := d.lost[domain]
 	if now.Before(s.until) && !now.Before(s.since) {
 		return
@@ -134,11 +72,7 @@ func (d *domains) died(domain mime.Domain, now time.Time) {
 // forget drops what is long over, and if that is nothing any other domain but
 // one: it costs no more than asking once too often.
 func (d *domains) forget(now time.Time, except mime.Domain) {
-	for domain, s := range d.lost {
-		if now.Sub(s.until) > forgetDead {
-			delete(d.lost, domain)
-		}
-	}
+	maps.DeleteFunc(d.lost, func(_ mime.Domain, s silence) bool { return now.Sub(s.until) > forgetDead })
 	for domain := range d.lost {
 		if len(d.lost) <= maxDead {
 			return
@@ -149,9 +83,30 @@ func (d *domains) forget(now time.Time, except mime.Domain) {
 	}
 }
 
-// alive forgets that a domain was dead.
-func (d *domains) alive(domain mime.Domain) {
+// known reports whether a domain has given an answer of late.
+func (d *domains) known(domain mime.Domain, now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at, ok := d.heard[domain]
+	return ok && now.Sub(at) < knownFor
+}
+
+// alive remembers that a domain gave an answer, and forgets that it was dead.
+func (d *domains) alive(domain mime.Domain, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.lost, domain)
+	if d.heard == nil {
+		d.heard = map[mime.Domain]time.Time{}
+	}
+	if len(d.heard) >= maxKnown {
+		maps.DeleteFunc(d.heard, func(_ mime.Domain, at time.Time) bool { return now.Sub(at) >= knownFor })
+	}
+	for other := range d.heard {
+		if len(d.heard) < maxKnown {
+			break
+		}
+		delete(d.heard, other)
+	}
+	d.heard[domain] = now
 }

@@ -48,6 +48,7 @@ type Resolver struct {
 	made    sync.Once
 	loaded  sync.Once
 	shelf   *shelf // what directories and documents said
+	places  places // of searches
 	domains domains
 	servers deadServers
 	counts  findCounts
@@ -103,55 +104,68 @@ func (r *Resolver) Find(ctx context.Context, ask Request) Result {
 	return f.result
 }
 
-// find searches when the domain's turn comes. The wait is a part of the budget.
+// find answers from what is kept, or searches when the domain's turn comes. The
+// budget counts from then; the wait has the same bound of its own.
 func (f *finder) find(caller context.Context) {
-	ctx, cancel := context.WithTimeout(caller, f.budget())
-	defer cancel()
-	domain := f.addr.Domain()
-	if f.spared() {
+	if f.kept() {
 		return
 	}
-	began := time.Now()
-	leave, err := f.domains.enter(ctx, domain)
+	domain := f.addr.Domain()
+	wait, cancel := context.WithTimeout(caller, f.budget())
+	defer cancel()
+	leave, err := f.places.enter(wait, findBounds, domain, f.domains.known(domain, f.now()))
 	if err != nil {
 		f.notAsked(DNSAddress, f.addr.String(), "so much was being asked that its turn did not come", err)
-		f.conclude(ctx)
+		f.conclude(wait)
 		return
 	}
 	defer leave()
-	if f.spared() { // it may have died while this waited
+	_, _, dead := f.domains.dead(domain, f.now())
+	if dead && f.kept() { // it died while this waited
 		return
 	}
-	late := time.Since(began) > f.budget()/2
+	ctx, cancel := context.WithTimeout(caller, f.budget())
+	defer cancel()
 	f.run(ctx)
 	f.conclude(ctx)
 	switch {
 	case f.alive:
-		f.domains.alive(domain)
-	case !f.answered && f.result.Err != nil && f.result.Err.Code == reason.DiscoveryTimeout && caller.Err() == nil && !late:
+		f.domains.alive(domain, f.now())
+	case !f.answered && f.result.Err != nil && f.result.Err.Code == reason.DiscoveryTimeout && caller.Err() == nil:
 		f.domains.died(domain, f.now())
 	}
 }
 
-// spared reports whether the domain's name servers gave no answer a while ago,
-// so that they need not be waited for again. What is kept of the domain serves
-// all the same.
-func (f *finder) spared() bool {
-	now := f.now()
-	since, until, dead := f.domains.dead(f.addr.Domain(), now)
-	if !dead || f.fresh {
+// kept answers without asking anybody, and reports whether that does: because
+// all that a search would ask for is kept, or because the domain's name servers
+// gave no answer a while ago and need not be waited for again. What is kept of
+// such a domain serves all the same.
+func (f *finder) kept() bool {
+	if f.fresh {
 		return false
 	}
-	f.idle = &idle{age: now.Sub(since), left: until.Sub(now)}
+	k := *f
+	now := f.now()
+	since, until, dead := f.domains.dead(f.addr.Domain(), now)
+	if dead {
+		k.idle = &idle{age: now.Sub(since), left: until.Sub(now)}
+	}
 	over, cancel := context.WithCancel(context.Background())
 	cancel() // with which nobody is asked
-	f.run(over)
-	if len(f.result.Certificates) > 0 {
-		return true
+	if !k.records(over) && (dead || !k.missed) {
+		k.directories(over)
 	}
-	f.result.Err = reason.New(reason.DiscoveryTimeout, "the name servers of %s gave no answer at %s and are asked again at %s",
-		f.addr.Domain(), reason.Date(since), reason.Date(until))
-	f.counts.spared.Add(1)
+	switch {
+	case dead && len(k.result.Certificates) == 0:
+		k.result.Err = reason.New(reason.DiscoveryTimeout, "the name servers of %s gave no answer at %s and are asked again at %s",
+			f.addr.Domain(), reason.Date(since), reason.Date(until))
+		f.counts.spared.Add(1)
+	case !dead && k.missed:
+		return false
+	default:
+		k.conclude(context.Background())
+	}
+	*f = k
 	return true
 }
 

@@ -31,6 +31,7 @@ type finder struct {
 	result    Result
 	temporary error  // the first failure that may pass
 	spoiled   string // where there was something, and none of it could be used
+	missed    bool   // something that it takes was not asked for
 	answered  bool   // a question to DNS was, now or not long ago
 	alive     bool   // one was now
 }
@@ -119,6 +120,7 @@ func (f *finder) explain(step *Step, err error) {
 
 // pass makes a step one that was not taken, so that the search is not complete.
 func (f *finder) pass(step *Step, why string, err error) {
+	f.missed = true
 	step.Answer, step.Err = AnswerNotAsked, err
 	if f.idle != nil {
 		why = "the name servers of " + f.addr.Domain().String() + " gave no answer " + seconds(f.idle.age) + " ago"
