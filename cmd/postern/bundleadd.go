@@ -105,6 +105,7 @@ func (inv *invocation) readSigner(file string) ([]byte, error) {
 // tellAdded tells what was stored and how the first fetch went. That a bundle
 // could not be fetched is the command's failure, though it stays.
 func (inv *invocation) tellAdded(a control.AddedBundle, signer bool) error {
+	inv.warn(a.Warnings)
 	if inv.json {
 		err := inv.printJSON(a)
 		if err != nil {

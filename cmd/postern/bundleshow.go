@@ -45,7 +45,7 @@ func (inv *invocation) showStoredBundle(ctx context.Context, name string) error 
 			signer = fmt.Sprintf("%s %s", short(b.Signer.SHA256), b.Signer.Subject)
 		}
 		inv.printBundleFields([]field{
-			{"name", b.Name}, {"url", b.URL}, {"signer", signer}, {"believed by", believers(b.BundleInfo)}, {"fetched", control.Interval(time.Duration(b.Every) * time.Second)},
+			{"name", b.Name}, {"url", b.URL}, {"signer", signer}, {"signed", momentOrNone(b.SignedAt)}, {"believed by", believers(b.BundleInfo)}, {"fetched", control.Interval(time.Duration(b.Every) * time.Second)},
 			{"state", bundleState(b.BundleInfo)}, {"detail", b.Detail}, {"what to do", b.Hint},
 			{"changed", momentOrNone(b.Changed)}, {"sha256", b.SHA256},
 		}, b.Certificates)

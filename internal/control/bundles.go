@@ -40,6 +40,9 @@ type BundleInfo struct {
 	Anchors      int       `json:"anchors"`
 	Bad          int       `json:"bad"` // certificates that could not be read
 	SHA256       string    `json:"sha256,omitempty"`
+	// SignedAt is when the pinned signer signed it, by his own word: a bundle that
+	// somebody keeps from changing is fresh, and only this grows old.
+	SignedAt time.Time `json:"signed_at,omitzero"`
 }
 
 // A BundleSigner is the certificate that is pinned for a bundle.
@@ -104,7 +107,7 @@ func bundleInfo(h gateway.BundleHealth, now time.Time) BundleInfo {
 		Name: h.Name, URL: plain(h.URL, maxURL), Signer: bundleSigner(h.Signer), Attached: []BundleAttachment{},
 		Every: int64(h.Every / time.Second), State: bundleState(h), Stale: h.Stale,
 		Attempted: s.Attempted, Succeeded: s.Succeeded, Changed: s.Changed, Next: s.Next,
-		Anchors: s.Anchors, Bad: s.Bad,
+		Anchors: s.Anchors, Bad: s.Bad, SignedAt: s.SignedAt,
 	}
 	for _, a := range h.Attached {
 		info.Attached = append(info.Attached, BundleAttachment{string(a.Domain), string(a.Direction)})

@@ -38,6 +38,8 @@ type AddedBundle struct {
 	New     bool          `json:"new"`
 	Changes []string      `json:"changes"` // of one that was there already
 	Refresh BundleRefresh `json:"refresh"`
+	// Warnings are of what the signer is.
+	Warnings []string `json:"warnings"`
 }
 
 // Bounds on the interval of a bundle.
@@ -54,7 +56,7 @@ func (s *Service) addBundle(ctx context.Context, in BundleOrder) (AddedBundle, e
 	if err != nil {
 		return AddedBundle{}, err
 	}
-	var answer AddedBundle
+	answer := AddedBundle{Warnings: order.warnings}
 	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
 		b, err := tx.Bundle(order.name)
 		answer.New = errors.Is(err, store.ErrNotFound)
@@ -105,10 +107,11 @@ type bundleOrder struct {
 	domains   []mime.Domain
 	direction store.Direction // "" if none was asked for
 	usual     store.Direction
+	warnings  []string
 }
 
 func parseBundleOrder(in BundleOrder) (bundleOrder, error) {
-	o := bundleOrder{BundleOrder: in, name: in.Name, usual: store.Both}
+	o := bundleOrder{BundleOrder: in, name: in.Name, usual: store.Both, warnings: []string{}}
 	err := store.CheckBundleName(in.Name)
 	if err != nil {
 		return o, invalid(err, "such as hospital-west")
@@ -118,9 +121,12 @@ func parseBundleOrder(in BundleOrder) (bundleOrder, error) {
 			Hint: "--every takes 1m to 720h; with 0 it is fetched by postern bundle refresh alone"}
 	}
 	if len(in.Signer) > 0 {
-		_, err := x509.ParseCertificate(in.Signer)
+		c, err := x509.ParseCertificate(in.Signer)
 		if err != nil {
 			return o, invalid(fmt.Errorf("reading the signer's certificate: %w", err), "--signer takes one certificate in PEM or DER")
+		}
+		if c.IsCA {
+			o.warnings = append(o.warnings, "the signer is an authority: whoever has a certificate for signing mail from it can sign the bundle as well; the certificate of the signer itself is the safe pin")
 		}
 	}
 	for _, text := range in.Domains {
