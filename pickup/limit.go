@@ -3,75 +3,34 @@ package pickup
 import (
 	"net"
 	"net/netip"
-	"sync"
+
+	"postern/internal/admit"
 )
 
 // refusedAtOnce is how many connections over a limit may wait for their BYE;
 // beyond it they are closed without a word.
 const refusedAtOnce = 32
 
-// A gate counts connections, in all and by address.
-type gate struct {
-	total, perIP int
-
-	mu      sync.Mutex
-	open    int
-	refused int
-	byIP    map[netip.Addr]int
-}
-
-func newGate(total, perIP int) *gate {
-	return &gate{total: total, perIP: perIP, byIP: map[netip.Addr]int{}}
-}
+// A gate lets connections in up to the server's limits, and a few more that are
+// only told so.
+type gate struct{ inside, refused admit.Gate }
 
 // admit counts a connection in, or says why it is to be told BYE. It returns
 // nil when the connection should just be closed.
 func (g *gate) admit(c net.Conn) *countedConn {
-	ip := addrOf(c.RemoteAddr())
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	over := ""
-	switch {
-	case g.open >= g.total:
-		over = "Too many connections"
-	case g.byIP[ip] >= g.perIP:
-		over = "Too many connections from your address"
+	ip := admit.AddrPort(c.RemoteAddr()).Addr()
+	counted := &countedConn{Conn: c, ip: ip}
+	ok := false
+	counted.leave, ok = g.inside.Enter(admit.Client(ip))
+	if ok {
+		return counted
 	}
-	if over != "" {
-		if g.refused >= refusedAtOnce {
-			return nil
-		}
-		g.refused++
-		return &countedConn{Conn: c, ip: ip, over: over, leave: g.leaveRefused}
+	counted.leave, ok = g.refused.Enter(admit.Client(ip))
+	if ok {
+		counted.over = "Too many connections, or too many from your address"
+		return counted
 	}
-	g.open++
-	g.byIP[ip]++
-	return &countedConn{Conn: c, ip: ip, leave: func() { g.leave(ip) }}
-}
-
-func (g *gate) leave(ip netip.Addr) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.open--
-	g.byIP[ip]--
-	if g.byIP[ip] == 0 {
-		delete(g.byIP, ip)
-	}
-}
-
-func (g *gate) leaveRefused() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.refused--
-}
-
-// addrOf returns the IP of a TCP address, and the zero Addr for anything else.
-func addrOf(a net.Addr) netip.Addr {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	return tcp.AddrPort().Addr().Unmap()
+	return nil
 }
 
 // A countedConn leaves its gate when it is closed.
@@ -79,12 +38,11 @@ type countedConn struct {
 	net.Conn
 	ip    netip.Addr
 	over  string // why it is refused; "" if it is not
-	once  sync.Once
-	leave func()
+	leave func() // may be called again
 }
 
 func (c *countedConn) Close() error {
-	c.once.Do(c.leave)
+	c.leave()
 	return c.Conn.Close()
 }
 

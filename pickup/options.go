@@ -18,7 +18,7 @@ type Options struct {
 	Log *slog.Logger
 
 	Connections      int   // open at once; default 1000
-	ConnectionsPerIP int   // open at once from one address; default 50
+	ConnectionsPerIP int   // open at once from one IPv4 address or IPv6 /64; default 50
 	LoginAttempts    int   // that may fail on a connection before it ends; default 3
 	AppendLimit      int64 // octets of an appended message (RFC 7889); default 50 MiB; between 4096 and 4 GiB - 1
 	Mailboxes        int   // of one user, for CREATE; default 1000

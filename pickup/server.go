@@ -18,7 +18,7 @@ type Server struct {
 	backend Backend
 	options Options
 	imap    *imapserver.Server
-	gate    *gate
+	gate    gate
 	ctx     context.Context // ends when sessions must
 	cancel  context.CancelFunc
 	door    context.Context // ends when no session may begin any more
@@ -37,10 +37,11 @@ func NewIMAP(b Backend, o Options) *Server {
 	s := &Server{
 		backend:   b,
 		options:   o,
-		gate:      newGate(o.Connections, o.ConnectionsPerIP),
 		listeners: map[net.Listener]struct{}{},
 		sessions:  map[*session]struct{}{},
 	}
+	s.gate.inside.Total, s.gate.inside.Each = o.Connections, o.ConnectionsPerIP
+	s.gate.refused.Total = refusedAtOnce
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.door, s.shut = context.WithCancel(s.ctx)
 	s.imap = imapserver.New(&imapserver.Options{
@@ -84,7 +85,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer s.untrack(ln)
 	stop := context.AfterFunc(ctx, s.abort)
 	defer stop()
-	err := s.imap.Serve(&gatedListener{Listener: ln, gate: s.gate})
+	err := s.imap.Serve(&gatedListener{Listener: ln, gate: &s.gate})
 	if err != nil && !s.isClosing() {
 		return fmt.Errorf("serving IMAP: %w", err)
 	}

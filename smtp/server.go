@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
-	"sync"
 
 	gosmtp "github.com/emersion/go-smtp"
+
+	"postern/internal/admit"
 )
 
 // A Server takes messages on behalf of a backend. NewSubmission and NewBackbone
@@ -18,13 +18,8 @@ type Server struct {
 	opts    ServerOptions
 	lib     *gosmtp.Server
 	needTLS bool // no session is of use without it
-
-	mu        sync.Mutex
-	closing   bool
-	listeners map[net.Listener]struct{}
-	wires     map[*wire]struct{}
-	perIP     map[netip.Prefix]int
-	running   sync.WaitGroup // Serve calls and open connections
+	gate    admit.Gate
+	group   admit.Group
 }
 
 // NewSubmission returns a server for the accounts (RFC 6409): AUTH under TLS is
@@ -58,12 +53,8 @@ func NewBackbone(b BackboneBackend, o ServerOptions) *Server {
 }
 
 func newServer(o ServerOptions) *Server {
-	s := &Server{
-		opts:      o.withDefaults(),
-		listeners: make(map[net.Listener]struct{}),
-		wires:     make(map[*wire]struct{}),
-		perIP:     make(map[netip.Prefix]int),
-	}
+	s := &Server{opts: o.withDefaults()}
+	s.gate.Total, s.gate.Each = s.opts.Connections, s.opts.ConnectionsPerIP
 	s.lib = gosmtp.NewServer(nil)
 	s.lib.Domain = s.opts.Hostname
 	s.lib.MaxRecipients = s.opts.Recipients
@@ -95,19 +86,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		l.Close()
 		return ErrNoTLS
 	}
-	if !s.add(l) {
-		l.Close()
+	done, ok := s.group.Listen(ctx, l)
+	if !ok {
 		return nil
 	}
-	defer s.remove(l)
-	stop := context.AfterFunc(ctx, s.drain)
-	defer stop()
+	defer done()
 	var accept net.Listener = &gate{Listener: l, server: s, ctx: context.WithoutCancel(ctx)}
 	if s.opts.Implicit {
 		accept = tls.NewListener(accept, s.opts.TLS)
 	}
 	err := s.lib.Serve(accept)
-	if s.isClosing() {
+	if s.group.Closing() {
 		return nil
 	}
 	return fmt.Errorf("accepting connections: %w", err)
@@ -117,66 +106,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // transfers. When ctx ends first the remaining connections are cut, and its
 // error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.drain()
-	done := make(chan struct{})
-	go func() {
-		s.running.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		s.cut()
-		return fmt.Errorf("waiting for running transfers: %w", ctx.Err())
+	err := s.group.Shutdown(ctx)
+	if err != nil {
+		return fmt.Errorf("waiting for running transfers: %w", err)
 	}
-}
-
-func (s *Server) add(l net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return false
-	}
-	s.listeners[l] = struct{}{}
-	s.running.Add(1)
-	return true
-}
-
-func (s *Server) remove(l net.Listener) {
-	l.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.listeners, l)
-	s.running.Done()
-}
-
-func (s *Server) isClosing() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closing
-}
-
-func (s *Server) drain() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closing = true
-	for l := range s.listeners {
-		l.Close()
-	}
-	for w := range s.wires {
-		w.drain()
-	}
-}
-
-func (s *Server) cut() {
-	s.mu.Lock()
-	wires := make([]*wire, 0, len(s.wires))
-	for w := range s.wires {
-		wires = append(wires, w)
-	}
-	s.mu.Unlock()
-	for _, w := range wires {
-		w.Close()
-	}
+	return nil
 }

@@ -33,7 +33,7 @@ type wire struct {
 	cancel context.CancelFunc
 	remote netip.AddrPort
 	opts   *ServerOptions
-	closed func(*wire) // called once, by Close
+	closed func() // called once, by Close
 	once   sync.Once
 
 	mu       sync.Mutex
@@ -81,9 +81,9 @@ func (w *wire) fail(err error) {
 	}
 }
 
-// drain ends the connection unless a message is being transferred, and then
+// Drain ends the connection unless a message is being transferred, and then
 // after it. The library answers the missed deadline with 421.
-func (w *wire) drain() {
+func (w *wire) Drain() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.draining = true
@@ -224,11 +224,11 @@ func (w *wire) SetDeadline(t time.Time) error {
 // Close ends the connection and whatever a backend still does for it.
 func (w *wire) Close() error {
 	err := w.Conn.Close()
-	w.once.Do(func() {
-		w.cancel()
-		w.closed(w)
-	})
+	w.once.Do(w.closed)
 	return err
 }
+
+// Cut is Close for the group of a server.
+func (w *wire) Cut() { w.Close() }
 
 var aheadPool = sync.Pool{New: func() any { return new([aheadOctets]byte) }}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -52,20 +51,6 @@ func TestTransferDeadline(t *testing.T) {
 		if got := tr.deadline(begin.Add(row.at), o).Sub(begin); got != row.want {
 			t.Errorf("%s: after %v, want %v", name, got, row.want)
 		}
-	}
-}
-
-func TestNeighbourhood(t *testing.T) {
-	for in, want := range map[string]string{
-		"192.0.2.7": "192.0.2.7/32", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
-	} {
-		if got := neighbourhood(netip.MustParseAddr(in)).String(); got != want {
-			t.Errorf("%s: %s, want %s", in, got, want)
-		}
-	}
-	mapped := addrPort(&net.TCPAddr{IP: net.ParseIP("::ffff:192.0.2.7"), Port: 25})
-	if mapped.Addr().String() != "192.0.2.7" {
-		t.Errorf("mapped address %s", mapped)
 	}
 }
 

@@ -112,7 +112,7 @@ type Limits struct {
 	MessageBytes     int64         `toml:"message_bytes" default:"37748736" range:"65536..1073741824" doc:"The largest message taken, in bytes. 36 MiB carries attachments of about 25 MiB."`
 	Recipients       int           `toml:"recipients" default:"100" range:"1..1000" doc:"Recipients of one message."`
 	Connections      int           `toml:"connections" default:"500" range:"1..100000" doc:"Connections at once, for each listener."`
-	ConnectionsPerIP int           `toml:"connections_per_ip" default:"50" range:"1..100000" doc:"Connections at once from one address, for each listener. At most limits.connections."`
+	ConnectionsPerIP int           `toml:"connections_per_ip" default:"50" range:"1..100000" doc:"Connections at once from one IPv4 address or IPv6 /64, for each listener. At most limits.connections."`
 	CommandIdle      time.Duration `toml:"command_idle" default:"5m" range:"1s..1h" doc:"How long a peer may be silent between commands. RFC 5321 asks for 5 minutes."`
 	DataTime         time.Duration `toml:"data_time" default:"30m" range:"1s..24h" doc:"How long the whole transfer of one message may take."`
 	CryptoMemory     int64         `toml:"crypto_memory" default:"268435456" range:"65536..1099511627776" doc:"Bytes of messages that are sealed or opened at once; more wait. At least limits.message_bytes."`

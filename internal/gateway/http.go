@@ -8,12 +8,13 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/net/netutil"
+	"postern/internal/admit"
 )
 
 // Bounds on the HTTP listener.
 const (
 	httpConnections = 50
+	httpEach        = 10               // of them from one client
 	httpTimeout     = 10 * time.Second // of a request, and of an idle connection
 	httpHeader      = 16 << 10
 )
@@ -33,7 +34,8 @@ func newHTTP(metrics http.Handler, log *slog.Logger) *httpServer {
 
 // Serve implements server.
 func (s *httpServer) Serve(_ context.Context, l net.Listener) error {
-	err := s.Server.Serve(netutil.LimitListener(l, httpConnections))
+	gate := admit.Gate{Total: httpConnections, Each: httpEach}
+	err := s.Server.Serve(gate.Listen(l, nil))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

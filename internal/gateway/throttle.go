@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"postern/internal/admit"
 	"postern/mime"
 	"postern/store"
 	"postern/trust/reason"
@@ -124,7 +125,7 @@ func (t *throttle) forget(who guesser) {
 // passwords from there it is Busy without a look at this one, over every
 // listener alike; other addresses are not concerned.
 func (c *Core) Login(ctx context.Context, user, secret string, remote netip.Addr) (store.Account, error) {
-	who := []guesser{{from: neighbourhood(remote)}}
+	who := []guesser{{from: admit.Client(remote)}}
 	a, err := mime.ParseAddress(user)
 	if err == nil {
 		who = append(who, guesser{who[0].from, a.Key()})
@@ -140,18 +141,4 @@ func (c *Core) Login(ctx context.Context, user, secret string, remote netip.Addr
 		c.wrong.forget(who[1])
 	}
 	return account, err
-}
-
-// neighbourhood is what counts as one client: an IPv4 address, an IPv6 /64.
-func neighbourhood(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{} // no address: all are one
-	}
-	return p
 }
