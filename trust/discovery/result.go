@@ -71,6 +71,18 @@ type Step struct {
 	Left time.Duration
 	Then string // why the search ended here or went on, in words
 	Err  error  // of a failure; an answer that there is nothing is none
+	// Questions are those that were sent for this step, in their order: each try at
+	// each server, and what had to be known to ask it. There are none if Cached.
+	Questions []Question
+}
+
+// A Question is one that was sent to one server.
+type Question struct {
+	Server   string // address and port
+	Query    string // the name and type, or the LDAP request
+	Answer   Answer
+	Detail   string // of a failure, in words; otherwise ""
+	Duration time.Duration
 }
 
 // A Result is all that Find learnt.
