@@ -7,11 +7,12 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"postern/internal/admit"
 )
 
 // A conn is one connection: it keeps the time and carries frames between the
@@ -30,7 +31,8 @@ type conn struct {
 	draining bool
 }
 
-func newConn(ctx context.Context, s *Server, client netip.Prefix, socket net.Conn) *conn {
+func newConn(ctx context.Context, s *Server, socket net.Conn) *conn {
+	client := admit.Client(admit.AddrPort(socket.RemoteAddr()).Addr())
 	c := &conn{
 		session: session{server: s, client: client}, opts: &s.opts,
 		raw: socket, stream: socket, reader: bufio.NewReader(socket),
@@ -44,7 +46,7 @@ var errDraining = errors.New("the server stops")
 
 // serve answers requests until the connection ends.
 func (c *conn) serve() {
-	defer c.session.server.leave(c)
+	defer c.session.server.group.Remove(c)
 	defer c.cancel()
 	defer func() { c.stream.Close() }()
 	defer c.recover()
@@ -110,16 +112,16 @@ func (c *conn) orDraining(err error) error {
 	return err
 }
 
-// drain ends the connection after the request under way.
-func (c *conn) drain() {
+// Drain ends the connection after the request under way.
+func (c *conn) Drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draining = true
 	c.raw.SetReadDeadline(time.Unix(1, 0)) // wake a waiting read
 }
 
-// cut ends the connection now.
-func (c *conn) cut() {
+// Cut ends the connection now.
+func (c *conn) Cut() {
 	c.cancel()
 	c.raw.Close()
 }

@@ -22,16 +22,18 @@ type Options struct {
 	// served is public either way.
 	TLS *tls.Config
 
-	Connections      int // at a time; the next is told busy
-	ConnectionsPerIP int // the same for one IPv4 address or IPv6 /64
+	// Connections at a time. The next is told busy, or takes the place of the one
+	// that was answered the longest time ago of a client with more than its own.
+	Connections      int
+	ConnectionsPerIP int // the same for one IPv4 address or IPv6 /64, whose next is told busy
 
 	Idle time.Duration // wait for the first octet of a request
 	// MessageTime is for a request from its first octet to its last, and as long
 	// again for a TLS handshake, and for the client to take an answer.
 	MessageTime time.Duration
 	// Rate is the requests a second of one IPv4 address or IPv6 /64 over all of
-	// its connections. Twice as many may come at once after a pause. A search for
-	// several mail values counts as so many.
+	// its connections. Twice as many, and at least 32, may come at once after
+	// a pause. A search for several mail values counts as so many.
 	Rate int
 
 	Log *slog.Logger // discarded if nil; what is searched for is not logged

@@ -72,7 +72,7 @@ func (s *session) dispatch(ctx context.Context, m *message) reply {
 
 // afford takes the cost of a request from what the client may do now.
 func (s *session) afford(cost int) bool {
-	ok := s.server.limiter.take(s.client, cost, time.Now())
+	ok := s.server.limiter.Take(s.client, cost, time.Now())
 	if !ok {
 		s.server.stats.limited.Add(1)
 	}

@@ -281,3 +281,23 @@ func TestRFC4511_StartTLS(t *testing.T) {
 		t.Errorf("TLS within TLS: %v", err)
 	}
 }
+
+// TestSearchesForNothingCost: an or of no filters names no mail, and is a request
+// as any other.
+func TestSearchesForNothingCost(t *testing.T) {
+	or := func() *ber.Packet { return ber.Encode(ber.ClassContext, ber.TypeConstructed, 1, nil, "") }
+	and := ber.Encode(ber.ClassContext, ber.TypeConstructed, 0, nil, "")
+	and.AppendChild(or())
+	for name, f := range map[string]*ber.Packet{"(|)": or(), "(&(|))": and} {
+		s := alone(t, Options{Rate: 1}) // and 32 at once
+		answered := 0
+		for range 2 * maxMails {
+			if got := replies(t, s.answer(t.Context(), searchOctets(f)).octets); got[0] == [2]int64{7, int64(success)} {
+				answered++
+			}
+		}
+		if answered < maxMails || answered > maxMails+1 { // one may be earned meanwhile
+			t.Errorf("%s: %d answers", name, answered)
+		}
+	}
+}

@@ -19,11 +19,8 @@ type counters struct {
 
 // Stats returns the figures of now.
 func (s *Server) Stats() Stats {
-	s.mu.Lock()
-	open := len(s.conns)
-	s.mu.Unlock()
 	return Stats{
-		Open: open, Connections: s.stats.connections.Load(), TurnedAway: s.stats.turnedAway.Load(),
+		Open: s.group.Len(), Connections: s.stats.connections.Load(), TurnedAway: s.stats.turnedAway.Load(),
 		Requests: s.stats.requests.Load(), Entries: s.stats.entries.Load(),
 		Limited: s.stats.limited.Load(), Malformed: s.stats.malformed.Load(),
 	}

@@ -319,3 +319,45 @@ func TestTooManyConnections(t *testing.T) {
 		})
 	}
 }
+
+// TestSilentConnectionsKeepNobodyOut: the places of whoever has the most are
+// given to others.
+func TestSilentConnectionsKeepNobodyOut(t *testing.T) {
+	s, addr := start(t, newSite(t).source, Options{Connections: 6, ConnectionsPerIP: 3})
+	dial := func(last byte) net.Conn {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, last)}}
+		c, err := d.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	bound := func(c net.Conn) bool {
+		_, err := c.Write(bindOctets)
+		if err != nil {
+			return false
+		}
+		answer := make([]byte, 14)
+		_, err = io.ReadFull(c, answer)
+		return err == nil && answer[5] == 0x61
+	}
+	for range 3 {
+		for _, last := range []byte{2, 3} {
+			if !bound(dial(last)) {
+				t.Fatal("a connection within the limits was refused")
+			}
+		}
+	}
+	for range 2 {
+		if !bound(dial(4)) {
+			t.Error("a new client is kept out")
+		}
+	}
+	if bound(dial(4)) {
+		t.Error("a client has taken more than the others keep")
+	}
+	if got := s.Stats(); got.TurnedAway != 1 || got.Connections != 8 {
+		t.Errorf("figures %+v", got)
+	}
+}
