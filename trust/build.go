@@ -1,7 +1,9 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/x509"
+	"errors"
 	"slices"
 	"time"
 )
@@ -11,29 +13,49 @@ import (
 // holds at the end of the skew is as good, since all dates that end were checked
 // for a later moment.
 //
-// A stranger may make an attempt as dear as can be. So after the first, and among
-// a crowd of intermediates, there is none unless a climb leads to the anchors.
+// A stranger may make an attempt as dear as can be. So after one that failed, and
+// among a crowd of intermediates, crypto/x509 sees those alone that lead to the
+// anchors.
 func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
-	if (q.tried || len(q.others) > crowd) && !q.reaches(g.anchors) {
-		return nil, nil
+	others := q.others
+	if q.failed || len(others) > crowd {
+		others = q.rooted(g.anchors)
 	}
-	q.tried = true
-	roots := q.within(g.anchors)
-	o := x509.VerifyOptions{
-		Roots:         poolOf(roots), // never nil, which would mean the system's roots (AS-60)
-		Intermediates: poolOf(q.others),
-		CurrentTime:   q.p.At,
-		// RFC 8550 §4.4.4: an authority whose extendedKeyUsage leaves mail out
-		// issues no certificates for mail. One without the extension may.
-		KeyUsages:           []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
-		CertificatePolicies: g.policies,
+	paths, err := q.verify(g, others, q.p.At)
+	if err == nil {
+		return paths, nil
 	}
-	paths, err := q.verify(g, o)
-	if err != nil && q.begins(roots) && q.reaches(g.anchors) {
-		o.CurrentTime = q.p.At.Add(ClockSkew)
-		return q.verify(g, o)
+	q.failed = true
+	others = q.rooted(g.anchors)
+	if q.begins(g.anchors, others) {
+		return q.verify(g, others, q.p.At.Add(ClockSkew))
 	}
-	return paths, err
+	return nil, err
+}
+
+// rooted returns the intermediates that lead to the anchors. It looks from the
+// anchors downward, so that no key is used whose owner nobody trusts.
+func (q *quest) rooted(anchors *Anchors) []*x509.Certificate {
+	var good []*x509.Certificate
+	named := make(map[string][]*x509.Certificate) // good by canonical name
+	left := slices.DeleteFunc(slices.Clone(q.others), func(c *x509.Certificate) bool { return authorityProblem(c) != "" })
+	for range maxPath {
+		before := len(good)
+		left = slices.DeleteFunc(left, func(c *x509.Certificate) bool {
+			made := func(up *x509.Certificate) bool { return q.made(c, up) }
+			if !slices.ContainsFunc(anchors.issuers(c), made) && !slices.ContainsFunc(named[canonicalName(c.RawIssuer)], made) {
+				return false
+			}
+			good = append(good, c)
+			subject := canonicalName(c.RawSubject)
+			named[subject] = append(named[subject], c)
+			return true
+		})
+		if len(good) == before {
+			break
+		}
+	}
+	return good
 }
 
 // verify is x509.Certificate.Verify with the policies of g, if it has any, as
@@ -41,14 +63,25 @@ func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
 // CertificatePolicies only where a certificate of the path asks for explicit
 // policies. A requireExplicitPolicy of 0 in the last certificate asks for just
 // that (§6.1.5 (b)), so one is verified that has it.
-func (q *quest) verify(g goal, o x509.VerifyOptions) ([][]*x509.Certificate, error) {
-	leaf := q.leaf
+func (q *quest) verify(g goal, others []*x509.Certificate, at time.Time) ([][]*x509.Certificate, error) {
+	leaf, roots := q.leaf, q.within(g.anchors, others)
+	if !q.affords(cost(leaf, roots, others, maxPath)) {
+		return nil, errors.New("its issuers lead too many ways")
+	}
 	if g.policies != nil {
 		explicit := *leaf
 		explicit.RequireExplicitPolicyZero = true
 		leaf = &explicit
 	}
-	paths, err := leaf.Verify(o)
+	paths, err := leaf.Verify(x509.VerifyOptions{
+		Roots:         poolOf(roots), // never nil, which would mean the system's roots (AS-60)
+		Intermediates: poolOf(others),
+		CurrentTime:   at,
+		// RFC 8550 §4.4.4: an authority whose extendedKeyUsage leaves mail out
+		// issues no certificates for mail. One without the extension may.
+		KeyUsages:           []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
+		CertificatePolicies: g.policies,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -78,14 +111,14 @@ func states(cert *x509.Certificate, policies []x509.OID) bool {
 // within returns the anchors that a path can end at: those that have the name of
 // an issuer, and the certificate itself if it is one. Whatever the number of
 // anchors, x509 sees these alone.
-func (q *quest) within(anchors *Anchors) []*x509.Certificate {
+func (q *quest) within(anchors *Anchors, others []*x509.Certificate) []*x509.Certificate {
 	var all []*x509.Certificate
-	if anchors.Contains(q.leaf) {
+	if anchors.Has(q.print(q.leaf)) {
 		all = append(all, q.leaf)
 	}
 	type authority struct{ name, key string }
 	asked := make(map[authority]bool)
-	for _, c := range append([]*x509.Certificate{q.leaf}, q.others...) {
+	for _, c := range append([]*x509.Certificate{q.leaf}, others...) {
 		issuer := authority{string(c.RawIssuer), string(c.AuthorityKeyId)}
 		if !asked[issuer] {
 			asked[issuer] = true
@@ -93,6 +126,26 @@ func (q *quest) within(anchors *Anchors) []*x509.Certificate {
 		}
 	}
 	return all
+}
+
+// cost is how many signatures crypto/x509 checks at most to build the paths of cert.
+func cost(cert *x509.Certificate, roots, others []*x509.Certificate, depth int) int {
+	issued := func(up *x509.Certificate) bool { return up != cert && bytes.Equal(up.RawSubject, cert.RawIssuer) }
+	n := 0
+	for _, up := range roots {
+		if issued(up) {
+			n++
+		}
+	}
+	for _, up := range others {
+		if n >= maxSignatures || depth == 1 {
+			break
+		}
+		if issued(up) {
+			n += 1 + cost(up, roots, others, depth-1)
+		}
+	}
+	return min(n, maxSignatures)
 }
 
 func poolOf(certs []*x509.Certificate) *x509.CertPool {
@@ -105,9 +158,9 @@ func poolOf(certs []*x509.Certificate) *x509.CertPool {
 
 // begins reports whether a certificate that might be of use begins within the
 // skew.
-func (q *quest) begins(roots []*x509.Certificate) bool {
+func (q *quest) begins(anchors *Anchors, others []*x509.Certificate) bool {
 	soon := func(c *x509.Certificate) bool { return begins(c, q.p.At) }
-	return soon(q.p.Certificate) || slices.ContainsFunc(roots, soon) || slices.ContainsFunc(q.others, soon)
+	return soon(q.p.Certificate) || slices.ContainsFunc(others, soon) || slices.ContainsFunc(q.within(anchors, others), soon)
 }
 
 func begins(c *x509.Certificate, at time.Time) bool {

@@ -43,25 +43,21 @@ func (q *quest) climb(to ...*Anchors) *climb {
 	return c
 }
 
-// reaches reports whether signatures lead to one of the anchors. It costs no
-// signature that was checked before.
-func (q *quest) reaches(anchors *Anchors) bool { return q.climb(anchors).reached }
-
 // from reports whether cert, the depth-th of its path and the issuer of below,
 // leads to an anchor.
 func (c *climb) from(cert, below *x509.Certificate, depth int) bool {
 	for _, a := range c.to {
-		if a.Contains(cert) {
+		if a.Has(c.q.print(cert)) {
 			return true
 		}
 	}
-	c.seen[FingerprintOf(cert)] = true
+	c.seen[c.q.print(cert)] = true
 	issued := false
 	for _, up := range c.issuersOf(cert) {
 		if depth == maxPath {
 			break
 		}
-		if c.seen[FingerprintOf(up)] || !c.q.signed(cert, up) {
+		if c.seen[c.q.print(up)] || !c.q.madeOrWeak(cert, up) {
 			continue
 		}
 		issued = true
@@ -143,34 +139,4 @@ func (c *climb) issuersOf(cert *x509.Certificate) []*x509.Certificate {
 		all = append(all, a.issuers(cert)...)
 	}
 	return append(all, c.known[canonicalName(cert.RawIssuer)]...)
-}
-
-// signatures remembers which were checked in a quest, and bounds their number.
-// The zero value is ready to use.
-type signatures struct {
-	checked map[[2]Fingerprint]bool
-}
-
-// made reports whether up's key made the signature on cert.
-func (s *signatures) made(cert, up *x509.Certificate) bool {
-	link := [2]Fingerprint{FingerprintOf(cert), FingerprintOf(up)}
-	good, known := s.checked[link]
-	if known {
-		return good
-	}
-	if len(s.checked) == maxSignatures {
-		return false
-	}
-	if s.checked == nil {
-		s.checked = make(map[[2]Fingerprint]bool)
-	}
-	good = up.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
-	s.checked[link] = good
-	return good
-}
-
-// signed is made, but for algorithms that are refused and cannot be checked:
-// there the matching name must do, for a reason that says so.
-func (s *signatures) signed(cert, up *x509.Certificate) bool {
-	return signatureProblem(cert) != "" || s.made(cert, up)
 }

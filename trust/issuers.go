@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/x509"
 	"fmt"
@@ -37,7 +36,7 @@ func (q *quest) fetch(c *climb) bool {
 	}
 	news := false
 	for _, cert := range c.wanting {
-		f, n := FingerprintOf(cert), min(len(cert.IssuingCertificateURL), MaxIssuerURLs)
+		f, n := q.print(cert), min(len(cert.IssuingCertificateURL), MaxIssuerURLs)
 		if q.asked[f] || n == 0 || q.urls+n > maxAsked {
 			continue
 		}
@@ -72,7 +71,7 @@ func (q *quest) learn(of *x509.Certificate, answer Issuers) bool {
 		if q.sources == nil {
 			q.sources = make(map[Fingerprint][]string)
 		}
-		q.sources[FingerprintOf(c)] = answer.Sources
+		q.sources[q.print(c)] = answer.Sources
 		q.others = append(q.others, c)
 		news = true
 	}
@@ -97,16 +96,11 @@ func (q *quest) knows(cert *x509.Certificate) bool {
 func (q *quest) origins(path []*x509.Certificate) []string {
 	var urls []string
 	for _, c := range path {
-		for _, u := range q.sources[FingerprintOf(c)] {
+		for _, u := range q.sources[q.print(c)] {
 			if !slices.Contains(urls, u) {
 				urls = append(urls, u)
 			}
 		}
 	}
 	return urls
-}
-
-// selfSigned reports whether cert is its own issuer, so that nobody is above it.
-func (s *signatures) selfSigned(cert *x509.Certificate) bool {
-	return bytes.Equal(cert.RawSubject, cert.RawIssuer) && s.made(cert, cert)
 }

@@ -35,6 +35,8 @@ type Params struct {
 	// to Encrypt to are judged by Anchors always.
 	Signers SignerPolicy
 	EV      EV
+	// Memo is of judgements before; nil begins anew.
+	Memo *Memo
 }
 
 // A Verdict is the answer about one certificate. Code is OK exactly if the
@@ -97,6 +99,19 @@ func checks() []check {
 // Judge answers p. It costs the same whatever the number of anchors, is bounded
 // whatever the certificates are, and does not wait: see Verdict.Pending.
 func Judge(p Params) Verdict {
+	p.ask()
+	return judge(p)
+}
+
+// ask begins a question.
+func (p *Params) ask() {
+	if p.Memo == nil {
+		p.Memo = new(Memo)
+	}
+	p.Memo.ask()
+}
+
+func judge(p Params) Verdict {
 	v := Verdict{Certificate: p.Certificate}
 	for _, c := range checks() {
 		v.Code, v.Detail = c(p, &v)

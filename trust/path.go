@@ -7,13 +7,11 @@ import (
 	"postern/trust/reason"
 )
 
-// Bounds on a path (AS-70). The number of signatures checked is bounded as
-// well: a certificate that leads to no anchor costs crypto/x509 one attempt to
-// build a path, which checks 100 at most, and a climb maxSignatures.
+// Bounds on a path (AS-70). The signatures that are checked on the way are bounded by
+// a Memo.
 const (
 	maxPath          = 10 // certificates from the end entity to the anchor
 	maxIntermediates = 100
-	maxSignatures    = 100
 	crowd            = 16 // more intermediates than an honest message has
 )
 
@@ -24,9 +22,8 @@ type quest struct {
 	leaf      *x509.Certificate
 	others    []*x509.Certificate                     // intermediates: given, then fetched
 	originals map[*x509.Certificate]*x509.Certificate // see align
-	tried     bool                                    // once to build a path, see build
 	issuers
-	signatures
+	*Memo
 }
 
 // A found path and the goal that it leads to.
@@ -38,7 +35,8 @@ type found struct {
 // checkPath builds a path to an anchor by RFC 5280 §6 (AS-68), fetches what is
 // missing on the way (AS-69) and asks for revocations (AS-71).
 func checkPath(p Params, v *Verdict) (reason.Code, string) {
-	q := &quest{p: p, goals: goals(p), leaf: p.Certificate, others: affordable(p.Intermediates)}
+	q := &quest{p: p, goals: goals(p), leaf: p.Certificate, Memo: p.Memo}
+	q.others = q.affordable(p.Intermediates)
 	for level := 0; ; level++ {
 		paths, err := q.paths()
 		if len(paths) > 0 {
@@ -222,14 +220,14 @@ func (q *quest) leadsTo(g goal) *x509.Certificate {
 // affordable returns the intermediates worth a look, each once: not those whose
 // signatures would cost us much to check. Weak ones stay, so that a path over one
 // is refused for that reason.
-func affordable(all []*x509.Certificate) []*x509.Certificate {
+func (m *Memo) affordable(all []*x509.Certificate) []*x509.Certificate {
 	var good []*x509.Certificate
 	seen := make(map[Fingerprint]bool)
 	for _, c := range all[:min(len(all), maxIntermediates)] {
-		if c == nil || oversized(c) || seen[FingerprintOf(c)] {
+		if c == nil || oversized(c) || seen[m.print(c)] {
 			continue
 		}
-		seen[FingerprintOf(c)] = true
+		seen[m.print(c)] = true
 		good = append(good, c)
 	}
 	return good

@@ -1,0 +1,119 @@
+package trust_test
+
+import (
+	"crypto/elliptic"
+	"crypto/x509"
+	"fmt"
+	"testing"
+	"time"
+
+	"postern/internal/testnet"
+	"postern/trust"
+	"postern/trust/reason"
+)
+
+// lookAlikes are certificates of one name and one dear key, each of which might have
+// signed all others.
+func lookAlikes(t testing.TB, n int) []*testnet.Identity {
+	pki := testnet.NewPKI(t, now)
+	key := testnet.Key(testnet.ECKey(t, elliptic.P521()))
+	var all []*testnet.Identity
+	for range n {
+		all = append(all, pki.SelfSigned("b.example", key, testnet.Usage(x509.KeyUsageKeyAgreement)))
+	}
+	return all
+}
+
+// AS-70: a zone of 24 KB must not cost seconds for each recipient.
+func TestAS70_CandidatesTogetherCostAsOne(t *testing.T) {
+	root := testnet.NewPKI(t, now).Root("root")
+	p := ask(t, root, root)
+	candidates := testnet.Certs(lookAlikes(t, 50)...)
+	p.Intermediates, p.Memo = candidates, new(trust.Memo)
+	s := trust.Select(p, candidates)
+	ours, theirs := p.Memo.Spent()
+	if s.Code != reason.UntrustedAnchor || len(s.Verdicts) != 50 || ours == 0 || ours > 120 || theirs != 0 {
+		t.Errorf("code %s (%s), %d verdicts, %d and %d signatures", s.Code, s.Detail, len(s.Verdicts), ours, theirs)
+	}
+	for range 10 {
+		trust.Select(p, candidates)
+	}
+	again, theirs := p.Memo.Spent()
+	if again > ours+10*20 || theirs != 0 {
+		t.Errorf("for ten more questions %d and %d signatures", again-ours, theirs)
+	}
+}
+
+// Whoever has one certificate of the community can hang any number of others below
+// it, which look as if they led to the anchor.
+func TestAS70_NothingHangsBelowAnEndEntity(t *testing.T) {
+	pki := testnet.NewPKI(t, now)
+	root := pki.Root("root")
+	key := testnet.Key(testnet.ECKey(t, elliptic.P521()))
+	insider := root.Leaf("evil.example", key)
+	good := root.Leaf("b.example")
+	candidates := testnet.Certs(insider)
+	for range 20 {
+		candidates = append(candidates, insider.Intermediate("evil.example", key).Cert)
+	}
+	for range 30 {
+		candidates = append(candidates, insider.Leaf("b.example", plain()...).Cert)
+	}
+	candidates = append(candidates, good.Cert)
+	p := ask(t, good, root)
+	p.Intermediates, p.Memo = candidates, new(trust.Memo)
+	s := trust.Select(p, candidates)
+	ours, theirs := p.Memo.Spent()
+	if len(s.Valid) != 1 || s.Valid[0] != good.Cert || ours > 120 || theirs != 0 {
+		t.Errorf("code %s (%s), %d valid, %d and %d signatures", s.Code, s.Detail, len(s.Valid), ours, theirs)
+	}
+}
+
+// Nor does an authority of the community get more than its share by certificates
+// that all have signed each other.
+func TestAS70_ManyWaysAreBounded(t *testing.T) {
+	pki := testnet.NewPKI(t, now)
+	root := pki.Root("root")
+	key := testnet.Key(testnet.ECKey(t, elliptic.P256()))
+	p := ask(t, root, root)
+	p.Memo = new(trust.Memo)
+	ca := root.Intermediate("ca", key)
+	p.Intermediates = testnet.Certs(ca)
+	for i := range 20 {
+		p.Intermediates = append(p.Intermediates, ca.Intermediate("ca", key, testnet.SAN(nil, []string{fmt.Sprintf("%d.example", i)})).Cert)
+	}
+	var candidates []*testnet.Identity
+	for range 30 {
+		candidates = append(candidates, ca.Leaf("b.example", plain()...))
+	}
+	trust.Select(p, testnet.Certs(candidates...))
+	ours, theirs := p.Memo.Spent()
+	if ours > 120 || theirs == 0 || theirs > 520 {
+		t.Errorf("%d and %d signatures", ours, theirs)
+	}
+}
+
+// What bounds strangers does not bound those who have many certificates in good
+// faith, of which some lead nowhere.
+func TestAS79_ManyGoodCandidatesAreAllChosen(t *testing.T) {
+	pki := testnet.NewPKI(t, now)
+	root := pki.Root("root")
+	old := root.Intermediate("old", testnet.Valid(-2*time.Hour, -time.Hour))
+	p := ask(t, root, root)
+	p.Intermediates = testnet.Certs(old)
+	var candidates []*testnet.Identity
+	for i := range 25 {
+		ca := root.Intermediate(fmt.Sprintf("ca %d", i/5))
+		p.Intermediates = append(p.Intermediates, ca.Cert)
+		candidates = append(candidates, old.Leaf("b.example", plain()...), ca.Leaf("b.example", plain()...))
+	}
+	s := trust.Select(p, testnet.Certs(candidates...))
+	if len(s.Valid) != 25 || len(s.Verdicts) != 50 {
+		t.Errorf("%d of %d valid", len(s.Valid), len(s.Verdicts))
+	}
+	for i, v := range s.Verdicts {
+		if want := []reason.Code{reason.BadPath, reason.OK}[i%2]; v.Code != want {
+			t.Errorf("%d: code %s (%s), want %s", i, v.Code, v.Detail, want)
+		}
+	}
+}
