@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"postern/internal/control"
 )
@@ -40,9 +39,9 @@ func (inv *invocation) writePublished(ctx context.Context, order control.FileOrd
 		inv.warn(file.Warnings)
 		text := file.Text
 		if out != "" {
-			err := os.WriteFile(out, []byte(text), 0o644)
+			err := writeNew(out, []byte(text), 0o644)
 			if err != nil {
-				return usagef("check the path and who may write it", "writing what is published: %s", err)
+				return err
 			}
 			file.Text = ""
 		}

@@ -27,7 +27,7 @@ type LookupAnswer struct {
 	Verdict      string               `json:"verdict"` // ok or a reason code
 	Detail       string               `json:"detail,omitempty"`
 	Hint         string               `json:"hint,omitempty"`
-	Cached       bool                 `json:"cached"`    // the certificates were found earlier
+	Cached       bool                 `json:"cached"`    // an earlier answer, of certificates or of none, had a part in it
 	Questions    int                  `json:"questions"` // that went to the network
 	Certificates []CertificateVerdict `json:"certificates"`
 	Steps        []LookupStep         `json:"steps"`
