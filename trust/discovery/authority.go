@@ -105,9 +105,7 @@ func (l *lookup) sub(ctx context.Context, name string, qtype uint16) finding {
 	}
 	f := l.follow(ctx, name, qtype, l.askOnce)
 	if f.final() {
-		l.dns.mu.Lock()
-		l.dns.cache.put(newEntry(key, f, began), l.dns.now())
-		l.dns.mu.Unlock()
+		l.dns.keep(newEntry(key, f, began))
 	}
 	return f
 }

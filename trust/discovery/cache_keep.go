@@ -23,6 +23,7 @@ type kept struct {
 	Type    uint16   // CERT
 	Records [][]byte // each a record in wire form, uncompressed
 	Server  string   // that answered
+	Own     bool     `json:",omitempty"` // it is one of the domain's own
 	// The answer may be used from Asked until before Expires.
 	Asked, Expires time.Time
 }
@@ -52,7 +53,7 @@ func (e *entry) keep() (kept, error) {
 	if err != nil {
 		return kept{}, fmt.Errorf("writing a name: %w", err)
 	}
-	k := kept{Name: name, Type: e.qtype, Server: e.server, Asked: e.asked, Expires: e.expires}
+	k := kept{Name: name, Type: e.qtype, Server: e.server, Own: e.authoritative, Asked: e.asked, Expires: e.expires}
 	for _, rr := range e.records {
 		wire := make([]byte, dns.Len(rr))
 		n, err := dns.PackRR(rr, wire, 0, nil, false)
@@ -78,9 +79,7 @@ func (d *DNS) restore(all []kept) int {
 		if err != nil || !e.goodAt(now) {
 			continue
 		}
-		d.mu.Lock()
-		d.cache.put(e, now)
-		d.mu.Unlock()
+		d.keep(e)
 		taken++
 	}
 	return taken
@@ -95,7 +94,7 @@ func (k *kept) entry() (*entry, error) {
 	if key.name == "" || k.Type != dns.TypeCERT || len(k.Records) == 0 || len(k.Records) > maxRecords || len(k.Server) > maxKeptServer {
 		return nil, errDamaged
 	}
-	f := finding{kind: AnswerFound, server: k.Server, life: k.Expires.Sub(k.Asked)}
+	f := finding{kind: AnswerFound, server: k.Server, authoritative: k.Own, life: k.Expires.Sub(k.Asked)}
 	for _, wire := range k.Records {
 		rr, err := readRecord(wire, k.Type)
 		if err != nil {

@@ -123,3 +123,44 @@ func TestTheLatestUsedIsKeptFirst(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Steps go on telling that it was the domain's own server that answered.
+func TestCD8_WhoAnsweredSurvivesARestart(t *testing.T) {
+	f := finding{kind: AnswerFound, authoritative: true, life: time.Minute, records: rrs(t, "b.example. 60 IN CERT 1 0 0 AAAA")}
+	k, err := newEntry(cacheKey{wireName(b), dns.TypeCERT}, f, testStart).keep()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := dnsClient(t)
+	d.restore([]kept{k})
+	if a := kindOfQuery(t, d, b, dns.TypeCERT); !a.cached || !a.authoritative {
+		t.Errorf("got %+v", a)
+	}
+}
+
+// A panic over what a server sent ends one question, and holds up no other.
+func TestCD31_APanicLeavesNothingLocked(t *testing.T) {
+	d, _ := dnsClient(t)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		d.keep(nil)
+	}()
+	d.keep(newEntry(cacheKey{wireName(b), dns.TypeMX}, finding{kind: AnswerNoName, err: ErrNoName, life: time.Minute}, testStart))
+	if a := kindOfQuery(t, d, b, dns.TypeMX); !a.cached {
+		t.Errorf("got %+v", a)
+	}
+}
+
+// Answers age while the machine sleeps, in which the monotonic clock stands still.
+func TestCD12_TheWallClockCounts(t *testing.T) {
+	for name, now := range map[string]func() time.Time{"resolver": new(Resolver).now, "dns": new(DNS).now,
+		"given": (&Resolver{Now: time.Now}).now} {
+		if at := now(); at != at.Round(0) {
+			t.Errorf("%s: %v", name, at)
+		}
+	}
+}

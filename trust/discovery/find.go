@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"postern/internal/fetch"
 	"postern/internal/guard"
 	"postern/trust/reason"
@@ -66,11 +68,12 @@ func (r *Resolver) make() {
 	r.made.Do(func() { r.shelf = newShelf(r.now, r.log().Error) })
 }
 
+// now is the wall clock alone, as with DNS: answers age while a machine sleeps.
 func (r *Resolver) now() time.Time {
 	if r.Now != nil {
-		return r.Now()
+		return r.Now().Round(0)
 	}
-	return time.Now()
+	return time.Now().Round(0)
 }
 
 func (r *Resolver) log() *slog.Logger {
@@ -141,12 +144,12 @@ func (f *finder) find(caller context.Context) {
 // gave no answer a while ago and need not be waited for again. What is kept of
 // such a domain serves all the same.
 func (f *finder) kept() bool {
-	if f.fresh {
+	now := f.now()
+	since, until, dead := f.domains.dead(f.addr.Domain(), now)
+	if f.fresh || !dead && !f.knowsFirst() {
 		return false
 	}
 	k := *f
-	now := f.now()
-	since, until, dead := f.domains.dead(f.addr.Domain(), now)
 	if dead {
 		k.idle = &idle{age: now.Sub(since), left: until.Sub(now)}
 	}
@@ -167,6 +170,16 @@ func (f *finder) kept() bool {
 	}
 	*f = k
 	return true
+}
+
+// knowsFirst reports whether the first answer that a search takes is kept. Most
+// often the rest is, or none is.
+func (f *finder) knowsFirst() bool {
+	name, err := AddressName(f.addr)
+	if err != nil {
+		name = f.addr.Domain().String()
+	}
+	return f.DNS.knows(name, dns.TypeCERT)
 }
 
 // idle is since when a domain's name servers are not asked, and for how long.

@@ -78,7 +78,7 @@ func (f *finder) cert(ctx, whole context.Context, source Source, name, next stri
 	step.Outcome = fmt.Sprintf("%s, by URL: %d", step.Outcome, len(urls))
 	step.Then = "the certificate is fetched from where the records say"
 	f.record(step)
-	f.fetch(whole, source, urls, a.left)
+	f.fetch(whole, source, name, urls, a.left)
 	return true
 }
 

@@ -96,7 +96,7 @@ func checkKept(t *testing.T, e *entry) {
 		t.Fatalf("%d came back of %+v", got, k)
 	}
 	for i, again := range d.snapshot() {
-		if i > 0 || !again.Expires.Equal(e.expires) || len(again.Records) != len(e.records) {
+		if i > 0 || !again.Expires.Equal(e.expires) || len(again.Records) != len(e.records) || again.Own != e.authoritative {
 			t.Fatalf("came back as %+v", again)
 		}
 	}

@@ -108,3 +108,11 @@ func (d *DNS) land(f *inquiry, e *entry) {
 	f.entry = e
 	close(f.done)
 }
+
+// keep puts an answer into the cache.
+func (d *DNS) keep(e *entry) {
+	now := d.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cache.put(e, now)
+}

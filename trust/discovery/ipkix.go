@@ -46,7 +46,10 @@ func urlsOf(records []CERT) []string {
 // domain has published something, so that the search ends here whatever comes of
 // it: if a URL that is dead made it go on, whoever can keep a server from
 // answering would choose the next source for us (CD-41).
-func (f *finder) fetch(ctx context.Context, source Source, urls []string, left time.Duration) {
+//
+// What comes is kept for the name alone that the URL is at: others may name the
+// same URL, and for longer.
+func (f *finder) fetch(ctx context.Context, source Source, name string, urls []string, left time.Duration) {
 	type result struct {
 		learnt
 		how
@@ -57,7 +60,7 @@ func (f *finder) fetch(ctx context.Context, source Source, urls []string, left t
 	for i, u := range urls {
 		all.Go(func() {
 			r := &results[i]
-			r.learnt, r.how, r.error = f.shelf.get(ctx, shelfKey(ofDocument, u), f.fresh, urlTime,
+			r.learnt, r.how, r.error = f.shelf.get(ctx, shelfKey(ofDocument, strings.ToLower(name), u), f.fresh, urlTime,
 				func(ctx context.Context) learnt { return f.document(ctx, u, left) })
 		})
 	}

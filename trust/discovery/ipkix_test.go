@@ -3,6 +3,7 @@ package discovery_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -228,4 +229,20 @@ func TestCD4_StepsOfURLs(t *testing.T) {
 	if got.Questions != 0 || !got.Cached || !slices.ContainsFunc(got.Steps, func(s discovery.Step) bool { return s.Cached && s.Age == time.Minute }) {
 		t.Errorf("warm: %d questions, steps %+v", got.Questions, got.Steps)
 	}
+}
+
+// Whoever else names a domain's URL does not keep what is there for longer than
+// the domain says.
+func TestCD12_DocumentsAreKeptForOneName(t *testing.T) {
+	ca := newAuthority(t)
+	const url = "http://www.b.example/bob"
+	w := newWorld(t)
+	f := &fetcher{now: w.now, pages: map[string][]byte{url: ca.leaf("old").Raw}}
+	record := " IN CERT 4 0 0 " + base64.StdEncoding.EncodeToString([]byte(url))
+	w.put(t, "bob.b.example. 60"+record, "x.evil.example. 3600"+record)
+	r := w.resolver(t, func(r *discovery.Resolver) { r.Fetcher = f })
+	check(t, ask(t, r, "x@evil.example"), reason.OK, place{"old", discovery.DNSAddress})
+	f.pages[url] = ca.leaf("new").Raw
+	w.pass(50 * time.Minute)
+	check(t, ask(t, r, "bob@b.example"), reason.OK, place{"new", discovery.DNSAddress})
 }

@@ -259,5 +259,5 @@ func (k *keptLearnt) learnt() (learnt, bool) {
 // isShelfKey reports a key as shelfKey makes it.
 func isShelfKey(key string) bool {
 	parts := strings.Split(key, "\x00")
-	return len(key) <= maxShelfKey && (len(parts) == 3 && parts[0] == ofDirectories || len(parts) == 2 && parts[0] == ofDocument)
+	return len(key) <= maxShelfKey && len(parts) == 3 && (parts[0] == ofDirectories || parts[0] == ofDocument)
 }

@@ -53,6 +53,15 @@ func (d *DNS) query(ctx context.Context, name string, qtype uint16, fresh bool) 
 	}
 }
 
+// knows reports whether the answer to a question is kept.
+func (d *DNS) knows(name string, qtype uint16) bool {
+	key := cacheKey{wireName(name), qtype}
+	now := d.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cache.get(key, now) != nil
+}
+
 // find returns what is kept, or else the inquiry to wait for.
 func (d *DNS) find(ctx context.Context, name string, key inquiryKey) (*entry, *inquiry, error) {
 	d.mu.Lock()

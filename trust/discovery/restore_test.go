@@ -60,7 +60,7 @@ func FuzzRestore(f *testing.F) {
 	future.Shelf[0].Asked = moment.Add(time.Hour)
 	endless.Shelf = slices.Clone(good.Shelf)
 	endless.Shelf[0].Expires = moment.AddDate(200, 0, 0)
-	garbage.Shelf = []keptLearnt{{Key: "x"}, {Key: "url\x00http://x/", Certificates: [][]byte{nil}}, {Key: "url\x00", Unreadable: -1}}
+	garbage.Shelf = []keptLearnt{{Key: "x"}, {Key: "url\x00x\x00http://x/", Certificates: [][]byte{nil}}, {Key: "url\x00\x00", Unreadable: -1}}
 	for _, d := range []document{good, future, endless, garbage, {}} {
 		text, err := json.Marshal(d)
 		if err != nil {
