@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"sync"
 
 	"postern/internal/cms"
 	"postern/mime"
 	"postern/sta"
 	"postern/store"
 	"postern/trust"
+	"postern/trust/reason"
 )
 
 // Signers says whose signatures are believed. The zero value is the community
@@ -66,16 +68,38 @@ func (c *Core) belief(dir *Directory, d mime.Domain) sta.Belief {
 	return sta.Belief{Anchors: dir.Anchors(d, store.In), Signers: c.Signers.of(d), EVRoots: dir.EV(d)}
 }
 
+// judged is what is known of the certificates of one domain, for all of its
+// recipients in one message.
+type judged struct {
+	mu   sync.Mutex
+	memo trust.Memo
+}
+
 // selectFor judges certificates of a recipient for a sender of ours, and waits
 // for evidence that is on its way.
-func (c *Core) selectFor(ctx context.Context, p trust.Params, candidates []*x509.Certificate) trust.Selection {
+func (c *Core) selectFor(ctx context.Context, p trust.Params, candidates []*x509.Certificate, known *judged) trust.Selection {
 	p.Purpose, p.Profile, p.Evidence, p.Revocation = trust.Encrypt, c.Profile, c.Evidence, c.Revocation
 	for {
-		s := trust.Select(p, candidates)
+		s := c.selectNow(ctx, p, candidates, known)
 		if s.Pending == nil || !await(ctx, s.Pending) {
 			return s
 		}
 	}
+}
+
+// selectNow judges in turn: strangers make certificates as dear as they like, so
+// that a domain has one place in the queue for each message, and the queue not all
+// of the processor.
+func (c *Core) selectNow(ctx context.Context, p trust.Params, candidates []*x509.Certificate, known *judged) trust.Selection {
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	err := c.judging.Acquire(ctx, 1)
+	if err != nil {
+		return trust.Selection{Code: reason.Internal, Detail: err.Error()}
+	}
+	defer c.judging.Release(1)
+	p.Memo = &known.memo
+	return trust.Select(p, candidates)
 }
 
 // await waits until a channel is closed and reports whether ctx went on.

@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,8 +88,9 @@ type Core struct {
 	dns         *discovery.DNS      // that found, the relay and fetches ask
 	wrong       throttle            // passwords
 	crypto      *semaphore.Weighted
-	unwritten   atomic.Int32 // jobs in a row that could not be put back
-	waiting     atomic.Int32 // messages that wait for evidence
+	judging     *semaphore.Weighted // strangers' certificates
+	unwritten   atomic.Int32        // jobs in a row that could not be put back
+	waiting     atomic.Int32        // messages that wait for evidence
 	waits       sync.WaitGroup
 }
 
@@ -180,6 +182,7 @@ func (c *Core) setDefaults() {
 	c.directories.store, c.directories.log = c.Store, c.Log
 	c.bundles.init(c)
 	c.crypto = semaphore.NewWeighted(c.CryptoMemory)
+	c.judging = semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2)))
 }
 
 // holdCrypto waits until size bytes of a message may be worked on. A message

@@ -39,11 +39,11 @@ func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Sourc
 		return SealReport{}, err
 	}
 	report := SealReport{Signers: dir.Signers(from, at)}
-	report.Routes, err = c.sideBySide(ctx, to, func(a mime.Address) Route {
+	report.Routes, err = c.sideBySide(ctx, to, func(a mime.Address, known *judged) Route {
 		if given == nil {
-			return c.Route(ctx, dir, from.Domain(), a, at)
+			return c.routeBeside(ctx, dir, from.Domain(), a, at, known)
 		}
-		return c.judge(ctx, dir, from.Domain(), a, givenResult(given), at)
+		return c.judge(ctx, dir, from.Domain(), a, givenResult(given), at, known)
 	})
 	if err != nil {
 		return SealReport{}, fmt.Errorf("judging the recipients' certificates: %w", err)

@@ -31,9 +31,14 @@ type Route struct {
 // What was learnt earlier never alone refuses a message for good: if there was no
 // certificate then, or none that is good, they are looked for anew, once.
 func (c *Core) Route(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, at time.Time) Route {
-	r := c.route(ctx, dir, from, discovery.Request{Address: to}, at)
+	return c.routeBeside(ctx, dir, from, to, at, new(judged))
+}
+
+// routeBeside is Route beside others whose certificates have been judged.
+func (c *Core) routeBeside(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, at time.Time, known *judged) Route {
+	r := c.route(ctx, dir, from, discovery.Request{Address: to}, at, known)
 	if !r.Code.IsOK() && !r.Code.Outcome().Retry && isOld(r.Discovery) {
-		return c.FreshRoute(ctx, dir, from, to, at)
+		return c.route(ctx, dir, from, discovery.Request{Address: to, Fresh: true}, at, known)
 	}
 	return r
 }
@@ -49,21 +54,21 @@ func isOld(found discovery.Result) bool {
 
 // FreshRoute is Route without anything that was found earlier.
 func (c *Core) FreshRoute(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, at time.Time) Route {
-	return c.route(ctx, dir, from, discovery.Request{Address: to, Fresh: true}, at)
+	return c.route(ctx, dir, from, discovery.Request{Address: to, Fresh: true}, at, new(judged))
 }
 
-func (c *Core) route(ctx context.Context, dir *Directory, from mime.Domain, ask discovery.Request, at time.Time) Route {
+func (c *Core) route(ctx context.Context, dir *Directory, from mime.Domain, ask discovery.Request, at time.Time, known *judged) Route {
 	var found discovery.Result
 	if dir.IsOurs(ask.Address.Domain()) {
 		found = localResult(dir, ask.Address, at)
 	} else {
 		found = c.Finder.Find(ctx, ask)
 	}
-	return c.judge(ctx, dir, from, ask.Address, found, at)
+	return c.judge(ctx, dir, from, ask.Address, found, at, known)
 }
 
 // judge makes a route of what was found.
-func (c *Core) judge(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, found discovery.Result, at time.Time) Route {
+func (c *Core) judge(ctx context.Context, dir *Directory, from mime.Domain, to mime.Address, found discovery.Result, at time.Time, known *judged) Route {
 	r := Route{Recipient: to, Local: dir.IsOurs(to.Domain()), Discovery: found}
 	if found.Err != nil {
 		r.Code, r.Detail = found.Err.Code, found.Err.Detail
@@ -75,7 +80,7 @@ func (c *Core) judge(ctx context.Context, dir *Directory, from mime.Domain, to m
 	}
 	r.Selection = c.selectFor(ctx, trust.Params{
 		Address: to, Anchors: dir.Anchors(from, store.Out), Intermediates: slices.Concat(candidates, dir.held), At: at,
-	}, candidates)
+	}, candidates, known)
 	r.Code, r.Detail, r.Certificates = r.Selection.Code, r.Selection.Detail, r.Selection.Valid
 	return r
 }
@@ -97,14 +102,21 @@ func localResult(dir *Directory, to mime.Address, at time.Time) discovery.Result
 
 // sideBySide makes a route for each recipient, all at once: one whose domain does
 // not answer delays no other, and the Finder bounds what that asks of the network.
-// One that panics, over what a recipient's domain publishes, fails by itself.
-func (c *Core) sideBySide(ctx context.Context, to []mime.Address, route func(mime.Address) Route) ([]Route, error) {
+// One that panics, over what a recipient's domain publishes, fails by itself. What
+// judging a domain's certificates taught serves all of its recipients.
+func (c *Core) sideBySide(ctx context.Context, to []mime.Address, route func(mime.Address, *judged) Route) ([]Route, error) {
 	all := make([]Route, len(to))
+	known := make(map[mime.Domain]*judged)
 	var looking sync.WaitGroup
 	for i, a := range to {
+		d := a.Domain()
+		if known[d] == nil {
+			known[d] = new(judged)
+		}
+		j := known[d]
 		looking.Go(func() {
 			err := contained(func() error {
-				all[i] = route(a)
+				all[i] = route(a, j)
 				return nil
 			})
 			if err != nil {
@@ -119,7 +131,7 @@ func (c *Core) sideBySide(ctx context.Context, to []mime.Address, route func(mim
 
 // routes looks up all recipients of a job.
 func (c *Core) routes(ctx context.Context, dir *Directory, job store.Job) ([]Route, error) {
-	return c.sideBySide(ctx, job.Recipients, func(to mime.Address) Route {
-		return c.Route(ctx, dir, job.Sender.Domain(), to, c.Now())
+	return c.sideBySide(ctx, job.Recipients, func(to mime.Address, known *judged) Route {
+		return c.routeBeside(ctx, dir, job.Sender.Domain(), to, c.Now(), known)
 	})
 }
