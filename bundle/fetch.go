@@ -38,8 +38,8 @@ type Source struct {
 // Validators tell the version of a bundle that is known already. They must be
 // those of a fetch by the same URL. The zero value is for none.
 type Validators struct {
-	ETag, LastModified string
-	SHA256             [32]byte // of the file
+	ETag   string   // "" has the file fetched whatever it is
+	SHA256 [32]byte // of the file
 	// SignedAt is when the pinned signer signed it, as it says; zero if it does not
 	// say, or if none is pinned.
 	SignedAt time.Time
@@ -52,9 +52,9 @@ type Fetched struct {
 	// Bundle is nil if it is unchanged.
 	Bundle *Bundle
 	// What to give to the next fetch.
-	ETag, LastModified string
-	SHA256             [32]byte
-	SignedAt           time.Time
+	ETag     string
+	SHA256   [32]byte
+	SignedAt time.Time
 }
 
 // CheckURL returns an error, which wraps ErrPlain or one of package fetch, if a
@@ -88,7 +88,7 @@ func Fetch(ctx context.Context, f Fetcher, s Source, prior Validators) (Fetched,
 	}
 	known := prior.SHA256 != [32]byte{}
 	if known && s.Signer == nil {
-		request.IfNoneMatch, request.IfModifiedSince = prior.ETag, prior.LastModified
+		request.IfNoneMatch = prior.ETag
 	}
 	d, err := f.Do(ctx, request)
 	if err != nil {
@@ -97,7 +97,7 @@ func Fetch(ctx context.Context, f Fetcher, s Source, prior Validators) (Fetched,
 	if d.NotModified {
 		return unmodified(d, prior), nil
 	}
-	got := Fetched{ETag: d.ETag, LastModified: d.LastModified, SHA256: sha256.Sum256(d.Body)}
+	got := Fetched{ETag: d.ETag, SHA256: sha256.Sum256(d.Body)}
 	got.Unchanged = known && got.SHA256 == prior.SHA256
 	if got.Unchanged && s.Signer == nil {
 		return got, nil
@@ -122,15 +122,11 @@ func Fetch(ctx context.Context, f Fetcher, s Source, prior Validators) (Fetched,
 // that does not say when counts as older than any that did.
 func outdated(signed, known time.Time) bool { return signed.Before(known) }
 
-// unmodified keeps the validators that the server does not renew (RFC 9110
-// §15.4.5).
+// unmodified keeps the tag that the server does not renew (RFC 9110 §15.4.5).
 func unmodified(d fetch.Document, prior Validators) Fetched {
-	got := Fetched{Unchanged: true, ETag: prior.ETag, LastModified: prior.LastModified, SHA256: prior.SHA256}
+	got := Fetched{Unchanged: true, ETag: prior.ETag, SHA256: prior.SHA256}
 	if d.ETag != "" {
 		got.ETag = d.ETag
-	}
-	if d.LastModified != "" {
-		got.LastModified = d.LastModified
 	}
 	return got
 }

@@ -49,11 +49,10 @@ func TestTB9_FetchedByHTTPS(t *testing.T) {
 		url, c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header()["Content-Type"] = []string{kind}
 			w.Header().Set("ETag", `"v1"`)
-			w.Header().Set("Last-Modified", "Sun, 01 Mar 2026 12:00:00 GMT")
 			_, _ = w.Write(data)
 		})
 		got, err := Fetch(t.Context(), c, Source{URL: url}, Validators{})
-		if err != nil || got.Unchanged || !same(got.Bundle.Anchors, certs) || got.ETag != `"v1"` || got.LastModified != "Sun, 01 Mar 2026 12:00:00 GMT" ||
+		if err != nil || got.Unchanged || !same(got.Bundle.Anchors, certs) || got.ETag != `"v1"` ||
 			got.SHA256 != sha256.Sum256(data) || got.Bundle.SHA256 != got.SHA256 {
 			t.Errorf("%q: %+v, %v", kind, got, err)
 		}
@@ -66,29 +65,51 @@ func TestTB12_UnchangedCountsAsSuccess(t *testing.T) {
 	url, c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		sent.Add(1)
 		w.Header().Set("ETag", `"v1"`)
-		if r.Header.Get("If-None-Match") == `"v1"` && r.Header.Get("If-Modified-Since") == "yesterday" {
+		if r.Header.Get("If-None-Match") == `"v1"` {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
 		whole.Add(1)
 		_, _ = w.Write(data)
 	})
-	known := Validators{ETag: `"v1"`, LastModified: "yesterday", SHA256: sha256.Sum256(data)}
+	known := Validators{ETag: `"v1"`, SHA256: sha256.Sum256(data)}
 	got, err := Fetch(t.Context(), c, Source{URL: url}, known)
-	if err != nil || !got.Unchanged || got.Bundle != nil || got.ETag != known.ETag || got.LastModified != known.LastModified || got.SHA256 != known.SHA256 || whole.Load() != 0 {
+	if err != nil || !got.Unchanged || got.Bundle != nil || got.ETag != known.ETag || got.SHA256 != known.SHA256 || whole.Load() != 0 {
 		t.Errorf("304: %+v, %v", got, err)
 	}
 	got, err = Fetch(t.Context(), c, Source{URL: url}, Validators{SHA256: known.SHA256})
 	if err != nil || !got.Unchanged || got.Bundle != nil || got.ETag != known.ETag || got.SHA256 != known.SHA256 || whole.Load() != 1 {
 		t.Errorf("the same file: %+v, %v", got, err)
 	}
-	got, err = Fetch(t.Context(), c, Source{URL: url}, Validators{ETag: `"v1"`, LastModified: "yesterday"})
+	got, err = Fetch(t.Context(), c, Source{URL: url}, Validators{ETag: `"v1"`})
 	if err != nil || got.Unchanged || got.Bundle == nil || whole.Load() != 2 {
 		t.Errorf("without a set to keep: %+v, %v", got, err)
 	}
 	got, err = Fetch(t.Context(), c, Source{URL: url}, Validators{ETag: `"v0"`, SHA256: [32]byte{1}})
 	if err != nil || got.Unchanged || got.Bundle == nil || sent.Load() != 4 {
 		t.Errorf("another version: %+v, %v", got, err)
+	}
+}
+
+// TB-13: an anchor that a community takes back is gone, also when the web server
+// compares dates and the file with it has a later one, or that of the same second.
+func TestTB13_AFileThatIsPutBackIsAnotherVersion(t *testing.T) {
+	all := anchors(t, 2)
+	before, after := pkcs7(t, all), pkcs7(t, all[:1])
+	for name, age := range map[string]time.Duration{"older": time.Hour, "of the same second": 0} {
+		file, date := before, now
+		url, c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(w, r, "", date, bytes.NewReader(file)) // Last-Modified, and no ETag
+		})
+		got, err := Fetch(t.Context(), c, Source{URL: url}, Validators{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, date = after, now.Add(-age)
+		got, err = Fetch(t.Context(), c, Source{URL: url}, Validators{ETag: got.ETag, SHA256: got.SHA256})
+		if err != nil || got.Unchanged || len(got.Bundle.Anchors) != 1 {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
 	}
 }
 

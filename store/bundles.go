@@ -57,17 +57,24 @@ type BundleState struct {
 
 	// Of is the definition that the last try was made by, see Bundle.Definition.
 	Of Fingerprint `json:"of"`
-	// SHA256 is that of the file as it was fetched (TB-12), ETag and LastModified
-	// what its server called it. They are zero while no set came by Of.
-	SHA256       Fingerprint `json:"sha256"`
-	ETag         string      `json:"etag,omitempty"`
-	LastModified string      `json:"last_modified,omitempty"`
+	// SHA256 is that of the file as it was fetched (TB-12), ETag what its server
+	// called it. They are zero while no set came by Of.
+	SHA256 Fingerprint `json:"sha256"`
+	ETag   string      `json:"etag,omitempty"`
 
 	// SignedAt is when its pinned signer signed it; zero if none is pinned.
 	SignedAt time.Time `json:"signed_at,omitzero"`
 
 	Anchors int `json:"anchors"` // certificates in the set
 	Bad     int `json:"bad"`     // that could not be read
+	// BadCertificates are the first of those.
+	BadCertificates []BadCertificate `json:"bad_certificates,omitempty"`
+}
+
+// A BadCertificate is one of a bundle that could not be read.
+type BadCertificate struct {
+	Place int    `json:"place"` // in the file, from 1
+	Cause string `json:"cause"` // for the operator
 }
 
 // A BundleAnchor is one certificate of a bundle.

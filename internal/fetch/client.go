@@ -50,9 +50,9 @@ type Request struct {
 	ContentType string
 	Accept      string // the media type asked for; "" is any
 	Limit       int    // octets that the document may have; 0 is 64 KiB
-	// IfNoneMatch and IfModifiedSince are the ETag and the Last-Modified of a
-	// document that is known already (RFC 9110 §13.1). "" does not ask.
-	IfNoneMatch, IfModifiedSince string
+	// IfNoneMatch is the ETag of a document that is known already (RFC 9110
+	// §13.1.2). "" does not ask.
+	IfNoneMatch string
 	// Time bounds the whole fetch, from the first look-up to the last octet; 0 is
 	// 30 seconds.
 	Time time.Duration
@@ -70,9 +70,11 @@ type Document struct {
 	// NotModified says that the document is the known one (RFC 9110 §15.4.5). There
 	// is no Body then. It is never true of a request that did not ask.
 	NotModified bool
-	// ETag and LastModified are what the server calls this version; "" if it does
-	// not, or not in at most 256 visible characters.
-	ETag, LastModified string
+	// ETag is what the server calls this version and no other; "" if it does not,
+	// or not in at most 256 visible characters. There is no such thing as the date
+	// of a version: a file that is put back is older than the one before it, and
+	// one that changes twice in a second has the date of another.
+	ETag string
 }
 
 // Do fetches a document. Its errors wrap one of those of this package, or tell
@@ -124,11 +126,8 @@ func (r Request) build(ctx context.Context) (*http.Request, error) {
 	if r.ContentType != "" {
 		request.Header.Set("Content-Type", r.ContentType)
 	}
-	if validator(r.IfNoneMatch) != "" {
+	if strongTag(r.IfNoneMatch) != "" {
 		request.Header.Set("If-None-Match", r.IfNoneMatch)
-	}
-	if validator(r.IfModifiedSince) != "" {
-		request.Header.Set("If-Modified-Since", r.IfModifiedSince)
 	}
 	return request, nil
 }
@@ -204,7 +203,7 @@ func (c *Client) read(request *http.Request, response *http.Response, r Request)
 	fail := func(err error) (Document, error) {
 		return Document{}, fmt.Errorf("fetching from %s: %w", request.URL.Host, err)
 	}
-	if response.StatusCode == http.StatusNotModified && request.Header.Get("If-None-Match")+request.Header.Get("If-Modified-Since") != "" {
+	if response.StatusCode == http.StatusNotModified && request.Header.Get("If-None-Match") != "" {
 		return c.document(response, nil, true), nil
 	}
 	if response.StatusCode != http.StatusOK {
@@ -235,17 +234,17 @@ func (c *Client) document(response *http.Response, body []byte, notModified bool
 	}
 	d := Document{
 		Body: body, Fetched: now(), NotModified: notModified,
-		ETag: validator(response.Header.Get("ETag")), LastModified: validator(response.Header.Get("Last-Modified")),
+		ETag: strongTag(response.Header.Get("ETag")),
 	}
 	d.Expires = expires(response.Header, d.Fetched)
 	return d
 }
 
-// validator returns what a server calls a version, or "" if that is not worth
-// keeping.
-func validator(s string) string {
+// strongTag returns an ETag that no two versions have, or "". A weak one only says
+// that they mean the same (RFC 9110 §8.8.1).
+func strongTag(s string) string {
 	const longest = 256
-	if len(s) > longest || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+	if len(s) > longest || !strings.HasPrefix(s, `"`) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return ""
 	}
 	return s

@@ -33,11 +33,11 @@ type RefreshResult struct {
 // or got another URL or signer. What it brought was dropped, and is not recorded.
 const BundleSuperseded = "superseded"
 
-// RefreshBundles fetches the named bundles, or all of them, now: side by side, in
-// one flight with whoever refreshes the same bundle already. A name that is not
-// there is store.ErrNotFound, before anything is fetched. The results are in the
-// order of the names. An error is that of the store or of ctx, never that of a
-// fetch; a flight goes on without who waited for it.
+// RefreshBundles fetches the named bundles, or all of them, now, each whole, side
+// by side, and in one flight with whoever else calls it for the same bundle. A name
+// that is not there is store.ErrNotFound, before anything is fetched. The results
+// are in the order of the names. An error is that of the store or of ctx, never
+// that of a fetch; a flight goes on without who waited for it.
 func (c *Core) RefreshBundles(ctx context.Context, names []string) ([]RefreshResult, error) {
 	return c.bundles.refresh(ctx, names)
 }
@@ -80,6 +80,7 @@ type refresher struct {
 // A flight is one refresh under way, with all who wait for it.
 type flight struct {
 	definition store.Fingerprint
+	whole      bool
 	cancel     context.CancelFunc
 	done       chan struct{} // closed when the rest is there
 	result     RefreshResult
@@ -119,7 +120,7 @@ func (r *refresher) refresh(ctx context.Context, names []string) ([]RefreshResul
 	}
 	flights := make([]*flight, len(bundles))
 	for i, b := range bundles {
-		flights[i] = r.start(b)
+		flights[i] = r.start(b, true)
 	}
 	results := make([]RefreshResult, len(bundles))
 	var errs []error
@@ -152,19 +153,19 @@ func (r *refresher) bundles(ctx context.Context, names []string) (all []store.Bu
 	return all, err
 }
 
-// start joins the flight of a bundle, or begins one. One that fetches what the
-// bundle no longer is ends.
-func (r *refresher) start(b store.Bundle) *flight {
+// start joins the flight of a bundle, or begins one in the place of one that
+// fetches what the bundle no longer is, or asks only whether anything is new.
+func (r *refresher) start(b store.Bundle, whole bool) *flight {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.flights[b.Name]
-	if old != nil && old.definition == b.Definition() {
+	if old != nil && old.definition == b.Definition() && (old.whole || !whole) {
 		return old
 	}
 	if old != nil {
 		old.cancel()
 	}
-	f := &flight{definition: b.Definition(), done: make(chan struct{}), result: RefreshResult{Name: b.Name}}
+	f := &flight{definition: b.Definition(), whole: whole, done: make(chan struct{}), result: RefreshResult{Name: b.Name}}
 	if r.closed {
 		f.err = context.Canceled
 		close(f.done)
@@ -176,7 +177,10 @@ func (r *refresher) start(b store.Bundle) *flight {
 	r.running.Go(func() {
 		defer r.land(b.Name, f)
 		f.err = contained(func() (err error) {
-			f.result, err = r.fly(ctx, b)
+			if old != nil {
+				<-old.done
+			}
+			f.result, err = (&refreshing{refresher: r, bundle: b, was: b, whole: whole}).fly(ctx)
 			return err
 		})
 	})

@@ -76,7 +76,7 @@ func TestTB13_ABundleAddedAnewWhileItIsFetched(t *testing.T) {
 				s.update(func(tx store.Tx) error { return tx.RemoveBundle("community") })
 				s.putBundle(b)
 			}}
-			if r := s.refreshed("community"); r.Failure != BundleSuperseded || r.Changed {
+			if r := s.scheduled("community"); r.Failure != BundleSuperseded || r.Changed {
 				t.Errorf("refreshed: %+v", r)
 			}
 			if dueIn(b, s.bundleState("community"), s.Now()) > 0 {
@@ -103,9 +103,8 @@ func TestABundleAddedAnewHasAFlightOfItsOwn(t *testing.T) {
 	g := c.gate("/bundle", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) })
 	var flight sync.WaitGroup
 	flight.Go(func() {
-		all, err := s.RefreshBundles(context.Background(), nil)
-		if err != nil || all[0].Failure != BundleSuperseded {
-			t.Errorf("the old flight: %+v, %v", all, err)
+		if r := s.scheduled("community"); r.Failure != BundleSuperseded {
+			t.Errorf("the old flight: %+v", r)
 		}
 	})
 	<-g.asked
@@ -119,6 +118,26 @@ func TestABundleAddedAnewHasAFlightOfItsOwn(t *testing.T) {
 	g.release()
 	flight.Wait()
 	s.wantBelief(ours, reason.OK)
+}
+
+// Who refreshes by hand waits for no flight that only asks whether anything is new.
+func TestARefreshByHandIsWhole(t *testing.T) {
+	w, c := newWebWorld(t)
+	s, ours, other := w.bare("b.example"), w.pki.Root("ours"), w.pki.Root("other")
+	s.subscribe(c, "community", "/bundle")
+	c.put("/bundle", unsigned(t, ours))
+	s.refreshed("community")
+	g := c.gate("/bundle", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) })
+	var flight sync.WaitGroup
+	flight.Go(func() { s.scheduled("community") })
+	<-g.asked
+	c.put("/bundle", unsigned(t, other))
+	if r := s.refreshed("community"); r.Failure != "" || !r.Changed {
+		t.Errorf("by hand: %+v", r)
+	}
+	g.release()
+	flight.Wait()
+	s.wantBelief(ours, reason.UntrustedAnchor)
 }
 
 // pinned asks for a signer.

@@ -21,6 +21,7 @@ type refreshing struct {
 	was    store.Bundle // as it is stored: the same, unless there is a change
 	// change is made of the bundle by a fetch that succeeds; nil is none.
 	change  BundleChange
+	whole   bool              // the file is asked for, not whether there is another
 	state   store.BundleState // before it
 	content store.Fingerprint // of the set that what came is compared with
 	result  RefreshResult
@@ -29,10 +30,6 @@ type refreshing struct {
 // fly waits for its turn, fetches a bundle and puts what came into the store.
 // Failures of the fetch are in the result; the error is that of the store or of
 // ctx.
-func (r *refresher) fly(ctx context.Context, b store.Bundle) (RefreshResult, error) {
-	return (&refreshing{refresher: r, bundle: b, was: b}).fly(ctx)
-}
-
 func (f *refreshing) fly(ctx context.Context) (RefreshResult, error) {
 	began := f.now()
 	f.result.Name = f.bundle.Name
@@ -100,7 +97,11 @@ func (f *refreshing) prior(ctx context.Context) (v bundle.Validators, err error)
 	if err != nil || f.state.Of != f.bundle.Definition() || f.content == (store.Fingerprint{}) {
 		return v, err
 	}
-	return bundle.Validators{SHA256: f.state.SHA256, ETag: f.state.ETag, LastModified: f.state.LastModified, SignedAt: f.state.SignedAt}, nil
+	v = bundle.Validators{SHA256: f.state.SHA256, SignedAt: f.state.SignedAt}
+	if !f.whole {
+		v.ETag = f.state.ETag
+	}
+	return v, nil
 }
 
 func (f *refreshing) fetch(ctx context.Context, prior bundle.Validators) (bundle.Fetched, error) {
@@ -238,7 +239,7 @@ func (f *refreshing) record(ctx context.Context, put func(tx store.Tx, b store.B
 			return err
 		}
 		if s.Of != b.Definition() { // nothing that was said of another counts
-			s.Of, s.SHA256, s.ETag, s.LastModified, s.SignedAt = b.Definition(), store.Fingerprint{}, "", "", time.Time{}
+			s.Of, s.SHA256, s.ETag, s.SignedAt = b.Definition(), store.Fingerprint{}, "", time.Time{}
 			s.Failures, s.FailedSince = 0, time.Time{}
 		}
 		err = put(tx, b, &s)
@@ -270,9 +271,10 @@ func (f *refreshing) succeed(ctx context.Context, fetched bundle.Fetched, set *s
 		}
 		if fetched.Bundle != nil {
 			s.Anchors, s.Bad = len(fetched.Bundle.Anchors), len(fetched.Bundle.Bad)
+			s.BadCertificates = badCertificates(fetched.Bundle.Bad)
 		}
 		s.Attempted, s.Succeeded, s.Next = now, now, nextAfterSuccess(b, now)
-		s.SHA256, s.ETag, s.LastModified, s.SignedAt = fetched.SHA256, fetched.ETag, fetched.LastModified, fetched.SignedAt
+		s.SHA256, s.ETag, s.SignedAt = fetched.SHA256, fetched.ETag, fetched.SignedAt
 		s.FailedSince, s.Failures, s.Failure, s.Detail = time.Time{}, 0, "", ""
 		after = *s
 		return nil
@@ -318,3 +320,14 @@ func (f *refreshing) fail(ctx context.Context, cause error) error {
 // maxBundleDetail bounds what is kept of a failure, in octets: a server may have
 // had a hand in it.
 const maxBundleDetail = 400
+
+// maxBadCertificates bounds how many are kept with their cause.
+const maxBadCertificates = 20
+
+func badCertificates(bad []bundle.Bad) []store.BadCertificate {
+	var all []store.BadCertificate
+	for _, b := range bad[:min(len(bad), maxBadCertificates)] {
+		all = append(all, store.BadCertificate{Place: b.Index, Cause: reason.Line(b.Err.Error(), maxBundleDetail)})
+	}
+	return all
+}

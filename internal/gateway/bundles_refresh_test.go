@@ -75,7 +75,8 @@ func TestTB2_TB3_TB6_TB10_FormsOverHTTPS(t *testing.T) {
 	}
 }
 
-// A certificate that cannot be read is counted, and hides no other.
+// A certificate that cannot be read is counted, and hides no other. Of the first
+// few it is kept which they are, and why.
 func TestBadCertificatesAreCounted(t *testing.T) {
 	w, c := newWebWorld(t)
 	s, ours := w.bare("b.example"), w.pki.Root("ours")
@@ -83,10 +84,18 @@ func TestBadCertificatesAreCounted(t *testing.T) {
 	block := func(der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}) }
 	c.put("/bundle", append(block([]byte("no certificate")), block(ours.Cert.Raw)...))
 	r := s.refreshed("community")
-	if r.Failure != "" || r.Anchors != 1 || r.Bad != 1 || s.bundleState("community").Bad != 1 {
+	state := s.bundleState("community")
+	if r.Failure != "" || r.Anchors != 1 || r.Bad != 1 || state.Bad != 1 {
 		t.Errorf("refreshed: %+v", r)
 	}
+	if len(state.BadCertificates) != 1 || state.BadCertificates[0].Place != 1 || !strings.Contains(state.BadCertificates[0].Cause, "malformed") {
+		t.Errorf("bad certificates %+v", state.BadCertificates)
+	}
 	s.wantBelief(ours, reason.OK)
+	c.put("/bundle", append(bytes.Repeat(block([]byte("no certificate")), 3*maxBadCertificates), block(ours.Cert.Raw)...))
+	r = s.refreshed("community")
+	equal(t, "bad", r.Bad, 3*maxBadCertificates)
+	equal(t, "told", len(s.bundleState("community").BadCertificates), maxBadCertificates)
 }
 
 // hurried leaves a fetch little time.
@@ -218,17 +227,21 @@ func emptyCollection(t *testing.T) []byte {
 	return der
 }
 
-// TB-12: a server that says so, and a file that is the same, are a success.
+// TB-12: a server that says so, and a file that is the same, are a success. By hand
+// the whole file is asked for.
 func TestTB12_Unchanged(t *testing.T) {
 	w, c := newWebWorld(t)
 	ours := w.pki.Root("ours")
 	file := unsigned(t, ours)
+	tagged := func() { c.put("/bundle", file) }
 	for name, tt := range map[string]struct {
-		page  func()
-		known int
+		page    func()
+		refresh func(*site, string) RefreshResult
+		known   int
 	}{
-		"304":       {func() { c.put("/bundle", file) }, 1},
-		"same file": {func() { c.answer("/bundle", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(file) }) }, 0},
+		"304":       {tagged, (*site).scheduled, 1},
+		"by hand":   {tagged, (*site).refreshed, 0},
+		"same file": {func() { c.answer("/bundle", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(file) }) }, (*site).scheduled, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := w.bare("b.example")
@@ -238,7 +251,7 @@ func TestTB12_Unchanged(t *testing.T) {
 			s.refreshed("community")
 			began, dir := s.bundleState("community"), s.directory()
 			w.clock.advance(time.Hour)
-			r := s.refreshed("community")
+			r := tt.refresh(s, "community")
 			if r.Failure != "" || r.Changed || r.Anchors != 1 {
 				t.Errorf("refreshed: %+v", r)
 			}

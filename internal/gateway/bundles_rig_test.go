@@ -93,7 +93,7 @@ func (c *community) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	page := c.pages[r.URL.Path]
 	c.asked[r.URL.Path]++
-	if r.Header.Get("If-None-Match")+r.Header.Get("If-Modified-Since") != "" {
+	if r.Header.Get("If-None-Match") != "" {
 		c.known[r.URL.Path]++
 	}
 	c.mu.Unlock()
@@ -172,6 +172,22 @@ func (s *site) refreshed(name string) RefreshResult {
 		s.t.Fatalf("results %+v", all)
 	}
 	return all[0]
+}
+
+// scheduled refreshes a bundle as the schedule does.
+func (s *site) scheduled(name string) RefreshResult {
+	s.t.Helper()
+	var b store.Bundle
+	s.view(func(tx store.Tx) (err error) {
+		b, err = tx.Bundle(name)
+		return err
+	})
+	f := s.bundles.start(b, false)
+	<-f.done
+	if f.err != nil {
+		s.t.Fatal(f.err)
+	}
+	return f.result
 }
 
 func (s *site) bundleState(name string) (state store.BundleState) {

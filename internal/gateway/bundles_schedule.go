@@ -77,7 +77,11 @@ func (r *refresher) run(ctx context.Context) {
 func (r *refresher) startDue(ctx context.Context) time.Duration {
 	flying, paused := r.underWay() // before the states are read, which a flight that ends changes
 	now, wait := r.now(), lookAgain
-	var due []store.Bundle
+	type start struct {
+		bundle store.Bundle
+		whole  bool // because there is nothing to ask by
+	}
+	var due []start
 	var waiting []BundleHealth
 	err := r.store.View(ctx, func(tx store.Tx) error {
 		all, err := tx.Bundles()
@@ -94,7 +98,7 @@ func (r *refresher) startDue(ctx context.Context) time.Duration {
 			}
 			in := max(dueIn(b, s, now), paused[b.Name].Sub(now))
 			if b.Every > 0 && in <= 0 {
-				due = append(due, b)
+				due = append(due, start{b, s.ETag == ""})
 				continue
 			}
 			if b.Every > 0 {
@@ -110,8 +114,8 @@ func (r *refresher) startDue(ctx context.Context) time.Duration {
 	if ctx.Err() != nil {
 		return wait
 	}
-	for _, b := range due {
-		r.start(b)
+	for _, d := range due {
+		r.start(d.bundle, d.whole)
 	}
 	for _, h := range waiting {
 		r.tellStale(h)

@@ -37,7 +37,7 @@ func (r *refresher) tellStale(h BundleHealth) {
 	}
 	r.mu.Unlock()
 	if tell {
-		r.logHealth(slog.LevelError, "a bundle is stale: no good set came for too long; its last one counts on", h)
+		r.logHealth(slog.LevelError, "a bundle is stale: no good set came for too long", h)
 	}
 }
 
@@ -55,11 +55,16 @@ func (r *refresher) tellFailure(h BundleHealth) {
 	tell := r.toldFailing.due(h.Name, r.now(), tellFailureEvery)
 	r.mu.Unlock()
 	if tell {
-		r.logHealth(slog.LevelWarn, "a bundle could not be refreshed; its last good set counts on", h)
+		r.logHealth(slog.LevelWarn, "a bundle could not be refreshed", h)
 	}
 }
 
 func (r *refresher) logHealth(level slog.Level, text string, h BundleHealth) {
+	if h.State.Anchors > 0 {
+		text += "; its last good set counts on"
+	} else {
+		text += "; it has no anchors"
+	}
 	args := []any{"bundle", h.Name, "age", h.Age.Round(time.Second), "anchors", h.State.Anchors}
 	if h.State.Failures > 0 {
 		args = append(args, "kind", h.State.Failure, "detail", h.State.Detail, "failing_since", h.State.FailedSince, "failures", h.State.Failures)

@@ -151,7 +151,7 @@ func bundleState(s *suite) {
 		Attempted: noon(), Succeeded: noon().Add(-time.Hour), Changed: noon().Add(-2 * time.Hour), Next: noon().Add(time.Minute),
 		FailedSince: noon().Add(-time.Minute), Failures: 3, Failure: "timeout", Detail: "no answer",
 		Of: store.FingerprintOf([]byte("definition")), SHA256: store.FingerprintOf([]byte("file")),
-		ETag: `"1"`, LastModified: "Sun, 01 Mar 2026 12:00:00 GMT", Anchors: 7, Bad: 1,
+		ETag: `"1"`, Anchors: 7, Bad: 1, BadCertificates: []store.BadCertificate{{Place: 3, Cause: "no certificate"}},
 	}
 	s.update(func(tx store.Tx) error { return tx.PutBundleState("b", want) })
 	s.view(func(tx store.Tx) error {
