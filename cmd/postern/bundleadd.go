@@ -103,7 +103,7 @@ func (inv *invocation) readSigner(file string) ([]byte, error) {
 }
 
 // tellAdded tells what was stored and how the first fetch went. That a bundle
-// could not be fetched is the command's failure, though it stays.
+// could not be fetched is the command's failure, though a new one stays.
 func (inv *invocation) tellAdded(a control.AddedBundle, signer bool) error {
 	inv.warn(a.Warnings)
 	if inv.json {
@@ -113,15 +113,18 @@ func (inv *invocation) tellAdded(a control.AddedBundle, signer bool) error {
 		}
 		return addedError(a)
 	}
-	if a.New {
-		fmt.Fprintf(inv.stdout, "added: %s\n", bundleLine(a.Bundle))
-	} else {
-		fmt.Fprintf(inv.stdout, "kept: %s\n", bundleLine(a.Bundle))
-		for _, change := range a.Changes {
-			fmt.Fprintf(inv.stdout, "  changed: %s\n", change)
-		}
+	done := "kept"
+	switch {
+	case a.New:
+		done = "added"
+	case a.Kept:
+		done = "kept as it was"
 	}
-	if signer && a.Bundle.Signer != nil {
+	fmt.Fprintf(inv.stdout, "%s: %s\n", done, bundleLine(a.Bundle))
+	for _, change := range a.Changes {
+		fmt.Fprintf(inv.stdout, "  changed: %s\n", change)
+	}
+	if signer && a.Bundle.Signer != nil && !a.Kept {
 		fmt.Fprintf(inv.stdout, "  signer: %s\n  sha256: %s\n  compare this fingerprint with the community by another way than the bundle came\n",
 			a.Bundle.Signer.Subject, a.Bundle.Signer.SHA256)
 	}
@@ -140,6 +143,9 @@ func addedError(a control.AddedBundle) error {
 		kind = control.Temporary
 	}
 	hint := fmt.Sprintf("the bundle stays; postern bundle refresh %s tries again", a.Bundle.Name)
+	if a.Kept {
+		hint = "nothing was changed: another URL or signer counts with what is fetched by it"
+	}
 	if a.Refresh.Hint != "" {
 		hint = a.Refresh.Hint + "; " + hint
 	}

@@ -34,8 +34,11 @@ type BundleOrder struct {
 
 // An AddedBundle is a bundle that was stored, and how its first fetch went.
 type AddedBundle struct {
-	Bundle  BundleInfo    `json:"bundle"`
-	New     bool          `json:"new"`
+	Bundle BundleInfo `json:"bundle"`
+	New    bool       `json:"new"`
+	// Kept is true of one that stays as it was, because nothing good could be
+	// fetched by the URL and the signer that were asked for.
+	Kept    bool          `json:"kept"`
 	Changes []string      `json:"changes"` // of one that was there already
 	Refresh BundleRefresh `json:"refresh"`
 	// Warnings are of what the signer is.
@@ -49,14 +52,15 @@ const (
 	mostEvery  = 30 * 24 * time.Hour
 )
 
-// addBundle stores the bundle and fetches it. It stays when that fails, to be
-// tried again.
+// addBundle stores the bundle and fetches it. A new one stays when that fails, to
+// be tried again; another URL or signer counts only with what is fetched by it.
 func (s *Service) addBundle(ctx context.Context, in BundleOrder) (AddedBundle, error) {
 	order, err := parseBundleOrder(in)
 	if err != nil {
 		return AddedBundle{}, err
 	}
 	answer := AddedBundle{Warnings: order.warnings}
+	redefined := false
 	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
 		b, err := tx.Bundle(order.name)
 		answer.New = errors.Is(err, store.ErrNotFound)
@@ -66,38 +70,50 @@ func (s *Service) addBundle(ctx context.Context, in BundleOrder) (AddedBundle, e
 		if answer.New {
 			b = store.Bundle{Name: order.name, Every: usualEvery, Created: s.Core.Now()}
 		}
-		changes, err := order.apply(&b)
+		before := b.Definition()
+		changes, err := order.change(tx, &b)
 		if err != nil {
 			return err
-		}
-		for _, a := range b.Attached {
-			if a.Domain == "" {
-				continue
-			}
-			err := requireOurs(tx, a.Domain)
-			if err != nil {
-				return err
-			}
 		}
 		answer.Changes = []string{}
 		if !answer.New {
 			answer.Changes = append(answer.Changes, changes...)
+		}
+		redefined = !answer.New && b.Definition() != before
+		if redefined {
+			return nil
 		}
 		return tx.PutBundle(b)
 	})
 	if err != nil {
 		return AddedBundle{}, err
 	}
-	s.Core.BundlesChanged()
-	results, err := s.Core.RefreshBundles(ctx, []string{order.name})
+	answer.Refresh, err = s.fetchAdded(ctx, order, redefined)
 	if err != nil {
-		return AddedBundle{}, fmt.Errorf("the bundle %s was stored; fetching it: %w", order.name, err)
+		return AddedBundle{}, err
 	}
-	for _, r := range results {
-		answer.Refresh = bundleRefresh(r)
+	answer.Kept = redefined && !answer.Refresh.Fresh
+	if answer.Kept {
+		answer.Changes = []string{}
 	}
 	answer.Bundle, err = s.bundle(ctx, order.name)
 	return answer, err
+}
+
+func (s *Service) fetchAdded(ctx context.Context, order bundleOrder, redefined bool) (BundleRefresh, error) {
+	if redefined {
+		r, err := s.Core.ChangeBundle(ctx, order.name, func(tx store.Tx, b *store.Bundle) error {
+			_, err := order.change(tx, b)
+			return err
+		})
+		return bundleRefresh(r), err
+	}
+	s.Core.BundlesChanged()
+	results, err := s.Core.RefreshBundles(ctx, []string{order.name})
+	if err != nil {
+		return BundleRefresh{}, fmt.Errorf("the bundle %s was stored; fetching it: %w", order.name, err)
+	}
+	return bundleRefresh(results[0]), nil
 }
 
 // A bundleOrder is a BundleOrder that was read.
@@ -149,6 +165,24 @@ func parseBundleOrder(in BundleOrder) (bundleOrder, error) {
 		}
 	}
 	return o, nil
+}
+
+// change applies the order to a bundle of a store that has the domains.
+func (o bundleOrder) change(tx store.Tx, b *store.Bundle) (changes []string, err error) {
+	changes, err = o.apply(b)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range b.Attached {
+		if a.Domain == "" {
+			continue
+		}
+		err := requireOurs(tx, a.Domain)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return changes, nil
 }
 
 // apply changes a bundle to what was ordered and says what that changed.
