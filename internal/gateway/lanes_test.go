@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +90,43 @@ func TestHangingDomainHoldsUpNobodyElse(t *testing.T) {
 	}
 }
 
+// Whoever owns a zone, or an account, has as many domains as he likes.
+func TestManyHangingDomainsHoldUpNobodyElse(t *testing.T) {
+	for name, domain := range map[string]string{"of one zone": "s%d.evil.example", "of one sender": "evil%d.example"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := live(t)
+				a := w.site("a.example")
+				w.site("c.example")
+				a.accounts("alice@a.example", "dora@a.example")
+				a.Finder = hangingFinders{a.Finder}
+				for i := range 2 * sealWorkers {
+					to := "x@" + fmt.Sprintf(domain, i)
+					a.submit(message("alice@a.example", to), "alice@a.example", to)
+				}
+				stop := a.work()
+				synctest.Wait()
+				id := a.submit(message("dora@a.example", "carol@c.example"), "dora@a.example", "carol@c.example")
+				synctest.Wait()
+				equal(t, "another's", a.states(id), []string{"carol@c.example relayed"})
+				stop()
+				closeStores(w)
+			})
+		})
+	}
+}
+
+// hangingFinders are resolvers that are silent about all domains with evil.
+type hangingFinders struct{ Finder }
+
+func (h hangingFinders) Find(ctx context.Context, r discovery.Request) discovery.Result {
+	d := r.Address.Domain()
+	if !strings.Contains(string(d), "evil") {
+		return h.Finder.Find(ctx, r)
+	}
+	return hangingFinder{h.Finder, d}.Find(ctx, r)
+}
+
 // More mail for one domain than has room at once all goes out.
 func TestLanesLetEverythingThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -118,8 +156,8 @@ func TestLanesLetEverythingThrough(t *testing.T) {
 
 func TestLanes(t *testing.T) {
 	var l lanes
-	b := []mime.Domain{"b.example"}
-	both := []mime.Domain{"b.example", "c.example"}
+	b := []key{{"b.example", laneWidth}}
+	both := []key{{"b.example", laneWidth}, {"c.example", laneWidth}}
 	for id := range store.JobID(laneWidth) {
 		p, _ := l.enter(id, b)
 		equal(t, fmt.Sprint(id), p, placeInside)

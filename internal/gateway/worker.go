@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"postern/mime"
 	"postern/store"
 	"postern/trust/reason"
 )
@@ -19,7 +18,7 @@ import (
 type step func(context.Context, store.Job) error
 
 // Workers for each kind of step. Sealing and relaying mostly wait for others, so
-// that these must be many times laneWidth; opening is work of our own.
+// that these must be a few times zoneWidth; opening is work of our own.
 const (
 	sealWorkers  = 128
 	relayWorkers = 128
@@ -48,7 +47,7 @@ type pool struct {
 	kind    store.JobKind
 	workers int
 	do      step
-	domains func(context.Context, store.Job) []mime.Domain // whose lanes it needs
+	lanes   func(context.Context, store.Job) []key // that it needs
 }
 
 func (c *Core) workAll(ctx context.Context, p pool) {
@@ -80,7 +79,7 @@ func (c *Core) workOn(ctx context.Context, p pool, l *lanes) {
 			}
 			continue
 		}
-		c.inLane(ctx, l, job, p.domains(ctx, job), p.do)
+		c.inLane(ctx, l, job, p.lanes(ctx, job), p.do)
 	}
 }
 
