@@ -55,12 +55,13 @@ type command struct {
 func run(ctx context.Context, args []string, env environment) int {
 	inv := &invocation{environment: env, config: defaultConfig(env)}
 	global := inv.flags("postern")
+	guardFlags(global)
 	err := global.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		err = printUsage(env.stdout, nil)
 	case err != nil:
-		err = usagef("postern help lists the commands", "%s", flagText(err))
+		err = usagef("postern help lists the commands", "%s", flagText(global, err))
 	case global.NArg() == 0: // a script that lost its words must not go on
 		err = errors.Join(errNothing, printUsage(env.stderr, nil))
 	case global.Arg(0) == "help":

@@ -11,14 +11,23 @@ import (
 	"postern/internal/control"
 )
 
+// A reversePath is the flag of MAIL FROM; an empty one is the null reverse-path.
+type reversePath struct{ *control.OpenRequest }
+
+func (reversePath) String() string { return "" }
+
+func (r reversePath) Set(text string) error {
+	r.MailFrom = &text
+	return nil
+}
+
+func (reversePath) isNullable() {}
+
 func runOpen(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("open")
 	var to repeated
 	var in control.OpenRequest
-	fs.Func("mail-from", "", func(text string) error {
-		in.MailFrom = &text // also if it is empty: the null reverse-path
-		return nil
-	})
+	fs.Var(reversePath{&in}, "mail-from", "")
 	at := fs.String("at", "", "")
 	fs.Var(&to, "to", "")
 	_, err := parse(fs, args, 0, 0)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -58,42 +57,6 @@ func unknownCommand(args []string) error {
 	return usagef(hint, "there is no command %q", strings.Join(args[:2], " "))
 }
 
-// flags makes the flag set of a command, which has the global flags too.
-func (inv *invocation) flags(name string) *flag.FlagSet {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	fs.StringVar(&inv.config, "config", inv.config, "")
-	fs.BoolVar(&inv.json, "json", inv.json, "")
-	return fs
-}
-
-// parse reads flags that may stand anywhere, and checks how many other
-// arguments there are.
-func parse(fs *flag.FlagSet, args []string, least, most int) ([]string, error) {
-	var rest []string
-	for {
-		err := fs.Parse(args)
-		if errors.Is(err, flag.ErrHelp) {
-			return nil, err
-		}
-		if err != nil {
-			return nil, wrongUse(fs, "%s", flagText(err))
-		}
-		if fs.NArg() == 0 {
-			break
-		}
-		rest = append(rest, fs.Arg(0))
-		args = fs.Args()[1:]
-	}
-	if len(rest) < least {
-		return nil, wrongUse(fs, "an argument is missing")
-	}
-	if len(rest) > most {
-		return nil, wrongUse(fs, "%q is one argument too many", rest[most])
-	}
-	return rest, nil
-}
-
 // wrongUse says what is wrong with a command's arguments, and how it is used.
 func wrongUse(fs *flag.FlagSet, format string, args ...any) error {
 	usage := ""
@@ -103,29 +66,4 @@ func wrongUse(fs *flag.FlagSet, format string, args ...any) error {
 		}
 	}
 	return usagef(strings.TrimSpace("usage: postern "+fs.Name()+usage), "%s: "+format, append([]any{fs.Name()}, args...)...)
-}
-
-// flagText says in our words what package flag found wrong.
-func flagText(err error) string {
-	text := err.Error()
-	for _, known := range []struct{ prefix, ours string }{
-		{"flag provided but not defined: -", "there is no flag --%s"},
-		{"flag needs an argument: -", "--%s needs a value"},
-	} {
-		name, ok := strings.CutPrefix(text, known.prefix)
-		if ok {
-			return fmt.Sprintf(known.ours, strings.TrimLeft(name, "-"))
-		}
-	}
-	return text
-}
-
-// repeated is a flag that may be given several times.
-type repeated []string
-
-func (r *repeated) String() string { return strings.Join(*r, ", ") }
-
-func (r *repeated) Set(v string) error {
-	*r = append(*r, v)
-	return nil
 }
