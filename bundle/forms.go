@@ -39,10 +39,12 @@ const derSequence = 0x30
 func (r *reader) read(data []byte) error {
 	data = bytes.TrimLeft(data, whiteSpace)
 	data = bytes.TrimLeft(bytes.TrimPrefix(data, []byte(byteOrderMark)), whiteSpace)
-	before, _, found := bytes.Cut(data, []byte("-----BEGIN "))
+	before, _, found := bytes.Cut(data, []byte(pemBegin))
 	switch {
 	case len(data) == 0:
 		return ErrEmpty
+	case found && isText(before) && r.inside && !isOnePEM(data):
+		return fmt.Errorf("%w: the signed content is more than one PEM block", ErrFormat)
 	case found && isText(before):
 		return r.readPEM(data)
 	case data[0] == derSequence:
@@ -55,7 +57,17 @@ func (r *reader) read(data []byte) error {
 	return r.readDER(der)
 }
 
-const whiteSpace = " \t\r\n"
+const (
+	whiteSpace = " \t\r\n"
+	pemBegin   = "-----BEGIN "
+)
+
+// isOnePEM reports whether data is a block and no more. A community signs its
+// mail as well, and in that somebody may be quoted who attached a bundle.
+func isOnePEM(data []byte) bool {
+	_, after := pem.Decode(data)
+	return bytes.HasPrefix(data, []byte(pemBegin)) && bytes.Count(data, []byte(pemBegin)) == 1 && len(bytes.Trim(after, whiteSpace)) == 0
+}
 
 // isText reports whether there is no control character: PEM may stand in the
 // midst of text (RFC 7468 §2), and inside of DER.

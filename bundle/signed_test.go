@@ -64,6 +64,7 @@ func TestTB3_SignedForms(t *testing.T) {
 		"base64":                     bare(der),
 		"base64, mark":               bom(append(bare(der), " \n"...)),
 		"PEM inside":                 sign(t, block("PKCS7", pkcs7(t, certs)), signer(id)),
+		"PEM inside, space around":   sign(t, append([]byte(" \r\n"), append(block("PKCS7", pkcs7(t, certs)), "\r\n "...)...), signer(id)),
 		"base64 inside":              sign(t, bare(pkcs7(t, certs)), signer(id)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,6 +120,11 @@ func TestTB4_WhatIsSignedMustBeAnUnsignedBundle(t *testing.T) {
 		"signed twice, PEM inside": {sign(t, block("PKCS7", once), signer(id)), ErrFormat},
 		"content elsewhere":        {detached, ErrFormat},
 		"text":                     {sign(t, []byte("Dear community,"), signer(id)), ErrFormat},
+		"mail that quotes one":     {sign(t, append([]byte("Content-Type: text/plain\r\n\r\nLook:\r\n"), block("PKCS7", p7)...), signer(id)), ErrFormat},
+		"text after one":           {sign(t, append(block("PKCS7", p7), "Look at this."...), signer(id)), ErrFormat},
+		"text and base64":          {sign(t, append([]byte("Look: "), bare(p7)...), signer(id)), ErrFormat},
+		"two in PEM":               {sign(t, append(block("PKCS7", p7), block("PKCS7", p7)...), signer(id)), ErrFormat},
+		"a broken one before":      {sign(t, append([]byte("-----BEGIN PKCS7-----\n"), block("PKCS7", p7)...), signer(id)), ErrFormat},
 		"space":                    {sign(t, []byte(" "), signer(id)), ErrEmpty},
 		"a certificate":            {sign(t, certs[0].Raw, signer(id)), ErrFormat},
 		"certificates in PEM":      {sign(t, testnet.PEM(certs...), signer(id)), ErrFormat},
@@ -155,6 +161,10 @@ func TestTB5_SignerPin(t *testing.T) {
 		c.NotBefore, c.NotAfter = later.AddDate(0, 0, -1), afterwards.AddDate(1, 0, 0)
 	}))
 	encrypts := root.Leaf("bundles.example", testnet.Usage(x509.KeyUsageKeyEncipherment))
+	usages := func(all ...x509.ExtKeyUsage) *testnet.Identity {
+		return root.Leaf("bundles.example", testnet.Template(func(c *x509.Certificate) { c.ExtKeyUsage = all }))
+	}
+	web, mailAndWeb := usages(x509.ExtKeyUsageServerAuth), usages(x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageEmailProtection)
 	weak := root.Leaf("bundles.example", testnet.RSA(1024))
 	twin := pki.Root("community") // of the same name, with another key
 	damaged := sign(t, p7, signer(direct))
@@ -179,6 +189,12 @@ func TestTB5_SignerPin(t *testing.T) {
 		{"issued by a namesake", sign(t, p7, signer(direct)), twin, now, ErrWrongSigner},
 		{"issued by one that is no authority", sign(t, p7, signer(direct.Leaf("bundles.example"))), direct, now, ErrWrongSigner},
 		{"issued, not for signing", sign(t, p7, signer(encrypts)), root, now, ErrWrongSigner},
+		{"issued, for the web", sign(t, p7, signer(web)), root, now, ErrWrongSigner},
+		{"issued, for OCSP", sign(t, p7, signer(usages(x509.ExtKeyUsageOCSPSigning))), root, now, ErrWrongSigner},
+		{"issued, for mail too", sign(t, p7, signer(mailAndWeb)), root, now, nil},
+		{"issued, for anything", sign(t, p7, signer(usages(x509.ExtKeyUsageAny))), root, now, nil},
+		{"issued, for nothing named", sign(t, p7, signer(usages())), root, now, nil},
+		{"by it, for the web", sign(t, p7, signer(web)), web, now, nil},
 		{"damaged", damaged, direct, now, ErrBadSignature},
 		{"signer expired", sign(t, p7, signer(direct)), direct, later, ErrSignerExpired},
 		{"issued signer expired", sign(t, p7, signer(direct)), root, later, ErrSignerExpired},
@@ -189,7 +205,7 @@ func TestTB5_SignerPin(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b, err := Parse(c.data, Options{Signer: c.pin.Cert, Now: c.at})
 			if c.want == nil {
-				if err != nil || !b.Signer.Equal(direct.Cert) || !same(b.Anchors, certs) {
+				if err != nil || c.pin != root && !b.Signer.Equal(c.pin.Cert) || !same(b.Anchors, certs) {
 					t.Errorf("%+v, %v", b, err)
 				}
 				return

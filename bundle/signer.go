@@ -66,8 +66,9 @@ func (o Options) judge(r cms.SignerResult) error {
 	return nil
 }
 
-// stands says whether a certificate is the one asked for or was issued by it
-// (TB-5), and is in date. A certificate that a bundle was signed by long ago may
+// stands says whether a certificate is the one asked for or was issued by it for
+// signing mail (TB-5), and is in date: what an authority's web servers and OCSP
+// responders have signs no bundle. A certificate that a bundle was signed by long ago may
 // have expired since; then nobody answers for its key any more, and an old bundle
 // must not pass for today's.
 func (o Options) stands(signer *x509.Certificate) error {
@@ -82,7 +83,7 @@ func (o Options) stands(signer *x509.Certificate) error {
 	roots.AddCert(o.Signer)
 	_, err := signer.Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: x509.NewCertPool(), CurrentTime: o.Now,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
 	})
 	var invalid x509.CertificateInvalidError
 	switch {
