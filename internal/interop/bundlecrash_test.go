@@ -22,9 +22,10 @@ import (
 )
 
 const (
-	bundleCrashes    = 12
-	fewBundleCrashes = 3 // with -short
-	largeBundle      = 3000
+	bundleCrashes     = 12
+	fewBundleCrashes  = 3  // with -short
+	mostBundleCrashes = 40 // until one came before the commit and one after it
+	largeBundle       = 3000
 )
 
 // authorities makes many certificates of one key.
@@ -61,9 +62,10 @@ func printsOf(certs []*x509.Certificate) map[string]bool {
 	return all
 }
 
-// TestInteropBundleKill9 kills a gateway at random moments of the refresh of a
-// large bundle, all of whose authorities change: what is found is the old set or
-// the new one, and whole.
+// TestInteropBundleKill9 kills a gateway during the refresh of a large bundle, all
+// of whose authorities change: what is found is the old set or the new one, and
+// whole. A kill that came after the commit is followed by an earlier one and the
+// other way round, so that they gather where it matters.
 func TestInteropBundleKill9(t *testing.T) {
 	t.Parallel()
 	rounds := bundleCrashes
@@ -88,26 +90,30 @@ func TestInteropBundleKill9(t *testing.T) {
 		t.Fatalf("bundle add: exit code %d, %v\n%s", e.code, err, e.stderr)
 	}
 	<-fetched
-	had, changes := 0, 0
-	within := int64(3 * added.Refresh.Milliseconds * float64(time.Millisecond))
-	for round := range rounds {
+	had, changes, round := 0, 0, 0
+	after := time.Duration(added.Refresh.Milliseconds * float64(time.Millisecond))
+	for ; round < rounds || round < mostBundleCrashes && (changes == 0 || changes == round); round++ {
 		serves.Store(int32(1 - had))
 		s.serve()
 		ended := s.refreshInBackground(t)
 		<-fetched
-		wait := time.NewTimer(time.Duration(mathrand.Int64N(within)))
-		<-wait.C
+		<-time.After(after)
 		s.kill()
 		<-ended
 		s.checkStore()
 		has := s.whichSet(t, prints)
-		t.Logf("kill %d: the set was %d and is %d", round+1, had, has)
+		t.Logf("kill %d, after %v: the set was %d and is %d", round+1, after, had, has)
+		factor := 1.2 + mathrand.Float64()/2
 		if has != had {
 			changes++
+			factor = 1 / factor
 		}
+		after = time.Duration(float64(after) * factor)
 		had = has
 	}
-	t.Logf("%d of %d refreshes were done before the kill; one takes %v ms", changes, rounds, added.Refresh.Milliseconds)
+	if changes == 0 || changes == round {
+		t.Errorf("of %d kills %d came after the commit", round, changes)
+	}
 	serves.Store(int32(1 - had))
 	s.must("", "bundle", "refresh")
 	if s.whichSet(t, prints) == had {
