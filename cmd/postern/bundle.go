@@ -31,3 +31,17 @@ func (inv *invocation) printBundleFields(fields []field, anchors []control.Bundl
 		printCertificate(inv.stdout, "", c)
 	}
 }
+
+// warnBad tells of certificates that are left out.
+func (inv *invocation) warnBad(all []control.BadCertificate) {
+	for _, bad := range all {
+		inv.warn([]string{fmt.Sprintf("certificate %d cannot be read, and is left out: %s", bad.Index, bad.Reason)})
+	}
+}
+
+// tellNone says that there are no bundles where some were to be told of.
+func (inv *invocation) tellNone(n int) {
+	if n == 0 && !inv.json {
+		inv.complain("there are no bundles", "postern bundle add adds one")
+	}
+}

@@ -130,6 +130,7 @@ func (inv *invocation) tellAdded(a control.AddedBundle, signer bool) error {
 	}
 	if a.Refresh.Fresh {
 		inv.printRefresh(a.Refresh)
+		inv.warnBad(a.Bundle.BadCertificates)
 	}
 	return addedError(a)
 }

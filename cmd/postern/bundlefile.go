@@ -20,7 +20,7 @@ type bundleFile struct {
 	SignedAt     time.Time                   `json:"signed_at,omitzero"`
 	Metadata     *bundleMetadata             `json:"metadata,omitempty"`
 	Certificates []control.BundleCertificate `json:"certificates"`
-	Bad          []badCertificate            `json:"bad"`
+	Bad          []control.BadCertificate    `json:"bad"`
 	Warnings     []string                    `json:"warnings"`
 }
 
@@ -31,11 +31,6 @@ type bundleMetadata struct {
 	ValidFrom string   `json:"valid_from"`
 	ValidTo   string   `json:"valid_to"`
 	Text      string   `json:"text"`
-}
-
-type badCertificate struct {
-	Index  int    `json:"index"`
-	Reason string `json:"reason"`
 }
 
 func (inv *invocation) readBundle(file string) (*bundle.Bundle, error) {
@@ -61,13 +56,13 @@ func (inv *invocation) showBundleFile(file string) error {
 func describeBundle(file string, b *bundle.Bundle, now time.Time) bundleFile {
 	d := bundleFile{
 		File: file, SHA256: fmt.Sprintf("%x", b.SHA256), Signed: b.Signed, Algorithm: b.Algorithm, SignedAt: b.SigningTime,
-		Signer: control.DescribeSigner(b.Signer), Certificates: control.DescribeAnchors(b.Anchors), Bad: []badCertificate{}, Warnings: []string{},
+		Signer: control.DescribeSigner(b.Signer), Certificates: control.DescribeAnchors(b.Anchors), Bad: []control.BadCertificate{}, Warnings: []string{},
 	}
 	if m := b.Metadata; m != nil {
 		d.Metadata = &bundleMetadata{oneLine(m.Profile), listed(m.Sources), oneLine(m.ValidFrom), oneLine(m.ValidTo), m.Text}
 	}
 	for _, bad := range b.Bad {
-		d.Bad = append(d.Bad, badCertificate{bad.Index, oneLine(bad.Err.Error())})
+		d.Bad = append(d.Bad, control.BadCertificate{Index: bad.Index, Reason: oneLine(bad.Err.Error())})
 	}
 	for _, c := range b.Certificates() {
 		d.Warnings = append(d.Warnings, control.AnchorProblems(c, now)...)
@@ -98,9 +93,7 @@ func (inv *invocation) printBundle(d bundleFile) error {
 	}
 	fields = append(fields, field{"anchors", fmt.Sprint(len(d.Certificates))})
 	inv.printBundleFields(fields, d.Certificates)
-	for _, bad := range d.Bad {
-		inv.warn([]string{fmt.Sprintf("certificate %d cannot be read, and is left out: %s", bad.Index, bad.Reason)})
-	}
+	inv.warnBad(d.Bad)
 	inv.warn(d.Warnings)
 	return nil
 }

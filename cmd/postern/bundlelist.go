@@ -22,6 +22,7 @@ func runBundleList(ctx context.Context, inv *invocation, args []string) error {
 		if inv.json {
 			return inv.printJSON(listed(all))
 		}
+		inv.tellNone(len(all))
 		for _, b := range all {
 			fmt.Fprintln(inv.stdout, bundleLine(b))
 		}
@@ -47,9 +48,12 @@ func bundleState(b control.BundleInfo) string {
 	case control.BundleFailing:
 		fmt.Fprintf(&s, "FAILING since %s: %s", moment(b.FailingSince), b.Failure)
 	case control.BundleStale:
-		s.WriteString("OVERDUE")
+		s.WriteString("STALE")
 	default:
 		s.WriteString(b.State)
+	}
+	if b.Stale && b.State != control.BundleStale {
+		s.WriteString(", STALE")
 	}
 	s.WriteString(", " + anchors(b.Anchors))
 	if b.Age != nil {

@@ -33,6 +33,7 @@ const maxNamed = 1000
 // tellRefreshed ends well if every bundle is fresh, with a negative answer if
 // some are not, and with a temporary failure if none is.
 func (inv *invocation) tellRefreshed(all []control.BundleRefresh) error {
+	inv.tellNone(len(all))
 	failed := 0
 	for _, r := range all {
 		if !r.Fresh {

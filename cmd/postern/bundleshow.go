@@ -49,6 +49,7 @@ func (inv *invocation) showStoredBundle(ctx context.Context, name string) error 
 			{"state", bundleState(b.BundleInfo)}, {"detail", b.Detail}, {"what to do", b.Hint},
 			{"changed", momentOrNone(b.Changed)}, {"sha256", b.SHA256},
 		}, b.Certificates)
+		inv.warnBad(b.BadCertificates)
 		return nil
 	})
 }

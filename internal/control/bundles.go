@@ -39,10 +39,18 @@ type BundleInfo struct {
 	Age          *int64    `json:"age_seconds,omitempty"` // since Succeeded
 	Anchors      int       `json:"anchors"`
 	Bad          int       `json:"bad"` // certificates that could not be read
-	SHA256       string    `json:"sha256,omitempty"`
+	// BadCertificates are the first of those.
+	BadCertificates []BadCertificate `json:"bad_certificates,omitempty"`
+	SHA256          string           `json:"sha256,omitempty"`
 	// SignedAt is when the pinned signer signed it, by his own word: a bundle that
 	// somebody keeps from changing is fresh, and only this grows old.
 	SignedAt time.Time `json:"signed_at,omitzero"`
+}
+
+// A BadCertificate is one of a bundle that could not be read, and is left out.
+type BadCertificate struct {
+	Index  int    `json:"index"` // in the file, from 1
+	Reason string `json:"reason"`
 }
 
 // A BundleSigner is the certificate that is pinned for a bundle.
@@ -115,6 +123,9 @@ func bundleInfo(h gateway.BundleHealth, now time.Time) BundleInfo {
 	if info.State == BundleFailing {
 		info.Failure, info.Detail, info.Hint = s.Failure, plain(s.Detail, maxDetail), failureHint(s.Failure)
 		info.FailingSince, info.Failures = s.FailedSince, s.Failures
+	}
+	for _, bad := range s.BadCertificates {
+		info.BadCertificates = append(info.BadCertificates, BadCertificate{bad.Place, plain(bad.Cause, maxDetail)})
 	}
 	if !s.Succeeded.IsZero() {
 		age := int64(now.Sub(s.Succeeded) / time.Second)

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -22,11 +23,10 @@ type BundleOrder struct {
 	URL    string `json:"url"`
 	Signer []byte `json:"signer,omitempty"` // certificate in DER that must have signed it
 	// Domains are those of ours that are to believe it; none are every domain, or
-	// with a bundle that is there already, unless Direction is given, no more than
-	// do so now.
+	// with a bundle that is there already those that do so now.
 	Domains []string `json:"domains"`
-	// Direction is in, out or both; "" is that in which the bundle is believed
-	// already, or else Usual.
+	// Direction is in, out or both, in which the Domains are to believe it from now
+	// on; "" is that in which the bundle is believed already, or else Usual.
 	Direction string         `json:"direction"`
 	Usual     string         `json:"usual"`           // "" is both
 	Every     *time.Duration `json:"every,omitempty"` // 0: only when asked; left out: a day
@@ -41,7 +41,7 @@ type AddedBundle struct {
 	Kept    bool          `json:"kept"`
 	Changes []string      `json:"changes"` // of one that was there already
 	Refresh BundleRefresh `json:"refresh"`
-	// Warnings are of what the signer is.
+	// Warnings are of what the signer is, and of anchors that are of little use.
 	Warnings []string `json:"warnings"`
 }
 
@@ -96,8 +96,35 @@ func (s *Service) addBundle(ctx context.Context, in BundleOrder) (AddedBundle, e
 	if answer.Kept {
 		answer.Changes = []string{}
 	}
+	if answer.Refresh.Fresh {
+		answer.Warnings, err = s.warnOfAnchors(ctx, order.name, answer.Warnings)
+		if err != nil {
+			return AddedBundle{}, err
+		}
+	}
 	answer.Bundle, err = s.bundle(ctx, order.name)
 	return answer, err
+}
+
+// warnOfAnchors adds one warning if there is something wrong with some of a
+// bundle's anchors.
+func (s *Service) warnOfAnchors(ctx context.Context, name string, warnings []string) ([]string, error) {
+	_, anchors, err := s.readBundle(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	n, first := 0, ""
+	for _, a := range anchors {
+		problems := AnchorProblems(a.Certificate, s.Core.Now())
+		if len(problems) > 0 {
+			n++
+			first = cmp.Or(first, problems[0])
+		}
+	}
+	if n > 0 {
+		warnings = append(warnings, fmt.Sprintf("anchors that are of little use: %d of %d, such as %s", n, len(anchors), first))
+	}
+	return warnings, nil
 }
 
 func (s *Service) fetchAdded(ctx context.Context, order bundleOrder, redefined bool) (BundleRefresh, error) {
@@ -209,12 +236,20 @@ func (o bundleOrder) apply(b *store.Bundle) (changes []string, err error) {
 		return nil, err
 	}
 	domains := o.domains
-	if len(domains) == 0 && (isNew || o.direction != "") {
+	switch {
+	case len(domains) > 0:
+	case isNew:
 		domains = []mime.Domain{""}
+	case o.direction != "" && len(b.Attached) == 0:
+		return nil, &Error{Kind: Invalid, Message: fmt.Sprintf("nobody believes the bundle %s, in any direction", o.name), Hint: "name who is to with --domain"}
+	case o.direction != "":
+		for _, a := range b.Attached {
+			domains = append(domains, a.Domain)
+		}
 	}
 	direction := o.directionFor(*b)
 	for _, d := range domains {
-		changes = append(changes, attach(b, d, direction)...)
+		changes = append(changes, o.attach(b, d, direction)...)
 	}
 	return changes, nil
 }
@@ -236,9 +271,9 @@ func (o bundleOrder) directionFor(b store.Bundle) store.Direction {
 	return o.usual
 }
 
-// attach has a domain believe a bundle. Adding takes no trust away: a second
-// direction is both.
-func attach(b *store.Bundle, domain mime.Domain, direction store.Direction) []string {
+// attach has a domain believe a bundle. In which direction one does so already
+// changes if a direction was asked for.
+func (o bundleOrder) attach(b *store.Bundle, domain mime.Domain, direction store.Direction) []string {
 	who := "every domain"
 	if domain != "" {
 		who = string(domain)
@@ -248,11 +283,11 @@ func attach(b *store.Bundle, domain mime.Domain, direction store.Direction) []st
 		if a.Domain != domain {
 			continue
 		}
-		if a.Direction == direction || a.Direction == store.Both {
+		if a.Direction == direction || o.direction == "" {
 			return nil
 		}
-		b.Attached[i].Direction = store.Both
-		return []string{who + " believes it in both directions"}
+		b.Attached[i].Direction = direction
+		return []string{fmt.Sprintf("%s believes it (%s) instead of (%s)", who, direction, a.Direction)}
 	}
 	b.Attached = append(b.Attached, store.Attachment{Domain: domain, Direction: direction})
 	return []string{fmt.Sprintf("%s believes it (%s)", who, direction)}
@@ -280,6 +315,8 @@ func checkBundleURL(b store.Bundle) error {
 	}
 	err = bundle.CheckURL(source.URL, source.Signer)
 	switch {
+	case err != nil && strings.Contains(b.URL, "@"): // there may be a password in it
+		return invalid(err, "such as https://bundles.example/community.p7b, without a user and a password")
 	case errors.Is(err, bundle.ErrPlain):
 		return invalid(err, "give an https URL, or pin who signs it with --signer: whoever sits on the way could give any anchor")
 	case err != nil:

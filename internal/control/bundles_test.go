@@ -173,9 +173,10 @@ func TestOrderingABundleAgain(t *testing.T) {
 		"another domain, in the same direction": {BundleOrder{Domains: []string{"b.example"}, Usual: "in"},
 			with(func(b *store.Bundle) { b.Attached = append(b.Attached[:1:1], to("b.example", store.Out)) }), 1},
 		"another direction": {BundleOrder{Domains: []string{"a.example"}, Direction: "in"},
+			with(func(b *store.Bundle) { b.Attached = []store.Attachment{to("a.example", store.In)} }), 1},
+		"another direction of all": {BundleOrder{Direction: "both"},
 			with(func(b *store.Bundle) { b.Attached = []store.Attachment{to("a.example", store.Both)} }), 1},
-		"every domain": {BundleOrder{Direction: "in"},
-			with(func(b *store.Bundle) { b.Attached = append(b.Attached[:1:1], to("", store.In)) }), 1},
+		"the usual direction of others": {BundleOrder{Domains: []string{"a.example"}, Usual: "in"}, old, 0},
 		"everything": {BundleOrder{URL: "https://b.example/x", Every: &hour, Domains: []string{"b.example"}, Direction: "in"},
 			with(func(b *store.Bundle) {
 				b.URL, b.Every = "https://b.example/x", hour
@@ -191,6 +192,15 @@ func TestOrderingABundleAgain(t *testing.T) {
 		equal(t, name, b, tt.want)
 		equal(t, name+": changes", len(changes), tt.changes)
 	}
+	two := old
+	two.Attached = []store.Attachment{to("a.example", store.Both), to("b.example", store.In)}
+	_, err := bundleOrder{direction: store.In}.apply(&two)
+	must(t, err)
+	equal(t, "narrowed", two.Attached, []store.Attachment{to("a.example", store.In), to("b.example", store.In)})
+	nobody := old
+	nobody.Attached = nil
+	_, err = bundleOrder{direction: store.In}.apply(&nobody)
+	isRefused(t, "nobody believes it", err, Invalid)
 	equal(t, "what was there", old.Attached, []store.Attachment{to("a.example", store.Out)})
 }
 
