@@ -39,9 +39,9 @@ type reach struct {
 	timeouts Timeouts
 }
 
-func (r *Relay) open(ctx context.Context, host string, addr netip.AddrPort, startTLS bool) (*link, error) {
+func (r *Relay) open(ctx context.Context, h host, addr netip.AddrPort, startTLS bool) (*link, error) {
 	t := r.Timeouts.withDefaults()
-	dial := r.Dial
+	dial := h.dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
@@ -56,7 +56,7 @@ func (r *Relay) open(ctx context.Context, host string, addr netip.AddrPort, star
 		config = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} // CP-25
 	}
 	return newLink(ctx, conn, reach{
-		hostname: r.Hostname, host: strings.TrimSuffix(host, "."), tls: config,
+		hostname: r.Hostname, host: strings.TrimSuffix(h.name, "."), tls: config,
 		startTLS: startTLS, must: r.RequireTLS, timeouts: t,
 	})
 }

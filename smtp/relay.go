@@ -67,6 +67,9 @@ type Relay struct {
 	RequireTLS bool
 	Timeouts   Timeouts
 	Dial       Dialer // a plain net.Dialer if nil
+	// DialMX is for hosts that DNS names and not a route: strangers chose them. It
+	// may refuse one for good, by an error that carries a reason. Dial if nil.
+	DialMX Dialer
 }
 
 // A Delivery is one message to the recipients of one domain.
@@ -120,7 +123,7 @@ func (r *Relay) Send(ctx context.Context, d Delivery) []Result {
 				return spread(d.To, worst)
 			}
 			attempts--
-			results, failure := r.attempt(ctx, h.name, netip.AddrPortFrom(a, h.port), d)
+			results, failure := r.attempt(ctx, h, netip.AddrPortFrom(a, h.port), d)
 			if results != nil {
 				return results
 			}
@@ -141,15 +144,15 @@ func prefer(old, failure Result, first bool) Result {
 
 // attempt talks to one address. It returns results, or the failure that lets
 // the next address be tried.
-func (r *Relay) attempt(ctx context.Context, host string, addr netip.AddrPort, d Delivery) ([]Result, Result) {
-	l, err := r.open(ctx, host, addr, true)
+func (r *Relay) attempt(ctx context.Context, h host, addr netip.AddrPort, d Delivery) ([]Result, Result) {
+	l, err := r.open(ctx, h, addr, true)
 	if isHandshake(err) && !r.RequireTLS {
 		// Opportunistic (RFC 7435): no TLS that works is as no TLS at all, and a
 		// connection with a broken handshake is of no use any more.
-		l, err = r.open(ctx, host, addr, false)
+		l, err = r.open(ctx, h, addr, false)
 	}
 	if err != nil {
-		return nil, noService(err, host)
+		return nil, noService(err, h.name)
 	}
 	defer l.close()
 	return l.deliver(d)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -258,6 +259,41 @@ func TestRelayTriesHostsInOrder(t *testing.T) {
 			}
 			if tried := strings.Join(z.tried, " "); tried != row.tried {
 				t.Errorf("tried %q, want %q", tried, row.tried)
+			}
+		})
+	}
+}
+
+// Where strangers lead us another dialer decides; a route is the operator's word.
+func TestRelayDialsWhatDNSNamesWithCare(t *testing.T) {
+	_, good := startPeer(t, nil)
+	_, port, _ := net.SplitHostPort(good)
+	n, _ := strconv.Atoi(port)
+	for name, row := range map[string]struct {
+		mx      []MX
+		routes  map[mime.Domain]string
+		refused string
+		code    reason.Code
+	}{
+		"all refused":           {[]MX{{"127.0.0.1", 10}, {"127.0.0.2", 20}}, nil, "127.0.0.", reason.NoRoute},
+		"one refused":           {[]MX{{"127.0.0.2", 10}, {"127.0.0.1", 20}}, nil, "127.0.0.2", reason.OK},
+		"refused, and one dead": {[]MX{{"127.0.0.1", 10}, {"dead.test", 20}}, nil, "127.0.0.1", reason.PeerUnreachable},
+		"a route":               {nil, map[mime.Domain]string{"far.test": good}, "127.0.0.", reason.OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &Relay{Resolver: &zone{mx: row.mx, hosts: []string{"dead.test"}}, Routes: row.routes, Port: n}
+			r.DialMX = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if strings.HasPrefix(address, row.refused) {
+					return nil, reason.New(reason.NoRoute, "keep out")
+				}
+				if !strings.HasPrefix(address, "127.") {
+					return nil, errors.New("no answer")
+				}
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}
+			got := r.Send(t.Context(), delivery("a@far.test"))
+			if got[0].Code != row.code || row.code == reason.NoRoute && got[0].Text != "keep out" {
+				t.Errorf("got %+v, want %s", got[0], row.code)
 			}
 		})
 	}

@@ -103,8 +103,12 @@ func outcome(err error, host string) Result {
 
 // noService makes the result of an error before MAIL. A 5yz there says that this
 // host gives no service now, which another host or another day may (RFC 5321
-// §3.1), unless it says that it never will (RFC 7504).
+// §3.1), unless it says that it never will (RFC 7504). A Dialer's reason stands.
 func noService(err error, host string) Result {
+	var refused *reason.Error
+	if errors.As(err, &refused) {
+		return failed(err, host)
+	}
 	r := outcome(err, host)
 	if r.Code == reason.PeerRefused && r.Reply != 521 && r.Reply != 556 {
 		r.Code = reason.PeerDeferred

@@ -27,13 +27,14 @@ const (
 type host struct {
 	name string // a host name or an IP address
 	port uint16
+	dial Dialer
 }
 
 // hosts returns the hosts of a destination in the order to try them.
 func (r *Relay) hosts(ctx context.Context, d mime.Domain) ([]host, error) {
 	route, ok := r.Routes[d]
 	if ok {
-		return routed(route)
+		return r.routed(route)
 	}
 	if r.Resolver == nil {
 		return nil, reason.New(reason.Internal, "no resolver to find the hosts of %s", d)
@@ -46,14 +47,18 @@ func (r *Relay) hosts(ctx context.Context, d mime.Domain) ([]host, error) {
 	if len(mxs) == 0 {
 		return nil, reason.New(reason.NoRoute, "no MX of %s but ourselves", d)
 	}
+	dial := r.DialMX
+	if dial == nil {
+		dial = r.Dial
+	}
 	hosts := make([]host, 0, maxHosts)
 	for _, mx := range mxs[:min(len(mxs), maxHosts)] {
-		hosts = append(hosts, host{mx.Host, cmp.Or(uint16(r.Port), 25)})
+		hosts = append(hosts, host{mx.Host, cmp.Or(uint16(r.Port), 25), dial})
 	}
 	return hosts, nil
 }
 
-func routed(route string) ([]host, error) {
+func (r *Relay) routed(route string) ([]host, error) {
 	name, port, err := net.SplitHostPort(route)
 	if err != nil {
 		return nil, reason.New(reason.Internal, "reading a route: %w", err)
@@ -62,7 +67,7 @@ func routed(route string) ([]host, error) {
 	if err != nil {
 		return nil, reason.New(reason.Internal, "reading the port of a route: %w", err)
 	}
-	return []host{{name, uint16(n)}}, nil
+	return []host{{name, uint16(n), r.Dial}}, nil
 }
 
 // order sorts by preference, and at random among equals (RFC 5321 §5.1).

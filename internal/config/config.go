@@ -65,7 +65,7 @@ type Relay struct {
 
 // Network bounds where fetches may go.
 type Network struct {
-	AllowPrivate bool   `toml:"allow_private" default:"false" doc:"Whether fetches of certificates, revocation lists, OCSP and bundles, and LDAP, may reach loopback and private addresses. A stranger's certificate names these addresses: leave it false except for tests and closed networks."`
+	AllowPrivate bool   `toml:"allow_private" default:"false" doc:"Whether fetches of certificates, revocation lists, OCSP and bundles, LDAP, and mail to a domain's MX may reach loopback and private addresses. Strangers' certificates and zones name these addresses: leave it false except for tests and closed networks."`
 	CA           string `toml:"ca" example:"tls/ca.pem" doc:"PEM file of more authorities that HTTPS servers may be certified by when something is fetched from them, beside those of the system."`
 }
 

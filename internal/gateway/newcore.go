@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 
 	"postern/internal/config"
@@ -15,6 +16,7 @@ import (
 	"postern/trust"
 	"postern/trust/discovery"
 	"postern/trust/evidence"
+	"postern/trust/reason"
 )
 
 // relayTimeouts are shorter than those of RFC 5321 §4.5.3.2 where only a dead
@@ -82,8 +84,22 @@ func (c *Core) setNetwork(cfg *config.Config, log *slog.Logger) error {
 	c.Sender = &smtp.Relay{
 		Hostname: c.Hostname, Resolver: mxResolver{dns},
 		Routes: cfg.Relay.Routes, Port: cfg.Relay.Port, Timeouts: relayTimeouts,
+		DialMX: dialMX(network),
 	}
 	return nil
+}
+
+// dialMX connects to mail servers that a domain's zone names. To an agent behind us
+// we would look like one of its own; only relay.routes may lead there.
+func dialMX(network guard.Policy) smtp.Dialer {
+	d := network.Dialer(relayTimeouts.Connect)
+	return func(ctx context.Context, protocol, address string) (net.Conn, error) {
+		conn, err := d.DialContext(ctx, protocol, address)
+		if errors.Is(err, guard.ErrForbidden) {
+			return nil, reason.New(reason.NoRoute, "%w", err)
+		}
+		return conn, err
+	}
 }
 
 // mxResolver gives the relay what DNS says about where mail goes.

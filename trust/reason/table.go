@@ -100,7 +100,7 @@ var table = map[Code]Outcome{
 		"the log has the cause"},
 
 	NoRoute: {550, Enhanced{5, 1, 2}, DispositionFailed, false, "the recipient's domain takes no mail",
-		"the domain does not exist or publishes neither MX nor address"},
+		"the domain does not exist, publishes neither MX nor address, or only addresses that network.allow_private keeps mail from"},
 	NullMX: {556, Enhanced{5, 1, 10}, DispositionFailed, false, "the recipient's domain says it takes no mail",
 		"the domain publishes a null MX (RFC 7505)"},
 	PeerUnreachable: {451, Enhanced{4, 4, 1}, DispositionFailed, true, "the recipient's server does not answer",
