@@ -58,35 +58,43 @@ func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 	}
 	for _, l := range []struct {
 		name, address string
-		server        func() (server, error)
+		server        func() server
 	}{
-		{"submission", cfg.Listen.Submission, sure(func() server { return smtp.NewSubmission(Submission{c}, mail(false)) })},
-		{"submissions", cfg.Listen.Submissions, sure(func() server { return smtp.NewSubmission(Submission{c}, mail(true)) })},
-		{"backbone", cfg.Listen.Backbone, sure(func() server { return smtp.NewBackbone(Backbone{c}, sealedMail) })},
-		{"imap", cfg.Listen.IMAP, sure(func() server { return pickup.NewIMAP(backend, imap(false)) })},
-		{"imaps", cfg.Listen.IMAPS, sure(func() server { return pickup.NewIMAP(backend, imap(true)) })},
-		{"ldap", cfg.Listen.LDAP, sure(func() server { return g.newDirectory(cfg, tlsConfig) })},
-		{"http", cfg.Listen.HTTP, g.newMetrics},
+		{"submission", cfg.Listen.Submission, func() server { return smtp.NewSubmission(Submission{c}, mail(false)) }},
+		{"submissions", cfg.Listen.Submissions, func() server { return smtp.NewSubmission(Submission{c}, mail(true)) }},
+		{"backbone", cfg.Listen.Backbone, func() server { return smtp.NewBackbone(Backbone{c}, sealedMail) }},
+		{"imap", cfg.Listen.IMAP, func() server { return pickup.NewIMAP(backend, imap(false)) }},
+		{"imaps", cfg.Listen.IMAPS, func() server { return pickup.NewIMAP(backend, imap(true)) }},
+		{"ldap", cfg.Listen.LDAP, func() server { return g.newDirectory(cfg, tlsConfig) }},
 	} {
-		if l.address == "" {
-			continue
-		}
-		socket, err := net.Listen("tcp", l.address)
+		err := g.listenTCP(l.name, l.address, func() (server, error) { return l.server(), nil })
 		if err != nil {
-			return fmt.Errorf("listening for %s on %s: %w", l.name, l.address, err)
-		}
-		g.listeners = append(g.listeners, listener{name: l.name, socket: socket})
-		g.listeners[len(g.listeners)-1].server, err = l.server()
-		if err != nil {
-			return fmt.Errorf("making the server of %s: %w", l.name, err)
+			return err
 		}
 	}
-	return g.listenDNS(cfg)
+	err := g.listenDNS(cfg)
+	if err != nil {
+		return err
+	}
+	return g.listenTCP("http", cfg.Listen.HTTP, g.newMetrics)
 }
 
-// sure is a server that can always be made.
-func sure(make func() server) func() (server, error) {
-	return func() (server, error) { return make(), nil }
+// listenTCP binds a socket and makes its server, unless the listener has no
+// address.
+func (g *Gateway) listenTCP(name, address string, make func() (server, error)) error {
+	if address == "" {
+		return nil
+	}
+	socket, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("listening for %s on %s: %w", name, address, err)
+	}
+	g.listeners = append(g.listeners, listener{name: name, socket: socket})
+	g.listeners[len(g.listeners)-1].server, err = make()
+	if err != nil {
+		return fmt.Errorf("making the server of %s: %w", name, err)
+	}
+	return nil
 }
 
 // newDirectory makes the LDAP server of our certificates.

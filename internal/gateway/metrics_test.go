@@ -4,7 +4,9 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +57,42 @@ func TestMetricsTellNobodysName(t *testing.T) {
 			t.Errorf("%q is told", name)
 		}
 	}
+}
+
+// The rows of all bundles are of one moment, of one look into the store; servers
+// that are not there have none.
+func TestMetricsAreReadOnce(t *testing.T) {
+	w := newWorld(t)
+	s := w.bare("b.example")
+	for _, name := range []string{"one", "two"} {
+		s.putBundle(store.Bundle{Name: name, Created: s.Now()})
+	}
+	counted := &viewed{Store: s.Store}
+	s.Store = counted
+	g := &Gateway{Core: s.Core}
+	server, err := g.newMetrics()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	server.(*httpServer).Handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	text := answer.Body.String()
+	equal(t, "rows", strings.Count(text, `{bundle="`), 8)
+	equal(t, "looks", counted.views.Load(), 1)
+	if strings.Contains(text, "postern_named") || strings.Contains(text, "postern_ldapd") {
+		t.Errorf("there are no such servers:\n%s", text)
+	}
+}
+
+// A viewed store counts how often it is looked into.
+type viewed struct {
+	store.Store
+	views atomic.Int32
+}
+
+func (v *viewed) View(ctx context.Context, fn func(store.Tx) error) error {
+	v.views.Add(1)
+	return v.Store.View(ctx, fn)
 }
 
 func get(t *testing.T, url string) string {

@@ -13,15 +13,14 @@ const (
 	Counter             // only grows while the process lives; its name ends in "_total"
 )
 
-// A Series is one metric, read when somebody asks for it.
-type Series struct {
+// A Series is one metric, told from a reading of what it is about.
+type Series[T any] struct {
 	Name   string // without the prefix "postern_"
 	Help   string
 	Kind   Kind
 	Labels []string
-	// Read returns the samples of this moment. It must be quick and may be called
-	// by several goroutines at once.
-	Read func() []Sample
+	// Samples returns what a reading says. Several goroutines may call it at once.
+	Samples func(T) []Sample
 }
 
 // A Sample is one value with the values of the labels, in their order.
@@ -30,38 +29,53 @@ type Sample struct {
 	Value  float64
 }
 
-// One returns the only sample of a series without labels.
-func One(v float64) []Sample { return []Sample{{Value: v}} }
-
-// Add has the registry serve a series. A name that is there already, or is none
-// that Prometheus takes, is an error.
-func (r *Registry) Add(s Series) error {
-	kind := prometheus.GaugeValue
-	if s.Kind == Counter {
-		kind = prometheus.CounterValue
-	}
-	return r.all.Register(collector{
-		desc: prometheus.NewDesc("postern_"+s.Name, s.Help, s.Labels, nil), kind: kind, read: s.Read,
-	})
+// Counts is the series of one number that only grows.
+func Counts[T any](name, help string, count func(T) uint64) Series[T] {
+	return Series[T]{Name: name, Help: help, Kind: Counter, Samples: func(reading T) []Sample {
+		return []Sample{{Value: float64(count(reading))}}
+	}}
 }
 
-// A collector is a Series as Prometheus asks for it.
-type collector struct {
-	desc *prometheus.Desc
-	kind prometheus.ValueType
-	read func() []Sample
+// Add has the registry serve series that are of one moment: read is called once
+// each time that somebody asks for them, must be quick, and may be called by
+// several goroutines at once. A name that is there already, or is none that
+// Prometheus takes, is an error; none of the series is then served.
+func Add[T any](r *Registry, read func() T, all ...Series[T]) error {
+	c := collector[T]{read: read, series: all}
+	for _, s := range all {
+		c.descs = append(c.descs, prometheus.NewDesc("postern_"+s.Name, s.Help, s.Labels, nil))
+	}
+	return r.all.Register(c)
+}
+
+// A collector is what Add adds, as Prometheus asks for it.
+type collector[T any] struct {
+	read   func() T
+	series []Series[T]
+	descs  []*prometheus.Desc // of series
 }
 
 // Describe implements prometheus.Collector.
-func (c collector) Describe(out chan<- *prometheus.Desc) { out <- c.desc }
+func (c collector[T]) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		out <- d
+	}
+}
 
 // Collect implements prometheus.Collector.
-func (c collector) Collect(out chan<- prometheus.Metric) {
-	for _, s := range c.read() {
-		m, err := prometheus.NewConstMetric(c.desc, c.kind, s.Value, s.Labels...)
-		if err != nil {
-			m = prometheus.NewInvalidMetric(c.desc, err)
+func (c collector[T]) Collect(out chan<- prometheus.Metric) {
+	reading := c.read()
+	for i, s := range c.series {
+		kind := prometheus.GaugeValue
+		if s.Kind == Counter {
+			kind = prometheus.CounterValue
 		}
-		out <- m
+		for _, sample := range s.Samples(reading) {
+			m, err := prometheus.NewConstMetric(c.descs[i], kind, sample.Value, sample.Labels...)
+			if err != nil {
+				m = prometheus.NewInvalidMetric(c.descs[i], err)
+			}
+			out <- m
+		}
 	}
 }
