@@ -177,6 +177,7 @@ func newFinder(server string) (*finder, error) {
 func (f *finder) close() {
 	if f.resolver != nil {
 		f.resolver.Close()
+		f.resolver.DNS.Close()
 	}
 }
 

@@ -79,13 +79,14 @@ type Publish struct {
 	Rate        int                    `toml:"rate" default:"50" range:"1..1000000" doc:"Answers a second over UDP to one network of clients (IPv4 /24, IPv6 /56). More are truncated, so that a client comes by TCP and an address that was forged gets nothing large."`
 }
 
-// Presets holds the addresses of known trust bundles.
+// Presets holds the addresses of known trust bundles, each with the direction in
+// which it is believed if nothing else is asked for.
 type Presets struct {
-	BBPatient      string `toml:"bb_patient" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=d7a59811-ad48-e211-8bc3-78e3b5114607" doc:"Blue Button+ Patients: the apps of patients. Senders believe it (out)."`
-	BBProvider     string `toml:"bb_provider" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=ba942b18-ad48-e211-8bc3-78e3b5114607" doc:"Blue Button+ Providers: those who hold records. Apps that receive believe it (in)."`
-	BBPatientTest  string `toml:"bb_patient_test" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=4d9daaf9-384a-e211-8bc3-78e3b5114607" doc:"The twin of bb_patient for tests. No patient's record belongs under it."`
-	BBProviderTest string `toml:"bb_provider_test" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=cb300117-3a4a-e211-8bc3-78e3b5114607" doc:"The twin of bb_provider for tests. No patient's record belongs under it."`
-	NATE           string `toml:"nate_bb4c" default:"https://bundles.nate-trust.org/NateService/admin/download?type=.p7b&bundleName=NATE%20Blue%20Button%20For%20Consumers%20(NBB4C)" doc:"NATE Blue Button for Consumers: apps of consumers, successor of bb_patient. Senders believe it (out)."`
+	BBPatient      string `toml:"bb_patient" direction:"out" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=d7a59811-ad48-e211-8bc3-78e3b5114607" doc:"Blue Button+ Patients: the apps of patients. Senders believe it (out)."`
+	BBProvider     string `toml:"bb_provider" direction:"in" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=ba942b18-ad48-e211-8bc3-78e3b5114607" doc:"Blue Button+ Providers: those who hold records. Apps that receive believe it (in)."`
+	BBPatientTest  string `toml:"bb_patient_test" direction:"out" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=4d9daaf9-384a-e211-8bc3-78e3b5114607" doc:"The twin of bb_patient for tests. No patient's record belongs under it."`
+	BBProviderTest string `toml:"bb_provider_test" direction:"in" default:"https://secure.bluebuttontrust.org/p7b.ashx?id=cb300117-3a4a-e211-8bc3-78e3b5114607" doc:"The twin of bb_provider for tests. No patient's record belongs under it."`
+	NATE           string `toml:"nate_bb4c" direction:"out" default:"https://bundles.nate-trust.org/NateService/admin/download?type=.p7b&bundleName=NATE%20Blue%20Button%20For%20Consumers%20(NBB4C)" doc:"NATE Blue Button for Consumers: apps of consumers, successor of bb_patient. Senders believe it (out)."`
 }
 
 // Trust says by which rules certificates are judged.

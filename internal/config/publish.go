@@ -133,11 +133,7 @@ type Preset struct {
 func (p Presets) List() []Preset {
 	var all []Preset
 	for _, f := range fieldsOf("presets.", reflect.ValueOf(&p).Elem()) {
-		direction := "out"
-		if strings.HasPrefix(f.name, "bb_provider") {
-			direction = "in"
-		}
-		all = append(all, Preset{strings.ReplaceAll(f.name, "_", "-"), f.value.String(), direction, f.tag.Get("doc")})
+		all = append(all, Preset{strings.ReplaceAll(f.name, "_", "-"), f.value.String(), f.tag.Get("direction"), f.tag.Get("doc")})
 	}
 	return all
 }
