@@ -21,8 +21,7 @@ const MaxIssuerURLs = 2
 // issuers is what a quest learnt of missing intermediates.
 type issuers struct {
 	asked   map[Fingerprint]bool
-	urls    int                      // that may have been asked
-	sources map[Fingerprint][]string // of the certificates that were fetched
+	urls    int // that may have been asked
 	pending <-chan struct{}
 	down    string // which server did not answer, and how
 	missed  string // what else came to nothing
@@ -37,7 +36,7 @@ func (q *quest) fetch(c *climb) bool {
 	news := false
 	for _, cert := range c.wanting {
 		f, n := q.print(cert), min(len(cert.IssuingCertificateURL), MaxIssuerURLs)
-		if q.asked[f] || n == 0 || q.urls+n > maxAsked {
+		if q.asked[f] || n == 0 || q.urls+n > maxAsked || !q.mayAsk(f, n) {
 			continue
 		}
 		if q.asked == nil {
@@ -45,7 +44,7 @@ func (q *quest) fetch(c *climb) bool {
 		}
 		q.asked[f] = true
 		q.urls += n
-		if q.learn(cert, q.p.Evidence.Issuers(cert)) {
+		if q.learn(cert, q.answer(q.p.Evidence, cert)) {
 			news = true
 		}
 	}
@@ -68,10 +67,7 @@ func (q *quest) learn(of *x509.Certificate, answer Issuers) bool {
 		if c == nil || oversized(c) || q.knows(c) {
 			continue
 		}
-		if q.sources == nil {
-			q.sources = make(map[Fingerprint][]string)
-		}
-		q.sources[q.print(c)] = answer.Sources
+		q.keep(c, answer.Sources)
 		q.others = append(q.others, c)
 		news = true
 	}

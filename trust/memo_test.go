@@ -117,3 +117,37 @@ func TestAS79_ManyGoodCandidatesAreAllChosen(t *testing.T) {
 		}
 	}
 }
+
+// Nor does it matter how many places they name: what is fetched for one serves all,
+// and of those that lead nowhere few are asked, once.
+func TestAS70_CandidatesTogetherAskAsOne(t *testing.T) {
+	pki := testnet.NewPKI(t, now)
+	root := pki.Root("root")
+	p := ask(t, root, root)
+	for name, ca := range map[string]*testnet.Identity{"good": root.Intermediate("ca"), "bad": pki.Root("stranger").Intermediate("ca")} {
+		t.Run(name, func(t *testing.T) {
+			var candidates []*testnet.Identity
+			for i := range 50 {
+				candidates = append(candidates, ca.Leaf("b.example", plain(aia(fmt.Sprintf("http://ca.example/%d", i)))...))
+			}
+			e := &known{}
+			p.Evidence, p.Memo = e, new(trust.Memo)
+			valid, first, more := 0, 36, 4
+			if name == "good" {
+				e.issuers = map[string]trust.Issuers{"b.example": {Certificates: testnet.Certs(ca), Sources: []string{"http://ca.example/"}}}
+				valid, first, more = 50, 1, 0
+			}
+			for n, want := range []int{first, first + more} {
+				s := trust.Select(p, testnet.Certs(candidates...))
+				if len(s.Valid) != valid || len(e.wanted) != want {
+					t.Errorf("question %d: %s (%s), %d valid, asked %d times, want %d", n+1, s.Code, s.Detail, len(s.Valid), len(e.wanted), want)
+				}
+				for _, v := range s.Verdicts[:valid] {
+					if len(v.IssuersFrom) != 1 {
+						t.Errorf("issuers from %v", v.IssuersFrom)
+					}
+				}
+			}
+		})
+	}
+}

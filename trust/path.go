@@ -37,6 +37,11 @@ type found struct {
 func checkPath(p Params, v *Verdict) (reason.Code, string) {
 	q := &quest{p: p, goals: goals(p), leaf: p.Certificate, Memo: p.Memo}
 	q.others = q.affordable(p.Intermediates)
+	for _, c := range q.fetched {
+		if !q.knows(c) {
+			q.others = append(q.others, c)
+		}
+	}
 	for level := 0; ; level++ {
 		paths, err := q.paths()
 		if len(paths) > 0 {
