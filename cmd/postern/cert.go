@@ -115,7 +115,7 @@ func runCertRetire(ctx context.Context, inv *invocation, args []string) error {
 		}
 		fmt.Fprintf(inv.stdout, "retired: %s\n", certLine(done.Certificate))
 		if strings.Contains(done.Certificate.Use, "encrypt") {
-			fmt.Fprintln(inv.stdout, "take its CERT record out of DNS, which postern publish check looks for; what is still encrypted to it is opened as before")
+			fmt.Fprintln(inv.stdout, "listen.dns and listen.ldap no longer give it; take its record out where somebody else publishes for us, which postern publish check finds; what is still encrypted to it is opened as before")
 		}
 		return nil
 	})

@@ -127,7 +127,13 @@ func (v *survey) compareCertificates(f PublishFinding, o owner, want []*x509.Cer
 		f, sha := f, sha256Of(c)
 		expected[sha] = true
 		f.State, f.Detail = FoundOK, "CERT "+sha[:16]
-		if !have[sha] {
+		switch {
+		case have[sha]:
+		case len(certs) == 0 && v.inLDAP[o.key()] == FoundOK: // CD-44: one of the two is enough
+			f.Detail = "found by LDAP alone"
+		case len(certs) == 0 && v.inLDAP[o.key()] == FoundUnanswered:
+			f.State, f.Detail = FoundUnanswered, "there is no CERT record, and no answer of the directory"
+		default:
 			f.State, f.Detail = FoundMissing, "others do not find CERT "+sha[:16]
 			f.Hint, f.Record = "add the record; what resolvers remember lasts as long as its TTL", certRecord(o.key(), c)
 		}
@@ -143,7 +149,7 @@ func (v *survey) compareCertificates(f PublishFinding, o owner, want []*x509.Cer
 // unwanted says what a CERT record is that should not be there.
 func (v *survey) unwanted(f PublishFinding, o owner, c discovery.CERT) PublishFinding {
 	sha := fingerprintText(c.Data)
-	f.Hint = "take the record out"
+	f.Hint = "take the record out; where our own name server speaks for the zone it is out, and what resolvers remember ends with its TTL"
 	leaf, err := x509.ParseCertificate(c.Data)
 	if c.Type != discovery.CertPKIX || err != nil {
 		f.State, f.Detail = FoundExtra, fmt.Sprintf("a CERT record of type %d of %d octets is no certificate", c.Type, len(c.Data))
@@ -187,8 +193,15 @@ func (v *survey) directories(ctx context.Context, domain mime.Domain, owners []o
 	}
 	published := slices.DeleteFunc(slices.Clone(owners), func(o owner) bool { return len(v.certificatesOf(o)) == 0 })
 	// Directories that say nothing of the first owner are not waited for again.
-	if len(servers) > 0 && len(published) > 0 && v.inDirectories(ctx, published[0]) {
+	if len(servers) == 0 || len(published) == 0 {
+		return
+	}
+	if v.inDirectories(ctx, published[0]) {
 		v.each(published[1:], func(o owner) { v.inDirectories(ctx, o) })
+		return
+	}
+	for _, o := range published {
+		v.inLDAP[o.key()] = FoundUnanswered
 	}
 }
 
@@ -219,6 +232,9 @@ func (v *survey) inDirectories(ctx context.Context, o owner) (answered bool) {
 		}
 	}
 	v.found(f)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.inLDAP[o.key()] = f.State
 	return answered
 }
 

@@ -75,11 +75,14 @@ type survey struct {
 	*discovery.Resolver
 	at       time.Time
 	set      *publish.Set
+	// delegated says that domains of ours are served by our name servers.
+	delegated bool
 	patients map[string]bool      // addresses by Key
 	keys     map[string]store.Key // ours, by SHA-256
 
 	mu       sync.Mutex
 	findings []PublishFinding
+	inLDAP   map[string]string // what came of looking for an owner, by key, in the directories: a state
 }
 
 // A surveyed is a domain to look at, and what of it.
@@ -115,7 +118,7 @@ func (s *Service) newSurvey(ctx context.Context) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &survey{at: s.Core.Now(), set: set}
+	v := &survey{at: s.Core.Now(), set: set, delegated: s.Core.Delegated, inLDAP: map[string]string{}}
 	return v, s.Core.Store.View(ctx, func(tx store.Tx) error {
 		v.patients, v.keys = make(map[string]bool), make(map[string]store.Key)
 		accounts, err := tx.Accounts()
@@ -214,9 +217,9 @@ func (v *survey) look(ctx context.Context, d surveyed) {
 	for _, a := range d.addresses {
 		names = append(names, owner{a, d.domain})
 	}
+	v.directories(ctx, d.domain, names)
 	v.each(names, func(o owner) { v.certificates(ctx, o) })
 	v.ownServers(ctx, d.domain, servers, v.longest(names))
-	v.directories(ctx, d.domain, names)
 }
 
 // each looks at owners side by side, and puts what is found in the order of

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 
 	"postern/internal/config"
 	"postern/internal/publish"
+	"postern/internal/publish/ldapd"
 	zone "postern/internal/publish/named"
 	"postern/internal/testnet"
 	"postern/mime"
@@ -197,14 +199,68 @@ func TestCD10_SilentDirectoriesAreNotCalledEmpty(t *testing.T) {
 			must(t, err)
 			defer end()
 			r.Budget = time.Second
-			v := &survey{Resolver: r, at: noon(), set: &set}
+			v := &survey{Resolver: r, at: noon(), set: &set, inLDAP: map[string]string{}}
 			v.directories(t.Context(), "a.example", owners)
 			equal(t, "findings", states(v.report(), whatDirectory), []string{"ok mx.a.example", "unanswered a.example"})
+			v.each(owners[:2], func(o owner) { v.certificates(t.Context(), o) }) // whom DNS has nothing of either
+			equal(t, "certificates", states(v.report(), whatCertificate), []string{"unanswered a.example", "unanswered alice0@a.example"})
 			equal(t, "verdict", v.report().Verdict, PublishedUnanswered)
 		})
 	}
 	if calls.Load() > 2 { // for an address, and for the domain
 		t.Errorf("a silent directory was called %d times", calls.Load())
+	}
+}
+
+// CD-44: a site that publishes in LDAP alone is whole; one whose directory is down
+// is told so, and not that it lacks records; a wrong record is wrong all the same.
+func TestCD44_LDAPAloneIsEnough(t *testing.T) {
+	root := testnet.NewPKI(t, noon()).Root("root")
+	own, alice := root.Leaf("a.example"), root.Leaf("alice@a.example")
+	for name, tt := range map[string]struct {
+		down    bool
+		records []zone.Record
+		certs   []string
+		verdict string
+	}{
+		"alone":              {false, nil, []string{"ok a.example", "ok alice@a.example"}, PublishedOK},
+		"down":               {true, nil, []string{"unanswered a.example", "unanswered alice@a.example"}, PublishedUnanswered},
+		"and another in DNS": {false, []zone.Record{zone.DomainCERT("a.example", alice.Cert)}, []string{"missing a.example", "extra a.example", "ok alice@a.example"}, PublishedWrong},
+		"down, and all in DNS": {true, []zone.Record{zone.DomainCERT("a.example", own.Cert), zone.CERT("alice.a.example", 1, alice.Cert.Raw)},
+			[]string{"ok a.example", "ok alice@a.example"}, PublishedUnanswered},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			must(t, err)
+			port := netip.MustParseAddrPort(l.Addr().String()).Port()
+			s := outside(t, func(c *config.Config) { c.Publish.Directories = []string{fmt.Sprintf("%s:%d", mailHost, port)} },
+				append([]zone.Record{zone.Apex("a.example", mailHost), zone.A(mailHost, loopback), zone.MX("a.example", 10, mailHost),
+					zone.SRV("_ldap._tcp.a.example", 0, 0, port, mailHost)}, tt.records...)...)
+			for _, id := range []*testnet.Identity{own, alice} {
+				_, err = s.ImportCertificates(t.Context(), importOf(t, "", id))
+				must(t, err)
+			}
+			if tt.down {
+				must(t, l.Close())
+			} else {
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error, 1)
+				go func() { done <- ldapd.New(s.core.Published, ldapd.Options{}).Serve(ctx, l) }()
+				defer func() {
+					cancel()
+					must(t, <-done)
+				}()
+			}
+			r, err := s.CheckPublished(t.Context(), nil)
+			must(t, err)
+			equal(t, "certificates", states(r, whatCertificate), tt.certs)
+			equal(t, "verdict", r.Verdict, tt.verdict)
+			for _, f := range r.Findings {
+				if tt.down && f.What == whatDirectory && f.Name == "a.example" && !strings.Contains(f.Detail, "connection refused") {
+					t.Errorf("the cause is not told: %+v", f)
+				}
+			}
+		})
 	}
 }
 

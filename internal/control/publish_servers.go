@@ -27,8 +27,11 @@ func (v *survey) nameServers(ctx context.Context, domain mime.Domain) (all []nam
 		f := PublishFinding{Domain: string(domain), What: whatNameServer, Name: string(domain), State: FoundUnanswered, Detail: err.Error()}
 		if discovery.Answered(err) {
 			f.State, f.Detail = FoundMissing, "no name server is known for it"
-			f.Hint = "whoever runs the domain above delegates it to our name servers"
-			f.Record = fmt.Sprintf("%s. IN NS %s.", domain, v.set.NameServers[0])
+			f.Hint = "whoever hosts the domain adds the records that postern publish zone prints"
+			if v.delegated {
+				f.Hint = "whoever runs the domain above delegates it to our name servers"
+				f.Record = fmt.Sprintf("%s. IN NS %s.", domain, v.set.NameServers[0])
+			}
 		}
 		v.found(f)
 		return nil, discovery.Answered(err)
@@ -79,7 +82,7 @@ func (v *survey) mailServers(ctx context.Context, domain mime.Domain) {
 		hosts = append(hosts, mime.Domain(strings.ToLower(m.Host)))
 	}
 	for _, m := range v.set.Mail {
-		f := PublishFinding{Domain: string(domain), What: whatMail, Name: string(m.Host), State: FoundOK, Detail: "takes the mail"}
+		f := PublishFinding{Domain: string(domain), What: whatMail, Name: string(m.Host), State: FoundOK, Detail: "is the MX"}
 		if !slices.Contains(hosts, m.Host) {
 			f.State, f.Detail = FoundMissing, "no MX record leads there"
 			f.Hint, f.Record = "add the record", fmt.Sprintf("%s. IN MX %d %s.", domain, m.Preference, m.Host)
@@ -156,20 +159,19 @@ func (v *survey) ownServers(ctx context.Context, domain mime.Domain, servers []n
 	if err != nil {
 		return // it is told with the name
 	}
-	want := v.fingerprints(o)
 	for _, s := range servers {
 		for _, addr := range s.addrs {
 			for _, network := range []string{"udp", "tcp"} {
 				f := PublishFinding{Domain: string(domain), What: whatNameServer, Name: s.host, State: FoundOK,
 					Detail: fmt.Sprintf("%s answers over %s", addr, strings.ToUpper(network))}
-				v.askServer(ctx, &f, network, addr, name, want)
+				v.askServer(ctx, &f, network, addr, name, o)
 				v.found(f)
 			}
 		}
 	}
 }
 
-func (v *survey) askServer(ctx context.Context, f *PublishFinding, network string, addr netip.Addr, name string, want []string) {
+func (v *survey) askServer(ctx context.Context, f *PublishFinding, network string, addr netip.Addr, name string, o owner) {
 	over := strings.ToUpper(network)
 	a, err := v.DNS.AskServer(ctx, network, addr, name)
 	switch {
@@ -183,7 +185,8 @@ func (v *survey) askServer(ctx context.Context, f *PublishFinding, network strin
 		f.Hint = "load the zone there: postern publish zone writes it"
 	case a.Truncated && network == "tcp":
 		f.State, f.Detail = FoundWrong, fmt.Sprintf("%s cuts its answer off over TCP as well", addr)
-	case !a.Truncated && !a.Alias && !sameCertificates(a.Certs, want):
+	case len(a.Certs) == 0 && (v.inLDAP[o.key()] == FoundOK || v.inLDAP[o.key()] == FoundUnanswered): // CD-44; it is told with the name
+	case !a.Truncated && !a.Alias && !sameCertificates(a.Certs, v.fingerprints(o)):
 		f.State, f.Detail = FoundWrong, fmt.Sprintf("%s has other certificates at %s than are to be published, over %s", addr, name, over)
 		f.Hint = "load the zone of today there, with a serial that has grown"
 	}

@@ -75,10 +75,13 @@ type Core struct {
 	KeepRefused time.Duration
 	// Publish is what is told of our servers beside our certificates.
 	Publish publish.Options
-	Hasher  *password.Hasher
-	Now     func() time.Time
-	Rand    io.Reader
-	Log     *slog.Logger
+	// Delegated says that the name servers of Publish are there: this gateway
+	// listens for DNS, or the configuration names others.
+	Delegated bool
+	Hasher    *password.Hasher
+	Now       func() time.Time
+	Rand      io.Reader
+	Log       *slog.Logger
 
 	directories directories
 	bundles     refresher

@@ -36,6 +36,7 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 	if err != nil {
 		return nil, err
 	}
+	c.Delegated = cfg.Listen.DNS != "" || len(cfg.Publish.NameServers) > 0
 	c.Publish, err = publishOptions(cfg)
 	if err != nil {
 		return nil, err
