@@ -11,7 +11,7 @@ import (
 // below: without bounds on depth and number, a megabyte would grow to a thousand.
 const (
 	ldapOctets   = 1 << 20
-	ldapElements = 20_000
+	ldapElements = 2000    // fifty entries with two attributes have 650; each takes about a kilobyte
 	ldapDepth    = 8       // an attribute's values are the fifth level (RFC 4511 §4.5.2)
 	ldapControls = 1 << 10 // octets of a message's controls, which the library reads once more
 )

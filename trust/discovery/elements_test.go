@@ -75,7 +75,7 @@ func TestCD31_ElementsAreBounded(t *testing.T) {
 func TestCD31_MemoryOfWhatADirectorySendsIsBounded(t *testing.T) {
 	const most = 64 << 20
 	large := bytes.Repeat([]byte{'x'}, ldapOctets-4096)
-	small := []byte("\x30\x83\x00\x9c\x00" + strings.Repeat("\x05\x00", 0x9c00/2)) // just below ldapElements
+	small := []byte("\x30\x82\x0f\x00" + strings.Repeat("\x05\x00", 0x0f00/2)) // just below ldapElements
 	for name, stream := range map[string][]byte{
 		"one value in a thousand levels": nested(900, large),
 		"one value as deep as may be":    nested(ldapDepth, large),

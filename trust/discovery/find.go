@@ -51,6 +51,7 @@ type Resolver struct {
 	loaded  sync.Once
 	shelf   *shelf // what directories and documents said
 	places  places // of searches
+	asking  places // of directories that are asked
 	domains domains
 	servers deadServers
 	counts  findCounts

@@ -93,6 +93,39 @@ func fake(t testing.TB, handle func(w dns.ResponseWriter, q *dns.Msg)) string {
 	return l.Addr().String()
 }
 
+// pass hands a question on to the server at addr, and returns its answer.
+func pass(t testing.TB, addr string, w dns.ResponseWriter, q *dns.Msg) *dns.Msg {
+	c := &dns.Client{Net: w.LocalAddr().Network(), Timeout: 10 * time.Second}
+	m, _, err := c.Exchange(q, addr)
+	if err != nil {
+		t.Error(err)
+		return new(dns.Msg).SetRcode(q, dns.RcodeServerFailure)
+	}
+	return m
+}
+
+// aliased answers for the server at addr, and that some names are others.
+func aliased(t testing.TB, addr string, names map[string]string) string {
+	t.Helper()
+	return fake(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		var chain []dns.RR
+		end := q.Copy()
+		for range 8 {
+			name := dns.CanonicalName(end.Question[0].Name)
+			if names[name] == "" {
+				break
+			}
+			end.Question[0].Name = names[name]
+			chain = append(chain, &dns.CNAME{
+				Hdr:    dns.RR_Header{Name: name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: 60},
+				Target: names[name]})
+		}
+		m := pass(t, addr, w, end)
+		m.Question, m.Answer = q.Question, append(chain, m.Answer...)
+		_ = w.WriteMsg(m)
+	})
+}
+
 func overTCP(w dns.ResponseWriter) bool { return w.LocalAddr().Network() == "tcp" }
 
 // reply answers with one A record for the question's name.

@@ -124,3 +124,32 @@ func TestCD30_TheWaitForAPlaceTakesNothingFromTheSearch(t *testing.T) {
 		t.Errorf("it had %v in all, and waited for half of that; steps %+v", took, got.Steps)
 	}
 }
+
+// CD-31: few directories are asked at once, since what they send takes memory.
+func TestCD31_FewDirectoriesAreAskedAtOnce(t *testing.T) {
+	began, release := make(chan struct{}, 1000), make(chan struct{})
+	s := (&server{answer: func(s *session, q search) {
+		began <- struct{}{}
+		<-release
+		_ = s.done(q.id, 5, 0)
+	}}).start(t)
+	w := newWorld(t)
+	_, port, _ := strings.Cut(s.addr, ":")
+	r := w.resolver(t)
+	var all sync.WaitGroup
+	for i := range 30 {
+		w.put(t, fmt.Sprintf("_ldap._tcp.d%d.example. 60 IN SRV 0 0 %s ldap.b.example.", i, port))
+		all.Go(func() { check(t, ask(t, r, fmt.Sprintf("x@d%d.example", i)), reason.NoCertificate) })
+	}
+	for range 8 {
+		<-began
+	}
+	for w.count("_ldap._tcp.d29.example. SRV") == 0 {
+		runtime.Gosched()
+	}
+	if n := len(began); n != 0 {
+		t.Errorf("%d more than eight at once", n)
+	}
+	close(release)
+	all.Wait()
+}

@@ -62,11 +62,9 @@ func (w *walk) run(ctx context.Context) learnt {
 // there is no time left, and reports whether it is not. One that was dead for an
 // earlier look-up may be back: that nothing is found then is not known.
 func (w *walk) pass(ctx context.Context, s SRV) bool {
-	step := Step{Query: mailFilter(w.mail), Server: fmt.Sprintf("%s:%d", s.Target, s.Port), Then: nextServer}
+	step := w.step(s)
 	if ctx.Err() != nil {
-		step.Answer, step.Outcome, step.Err = AnswerNotAsked, "not asked: the time for it was over", ctx.Err()
-		w.learnt.temporary = ctx.Err()
-		w.learnt.steps = append(w.learnt.steps, step)
+		w.tooLate(step, ctx.Err())
 		return true
 	}
 	now := w.now()
@@ -85,9 +83,27 @@ func (w *walk) pass(ctx context.Context, s SRV) bool {
 	return true
 }
 
-// ask asks one server. Those that are dead may take so much of the time that the
+func (w *walk) step(s SRV) Step {
+	return Step{Query: mailFilter(w.mail), Server: fmt.Sprintf("%s:%d", s.Target, s.Port), Then: nextServer}
+}
+
+// tooLate records a server that there is no time left for.
+func (w *walk) tooLate(step Step, err error) {
+	step.Answer, step.Outcome, step.Err = AnswerNotAsked, "not asked: the time for it was over", err
+	w.learnt.temporary = err
+	w.learnt.steps = append(w.learnt.steps, step)
+}
+
+// ask asks one server, when its turn comes: what directories send takes memory,
+// so that few are asked at once. Those that are dead may take so much of the time that the
 // rest have a part each.
 func (w *walk) ask(ctx context.Context, s SRV, rest int) {
+	leave, err := w.asking.enter(ctx, directoryBounds, w.domain, w.domains.known(w.domain, w.now()))
+	if err != nil {
+		w.tooLate(w.step(s), err)
+		return
+	}
+	defer leave()
 	end, _ := ctx.Deadline()
 	share := time.Until(end) / time.Duration(rest+1)
 	own, cancel := context.WithTimeout(ctx, directoryTime)
@@ -95,7 +111,7 @@ func (w *walk) ask(ctx context.Context, s SRV, rest int) {
 	d := &directory{server: s, dns: w.DNS, network: w.Network, connect: min(connectTime, share)}
 	defer d.close()
 	began := time.Now()
-	err := d.ask(own, w.mail)
+	err = d.ask(own, w.mail)
 	step := Step{Query: mailFilter(w.mail), Server: d.name(), Duration: time.Since(began), Answer: AnswerNoEntry, Err: err,
 		Outcome: d.outcome(err), Certificates: len(d.found.certs), Then: nextServer}
 	switch {
