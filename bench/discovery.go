@@ -28,7 +28,7 @@ const (
 type directory struct {
 	addresses []mime.Address
 	questions [][]byte // that DNS must be asked for these, at the least
-	server    *named.Zone
+	server    *named.Fixed
 }
 
 // discoveryFigures are D: finding the certificates of many addresses in DNS, cold

@@ -76,7 +76,7 @@ type Publish struct {
 	Directories []string               `toml:"directories" example:"[\"ldap.b.example:389\"]" doc:"LDAP servers of our domains, each as HOST:PORT, in order of priority. Without them: hostname with the port of listen.ldap, if that is set."`
 	Hosts       map[mime.Domain]string `toml:"hosts" example:"{ \"mail.b.example\" = \"192.0.2.1 2001:db8::1\" }" doc:"Addresses of hosts in our domains, with spaces between them; several hosts may stand under [publish.hosts], one a line. A name server, mail server or directory whose name is in a domain of ours needs one."`
 	TTL         time.Duration          `toml:"ttl" default:"1h" range:"1s..24h" doc:"How long others may keep what we publish. A new certificate is found this much later at most."`
-	Rate        int                    `toml:"rate" default:"50" range:"1..1000000" doc:"Answers a second over UDP to one network of clients (IPv4 /24, IPv6 /56). More are truncated, so that a client comes by TCP and an address that was forged gets nothing large."`
+	Rate        int                    `toml:"rate" default:"50" range:"1..1000000" doc:"Answers a second over UDP to one network of clients (IPv4 /24, IPv6 /56). Of more, every second is truncated, so that a client comes by TCP; the others, and all beyond ten times as many, get no answer, for their address may be forged."`
 }
 
 // Presets holds the addresses of known trust bundles, each with the direction in

@@ -34,7 +34,7 @@ type show struct {
 	log     *slog.Logger
 
 	hospital, app, stranger *site
-	zone                    *named.Zone
+	zone                    *named.Fixed
 }
 
 // Run makes three gateways under dir, sends a record from one to another and

@@ -56,7 +56,8 @@ var (
 	errNoServer  = errors.New("no name server is given for the domain")
 	errNoHost    = errors.New("cannot be the name of a server, which must be a host's full name")
 	errNoAddress = errors.New("a server of that name is published, its name is in one of our domains, and it has no address")
-	errWildcard  = errors.New("DNS would take the name for that of every address that has no other (RFC 4592 §2.1.1)")
+	errForeign   = errors.New("the name is in none of our domains, so its address is published nowhere")
+	errWildcard  = errors.New("DNS takes a label that is an asterisk for every name that is not there (RFC 4592 §2.1.1)")
 	errTooMany   = fmt.Errorf("one certificate more than DNS can carry: there is room for %d octets at one name", maxRRset)
 )
 
@@ -170,7 +171,10 @@ func (m *zoneMaker) nameServers(d mime.Domain) []dns.RR {
 func (m *zoneMaker) hosts() {
 	for _, h := range slices.Sorted(maps.Keys(m.set.Hosts)) {
 		z := m.zoneOf(string(h))
-		if z != nil && len(z.Records) > 0 {
+		switch {
+		case z == nil:
+			m.everywhere(string(h), errForeign)
+		case len(z.Records) > 0:
 			z.add(m.addresses(h)...)
 		}
 	}
@@ -186,12 +190,17 @@ func (m *zoneMaker) hosts() {
 		z := m.zoneOf(string(h))
 		switch {
 		case !isHost(h):
-			for i := range m.zones {
-				m.zones[i].problem(string(h), errNoHost)
-			}
+			m.everywhere(string(h), errNoHost)
 		case z != nil && len(m.set.Hosts[h]) == 0:
 			z.problem(string(h), errNoAddress)
 		}
+	}
+}
+
+// everywhere is a problem of every zone.
+func (m *zoneMaker) everywhere(name string, err error) {
+	for i := range m.zones {
+		m.zones[i].problem(name, err)
 	}
 }
 
@@ -222,7 +231,7 @@ func (m *zoneMaker) certificate(c Certificate) {
 	if !c.Address.IsZero() {
 		owner = c.Address.String()
 		name, err = discovery.AddressName(c.Address)
-		if strings.HasPrefix(name, "*.") {
+		if slices.Contains(strings.Split(name, "."), "*") {
 			err = errWildcard
 		}
 	}

@@ -34,9 +34,8 @@ func theSet(t *testing.T) *Set {
 			Mail:        []MailServer{{10, "mail.b.example"}, {20, "mail.elsewhere.example"}},
 			Directories: []Directory{{"mail.b.example", 389}, {"ldap.elsewhere.example", 10389}},
 			Hosts: map[mime.Domain][]netip.Addr{
-				"ns.lab.b.example":   {netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
-				"mail.b.example":     {netip.MustParseAddr("192.0.2.2")},
-				"host.other.example": {netip.MustParseAddr("192.0.2.3")}, // not in our domains
+				"ns.lab.b.example": {netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
+				"mail.b.example":   {netip.MustParseAddr("192.0.2.2")},
 			},
 			TTL: time.Hour,
 		},
@@ -113,8 +112,15 @@ func TestZonesTellWhatIsMissing(t *testing.T) {
 			s.Certificates = []Certificate{{Address: mustAddress(t, `"a b"@b.example`), Domain: "b.example", Certificate: fake("1")}}
 		}, 3, []string{`"a b"@b.example: the local part cannot be a DNS name: it has a character outside of RFC 5322's atext`}},
 		"wildcard": {func(s *Set) {
-			s.Certificates = []Certificate{{Address: mustAddress(t, `*@b.example`), Domain: "b.example", Certificate: fake("1")}}
-		}, 3, []string{"*@b.example: DNS would take the name for that of every address that has no other (RFC 4592 §2.1.1)"}},
+			for _, a := range []string{"*@b.example", "x.*@b.example", "*.x@b.example", "x*.*x@b.example"} {
+				s.Certificates = append(s.Certificates, Certificate{Address: mustAddress(t, a), Domain: "b.example", Certificate: fake("1")})
+			}
+		}, 4, []string{"*@b.example: DNS takes a label that is an asterisk for every name that is not there (RFC 4592 §2.1.1)",
+			"x.*@b.example: DNS takes a label that is an asterisk for every name that is not there (RFC 4592 §2.1.1)",
+			"*.x@b.example: DNS takes a label that is an asterisk for every name that is not there (RFC 4592 §2.1.1)"}},
+		"host of others": {func(s *Set) {
+			s.Hosts = map[mime.Domain][]netip.Addr{"host.other.example": {netip.MustParseAddr("192.0.2.3")}}
+		}, 3, []string{"host.other.example: the name is in none of our domains, so its address is published nowhere"}},
 		"too many": {func(s *Set) {
 			s.Certificates = []Certificate{{Domain: "b.example", Certificate: fake(strings.Repeat("x", 40_000))},
 				{Domain: "b.example", Certificate: fake(strings.Repeat("y", 20_000))}, {Domain: "b.example", Certificate: fake("z")}}

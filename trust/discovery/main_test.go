@@ -110,7 +110,7 @@ func aliased(t testing.TB, addr string, names map[string]string) string {
 	return fake(t, func(w dns.ResponseWriter, q *dns.Msg) {
 		var chain []dns.RR
 		end := q.Copy()
-		for range 8 {
+		for range 20 {
 			name := dns.CanonicalName(end.Question[0].Name)
 			if names[name] == "" {
 				break

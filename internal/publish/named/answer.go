@@ -8,9 +8,6 @@ import (
 // fragmented on the way, and fragments are lost and forged.
 const maxUDP = 1232
 
-// maxAliases bounds the aliases followed for one answer.
-const maxAliases = 8
-
 // reply begins the answer to q and returns the room for it over UDP, in octets. It
 // is false if the answer is an error already.
 func reply(q *dns.Msg) (m *dns.Msg, size int, ok bool) {
@@ -59,42 +56,28 @@ func (x *index) fill(m *dns.Msg) {
 		return
 	}
 	m.Authoritative = true
-	for range maxAliases {
-		found := x.lookup(name, asked.Qtype)
-		m.Answer = append(m.Answer, found...)
-		alias, ok := first(found).(*dns.CNAME)
-		if !ok || asked.Qtype == dns.TypeCNAME || asked.Qtype == dns.TypeANY {
-			break
-		}
-		name = canonical(alias.Target)
-		if x.zoneOf(name) == "" {
-			break // the resolver goes on elsewhere
-		}
+	m.Answer = x.lookup(name, asked.Qtype)
+	if len(m.Answer) == 0 {
+		x.sayAbsent(m, name)
 	}
-	x.sayAbsent(m, name, asked.Qtype)
 	keepCase(m)
 }
 
-// sayAbsent says that name does not exist, or does not have the type, if that is
-// so: with the SOA that a resolver needs to remember it (RFC 2308 §2).
-func (x *index) sayAbsent(m *dns.Msg, name string, qtype uint16) {
-	apex := x.zoneOf(name)
-	if apex == "" || len(x.lookup(name, qtype)) > 0 {
-		return
-	}
+// sayAbsent says that name does not exist, or does not have the type: with the
+// SOA that a resolver needs to remember it (RFC 2308 §2).
+func (x *index) sayAbsent(m *dns.Msg, name string) {
 	if x.names[name] == nil {
 		m.Rcode = dns.RcodeNameError
 	}
-	m.Ns = x.absence(apex)
+	m.Ns = x.absence(x.zoneOf(name))
 }
 
-// keepCase writes the name of the records that were asked for as the question has
-// it: resolvers that mix the case to know their answers again compare it.
+// keepCase writes the name of the records as the question has it: resolvers that
+// mix the case to know their answers again compare it.
 func keepCase(m *dns.Msg) {
 	asked := m.Question[0].Name
-	name := dns.CanonicalName(asked)
 	for i, rr := range m.Answer {
-		if rr.Header().Name != asked && canonical(rr.Header().Name) == name {
+		if rr.Header().Name != asked {
 			m.Answer[i] = dns.Copy(rr)
 			m.Answer[i].Header().Name = asked
 		}
@@ -117,11 +100,4 @@ func pack(m *dns.Msg, size int) ([]byte, error) {
 		m.Rcode, m.Authoritative = dns.RcodeServerFailure, false
 	}
 	return m.Pack()
-}
-
-func first(records []dns.RR) dns.RR {
-	if len(records) == 0 {
-		return nil
-	}
-	return records[0]
 }

@@ -76,8 +76,8 @@ func (x *index) zoneOf(name string) string {
 	return ""
 }
 
-// lookup returns the records of a type at a canonical name, or else its alias. For
-// ANY these are the records of one type, whichever comes first (RFC 8482 §4.1).
+// lookup returns the records of a type at a canonical name. For ANY these are the
+// records of one type, whichever comes first (RFC 8482 §4.1). There are no aliases.
 func (x *index) lookup(name string, qtype uint16) []dns.RR {
 	at := x.names[name]
 	if at == nil || len(at.records) == 0 {
@@ -86,17 +86,11 @@ func (x *index) lookup(name string, qtype uint16) []dns.RR {
 	if qtype == dns.TypeANY {
 		qtype = at.records[0].Header().Rrtype
 	}
-	var found, alias []dns.RR
+	var found []dns.RR
 	for _, rr := range at.records {
-		switch rr.Header().Rrtype {
-		case qtype:
+		if rr.Header().Rrtype == qtype {
 			found = append(found, rr)
-		case dns.TypeCNAME:
-			alias = append(alias, rr)
 		}
-	}
-	if len(found) == 0 {
-		return alias
 	}
 	return found
 }

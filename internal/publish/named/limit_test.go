@@ -3,6 +3,7 @@ package named
 import (
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,108 +15,121 @@ func client(address string) net.Addr {
 	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 53))
 }
 
-// count returns how many of n are let through.
-func count(l *limiter, address string, n int) int {
-	ok := 0
-	for range n {
-		if l.allow(client(address)) {
-			ok++
-		}
-	}
-	return ok
-}
-
-func TestLimiterCountsByNetwork(t *testing.T) {
+// Above the rate a network gets every second answer, cut, and beyond ten times
+// the rate none.
+func TestSharesByNetwork(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	l := newLimiter(10, func() time.Time { return now })
-	wait := func(d time.Duration) { now = now.Add(d) }
+	var l limits
+	l.set(Options{Rate: 10, RateTCP: 20})
 	for _, step := range []struct {
-		wait    time.Duration
-		address string
-		n, want int
+		wait      time.Duration
+		address   string
+		tcp       bool
+		n         int
+		whole     int
+		cut, none int
 	}{
-		{0, "192.0.2.1", 15, 10},
-		{0, "192.0.2.200", 5, 0}, // the same /24
-		{0, "::ffff:192.0.2.9", 5, 0},
-		{0, "192.0.3.1", 5, 5},
-		{0, "2001:db8:0:1::1", 15, 10},
-		{0, "2001:db8:0:ff::1", 5, 0},  // the same /56
-		{0, "2001:db8:0:100::1", 5, 5}, // another
-		{300 * time.Millisecond, "192.0.2.1", 15, 3},
-		{700 * time.Millisecond, "192.0.2.1", 15, 7}, // past the turn of the second
-		{0, "192.0.3.1", 15, 10},                     // it was full again
-		{time.Hour, "192.0.2.1", 15, 10},
-		{-2 * time.Hour, "192.0.2.1", 15, 0}, // a clock that goes back gives nothing
-		{time.Second, "192.0.2.1", 15, 10},
+		{0, "192.0.2.1", false, 12, 10, 1, 1},
+		{0, "192.0.2.200", false, 5, 0, 3, 2}, // the same /24
+		{0, "::ffff:192.0.2.9", false, 1000, 0, 41, 959},
+		{0, "192.0.2.1", false, 100, 0, 0, 100},
+		{0, "192.0.3.1", false, 5, 5, 0, 0},
+		{0, "2001:db8:0:1::1", false, 10, 10, 0, 0},
+		{0, "2001:db8:0:ff::1", false, 2, 0, 1, 1}, // the same /56
+		{0, "2001:db8:0:100::1", false, 5, 5, 0, 0},
+		{0, "192.0.2.1", true, 30, 20, 0, 10},
+		{0, "192.0.2.2", true, 1, 0, 0, 1},
+		{500 * time.Millisecond, "192.0.2.2", true, 30, 10, 0, 20},
+		{0, "192.0.2.1", false, 10, 5, 3, 2},
 	} {
-		wait(step.wait)
-		if got := count(l, step.address, step.n); got != step.want {
-			t.Errorf("%s after %v: %d of %d, want %d", step.address, step.wait, got, step.n, step.want)
+		now = now.Add(step.wait)
+		got := make(map[share]int)
+		for range step.n {
+			got[l.of(client(step.address), step.tcp, now)]++
+		}
+		if got[whole] != step.whole || got[cut] != step.cut || got[none] != step.none {
+			t.Errorf("%+v: %v", step, got)
 		}
 	}
 }
 
-// However many networks are forged, the memory has an end, and they get nothing.
-func TestLimiterIsBounded(t *testing.T) {
-	now := time.Unix(1_000_000, 0)
-	l := newLimiter(10, func() time.Time { return now })
-	known := "198.51.100.1"
-	count(l, known, 1)
-	forge := func() (ok int) {
-		for i := range 2 * maxNetworks {
-			if l.allow(client(netip.AddrFrom4([4]byte{10 + byte(i>>16), byte(i >> 8), byte(i), 1}).String())) {
-				ok++
-			}
-		}
-		return ok
-	}
-	if got := forge(); got != maxNetworks-1 {
-		t.Errorf("%d forged networks got an answer", got)
-	}
-	if got := count(l, known, 20); got != 9 {
-		t.Errorf("a known network got %d", got)
-	}
-	now = now.Add(time.Second)
-	if got := count(l, "203.0.113.1", 1); got != 1 {
-		t.Error("a new network gets nothing in the next second")
-	}
-	forge()
-	if n := len(l.recent) + len(l.old); n > 2*maxNetworks {
-		t.Errorf("%d networks are kept", n)
-	}
-	now = now.Add(time.Minute)
-	count(l, known, 1)
-	if n := len(l.recent) + len(l.old); n != 1 {
-		t.Errorf("%d networks are kept after a minute", n)
-	}
-}
-
-// Over the limit UDP clients are sent to TCP with nothing.
-func TestOverTheLimitAnswersAreTruncated(t *testing.T) {
+// Over the limit UDP clients are sent to TCP with nothing, every second time, and
+// over TCP they are hung up on.
+func TestOverTheLimitAnswersEnd(t *testing.T) {
 	s, _ := theSite(t)
 	now := time.Unix(1_000_000, 0)
-	server, addr := s.serve(t, Options{Rate: 3, Now: func() time.Time { return now }})
+	server, addr := s.serve(t, Options{Rate: 3, RateTCP: 4, Now: func() time.Time { return now }})
 	q := question("b.example", dns.TypeNS).SetEdns0(1232, false)
-	whole := 0
-	for range 10 {
-		m := ask(t, addr, "udp", q)
-		if len(m.Answer) > 0 && !m.Truncated {
-			whole++
-		} else if !m.Truncated || len(m.Answer)+len(m.Ns) > 0 || m.Len() > q.Len() {
-			t.Errorf("over the limit:\n%s", m)
+	udp, err := dns.Dial("udp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	for id := range uint16(10) {
+		q.Id = id
+		err = udp.WriteMsg(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case id < 3:
+			m, err := udp.ReadMsg()
+			if err != nil || m.Id != id || len(m.Answer) != 2 || m.Truncated {
+				t.Errorf("within the limit: %v\n%s", err, m)
+			}
+		case id%2 == 1: // 3 is the first beyond
+			m, err := udp.ReadMsg()
+			if err != nil || m.Id != id || !m.Truncated || len(m.Answer)+len(m.Ns) > 0 || m.Len() > q.Len() {
+				t.Errorf("over the limit: %v\n%s", err, m)
+			}
+		default: // the next answer is not to this one
+			for server.Stats().Limited < uint64(id-2) {
+				runtime.Gosched()
+			}
 		}
 	}
-	if whole != 3 {
-		t.Errorf("%d whole answers", whole)
+	tcp, err := dns.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for range 10 {
-		if m := ask(t, addr, "tcp", q); len(m.Answer) != 2 {
+	defer tcp.Close()
+	for range 4 {
+		if m := over(t, tcp, q); len(m.Answer) != 2 {
 			t.Errorf("over TCP:\n%s", m)
 		}
 	}
-	if st := server.Stats(); st.Limited != 7 || st.TCP != 10 || st.Answers["NOERROR"] != 20 {
+	err = tcp.WriteMsg(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := tcp.ReadMsg(); err == nil {
+		t.Errorf("over the limit of TCP:\n%s", m)
+	}
+	if st := server.Stats(); st.Limited != 8 || st.TCP != 4 || st.Answers["NOERROR"] != 11 {
 		t.Errorf("counted %+v", st)
 	}
+}
+
+// A few hosts that keep their connections busy keep nobody out.
+func TestTheFullServerTakesNewClients(t *testing.T) {
+	s, _ := theSite(t)
+	_, addr := s.serve(t, Options{Connections: 6, ConnectionsPerIP: 3})
+	open := func(last byte) *dns.Conn {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, last)}}
+		c, err := d.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return &dns.Conn{Conn: c}
+	}
+	q := question("b.example", dns.TypeSOA)
+	for range 3 {
+		over(t, open(2), q)
+		over(t, open(3), q)
+	}
+	over(t, open(4), q)
+	over(t, open(5), q)
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
@@ -200,20 +214,13 @@ func TestTCPConnectionsEnd(t *testing.T) {
 func TestAnswersThatNobodyTakesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
-		g := newGate(nil, 1, 1, idleTime)
-		c := g.admit(ours)
-		if g.admit(ours) != nil {
-			t.Error("a second was let in")
-		}
+		defer theirs.Close()
+		c := &conn{Conn: ours, wait: idleTime}
+		defer c.Close()
 		began := time.Now()
 		_, err := c.Write([]byte("x"))
 		if err == nil || time.Since(began) != idleTime {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
-		g.closeAll()
-		if len(g.conns)+len(g.perIP) > 0 {
-			t.Errorf("%d connections are left", len(g.conns))
-		}
-		_ = theirs.Close()
 	})
 }

@@ -62,11 +62,6 @@ func SRV(service string, priority, weight, port uint16, target string) Record {
 		Target: dns.Fqdn(target)})
 }
 
-// CNAME is an alias.
-func CNAME(name, target string) Record {
-	return record(&dns.CNAME{Hdr: header(name, dns.TypeCNAME), Target: dns.Fqdn(target)})
-}
-
 // DomainCERT publishes a certificate for a whole domain (CD-2).
 func DomainCERT(domain mime.Domain, cert *x509.Certificate) Record {
 	return CERT(domain.String(), discovery.CertPKIX, cert.Raw)

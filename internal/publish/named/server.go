@@ -21,6 +21,7 @@ import (
 	"github.com/miekg/dns"
 	"golang.org/x/sync/errgroup"
 
+	"postern/internal/admit"
 	"postern/internal/publish"
 )
 
@@ -28,12 +29,18 @@ import (
 // for Rate.
 type Options struct {
 	// Rate is how many answers a second go over UDP to one network of clients, an
-	// IPv4 /24 or an IPv6 /56. More are truncated to nothing. 0 is no limit.
-	Rate             int
-	Connections      int              // over TCP at a time; 200
-	ConnectionsPerIP int              // the same for one IPv4 address or IPv6 /64; 20
+	// IPv4 /24 or an IPv6 /56. Of more, every second is truncated to nothing; the
+	// others, and all beyond ten times the rate, get none. 0 is no limit.
+	Rate int
+	// RateTCP is the same over TCP, where one more ends the connection.
+	RateTCP int
+	// Connections over TCP at a time; 200 if 0. The next is closed, or takes the
+	// place of the one that was answered the longest time ago of a client with more
+	// than its own.
+	Connections      int
+	ConnectionsPerIP int              // the same for one IPv4 address or IPv6 /64, whose next is closed; 20
 	Log              *slog.Logger     // discarded if nil; questions are not logged
-	Now              func() time.Time // for Rate; time.Now if nil
+	Now              func() time.Time // for the rates; time.Now if nil
 }
 
 const (
@@ -50,7 +57,8 @@ const (
 type Server struct {
 	opts    Options
 	current *current
-	limit   *limiter
+	gate    admit.Gate // for TCP
+	limits  limits
 	counts  counters
 	ctx     context.Context // of Serve: the source is asked with it
 	idle    time.Duration   // idleTime but in tests
@@ -58,7 +66,6 @@ type Server struct {
 	mu      sync.Mutex
 	serving bool
 	closing bool
-	gate    *gate
 	servers []*dns.Server
 	started chan struct{} // closed when both are, or one failed
 }
@@ -78,8 +85,10 @@ func newServer(c *current, o Options) *Server {
 		o.Now = time.Now
 	}
 	c.log = o.Log
-	return &Server{opts: o, current: c, limit: newLimiter(o.Rate, o.Now),
-		ctx: context.Background(), idle: idleTime, started: make(chan struct{})}
+	s := &Server{opts: o, current: c, ctx: context.Background(), idle: idleTime, started: make(chan struct{})}
+	s.gate.Total, s.gate.Each = o.Connections, o.ConnectionsPerIP
+	s.limits.set(o)
+	return s
 }
 
 // Serve answers over TCP by l and over UDP by pc until Shutdown is called, closes
@@ -98,9 +107,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, pc net.PacketConn) e
 	}
 	s.serving = true
 	s.ctx = context.WithoutCancel(ctx)
-	s.gate = newGate(l, s.opts.Connections, s.opts.ConnectionsPerIP, s.idle)
 	handler := dns.HandlerFunc(s.serveDNS)
-	tcp := &dns.Server{Listener: s.gate, Handler: handler, MaxTCPQueries: connectionQueries,
+	tcp := &dns.Server{Listener: listener{s.gate.Listen(l, nil), s.idle}, Handler: handler, MaxTCPQueries: connectionQueries,
 		ReadTimeout: s.idle, IdleTimeout: func() time.Duration { return s.idle }}
 	udp := &dns.Server{PacketConn: pc, Handler: handler, UDPSize: maxUDP}
 	s.servers = []*dns.Server{tcp, udp}
@@ -140,7 +148,7 @@ func (s *Server) isClosing() bool {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
-	serving, servers, gate := s.serving, s.servers, s.gate
+	serving, servers := s.serving, s.servers
 	s.mu.Unlock()
 	if !serving {
 		return nil
@@ -158,7 +166,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	err := stopping.Wait()
 	if err != nil {
-		gate.closeAll()
+		s.gate.Cut()
 	}
 	return err
 }
@@ -174,15 +182,22 @@ func (s *Server) serveDNS(w dns.ResponseWriter, q *dns.Msg) {
 		}
 	}()
 	tcp := w.LocalAddr().Network() == "tcp"
+	gets := s.limits.of(w.RemoteAddr(), tcp, s.opts.Now())
+	if gets != whole {
+		s.counts.limited.Add(1)
+	}
+	if gets == none {
+		s.ignore(w, tcp)
+		return
+	}
 	m, size, ok := reply(q)
 	if tcp {
 		size = dns.MaxMsgSize
 		s.counts.tcp.Add(1)
 	}
 	switch {
-	case !tcp && !s.limit.allow(w.RemoteAddr()):
-		s.counts.limited.Add(1)
-		m.Truncated = true // a client that is one comes by TCP
+	case gets == cut:
+		m.Truncated = true
 	case ok:
 		s.answer(m)
 	}
@@ -195,6 +210,17 @@ func (s *Server) serveDNS(w dns.ResponseWriter, q *dns.Msg) {
 	_, err = w.Write(data)
 	if err != nil {
 		s.opts.Log.Debug("a DNS answer was not sent", "remote", w.RemoteAddr().String(), "err", err)
+	}
+}
+
+// ignore answers nothing, and ends a connection that would wait for it.
+func (s *Server) ignore(w dns.ResponseWriter, tcp bool) {
+	if !tcp {
+		return
+	}
+	err := w.Close()
+	if err != nil {
+		s.opts.Log.Debug("closing a DNS connection failed", "remote", w.RemoteAddr().String(), "err", err)
 	}
 }
 
@@ -217,8 +243,8 @@ func (s *Server) ask() (*index, error) {
 // Stats are counts since the start.
 type Stats struct {
 	Answers map[string]uint64 // by their code, such as "NXDOMAIN"
-	Limited uint64            // of them truncated for Options.Rate
-	TCP     uint64            // questions over TCP
+	Limited uint64            // questions above a rate: truncated, dropped or hung up on
+	TCP     uint64            // questions over TCP that were answered
 }
 
 // Stats returns what the server has done so far.

@@ -9,8 +9,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// A Zone serves records that never change.
-type Zone struct {
+// A Fixed server serves records that never change.
+type Fixed struct {
 	server *Server
 	addr   string
 	ended  chan error
@@ -18,7 +18,7 @@ type Zone struct {
 
 // Records returns a server of records. Every record must lie in a zone that one of
 // them, made by Apex, begins.
-func Records(records ...Record) (*Zone, error) {
+func Records(records ...Record) (*Fixed, error) {
 	var all []dns.RR
 	for _, r := range records {
 		if r.err != nil {
@@ -32,39 +32,36 @@ func Records(records ...Record) (*Zone, error) {
 	}
 	fixed := new(current)
 	fixed.latest.Store(x)
-	return &Zone{server: newServer(fixed, Options{})}, nil
+	return &Fixed{server: newServer(fixed, Options{})}, nil
 }
 
 // Start serves on addr, such as "127.0.0.1:0", over UDP and TCP on the same
 // port.
-func (z *Zone) Start(addr string) error {
-	if z.ended != nil {
-		return errors.New("the zone is served already")
+func (f *Fixed) Start(addr string) error {
+	if f.ended != nil {
+		return errors.New("it is serving already")
 	}
 	l, pc, err := Listen(addr)
 	if err != nil {
 		return fmt.Errorf("serving DNS: %w", err)
 	}
-	z.addr, z.ended = l.Addr().String(), make(chan error, 1)
+	f.addr, f.ended = l.Addr().String(), make(chan error, 1)
 	go func() {
-		z.ended <- z.server.Serve(context.Background(), l, pc)
-		close(z.ended)
+		f.ended <- f.server.Serve(context.Background(), l, pc)
+		close(f.ended)
 	}()
 	return nil
 }
 
 // Addr returns the address that is served, after Start.
-func (z *Zone) Addr() string { return z.addr }
-
-// ServeDNS answers one question, for a server that answers some otherwise.
-func (z *Zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) { z.server.serveDNS(w, q) }
+func (f *Fixed) Addr() string { return f.addr }
 
 // Close ends serving and waits for the answers under way.
-func (z *Zone) Close() error {
-	if z.ended == nil {
+func (f *Fixed) Close() error {
+	if f.ended == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(z.server.Shutdown(ctx), <-z.ended)
+	return errors.Join(f.server.Shutdown(ctx), <-f.ended)
 }

@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func start(t *testing.T, records ...Record) *Zone {
+func start(t *testing.T, records ...Record) *Fixed {
 	t.Helper()
 	z, err := Records(append([]Record{Apex("b.example", "ns.b.example")}, records...)...)
 	if err != nil {
@@ -46,8 +46,6 @@ func question(name string, qtype uint16) *dns.Msg {
 func TestAnswers(t *testing.T) {
 	z := start(t,
 		A("host.b.example", netip.MustParseAddr("127.0.0.1")), A("six.b.example", netip.IPv6Loopback()),
-		CNAME("alias.b.example", "host.b.example"), CNAME("out.b.example", "elsewhere.example"),
-		CNAME("dangling.b.example", "nobody.b.example"), CNAME("loop.b.example", "loop.b.example"),
 		SRV("_ldap._tcp.b.example", 0, 0, 389, "host.b.example"),
 		CERT("o'brien.b.example", 1, []byte("x")))
 	for _, c := range []struct {
@@ -64,12 +62,7 @@ func TestAnswers(t *testing.T) {
 		{"host.b.example", dns.TypeCERT, dns.RcodeSuccess, 0, true},
 		{"nobody.b.example", dns.TypeA, dns.RcodeNameError, 0, true},
 		{"_tcp.b.example", dns.TypeA, dns.RcodeSuccess, 0, true}, // an empty non-terminal exists
-		{"alias.b.example", dns.TypeA, dns.RcodeSuccess, 2, false},
-		{"alias.b.example", dns.TypeCNAME, dns.RcodeSuccess, 1, false},
-		{"alias.b.example", dns.TypeCERT, dns.RcodeSuccess, 1, true},
-		{"dangling.b.example", dns.TypeA, dns.RcodeNameError, 1, true},
-		{"out.b.example", dns.TypeA, dns.RcodeSuccess, 1, false},
-		{"loop.b.example", dns.TypeA, dns.RcodeSuccess, maxAliases, false},
+		{"host.b.example", dns.TypeCNAME, dns.RcodeSuccess, 0, true},
 		{"o'brien.b.example", dns.TypeCERT, dns.RcodeSuccess, 1, false},
 		{"elsewhere.example", dns.TypeA, dns.RcodeRefused, 0, false},
 		{".", dns.TypeNS, dns.RcodeRefused, 0, false},
