@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -251,7 +252,8 @@ func strongTag(s string) string {
 }
 
 // Parse reads a URL that may be fetched: of http or https, with a host, without
-// a user's name, of at most 2048 octets of visible ASCII. Its errors wrap ErrURL.
+// a user's name, of at most 2048 octets of visible ASCII, and not at the port of
+// another protocol. Its errors wrap ErrURL.
 func Parse(raw string) (*url.URL, error) {
 	const longest = 2048
 	if len(raw) > longest {
@@ -273,5 +275,24 @@ func Parse(raw string) (*url.URL, error) {
 	case u.User != nil:
 		return nil, fmt.Errorf("%w: it has a user's name", ErrURL)
 	}
+	err = checkPort(u.Port())
+	if err != nil {
+		return nil, err
+	}
 	return u, nil
+}
+
+func checkPort(port string) error {
+	if port == "" {
+		return nil // the scheme's
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return fmt.Errorf("%w: its port is none", ErrURL)
+	}
+	err = guard.CheckPort(uint16(n))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrURL, err)
+	}
+	return nil
 }

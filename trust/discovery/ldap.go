@@ -98,6 +98,10 @@ func (d *directory) ask(ctx context.Context, mail string) (err error) {
 // dial connects to the first address that lets us. What the look-up of the
 // addresses takes is not the server's fault.
 func (d *directory) dial(ctx context.Context) error {
+	err := guard.CheckPort(d.server.Port, 389, 636)
+	if err != nil {
+		return err
+	}
 	addrs, err := d.addresses(ctx)
 	if err != nil {
 		return err

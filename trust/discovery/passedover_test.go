@@ -62,3 +62,17 @@ func TestCD31_SilenceOfDNSMarksNoDirectory(t *testing.T) {
 		}
 	}
 }
+
+// CD-31: no zone has us speak to another's mail server.
+func TestCD31_DirectoriesAreNotAtThePortsOfOthers(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "_ldap._tcp.b.example. 60 IN SRV 0 0 25 ldap.b.example.", "_ldap._tcp.b.example. 60 IN SRV 1 0 22 ldap.b.example.")
+	for _, s := range ldapSteps(ask(t, w.resolver(t), alice)) {
+		if s.Answer != discovery.AnswerForbidden {
+			t.Errorf("step %+v", s)
+		}
+	}
+	if w.count("ldap.b.example. A") != 0 {
+		t.Error("the server was looked up")
+	}
+}
