@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
-	"log/slog"
 
 	"postern/internal/config"
 	"postern/internal/gateway"
@@ -19,11 +17,9 @@ func runConfigCheck(_ context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
-	if cfg.TLS.Cert != "" {
-		_, err := gateway.TLS(cfg.TLS.Cert, cfg.TLS.Key, slog.New(slog.NewTextHandler(io.Discard, nil)))
-		if err != nil {
-			return err
-		}
+	err = gateway.CheckFiles(cfg)
+	if err != nil {
+		return err
 	}
 	return inv.answer(map[string]string{"config": inv.config, "verdict": "ok"}, "%s is good", inv.config)
 }

@@ -27,6 +27,10 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
+	err = gateway.CheckFiles(cfg)
+	if err != nil {
+		return err
+	}
 	log, err := newLog(inv.stderr, cfg.Log)
 	if err != nil {
 		return err

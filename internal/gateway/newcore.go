@@ -68,16 +68,13 @@ func (c *Core) setTrust(cfg *config.Config) error {
 // somewhere goes through one guard: it alone decides how far.
 func (c *Core) setNetwork(cfg *config.Config, log *slog.Logger) error {
 	network := guard.Policy{AllowPrivate: cfg.Network.AllowPrivate}
-	roots, err := httpsRoots(cfg.Network.CA)
-	if err != nil {
-		return err
-	}
+	roots, noRoots := httpsRoots(cfg.Network.CA)
 	dns, err := discovery.NewDNS(cfg.DNS.Servers)
 	if err != nil {
 		return err
 	}
 	dns.Network, dns.Port = network, uint16(cfg.DNS.Port)
-	client := &fetch.Client{Network: network, Lookup: dns.LookupHost, Roots: roots}
+	client := fetcher{&fetch.Client{Network: network, Lookup: dns.LookupHost, Roots: roots}, noRoots}
 	c.dns = dns
 	c.found = &discovery.Resolver{DNS: dns, Network: network, Fetcher: client, Cache: foundDocument{c}, Log: log}
 	c.keeper = &evidence.Keeper{Fetcher: client, Cache: Documents{c.Store}, Budget: cfg.Trust.Wait, Log: log}

@@ -1,24 +1,58 @@
 package gateway
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"strings"
+
+	"postern/internal/config"
+	"postern/internal/fetch"
 )
+
+// ErrRoots says that the file of network.ca cannot be used.
+var ErrRoots = errors.New("the authorities of network.ca cannot be read")
+
+// CheckFiles reads the files that a configuration names, as serving needs them.
+func CheckFiles(cfg *config.Config) error {
+	_, err := httpsRoots(cfg.Network.CA)
+	if err != nil || cfg.TLS.Cert == "" {
+		return err
+	}
+	_, err = TLS(cfg.TLS.Cert, cfg.TLS.Key, slog.New(slog.DiscardHandler))
+	return err
+}
+
+// A fetcher gets nothing by HTTPS while nobody knows whom to believe there; the
+// rest of the gateway does not need it.
+type fetcher struct {
+	*fetch.Client
+	roots error
+}
+
+// Do implements the Fetchers.
+func (f fetcher) Do(ctx context.Context, r fetch.Request) (fetch.Document, error) {
+	if f.roots != nil && !strings.HasPrefix(strings.ToLower(r.URL), "http:") {
+		return fetch.Document{}, f.roots
+	}
+	return f.Client.Do(ctx, r)
+}
 
 // maxRoots bounds the file of network.ca, in octets.
 const maxRoots = 4 << 20
 
 // httpsRoots returns whom the certificates of HTTPS servers are believed from:
 // the system's authorities and those of a PEM file. Nil, without a file, is the
-// system's alone.
+// system's alone. With an error it is nobody.
 func httpsRoots(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil
 	}
 	fail := func(err error) (*x509.CertPool, error) {
-		return nil, fmt.Errorf("reading the authorities of network.ca: %w", err)
+		return x509.NewCertPool(), fmt.Errorf("%w: %w", ErrRoots, err)
 	}
 	info, err := os.Stat(path)
 	if err != nil {

@@ -3,12 +3,14 @@ package gateway
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"postern/internal/fetch"
 	"postern/internal/testnet"
 )
 
@@ -40,8 +42,18 @@ func TestHTTPSRoots(t *testing.T) {
 	for name, path := range map[string]string{
 		"no file": filepath.Join(dir, "none"), "no PEM": file("text", "hello"), "huge": file("huge", strings.Repeat("x", maxRoots+1)),
 	} {
-		if _, err := httpsRoots(path); err == nil {
-			t.Errorf("%s: was taken", name)
+		pool, err := httpsRoots(path)
+		if !errors.Is(err, ErrRoots) || pool == nil || !pool.Equal(x509.NewCertPool()) {
+			t.Errorf("%s: was taken: %v", name, err)
+		}
+		f := fetcher{&fetch.Client{Roots: pool}, err}
+		_, err = f.Do(t.Context(), fetch.Request{URL: "https://127.0.0.1:1/"})
+		if !errors.Is(err, ErrRoots) {
+			t.Errorf("%s: fetching: %v", name, err)
+		}
+		_, err = f.Do(t.Context(), fetch.Request{URL: "http://127.0.0.1:1/"})
+		if err == nil || errors.Is(err, ErrRoots) {
+			t.Errorf("%s: fetching without TLS: %v", name, err)
 		}
 	}
 }

@@ -209,6 +209,10 @@ func TestLookupHostTakesWhatThereIs(t *testing.T) {
 	if err != nil || len(got) != 2 || got[0] != loopback {
 		t.Errorf("got %v, %v", got, err)
 	}
+	// Hosts are looked up for directories and web servers too.
+	if _, err := d.LookupHost(t.Context(), "none.b.example"); reason.Of(err) != reason.NoRoute || strings.Contains(err.Error(), "mail") {
+		t.Errorf("got %v", err)
+	}
 	// One family fails for a while: the other must do if it is there, and its
 	// absence says nothing.
 	half := client(t, fake(t, func(w dns.ResponseWriter, q *dns.Msg) {

@@ -37,7 +37,7 @@ func (d *DNS) LookupMX(ctx context.Context, domain mime.Domain) ([]MX, error) {
 		return d.implicitMX(ctx, domain)
 	}
 	if err != nil {
-		return nil, noRoute(err)
+		return nil, noRoute("finding a mail server", err)
 	}
 	var all []MX
 	for _, rr := range a.records {
@@ -54,9 +54,9 @@ func (d *DNS) LookupMX(ctx context.Context, domain mime.Domain) ([]MX, error) {
 }
 
 func (d *DNS) implicitMX(ctx context.Context, domain mime.Domain) ([]MX, error) {
-	_, err := d.LookupHost(ctx, domain.String())
+	_, err := d.addresses(ctx, domain.String())
 	if err != nil {
-		return nil, err
+		return nil, noRoute("finding a mail server", err)
 	}
 	return []MX{{Host: domain.String()}}, nil
 }
@@ -67,7 +67,7 @@ func (d *DNS) implicitMX(ctx context.Context, domain mime.Domain) ([]MX, error) 
 func (d *DNS) LookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
 	all, err := d.addresses(ctx, host)
 	if err != nil {
-		return nil, noRoute(err)
+		return nil, noRoute("finding a host", err)
 	}
 	return all, nil
 }
@@ -109,9 +109,9 @@ func ipAddresses(a answer) []netip.Addr {
 	return all
 }
 
-func noRoute(err error) error {
+func noRoute(doing string, err error) error {
 	if temporary(err) {
-		return reason.New(reason.DiscoveryTimeout, "finding a mail server: %w", err)
+		return reason.New(reason.DiscoveryTimeout, "%s: %w", doing, err)
 	}
-	return reason.New(reason.NoRoute, "finding a mail server: %w", err)
+	return reason.New(reason.NoRoute, "%s: %w", doing, err)
 }
