@@ -115,8 +115,7 @@ func (g *Gateway) listenDNS(cfg *config.Config) error {
 		return fmt.Errorf("listening for dns on %s: %w", cfg.Listen.DNS, err)
 	}
 	g.named = named.New(g.Published, named.Options{
-		Rate: cfg.Publish.Rate, RateTCP: ldapd.DefaultRate,
-		Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
+		Rate: cfg.Publish.Rate, Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
 		Log: g.Log, Now: g.Now,
 	})
 	g.listeners = append(g.listeners, listener{name: "dns", socket: socket, packets: packets, server: nameServer{g.named, packets}})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/miekg/dns"
@@ -32,7 +33,7 @@ func Records(records ...Record) (*Fixed, error) {
 	}
 	fixed := new(current)
 	fixed.latest.Store(x)
-	return &Fixed{server: newServer(fixed, Options{})}, nil
+	return &Fixed{server: newServer(fixed, Options{RateTCP: math.MaxInt})}, nil
 }
 
 // Start serves on addr, such as "127.0.0.1:0", over UDP and TCP on the same

@@ -224,3 +224,31 @@ func TestAnswersThatNobodyTakesEnd(t *testing.T) {
 		}
 	})
 }
+
+// Nobody has to set a limit for TCP, where names could be tried one by one.
+func TestTCPHasALimit(t *testing.T) {
+	s, _ := theSite(t)
+	now := time.Unix(1_000_000, 0)
+	_, addr := s.serve(t, Options{Now: func() time.Time { return now }})
+	q := question("nobody.b.example", dns.TypeCERT)
+	answers := 0
+	for range 3 {
+		c, err := dns.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for range connectionQueries {
+			if c.WriteMsg(q) != nil {
+				break
+			}
+			if _, err := c.ReadMsg(); err != nil {
+				break
+			}
+			answers++
+		}
+	}
+	if answers != 200 {
+		t.Errorf("%d answers in no time", answers)
+	}
+}

@@ -32,7 +32,7 @@ type Options struct {
 	// IPv4 /24 or an IPv6 /56. Of more, every second is truncated to nothing; the
 	// others, and all beyond ten times the rate, get none. 0 is no limit.
 	Rate int
-	// RateTCP is the same over TCP, where one more ends the connection.
+	// RateTCP is the same over TCP, where one more ends the connection; 200 if 0.
 	RateTCP int
 	// Connections over TCP at a time; 200 if 0. The next is closed, or takes the
 	// place of the one that was answered the longest time ago of a client with more
@@ -76,6 +76,7 @@ func New(source publish.Source, o Options) *Server {
 }
 
 func newServer(c *current, o Options) *Server {
+	o.RateTCP = cmp.Or(o.RateTCP, 200)
 	o.Connections = cmp.Or(o.Connections, 200)
 	o.ConnectionsPerIP = cmp.Or(o.ConnectionsPerIP, 20)
 	if o.Log == nil {
