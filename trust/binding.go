@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"postern/mime"
@@ -147,10 +148,15 @@ func notNamed(cert *x509.Certificate, addr mime.Address) string {
 // summary writes the first few names of a certificate that may hold thousands.
 func summary(names []string) string {
 	const most = 3
-	if len(names) <= most {
-		return fmt.Sprintf("%q", names)
+	var quoted []string
+	for _, name := range names[:min(len(names), most)] {
+		quoted = append(quoted, strconv.Quote(name))
 	}
-	return fmt.Sprintf("%q and %d more", names[:most], len(names)-most)
+	text := strings.Join(quoted, ", ")
+	if len(names) > most {
+		text += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return text
 }
 
 func hasWildcard(cert *x509.Certificate) bool {

@@ -135,6 +135,9 @@ func (inv *invocation) tellCreated(file string, data []byte, now time.Time) erro
 		return fmt.Errorf("reading back %s: %w", file, err)
 	}
 	d := describeBundle(file, b, now)
+	if asksNothing(b) {
+		d.Warnings = append(d.Warnings, "nothing in the metadata is understood: it asks for no policy and names no profile; docs/bundles.md shows the form")
+	}
 	inv.warn(d.Warnings)
 	if inv.json {
 		return inv.printJSON(d)
@@ -151,6 +154,13 @@ func (inv *invocation) tellCreated(file string, data []byte, now time.Time) erro
 		fmt.Fprintf(inv.stdout, "  signer: %s\n  sha256: %s\n  tell this fingerprint to those who take the bundle by another way than the bundle\n", d.Signer.Subject, d.Signer.SHA256)
 	}
 	return nil
+}
+
+// asksNothing reports whether a bundle has metadata of which we read nothing.
+func asksNothing(b *bundle.Bundle) bool {
+	m := b.Metadata
+	return m != nil && m.Profile == "" && len(m.Sources) == 0 && m.ValidFrom == "" && m.ValidTo == "" &&
+		!slices.ContainsFunc(b.Anchors, func(a bundle.Anchor) bool { return len(a.Policies) > 0 })
 }
 
 // bundleProblem says what is wrong with what a bundle is to be made of.
