@@ -19,14 +19,14 @@ const b = "b.example."
 func lives(t *testing.T, s *nameserver, d *DNS, clock *testClock, name string, qtype uint16, life time.Duration) {
 	t.Helper()
 	first := kindOfQuery(t, d, name, qtype)
-	if first.cached || first.questions == 0 || first.left != life {
+	if first.cached || len(first.trail) == 0 || first.left != life {
 		t.Errorf("asked: %+v, want it to live for %v", first, life)
 	}
 	asked := s.count("")
 	if life > 0 {
 		clock.move(life - time.Second)
 		again := kindOfQuery(t, d, name, qtype)
-		if !again.cached || again.questions != 0 || again.age != life-time.Second || again.left != time.Second ||
+		if !again.cached || len(again.trail) != 0 || again.age != life-time.Second || again.left != time.Second ||
 			again.kind != first.kind || again.server != first.server || len(again.records) != len(first.records) {
 			t.Errorf("kept: %+v, first %+v", again, first)
 		}
@@ -175,7 +175,7 @@ func TestFreshAsksAnewAndIsKept(t *testing.T) {
 	clock.move(time.Second)
 	s.on("b.example. CERT", gives(t, false, "b.example. 60 IN CERT 1 0 0 AAAB"))
 	a, err := d.query(t.Context(), b, dns.TypeCERT, true)
-	if err != nil || a.cached || a.questions != 1 {
+	if err != nil || a.cached || len(a.trail) != 1 {
 		t.Fatalf("got %+v, %v", a, err)
 	}
 	kept := kindOfQuery(t, d, "B.Example", dns.TypeCERT) // names have no case

@@ -60,15 +60,12 @@ func (f *finder) search(ctx context.Context, source Source, mail string, servers
 // replay takes what was learnt, now or by an earlier search, into the result.
 func (f *finder) replay(l *learnt, how how, source Source, next string) {
 	f.counts.kept(how)
-	if !how.cached {
-		f.result.Questions += l.questions
-	}
 	steps := slices.Clone(l.steps)
 	now := f.now()
 	for i := range steps {
 		steps[i].Source = source
 		if how.cached {
-			steps[i].Cached, steps[i].Duration = true, 0
+			steps[i].Cached, steps[i].Duration, steps[i].Questions = true, 0, nil
 			steps[i].Age, steps[i].Left = now.Sub(l.asked)+steps[i].Age, l.expires.Sub(now)
 		} else if !steps[i].Cached {
 			steps[i].Left = max(l.expires.Sub(now), 0)
@@ -78,6 +75,9 @@ func (f *finder) replay(l *learnt, how how, source Source, next string) {
 		f.later(l.temporary)
 	}
 	for i, step := range steps {
+		if step.Err != nil && f.failed == "" {
+			f.failed = step.Server + ": " + step.Outcome
+		}
 		if i < len(steps)-1 {
 			f.record(step)
 		} else {

@@ -72,13 +72,21 @@ func knowsNoEDNS(answer *dns.Msg) bool {
 	return false
 }
 
-// exchange sends question from a port of its own and waits for the answer with
-// its id. It ends when ctx does.
+// exchange puts one question to one server, and notes what came of it.
 func (l *lookup) exchange(ctx context.Context, network string, to target, question *dns.Msg) (*dns.Msg, error) {
-	err := l.count(to)
-	if err != nil {
-		return nil, err
+	if l.spent() {
+		return nil, errTooMany
 	}
+	l.dns.counts.questions.Add(1)
+	answered := l.trail.add(to.addr.String(), dnsQuery(question, network))
+	m, err := l.send(ctx, network, to, question)
+	answered(answerOf(m, err))
+	return m, err
+}
+
+// send sends question from a port of its own and waits for the answer with its
+// id. It ends when ctx does.
+func (l *lookup) send(ctx context.Context, network string, to target, question *dns.Msg) (*dns.Msg, error) {
 	dialer := new(net.Dialer)
 	if to.own {
 		dialer = l.dns.Network.Dialer(0) // ctx bounds the time

@@ -31,6 +31,7 @@ type finder struct {
 	result    Result
 	temporary error  // the first failure that may pass
 	spoiled   string // where there was something, and none of it could be used
+	failed    string // the first directory or URL that failed, and how
 	missed    bool   // something that it takes was not asked for
 	answered  bool   // a question to DNS was, now or not long ago
 	alive     bool   // one was now
@@ -87,11 +88,10 @@ func (f *finder) query(ctx context.Context, source Source, name string, qtype ui
 	began := time.Now()
 	a, err := f.DNS.query(ctx, name, qtype, f.fresh)
 	step := Step{Source: source, Query: name + " " + dns.TypeToString[qtype], Server: a.server, Duration: time.Since(began),
-		Answer: a.kind, Cached: a.cached, Age: a.age, Left: a.left}
+		Answer: a.kind, Cached: a.cached, Age: a.age, Left: a.left, Questions: a.trail}
 	if a.authoritative {
 		step.Server += " (the domain's own)"
 	}
-	f.result.Questions += a.questions
 	f.explain(&step, err)
 	f.answered = f.answered || step.Err == nil
 	f.alive = f.alive || step.Err == nil && !a.cached && a.kind != AnswerNotAsked
@@ -178,6 +178,7 @@ func (f *finder) spoil(step Step) {
 
 func (f *finder) record(s Step) {
 	f.result.Steps = append(f.result.Steps, s)
+	f.result.Questions += len(s.Questions)
 	f.result.Cached = f.result.Cached || s.Cached
 }
 
@@ -191,6 +192,8 @@ func (f *finder) conclude(ctx context.Context) {
 		f.result.Err = reason.New(reason.NoCertificate, "%s", f.spoiled)
 	case ctx.Err() != nil:
 		f.result.Err = reason.New(reason.DiscoveryTimeout, "finding the certificates of %s: %w", f.addr, ctx.Err())
+	case f.failed != "": // which a later try need not find otherwise (CD-31)
+		f.result.Err = reason.New(reason.NoCertificate, "%s publishes no certificate for %s that can be had; %s", f.addr.Domain(), f.addr, f.failed)
 	default:
 		f.result.Err = reason.New(reason.NoCertificate, "%s publishes no certificate for %s", f.addr.Domain(), f.addr)
 	}

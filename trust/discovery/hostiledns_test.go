@@ -26,8 +26,8 @@ func TestCD6_FiftyCertificatesComeByTCP(t *testing.T) {
 	})
 	d, _ := dnsClient(t, s)
 	a := kindOfQuery(t, d, b, dns.TypeCERT)
-	if len(a.records) != 50 || a.questions != 2 {
-		t.Errorf("%d records by %d questions", len(a.records), a.questions)
+	if len(a.records) != 50 || len(a.trail) != 2 {
+		t.Errorf("%d records by %d questions", len(a.records), len(a.trail))
 	}
 	certs, err := d.LookupCERT(t.Context(), b)
 	if err != nil || len(certs) != 50 || len(certs[49].Data) != 1000 {
@@ -88,7 +88,7 @@ func TestHostileAnswersThatDrip(t *testing.T) {
 	})
 	d, _ := dnsClient(t, s)
 	d.TryTimeout = 50 * time.Millisecond
-	if a := kindOfQuery(t, d, b, dns.TypeMX); a.kind != AnswerTimeout || a.questions != 2 {
+	if a := kindOfQuery(t, d, b, dns.TypeMX); a.kind != AnswerTimeout || len(a.trail) != 2 {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -102,7 +102,7 @@ func TestHostileAliasesAcrossAnswersEnd(t *testing.T) {
 		_ = w.WriteMsg(m)
 	})
 	d, _ := dnsClient(t, s)
-	if a := kindOfQuery(t, d, b, dns.TypeMX); a.kind != AnswerBroken || a.questions != maxCNAMEs+1 {
+	if a := kindOfQuery(t, d, b, dns.TypeMX); a.kind != AnswerBroken || len(a.trail) != maxCNAMEs+1 {
 		t.Errorf("got %+v", a)
 	}
 }

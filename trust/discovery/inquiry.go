@@ -80,7 +80,7 @@ func (f *inquiry) fly(ctx context.Context, name string) (e *entry) {
 	asked := f.dns.now()
 	defer func() {
 		if r := recover(); r != nil {
-			e = newEntry(f.key.cacheKey, finding{kind: AnswerBroken, server: f.server(), life: failureLife,
+			e = newEntry(f.key.cacheKey, finding{kind: AnswerBroken, server: f.trail.server(), life: failureLife,
 				err: fmt.Errorf("%w: %v", errLibrary, r)}, asked)
 		}
 	}()

@@ -45,7 +45,7 @@ func TestEqualQuestionsAreJoined(t *testing.T) {
 	for range callers {
 		all.Go(func() {
 			a, err := d.query(t.Context(), b, dns.TypeCERT, false)
-			if err != nil || a.cached || a.questions != 1 {
+			if err != nil || a.cached || len(a.trail) != 1 {
 				t.Errorf("got %+v, %v", a, err)
 			}
 		})
@@ -90,7 +90,7 @@ func TestAWaiterMayLeave(t *testing.T) {
 	var first, second sync.WaitGroup
 	first.Go(func() {
 		a, err := d.query(ctx, b, dns.TypeCERT, false)
-		if !errors.Is(err, context.Canceled) || a.kind != AnswerTimeout || a.questions != 1 || a.server != s.addr.String() {
+		if !errors.Is(err, context.Canceled) || a.kind != AnswerTimeout || len(a.trail) != 1 || a.server != s.addr.String() {
 			t.Errorf("got %+v, %v", a, err)
 		}
 	})

@@ -79,7 +79,7 @@ func (f *finder) fetch(ctx context.Context, source Source, name string, urls []s
 
 // document fetches one certificate.
 func (r *Resolver) document(ctx context.Context, url string, left time.Duration) learnt {
-	l := learnt{asked: r.now(), questions: 1}
+	l := learnt{asked: r.now()}
 	step := Step{Query: cmp.Or(reason.Line(url, maxName), "an empty URL"), Answer: AnswerFound}
 	began := time.Now()
 	d, err := r.fetcher().Do(ctx, fetch.Request{URL: url, Accept: "application/pkix-cert", Limit: MaxCertificate, Connect: urlConnect})
@@ -109,6 +109,10 @@ func (r *Resolver) document(ctx context.Context, url string, left time.Duration)
 		}
 	}
 	step.Certificates = len(l.haul.certs)
+	step.Questions = []Question{{Server: step.Server, Query: "GET " + step.Query, Answer: step.Answer, Duration: step.Duration}}
+	if step.Err != nil {
+		step.Questions[0].Detail = reason.Line(step.Err.Error(), maxDetail)
+	}
 	l.steps, l.expires = []Step{step}, l.asked.Add(keep)
 	return l
 }

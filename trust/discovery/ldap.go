@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -34,13 +36,14 @@ type directory struct {
 	raw   net.Conn
 	bases []string
 
-	found    haul
-	entries  int
-	requests int
-	notes    []string // what is worth telling of its ways
-	reached  bool     // it let us connect and answered
-	patient  bool     // it had all of connectTime to let us
-	closed   error    // why it does not show its root DSE
+	found   haul
+	entries int
+	trail   trail        // of requests
+	notes   []string     // what is worth telling of its ways
+	reached bool         // it let us connect and answered
+	patient bool         // it had all of connectTime to let us
+	closed  error        // why it does not show its root DSE
+	late    atomic.Int64 // how long it had, when its time was over
 }
 
 // name returns the server, and the address that was reached.
@@ -72,9 +75,13 @@ func (d *directory) ask(ctx context.Context, mail string) (err error) {
 		return err
 	}
 	d.conn = ldap.NewConn(&bounded{Conn: d.raw, left: ldapOctets}, false)
-	d.conn.SetTimeout(directoryTime)
+	d.conn.SetTimeout(2 * directoryTime) // ctx is over before
 	d.conn.Start()
-	stop := context.AfterFunc(ctx, func() { _ = d.raw.Close() })
+	began := time.Now()
+	stop := context.AfterFunc(ctx, func() {
+		d.late.Store(int64(time.Since(began)))
+		_ = d.raw.Close()
+	})
 	defer stop()
 	err = d.open(mail)
 	if err != nil {
@@ -136,10 +143,21 @@ func (d *directory) tells(err error) bool {
 	return !errors.As(err, &lookup) && !hasty
 }
 
+// plain makes a short error of one of the library's, to which the end of the time
+// looks like any other end of the connection.
+func (d *directory) plain(err error) error {
+	late := time.Duration(d.late.Load())
+	if late == 0 || answered(plain(err)) {
+		return plain(err)
+	}
+	return lateError(late)
+}
+
 // open binds as nobody (CD-26) and reads from the root DSE where to search for mail.
 func (d *directory) open(mail string) error {
-	d.requests++
-	err := plain(d.conn.UnauthenticatedBind(""))
+	note := d.trail.add(d.name(), "anonymous bind")
+	err := d.plain(d.conn.UnauthenticatedBind(""))
+	note(requestAnswer(err, 1))
 	if !answered(err) {
 		return fmt.Errorf("binding anonymously: %w", err)
 	}
@@ -198,12 +216,37 @@ func (d *directory) search(base, filter string) error {
 
 // request searches once. There may be a result beside an error.
 func (d *directory) request(base string, scope int, filter string, attributes ...string) (*ldap.SearchResult, error) {
-	d.requests++
+	note := d.trail.add(d.name(), searchQuery(base, scope, filter))
 	r := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, MaxCertificates,
 		int(directoryTime/time.Second), false, filter, attributes, nil)
 	r.EnforceSizeLimit = true // the server may not care about the limit
 	result, err := d.conn.Search(r)
-	return result, plain(err)
+	err = d.plain(err)
+	sent := 0
+	if result != nil {
+		sent = len(result.Entries)
+	}
+	note(requestAnswer(err, sent))
+	return result, err
+}
+
+// searchQuery writes a search as trails have it.
+func searchQuery(base string, scope int, filter string) string {
+	if scope == ldap.ScopeBaseObject {
+		return "root entry"
+	}
+	return filter + " below " + cmp.Or(reason.Line(base, maxName), "the root")
+}
+
+// requestAnswer tells what came of a request.
+func requestAnswer(err error, entries int) (Answer, string) {
+	switch {
+	case err != nil:
+		return directoryAnswer(err), err.Error()
+	case entries == 0:
+		return AnswerNoEntry, ""
+	}
+	return AnswerFound, ""
 }
 
 func (d *directory) note(s string) {

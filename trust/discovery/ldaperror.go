@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -49,9 +50,8 @@ func hasCode(err error, any ...uint16) bool {
 	return errors.As(err, &code) && slices.Contains(any, code.code)
 }
 
-// directoryAnswer tells what kind of answer err is, of a directory that was asked
-// within ctx.
-func directoryAnswer(ctx context.Context, err error) Answer {
+// directoryAnswer tells what kind of answer err, of a directory, is.
+func directoryAnswer(err error) Answer {
 	var lookup *DNSError
 	var code *codeError
 	var network *net.OpError
@@ -63,7 +63,7 @@ func directoryAnswer(ctx context.Context, err error) Answer {
 			return AnswerUnreachable // a server whose name has no address
 		}
 		return lookup.Kind
-	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return AnswerTimeout
 	case answered(err) && errors.As(err, &code):
 		return codeAnswer(code.code)
@@ -93,3 +93,13 @@ func codeAnswer(code uint16) Answer {
 	}
 	return AnswerRefused
 }
+
+// A lateError is the end of the time that a server had to answer.
+type lateError time.Duration
+
+func (e lateError) Error() string {
+	return "no answer within " + time.Duration(e).Round(100*time.Millisecond).String()
+}
+
+// Is has it be a timeout.
+func (lateError) Is(target error) bool { return target == os.ErrDeadlineExceeded }

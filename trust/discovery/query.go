@@ -19,9 +19,9 @@ type answer struct {
 	age    time.Duration
 	// left is how long the answer may be used without asking again.
 	left time.Duration
-	// questions is how many went to the network for it; 0 if it is cached. What
-	// several callers waited for counts for each.
-	questions int
+	// trail is the questions that went to the network for it; none if it is cached.
+	// What several callers waited for counts for each.
+	trail []Question
 	// authoritative says that one of the domain's own servers answered, because
 	// no resolver did.
 	authoritative bool
@@ -48,7 +48,7 @@ func (d *DNS) query(ctx context.Context, name string, qtype uint16, fresh bool) 
 		return f.entry.answer(name, d.now(), f)
 	case <-ctx.Done():
 		d.leave(f)
-		a := answer{kind: AnswerTimeout, server: f.server(), questions: int(f.questions.Load())}
+		a := answer{kind: AnswerTimeout, server: f.trail.server(), trail: f.trail.all()}
 		return nothing(a, name, qtype, fmt.Errorf("%w: %w", ErrServer, ctx.Err()))
 	}
 }
@@ -88,7 +88,7 @@ func (e *entry) answer(name string, now time.Time, f *inquiry) (answer, error) {
 	if f == nil {
 		a.cached, a.age = true, now.Sub(e.asked)
 	} else {
-		a.questions = int(f.questions.Load())
+		a.trail = f.trail.all()
 	}
 	if e.err != nil {
 		return nothing(a, name, e.qtype, e.err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -54,37 +53,16 @@ type reply struct {
 // An asker puts one question to the servers of its kind.
 type asker func(ctx context.Context, name string, qtype uint16) (reply, *failure)
 
-// A lookup is the work on one question. Only server and questions may be asked
-// for while it goes on.
+// A lookup is the work on one question. Only its trail may be read while it goes
+// on.
 type lookup struct {
-	dns       *DNS
-	questions atomic.Int32
-	last      atomic.Pointer[target]
+	dns   *DNS
+	trail trail
 	// allFailed says that every resolver has been asked, and none has answered.
 	allFailed bool
 }
 
-// count notes one question that is about to be sent.
-func (l *lookup) count(to target) error {
-	if l.spent() {
-		return errTooMany
-	}
-	l.questions.Add(1)
-	l.last.Store(&to)
-	l.dns.counts.questions.Add(1)
-	return nil
-}
-
-func (l *lookup) spent() bool { return l.questions.Load() >= maxQuestions }
-
-// server returns the one asked last, or "".
-func (l *lookup) server() string {
-	to := l.last.Load()
-	if to == nil {
-		return ""
-	}
-	return to.addr.String()
-}
+func (l *lookup) spent() bool { return l.trail.len() >= maxQuestions }
 
 // run finds the records of one type at an absolute name (CD-7). For a CERT the
 // domain's own servers may be asked; for all else, the resolvers alone.

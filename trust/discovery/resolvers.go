@@ -45,7 +45,7 @@ func (l *lookup) ask(ctx context.Context, name string, qtype uint16, tries int) 
 		failed.err = errors.New("there is none")
 	}
 	failed.err = fmt.Errorf("%w: %w", ErrServer, failed.err)
-	return nil, l.server(), failed
+	return nil, l.trail.server(), failed
 }
 
 // listen is try, with a memory for servers that say nothing.

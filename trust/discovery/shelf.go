@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 )
@@ -23,7 +24,6 @@ type learnt struct {
 	steps     []Step // without Source, and the last without Then
 	haul      haul
 	temporary error // why a later try may find more
-	questions int
 	asked     time.Time
 	expires   time.Time // until when it may be used without asking; zero is not at all
 }
@@ -199,7 +199,7 @@ func (s *shelf) put(key string, l learnt) {
 	if !l.expires.After(s.now()) {
 		return
 	}
-	at := &shelved{key: key, learnt: l}
+	at := &shelved{key: key, learnt: l.forgetful()}
 	s.known[key] = s.used.PushFront(at)
 	s.octets += len(key) + l.size()
 	for s.used.Len() > shelfEntries || s.octets > shelfOctets {
@@ -211,6 +211,15 @@ func (s *shelf) drop(e *list.Element) {
 	at := s.used.Remove(e).(*shelved)
 	delete(s.known, at.key)
 	s.octets -= len(at.key) + at.size()
+}
+
+// forgetful returns l as it is kept: the questions are of those who waited.
+func (l learnt) forgetful() learnt {
+	l.steps = slices.Clone(l.steps)
+	for i := range l.steps {
+		l.steps[i].Questions = nil
+	}
+	return l
 }
 
 // failed reports whether somebody who might have had something did not say.

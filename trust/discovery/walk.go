@@ -113,12 +113,12 @@ func (w *walk) ask(ctx context.Context, s SRV, rest int) {
 	began := time.Now()
 	err = d.ask(own, w.mail)
 	step := Step{Query: mailFilter(w.mail), Server: d.name(), Duration: time.Since(began), Answer: AnswerNoEntry, Err: err,
-		Outcome: d.outcome(err), Certificates: len(d.found.certs), Then: nextServer}
+		Outcome: d.outcome(err), Certificates: len(d.found.certs), Then: nextServer, Questions: d.trail.all()}
 	switch {
 	case d.found.any():
 		step.Answer, step.Err = AnswerFound, nil
 	case err != nil:
-		step.Answer = directoryAnswer(own, err)
+		step.Answer = directoryAnswer(err)
 	}
 	switch {
 	case err == nil || d.found.any():
@@ -130,7 +130,6 @@ func (w *walk) ask(ctx context.Context, s SRV, rest int) {
 	if ctx.Err() == nil && d.tells(err) {
 		w.Resolver.servers.tell(w.key(s), deadServer{w.now(), step.Answer, err}, d.reached)
 	}
-	w.learnt.questions += d.requests
 	w.learnt.haul = d.found
 	w.learnt.steps = append(w.learnt.steps, step)
 }
