@@ -45,6 +45,11 @@ func printLookup(inv *invocation, a control.LookupAnswer) {
 	t := teller{inv.stdout}
 	for _, s := range a.Steps {
 		fmt.Fprintln(inv.stdout, stepLine(s))
+		if len(s.Questions) > 1 { // the line says all of a single one
+			for _, q := range s.Questions {
+				t.say(1, "asked", questionText(q))
+			}
+		}
 		t.say(1, "then", s.Then)
 	}
 	taken := 0
@@ -95,6 +100,15 @@ func stepLine(s control.LookupStep) string {
 		b.WriteString(", counts for " + span(time.Duration(s.Left)*time.Second))
 	}
 	return b.String() + ")"
+}
+
+// questionText is one question to one server with its answer.
+func questionText(q control.LookupQuestion) string {
+	text := fmt.Sprintf("%s at %s: %s", q.Query, q.Server, q.Answer)
+	if q.Detail != "" {
+		text += ", " + q.Detail
+	}
+	return fmt.Sprintf("%s (%.1f ms)", text, q.Milliseconds)
 }
 
 // asked says where an answer is from.

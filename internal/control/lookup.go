@@ -47,6 +47,17 @@ type LookupStep struct {
 	Age    int64  `json:"age_seconds"`
 	Left   int64  `json:"left_seconds"`   // how long the answer may still be used without asking
 	Then   string `json:"then,omitempty"` // why the search ended here or went on
+	// Questions are those that were sent for it now, each to one server.
+	Questions []LookupQuestion `json:"questions"`
+}
+
+// A LookupQuestion is one that was sent to one server.
+type LookupQuestion struct {
+	Query        string  `json:"query"`
+	Server       string  `json:"server"`
+	Answer       string  `json:"answer"`
+	Detail       string  `json:"detail,omitempty"` // of a failure
+	Milliseconds float64 `json:"milliseconds"`
 }
 
 func (s *Service) lookup(ctx context.Context, in Lookup) (LookupAnswer, error) {
@@ -107,11 +118,18 @@ func (t teller) lookupAnswer(r gateway.Route, from mime.Domain) LookupAnswer {
 }
 
 func lookupStep(st discovery.Step) LookupStep {
+	questions := []LookupQuestion{}
+	for _, q := range st.Questions {
+		questions = append(questions, LookupQuestion{
+			Query: plain(q.Query, maxURL), Server: plain(q.Server, maxURL), Answer: string(q.Answer), Detail: plain(q.Detail, maxDetail),
+			Milliseconds: float64(q.Duration.Microseconds()) / 1000,
+		})
+	}
 	return LookupStep{
 		Source: string(st.Source), Query: plain(st.Query, maxURL), Server: plain(st.Server, maxURL),
 		Milliseconds: float64(st.Duration.Microseconds()) / 1000,
 		Answer:       string(st.Answer), Outcome: plain(st.Outcome, maxDetail), Certificates: st.Certificates,
 		Cached: st.Cached, Age: int64(st.Age / time.Second), Left: int64(st.Left / time.Second),
-		Then: plain(st.Then, maxDetail),
+		Then: plain(st.Then, maxDetail), Questions: questions,
 	}
 }

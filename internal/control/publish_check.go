@@ -73,12 +73,12 @@ const besideOthers = 8
 // A survey is one look at our publication from outside.
 type survey struct {
 	*discovery.Resolver
-	at       time.Time
-	set      *publish.Set
+	at  time.Time
+	set *publish.Set
 	// delegated says that domains of ours are served by our name servers.
 	delegated bool
-	patients map[string]bool      // addresses by Key
-	keys     map[string]store.Key // ours, by SHA-256
+	patients  map[string]bool      // addresses by Key
+	keys      map[string]store.Key // ours, by SHA-256
 
 	mu       sync.Mutex
 	findings []PublishFinding
