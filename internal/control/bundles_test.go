@@ -22,7 +22,7 @@ func bundleWith(t *testing.T, s *server, b store.Bundle, ids ...*testnet.Identit
 	for _, id := range ids {
 		anchors = append(anchors, store.BundleAnchor{Certificate: id.Cert.Raw})
 	}
-	b.Every, b.URL = time.Hour, "https://127.0.0.1:1/"+b.Name
+	b.Every, b.URL = time.Hour, "https://127.0.0.1:8443/"+b.Name
 	must(t, s.core.Store.Update(t.Context(), func(tx store.Tx) error {
 		state := store.BundleState{Attempted: noon(), Succeeded: noon(), Of: b.Definition(), Anchors: len(ids)}
 		return errors.Join(tx.PutBundle(b), tx.PutBundleAnchors(b.Name, store.NewBundleSet(anchors)), tx.PutBundleState(b.Name, state))
@@ -206,7 +206,7 @@ func TestOrderingABundleAgain(t *testing.T) {
 
 func TestBundleOrdersAreChecked(t *testing.T) {
 	s := ours(t, "a.example")
-	good := BundleOrder{Name: "west", URL: "https://127.0.0.1:1/x"}
+	good := BundleOrder{Name: "west", URL: "https://127.0.0.1:8443/x"}
 	second, month := time.Second, 31*24*time.Hour
 	for name, tt := range map[string]struct {
 		change func(*BundleOrder)
@@ -214,7 +214,7 @@ func TestBundleOrdersAreChecked(t *testing.T) {
 	}{
 		"name":             {func(o *BundleOrder) { o.Name = "West" }, Invalid},
 		"no URL":           {func(o *BundleOrder) { o.URL = "" }, Invalid},
-		"plain http":       {func(o *BundleOrder) { o.URL = "http://127.0.0.1:1/x" }, Invalid},
+		"plain http":       {func(o *BundleOrder) { o.URL = "http://127.0.0.1:8443/x" }, Invalid},
 		"too often":        {func(o *BundleOrder) { o.Every = &second }, Invalid},
 		"too seldom":       {func(o *BundleOrder) { o.Every = &month }, Invalid},
 		"signer":           {func(o *BundleOrder) { o.Signer = []byte("x") }, Invalid},
