@@ -83,7 +83,7 @@ func (v *survey) certificates(ctx context.Context, o owner) {
 	if len(want) == 0 {
 		v.withoutCertificate(f, o, patient)
 	}
-	name, err := discovery.OwnName(o.address, o.domain)
+	name, err := discovery.OwnerName(o.address, o.domain)
 	if err != nil {
 		if len(want) > 0 && len(v.set.Directories) == 0 {
 			f.State, f.Detail, f.Hint = FoundMissing, err.Error(), "only an LDAP directory can publish it: set listen.ldap or publish.directories"

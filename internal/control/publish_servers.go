@@ -155,7 +155,7 @@ func joinAddrs(all []netip.Addr) string {
 // ownServers asks every name server of a domain itself, by UDP and by TCP, for
 // the certificates of one name: the longest answer there is.
 func (v *survey) ownServers(ctx context.Context, domain mime.Domain, servers []nameServer, o owner) {
-	name, err := discovery.OwnName(o.address, o.domain)
+	name, err := discovery.OwnerName(o.address, o.domain)
 	if err != nil {
 		return // it is told with the name
 	}

@@ -94,11 +94,15 @@ func (g *Gateway) addLookups(r *metrics.Registry) error {
 			metrics.Counts("lookup_questions_total", "Questions that searches put to the network.", func(s stats) uint64 { return s.Questions }),
 			metrics.Counts("lookups_cached_total", "Searches that used what earlier ones had found.", func(s stats) uint64 { return s.Cached }),
 			metrics.Counts("lookups_spared_total", "Searches not made because the domain's servers were silent a moment ago.", func(s stats) uint64 { return s.Spared }),
+			metrics.Counts("directories_hits_total", "Searches of directories, and documents by URL, that were kept.", func(s stats) uint64 { return s.Hits }),
+			metrics.Counts("directories_joined_total", "Searches of directories, and documents by URL, that waited for an equal one.", func(s stats) uint64 { return s.Joined }),
 		),
 		metrics.Add(r, g.dns.Stats,
 			metrics.Counts("dns_questions_total", "Questions to DNS servers, for mail servers too.", func(s discovery.Stats) uint64 { return s.Questions }),
 			metrics.Counts("dns_hits_total", "Questions to DNS that were answered from what is kept.", func(s discovery.Stats) uint64 { return s.Hits }),
 			metrics.Counts("dns_failures_total", "Questions to DNS that nobody answered.", func(s discovery.Stats) uint64 { return s.Failures }),
+			metrics.Counts("dns_joined_total", "Questions to DNS that waited for an equal one.", func(s discovery.Stats) uint64 { return s.Joined }),
+			metrics.Counts("dns_authoritative_total", "Questions to DNS that a domain's own servers answered, as no resolver did.", func(s discovery.Stats) uint64 { return s.Authoritative }),
 		),
 	)
 }

@@ -92,20 +92,18 @@ func hostsOf(records []dns.RR, zone string) []string {
 // sub asks the resolvers something that helps with the question, and keeps it
 // like any other answer.
 func (l *lookup) sub(ctx context.Context, name string, qtype uint16) finding {
-	key := cacheKey{wireName(name), qtype}
+	key := dnsKey{wireName(name), qtype}
 	if key.name == "" {
 		return finding{kind: AnswerNotAsked, err: errNotAName}
 	}
 	began := l.dns.now()
-	l.dns.mu.Lock()
-	kept := l.dns.cache.get(key, began)
-	l.dns.mu.Unlock()
-	if kept != nil {
+	kept, ok := l.dns.answers().peek(key)
+	if ok {
 		return kept.finding
 	}
 	f := l.follow(ctx, name, qtype, l.askOnce)
 	if f.final() {
-		l.dns.keep(newEntry(key, f, began))
+		l.dns.answers().put(newEntry(key, f, began))
 	}
 	return f
 }
@@ -160,7 +158,7 @@ func (l *lookup) addressesIn(ctx context.Context, at delegation, host string, fa
 	for _, ip := range ipAddresses(answer{records: records}) {
 		all = append(all, netip.AddrPortFrom(ip, l.dns.port()))
 	}
-	return l.dns.quietLast(all, true)
+	return l.dns.unresponsiveLast(all, true)
 }
 
 func (d *DNS) port() uint16 {

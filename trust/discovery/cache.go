@@ -1,114 +1,199 @@
 package discovery
 
 import (
-	"container/list"
+	"context"
+	"errors"
+	"sync"
 	"time"
-
-	"github.com/miekg/dns"
 )
 
-// Bounds on what is kept.
-const (
-	maxEntries = 20_000
-	maxOctets  = 32 << 20
-	perEntry   = 512 // octets of an entry beside its names and records
-	perRecord  = 192 // octets of a record beside its name and data
-)
-
-// A cacheKey is a question.
-type cacheKey struct {
-	name  string // its lower-case wire form
-	qtype uint16
+// A job finds a value that a cache does not have. It returns soon after its
+// context ends, and does not panic.
+type job[V any] interface {
+	run(ctx context.Context) V
+	// conclusive reports whether what run returned counts although nobody waited
+	// for the end of it.
+	conclusive(v V) bool
 }
 
-// An entry is an answer that is kept. It does not change.
-type entry struct {
-	cacheKey
-	finding
-	asked   time.Time
-	expires time.Time
-	size    int // octets that it takes, about
+// A cache keeps values, and has the same job done once for all who wait for it.
+type cache[K comparable, V value[K], J job[V]] struct {
+	now   func() time.Time
+	ended sync.WaitGroup // of flights
+
+	mu           sync.Mutex // guards all below
+	kept         lru[K, V]
+	flights      map[flightKey[K]]*flight[K, V, J]
+	closed       bool
+	hits, joined uint64
 }
 
-// newEntry returns f as it may be kept. Its time runs from when it was asked.
-func newEntry(key cacheKey, f finding, asked time.Time) *entry {
-	e := &entry{cacheKey: key, finding: f, asked: asked, expires: asked.Add(lifeOf(&f, asked))}
-	e.size = perEntry + len(e.name) + len(e.zone)
-	for _, rr := range e.records {
-		e.size += perRecord + len(rr.Header().Name) + dns.Len(rr)*4/3 // the library holds base64
-	}
-	return e
+// A flightKey is a job under way. A value that must be fresh is not that of a job
+// which began before.
+type flightKey[K comparable] struct {
+	key   K
+	fresh bool
 }
 
-// A cache keeps answers within bounds; those that were of use the longest ago
-// make room. A flood of names, even under one domain, so pushes out only what
-// nobody asks for, and what it pushes out costs one question each: it is a
-// saving, and nothing is refused for what is not in it. The zero cache is empty.
-type cache struct {
-	entries map[cacheKey]*list.Element
-	used    list.List // of *entry, the latest first
-	octets  int
+// A flight is a job that callers wait for. It goes on for as long as anybody does.
+type flight[K comparable, V, J any] struct {
+	at        flightKey[K]
+	job       J
+	cancel    context.CancelFunc
+	waiting   int
+	abandoned bool
+	done      chan struct{} // closed when value is set
+	value     V
 }
 
-// get returns what is kept of a question, or nil. What is said to have been
-// asked in the future does not count: the clock was set back, and nobody knows
-// how old it is.
-func (c *cache) get(key cacheKey, now time.Time) *entry {
-	at, ok := c.entries[key]
-	if !ok {
-		return nil
-	}
-	e := at.Value.(*entry)
-	if !e.goodAt(now) {
-		c.remove(at)
-		return nil
-	}
-	c.used.MoveToFront(at)
-	return e
+func newCache[K comparable, V value[K], J job[V]](now func() time.Time, maxEntries, maxOctets int) *cache[K, V, J] {
+	return &cache[K, V, J]{now: now, kept: lru[K, V]{maxEntries: maxEntries, maxOctets: maxOctets},
+		flights: map[flightKey[K]]*flight[K, V, J]{}}
 }
 
-func (e *entry) goodAt(now time.Time) bool {
-	return !e.asked.After(now) && now.Before(e.expires)
-}
+var errClosed = errors.New("look-ups have ended")
 
-// put keeps e in the place of what there was, if e has any time to live. A
-// failure does not take the place of an answer that is still good, nor an older
-// one that of a newer.
-func (c *cache) put(e *entry, now time.Time) {
-	old := c.get(e.cacheKey, now)
-	if old != nil {
-		if old.asked.After(e.asked) || old.final() && !e.final() {
-			return
-		}
-		c.remove(c.entries[e.cacheKey])
+// get returns the value that is kept under key, unless it shall be fresh, or has
+// it found within limit by j or by an equal job under way. The job it returns is
+// the one that did it, and zero if none did. The error is that of ctx, or
+// errClosed.
+func (c *cache[K, V, J]) get(ctx context.Context, key K, fresh bool, limit time.Duration, j J) (v V, by J, err error) {
+	v, f, err := c.find(ctx, flightKey[K]{key, fresh}, limit, j)
+	if f == nil {
+		return v, by, err
 	}
-	if !e.goodAt(now) || e.size > maxOctets {
-		return
-	}
-	if c.entries == nil {
-		c.entries = make(map[cacheKey]*list.Element)
-	}
-	c.entries[e.cacheKey] = c.used.PushFront(e)
-	c.octets += e.size
-	for c.octets > maxOctets || len(c.entries) > maxEntries {
-		c.remove(c.used.Back())
+	select {
+	case <-f.done:
+		return f.value, f.job, nil
+	case <-ctx.Done():
+		c.leave(f)
+		return v, f.job, ctx.Err()
 	}
 }
 
-func (c *cache) remove(at *list.Element) {
-	e := c.used.Remove(at).(*entry)
-	delete(c.entries, e.cacheKey)
-	c.octets -= e.size
-}
-
-// all returns the entries that are good now, the latest used first.
-func (c *cache) all(now time.Time) []*entry {
-	var found []*entry
-	for at := c.used.Front(); at != nil; at = at.Next() {
-		e := at.Value.(*entry)
-		if e.goodAt(now) {
-			found = append(found, e)
+// find returns what is kept, or else the flight to wait for.
+func (c *cache[K, V, J]) find(ctx context.Context, at flightKey[K], limit time.Duration, j J) (v V, f *flight[K, V, J], err error) {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !at.fresh {
+		kept, ok := c.kept.get(at.key, now)
+		if ok {
+			c.hits++
+			return kept, nil, nil
 		}
 	}
-	return found
+	switch {
+	case ctx.Err() != nil:
+		return v, nil, ctx.Err()
+	case c.closed:
+		return v, nil, errClosed
+	}
+	return v, c.join(at, limit, j), nil
+}
+
+// join returns the flight to wait for, a new one if there is none. The mutex is
+// held.
+func (c *cache[K, V, J]) join(at flightKey[K], limit time.Duration, j J) *flight[K, V, J] {
+	f := c.flights[flightKey[K]{at.key, true}]
+	if f == nil {
+		f = c.flights[at]
+	}
+	if f != nil {
+		f.waiting++
+		c.joined++
+		return f
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	f = &flight[K, V, J]{at: at, job: j, cancel: cancel, waiting: 1, done: make(chan struct{})}
+	c.flights[at] = f
+	c.ended.Go(func() {
+		defer cancel()
+		c.land(f, j.run(ctx))
+	})
+	return f
+}
+
+// leave is for a caller that waits no more.
+func (c *cache[K, V, J]) leave(f *flight[K, V, J]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.waiting--
+	if f.waiting == 0 {
+		c.abandon(f)
+	}
+}
+
+// abandon ends a flight. The mutex is held.
+func (c *cache[K, V, J]) abandon(f *flight[K, V, J]) {
+	f.abandoned = true
+	f.cancel()
+	if c.flights[f.at] == f {
+		delete(c.flights, f.at)
+	}
+}
+
+// land keeps what was found and hands it to those who wait.
+func (c *cache[K, V, J]) land(f *flight[K, V, J], v V) {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !f.abandoned || f.job.conclusive(v) {
+		c.kept.put(v, now)
+	}
+	if c.flights[f.at] == f {
+		delete(c.flights, f.at)
+	}
+	f.value = v
+	close(f.done)
+}
+
+// peek returns what is kept.
+func (c *cache[K, V, J]) peek(key K) (V, bool) {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.kept.get(key, now)
+}
+
+func (c *cache[K, V, J]) put(v V) {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept.put(v, now)
+}
+
+// all returns what is kept, the latest used first.
+func (c *cache[K, V, J]) all() []V {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.kept.all(now)
+}
+
+// putAll takes back what all returned, in the same order.
+func (c *cache[K, V, J]) putAll(all []V) {
+	for i := range all {
+		c.put(all[len(all)-1-i])
+	}
+}
+
+// counts returns how often a value was kept, and how often a job under way was
+// joined.
+func (c *cache[K, V, J]) counts() (hits, joined uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hits, c.joined
+}
+
+// close ends what is under way and waits for that. Afterwards only what is kept
+// is answered.
+func (c *cache[K, V, J]) close() {
+	c.mu.Lock()
+	c.closed = true
+	for _, f := range c.flights {
+		c.abandon(f)
+	}
+	c.mu.Unlock()
+	c.ended.Wait()
 }

@@ -29,11 +29,9 @@ type kept struct {
 }
 
 // snapshot returns the CERT answers that have time left, the latest used first.
-func (d *DNS) snapshot() []kept {
-	now := d.now()
-	d.mu.Lock()
-	entries := d.cache.all(now)
-	d.mu.Unlock()
+func (d *DNS) snapshot() []kept { return keptAnswers(d.answers().all()) }
+
+func keptAnswers(entries []*entry) []kept {
 	var all []kept
 	for _, e := range entries {
 		if e.qtype != dns.TypeCERT || e.kind != AnswerFound {
@@ -65,24 +63,21 @@ func (e *entry) keep() (kept, error) {
 	return k, nil
 }
 
-// restore takes back what snapshot returned, and returns how many answers it
-// kept. They come from a file: those that are damaged, too old or from the
-// future are left out, and the bounds hold for the others as they do for those
-// that were just found.
-func (d *DNS) restore(all []kept) int {
-	taken := 0
+// restore takes back what snapshot returned, and returns the answers that it kept.
+// They come from a file: those that are damaged, too old or from the future are
+// left out, and the bounds hold for the others as they do for those that were just
+// found.
+func (d *DNS) restore(all []kept) []*entry {
 	now := d.now()
-	// The latest used come first, and shall be so again.
-	for i := range min(len(all), maxEntries) {
-		k := all[min(len(all), maxEntries)-1-i]
+	var entries []*entry
+	for _, k := range all[:min(len(all), maxEntries)] {
 		e, err := k.entry()
-		if err != nil || !e.goodAt(now) {
-			continue
+		if err == nil && e.goodAt(now) {
+			entries = append(entries, e)
 		}
-		d.keep(e)
-		taken++
 	}
-	return taken
+	d.answers().putAll(entries)
+	return entries
 }
 
 var errDamaged = errors.New("it is damaged")
@@ -90,7 +85,7 @@ var errDamaged = errors.New("it is damaged")
 // entry reads a kept answer. The records' own times to live count again, from
 // when they were asked for.
 func (k *kept) entry() (*entry, error) {
-	key := cacheKey{wireName(k.Name), k.Type}
+	key := dnsKey{wireName(k.Name), k.Type}
 	if key.name == "" || k.Type != dns.TypeCERT || len(k.Records) == 0 || len(k.Records) > maxRecords || len(k.Server) > maxKeptServer {
 		return nil, errDamaged
 	}

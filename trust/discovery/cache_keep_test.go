@@ -34,7 +34,7 @@ func TestCD12_CertificatesSurviveARestartWhileTheyMay(t *testing.T) {
 	for _, name := range asks {
 		again, _ := dnsClient(t, s)
 		again.Now = clock.now
-		if n := again.restore(all); n != 2 {
+		if n := len(again.restore(all)); n != 2 {
 			t.Errorf("restored %d", n)
 		}
 		a := kindOfQuery(t, again, name, dns.TypeCERT)
@@ -51,7 +51,7 @@ func TestCD12_CertificatesSurviveARestartWhileTheyMay(t *testing.T) {
 	clock.move(time.Second)
 	last, _ := dnsClient(t, s)
 	last.Now = clock.now
-	if n := last.restore(all); n != 1 {
+	if n := len(last.restore(all)); n != 1 {
 		t.Errorf("restored %d, one of which is over", n)
 	}
 }
@@ -85,7 +85,7 @@ func TestDamagedAnswersAreNotRestored(t *testing.T) {
 			damage(&k)
 			again, _ := dnsClient(t, s)
 			again.Now = clock.now
-			if n := again.restore([]kept{k}); n != 0 || len(again.snapshot()) != 0 {
+			if n := len(again.restore([]kept{k})); n != 0 || len(again.snapshot()) != 0 {
 				t.Errorf("restored %d", n)
 			}
 		})
@@ -95,7 +95,7 @@ func TestDamagedAnswersAreNotRestored(t *testing.T) {
 	long.Expires = long.Asked.Add(1000 * time.Hour)
 	again, _ := dnsClient(t, s)
 	again.Now = clock.now
-	if n := again.restore([]kept{long}); n != 1 {
+	if n := len(again.restore([]kept{long})); n != 1 {
 		t.Errorf("restored %d", n)
 	}
 	if a := kindOfQuery(t, again, b, dns.TypeCERT); a.left != time.Minute {
@@ -127,7 +127,7 @@ func TestTheLatestUsedIsKeptFirst(t *testing.T) {
 // Steps go on telling that it was the domain's own server that answered.
 func TestCD8_WhoAnsweredSurvivesARestart(t *testing.T) {
 	f := finding{kind: AnswerFound, authoritative: true, life: time.Minute, records: rrs(t, "b.example. 60 IN CERT 1 0 0 AAAA")}
-	k, err := newEntry(cacheKey{wireName(b), dns.TypeCERT}, f, testStart).keep()
+	k, err := newEntry(dnsKey{wireName(b), dns.TypeCERT}, f, testStart).keep()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,9 +147,9 @@ func TestCD31_APanicLeavesNothingLocked(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		d.keep(nil)
+		d.answers().put(nil)
 	}()
-	d.keep(newEntry(cacheKey{wireName(b), dns.TypeMX}, finding{kind: AnswerNoName, err: ErrNoName, life: time.Minute}, testStart))
+	d.answers().put(newEntry(dnsKey{wireName(b), dns.TypeMX}, finding{kind: AnswerNoName, err: ErrNoName, life: time.Minute}, testStart))
 	if a := kindOfQuery(t, d, b, dns.TypeMX); !a.cached {
 		t.Errorf("got %+v", a)
 	}

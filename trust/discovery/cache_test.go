@@ -238,19 +238,23 @@ func TestMailServersAreKeptToo(t *testing.T) {
 }
 
 // put keeps an answer of about n octets for name.
-func put(t *testing.T, c *cache, name string, n int, now time.Time) {
+func put(t *testing.T, c *lru[dnsKey, *entry], name string, n int, now time.Time) {
 	t.Helper()
 	f := finding{kind: AnswerFound, life: time.Minute}
 	for range n / (perRecord + len(name)) {
 		f.records = append(f.records, &dns.A{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET}})
 	}
-	c.put(newEntry(cacheKey{name, dns.TypeA}, f, now), now)
+	c.put(newEntry(dnsKey{name, dns.TypeA}, f, now), now)
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	kept := func(c *cache, name string) bool { return c.get(cacheKey{name, dns.TypeA}, testStart) != nil }
+	kept := func(c *lru[dnsKey, *entry], name string) bool {
+		_, ok := c.get(dnsKey{name, dns.TypeA}, testStart)
+		return ok
+	}
+	bounded := lru[dnsKey, *entry]{maxEntries: maxEntries, maxOctets: maxOctets}
 	t.Run("entries", func(t *testing.T) {
-		var c cache
+		c := bounded
 		put(t, &c, "used", 0, testStart)
 		put(t, &c, "idle", 0, testStart)
 		for i := range maxEntries {
@@ -267,7 +271,7 @@ func TestCacheIsBounded(t *testing.T) {
 		}
 	})
 	t.Run("octets", func(t *testing.T) {
-		var c cache
+		c := bounded
 		for i := range 100 {
 			put(t, &c, fmt.Sprint(i), 1<<20, testStart)
 		}

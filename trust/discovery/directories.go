@@ -47,32 +47,32 @@ func (f *finder) services(ctx context.Context) ([]SRV, time.Duration) {
 
 // search asks the directories for one name and reports whether to stop here.
 func (f *finder) search(ctx context.Context, source Source, mail string, servers []SRV, left time.Duration, next string) bool {
-	w := walk{Resolver: f.Resolver, domain: f.addr.Domain(), servers: servers, mail: mail, fresh: f.fresh, began: f.began, left: left}
-	l, how, err := f.shelf.get(ctx, shelfKey(ofDirectories, f.addr.Domain().String(), mail), f.fresh, f.share(walkShare), w.run)
+	w := &walk{Resolver: f.Resolver, domain: f.addr.Domain(), servers: servers, mail: mail, fresh: f.fresh, began: f.began, left: left}
+	job := &search{f.Resolver, resultKey{ofDirectories, f.addr.Domain().String(), mail}, w.run}
+	r, by, err := f.results.get(ctx, job.resultKey, f.fresh, f.share(walkShare), job)
 	if err != nil {
 		f.notAsked(source, mailFilter(mail), "no directory answered in time", err)
 		return false
 	}
-	f.replay(&l, how, source, next)
-	return l.haul.any()
+	f.replay(r, by == nil, source, next)
+	return r.found.any()
 }
 
-// replay takes what was learnt, now or by an earlier search, into the result.
-func (f *finder) replay(l *learnt, how how, source Source, next string) {
-	f.counts.kept(how)
-	steps := slices.Clone(l.steps)
+// replay takes a result, of now or kept, into that of this search.
+func (f *finder) replay(r *lookupResult, kept bool, source Source, next string) {
+	steps := slices.Clone(r.steps)
 	now := f.now()
 	for i := range steps {
 		steps[i].Source = source
-		if how.cached {
+		if kept {
 			steps[i].Cached, steps[i].Duration, steps[i].Questions = true, 0, nil
-			steps[i].Age, steps[i].Left = now.Sub(l.asked)+steps[i].Age, l.expires.Sub(now)
+			steps[i].Age, steps[i].Left = now.Sub(r.asked)+steps[i].Age, r.expires.Sub(now)
 		} else if !steps[i].Cached {
-			steps[i].Left = max(l.expires.Sub(now), 0)
+			steps[i].Left = max(r.expires.Sub(now), 0)
 		}
 	}
-	if l.temporary != nil {
-		f.later(l.temporary)
+	if r.temporary != nil {
+		f.later(r.temporary)
 	}
 	for i, step := range steps {
 		if step.Err != nil && f.failed == "" {
@@ -81,7 +81,7 @@ func (f *finder) replay(l *learnt, how how, source Source, next string) {
 		if i < len(steps)-1 {
 			f.record(step)
 		} else {
-			f.take(step, &l.haul, next)
+			f.take(step, &r.found, next)
 		}
 	}
 }

@@ -45,15 +45,13 @@ type DNS struct {
 	Now func() time.Time
 
 	servers []netip.AddrPort
-	counts  counts
+	counts  dnsCounts
+	made    sync.Once
+	cache   *cache[dnsKey, *entry, *lookup] // see answers
 
-	mu        sync.Mutex // guards all below
-	cache     cache
-	inquiries map[inquiryKey]*inquiry
-	quiet     quiet // of the resolvers
-	quietOwn  quiet // of the domains' own servers
-	closed    bool
-	ended     sync.WaitGroup // of inquiries
+	mu              sync.Mutex   // guards all below
+	unresponsive    unresponsive // of the resolvers
+	unresponsiveOwn unresponsive // of the domains' own servers
 }
 
 // NewDNS returns a client of servers, each an IP address with or without a
@@ -104,14 +102,11 @@ func systemServers() []string {
 
 // Close ends the questions under way and waits for that. Afterwards only what
 // is kept is answered.
-func (d *DNS) Close() {
-	d.mu.Lock()
-	d.closed = true
-	for _, f := range d.inquiries {
-		d.abandon(f)
-	}
-	d.mu.Unlock()
-	d.ended.Wait()
+func (d *DNS) Close() { d.answers().close() }
+
+func (d *DNS) answers() *cache[dnsKey, *entry, *lookup] {
+	d.made.Do(func() { d.cache = newCache[dnsKey, *entry, *lookup](d.now, maxEntries, maxOctets) })
+	return d.cache
 }
 
 func (d *DNS) tries() int {

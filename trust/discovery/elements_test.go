@@ -188,7 +188,7 @@ func FuzzEntry(f *testing.F) {
 			t.Fatalf("%v: %v", d.bases, err)
 		}
 		err = d.search(d.bases[0], mailFilter("alice@b.example"))
-		if len(d.found.certs)+d.found.bad > MaxCertificates || d.entries > MaxCertificates {
+		if len(d.found.list)+d.found.bad > MaxCertificates || d.entries > MaxCertificates {
 			t.Fatalf("%+v", d)
 		}
 		if s := d.outcome(err); len(s) > 2000 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {

@@ -48,25 +48,27 @@ type Resolver struct {
 	Log *slog.Logger // nil is none
 
 	made    sync.Once
-	loaded  sync.Once
-	shelf   *shelf // what directories and documents said
-	places  places // of searches
-	asking  places // of directories that are asked
+	results *resultCache // of directories and documents
+	places  places       // of searches
+	asking  places       // of directories that are asked
 	domains domains
 	servers deadServers
 	counts  findCounts
 	keep    keeper
 }
 
-// begin makes a Resolver ready for questions, once: it takes up what the cache
-// has.
+// begin makes a Resolver ready for questions, and has it take up what the Cache
+// has. Nobody waits for that.
 func (r *Resolver) begin() {
 	r.make()
-	r.loaded.Do(r.load)
+	r.keep.load.Do(func() { go r.load() })
 }
 
 func (r *Resolver) make() {
-	r.made.Do(func() { r.shelf = newShelf(r.now, r.log().Error) })
+	r.made.Do(func() {
+		r.results = newCache[resultKey, *lookupResult, *search](r.now, maxResults, maxResultOctets)
+		r.keep.make()
+	})
 }
 
 // now is the wall clock alone, as with DNS: answers age while a machine sleeps.

@@ -68,13 +68,13 @@ func (f *finder) cert(ctx, whole context.Context, source Source, name, next stri
 	}
 	a, step := f.query(ctx, source, name, dns.TypeCERT)
 	all := certRecords(a)
-	h := haulOf(all)
+	found := certificatesIn(all)
 	if step.Err == nil && len(a.records) > 0 {
-		step.Outcome = h.String()
+		step.Outcome = found.String()
 	}
 	urls := urlsOf(all)
-	if len(h.certs) > 0 || len(urls) == 0 {
-		return f.take(step, h, next)
+	if len(found.list) > 0 || len(urls) == 0 {
+		return f.take(step, found, next)
 	}
 	step.Outcome = fmt.Sprintf("%s, by URL: %d", step.Outcome, len(urls))
 	step.Then = "the certificate is fetched from where the records say"
@@ -145,13 +145,13 @@ func (f *finder) later(err error) {
 }
 
 // take records a step with what it found, and reports whether to stop here.
-func (f *finder) take(step Step, h *haul, next string) bool {
-	step.Certificates = len(h.certs)
-	f.gather(step.Source, h)
+func (f *finder) take(step Step, found *certificates, next string) bool {
+	step.Certificates = len(found.list)
+	f.gather(step.Source, found)
 	switch {
-	case len(h.certs) > 0:
+	case len(found.list) > 0:
 		step.Then = "taken: the search ends here"
-	case h.any():
+	case found.any():
 		step.Then = "unreadable: an unusable certificate ends the search (CD-41)"
 		f.spoil(step)
 	case step.Err != nil:
@@ -160,11 +160,11 @@ func (f *finder) take(step Step, h *haul, next string) bool {
 		step.Then = "nothing here: " + next
 	}
 	f.record(step)
-	return h.any()
+	return found.any()
 }
 
-func (f *finder) gather(source Source, h *haul) {
-	for _, c := range h.certs {
+func (f *finder) gather(source Source, found *certificates) {
+	for _, c := range found.list {
 		f.result.Certificates = append(f.result.Certificates, Found{Certificate: c, Source: source})
 	}
 }

@@ -76,8 +76,8 @@ func checkReply(t *testing.T, r reply, name string) {
 			t.Fatalf("%s says %s", r.zone, rr)
 		}
 	}
-	e := newEntry(cacheKey{wireName(name), dns.TypeCERT}, found, testStart)
-	if e.expires.Before(testStart) || e.expires.After(testStart.Add(maxLife)) || e.size < perEntry {
+	e := newEntry(dnsKey{wireName(name), dns.TypeCERT}, found, testStart)
+	if e.expires.Before(testStart) || e.expires.After(testStart.Add(maxLife)) || e.size() < perEntry {
 		t.Fatalf("kept as %+v", e)
 	}
 	if found.kind == AnswerFound {
@@ -92,7 +92,7 @@ func checkKept(t *testing.T, e *entry) {
 		t.Fatal(err)
 	}
 	d := &DNS{Now: func() time.Time { return testStart }}
-	if got, want := d.restore([]kept{k}), e.goodAt(testStart); (got == 1) != want {
+	if got, want := len(d.restore([]kept{k})), e.goodAt(testStart); (got == 1) != want {
 		t.Fatalf("%d came back of %+v", got, k)
 	}
 	for i, again := range d.snapshot() {

@@ -50,36 +50,36 @@ func urlsOf(records []CERT) []string {
 // What comes is kept for the name alone that the URL is at: others may name the
 // same URL, and for longer.
 func (f *finder) fetch(ctx context.Context, source Source, name string, urls []string, left time.Duration) {
-	type result struct {
-		learnt
-		how
+	type outcome struct {
+		*lookupResult
+		by *search
 		error
 	}
-	results := make([]result, len(urls))
+	outcomes := make([]outcome, len(urls))
 	var all sync.WaitGroup
 	for i, u := range urls {
 		all.Go(func() {
-			r := &results[i]
-			r.learnt, r.how, r.error = f.shelf.get(ctx, shelfKey(ofDocument, strings.ToLower(name), u), f.fresh, urlTime,
-				func(ctx context.Context) learnt { return f.document(ctx, u, left) })
+			o := &outcomes[i]
+			job := &search{f.Resolver, resultKey{ofDocument, strings.ToLower(name), u},
+				func(ctx context.Context, r *lookupResult) { f.document(ctx, u, left, r) }}
+			o.lookupResult, o.by, o.error = f.results.get(ctx, job.resultKey, f.fresh, urlTime, job)
 		})
 	}
 	all.Wait()
-	for i, r := range results {
-		if r.error != nil {
-			f.notAsked(source, reason.Line(urls[i], maxName), "no server answered in time", r.error)
+	for i, o := range outcomes {
+		if o.error != nil {
+			f.notAsked(source, reason.Line(urls[i], maxName), "no server answered in time", o.error)
 			continue
 		}
-		f.replay(&r.learnt, r.how, source, "the search ends here: the domain's certificate is where nobody can get it (CD-41)")
-		if !r.haul.any() && r.temporary == nil {
-			f.spoil(r.steps[len(r.steps)-1])
+		f.replay(o.lookupResult, o.by == nil, source, "the search ends here: the domain's certificate is where nobody can get it (CD-41)")
+		if !o.found.any() && o.temporary == nil {
+			f.spoil(o.steps[len(o.steps)-1])
 		}
 	}
 }
 
 // document fetches one certificate.
-func (r *Resolver) document(ctx context.Context, url string, left time.Duration) learnt {
-	l := learnt{asked: r.now()}
+func (r *Resolver) document(ctx context.Context, url string, left time.Duration, into *lookupResult) {
 	step := Step{Query: cmp.Or(reason.Line(url, maxName), "an empty URL"), Answer: AnswerFound}
 	began := time.Now()
 	d, err := r.fetcher().Do(ctx, fetch.Request{URL: url, Accept: "application/pkix-cert", Limit: MaxCertificate, Connect: urlConnect})
@@ -94,27 +94,26 @@ func (r *Resolver) document(ctx context.Context, url string, left time.Duration)
 		step.Answer, step.Err = fetchAnswer(ctx, err), err
 		step.Outcome = "failed: " + reason.Line(err.Error(), maxOutcome)
 		if fetch.Temporary(err) || ctx.Err() != nil {
-			l.temporary = err
+			into.temporary = err
 		}
 	default:
-		bad := l.haul.addDocument(d.Body)
-		step.Outcome = l.haul.String()
+		bad := into.found.addDocument(d.Body)
+		step.Outcome = into.found.String()
 		if bad != nil {
 			step.Outcome += ": " + reason.Line(bad.Error(), maxOutcome)
 			keep = min(keep, keepNothing)
 		}
-		keep = min(keep, l.haul.inDate(l.asked))
+		keep = min(keep, into.found.inDate(into.asked))
 		if !d.Expires.IsZero() {
-			keep = min(keep, d.Expires.Sub(l.asked))
+			keep = min(keep, d.Expires.Sub(into.asked))
 		}
 	}
-	step.Certificates = len(l.haul.certs)
+	step.Certificates = len(into.found.list)
 	step.Questions = []Question{{Server: step.Server, Query: "GET " + step.Query, Answer: step.Answer, Duration: step.Duration}}
 	if step.Err != nil {
 		step.Questions[0].Detail = reason.Line(step.Err.Error(), maxDetail)
 	}
-	l.steps, l.expires = []Step{step}, l.asked.Add(keep)
-	return l
+	into.steps, into.expires = []Step{step}, into.asked.Add(keep)
 }
 
 func (r *Resolver) fetcher() Fetcher {
@@ -126,13 +125,13 @@ func (r *Resolver) fetcher() Fetcher {
 
 // addDocument reads a document of one certificate: DER, or a form of it that web
 // servers are known to have instead.
-func (h *haul) addDocument(body []byte) error {
-	certs, err := documentOf(body)
+func (f *certificates) addDocument(body []byte) error {
+	cert, err := documentOf(body)
 	if err != nil {
-		h.bad++
+		f.bad++
 		return err
 	}
-	h.certs = append(h.certs, certs)
+	f.list = append(f.list, cert)
 	return nil
 }
 
@@ -177,12 +176,3 @@ func fetchAnswer(ctx context.Context, err error) Answer {
 	}
 	return AnswerBroken
 }
-
-// What a shelf has.
-const (
-	ofDirectories = "ldap"
-	ofDocument    = "url"
-)
-
-// shelfKey joins the parts of a key. None but the last may have a NUL.
-func shelfKey(parts ...string) string { return strings.Join(parts, "\x00") }

@@ -3,11 +3,9 @@ package discovery
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 )
@@ -28,7 +26,7 @@ const (
 	cacheTime    = 30 * time.Second // for reading or writing it
 	maxDocument  = 16 << 20
 	maxDirectory = maxDocument / 4 // of it for what directories and URLs gave
-	maxShelfKey  = 4 << 10
+	maxKeptText  = 4 << 10         // of each part of a result's key, and of what was asked
 )
 
 // documentVersion is that of the form in which document is written.
@@ -40,42 +38,47 @@ const documentVersion = 1
 type document struct {
 	Version int
 	DNS     []kept       // the last used first
-	Shelf   []keptLearnt // the last used first
+	Results []keptResult // the last used first
 }
 
-// A keptLearnt is what directories or a URL gave.
-type keptLearnt struct {
-	Key            string
-	Query, Server  string // of the step that found it
-	Certificates   [][]byte
-	Unreadable     int `json:",omitempty"`
-	Asked, Expires time.Time
-}
-
-// A keeper knows what the cache has. The zero keeper is ready.
+// A keeper knows what the Cache has.
 type keeper struct {
+	load   sync.Once
+	ctx    context.Context // of loading; stop ends it
+	stop   context.CancelFunc
+	loaded chan struct{} // closed when that has ended
+
 	mu    sync.Mutex
-	begun bool
+	begun bool              // what the Cache had is taken up, or of no use
 	saved [sha256.Size]byte // digest of its content
 }
 
-// load takes up what the cache has. Without it everything is asked for anew.
+func (k *keeper) make() {
+	k.ctx, k.stop = context.WithCancel(context.Background())
+	k.loaded = make(chan struct{})
+}
+
+// load takes up what the Cache has. Until then, and without it, everything is
+// asked for anew.
 func (r *Resolver) load() {
-	r.keep.mu.Lock()
-	defer r.keep.mu.Unlock()
-	r.keep.begun = true
+	defer close(r.keep.loaded)
 	if r.Cache == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), cacheTime)
+	ctx, cancel := context.WithTimeout(r.keep.ctx, cacheTime)
 	defer cancel()
 	text, err := r.Cache.Load(ctx)
+	if r.keep.ctx.Err() != nil {
+		return // Close writes nothing over what was not read
+	}
+	r.keep.mu.Lock()
+	defer r.keep.mu.Unlock()
+	r.keep.begun = true
 	if err == nil && len(text) > 0 {
 		var d document
 		d, err = readDocument(text)
 		if err == nil {
-			r.restore(d)
-			_, r.keep.saved, err = writeDocument(r.DNS.snapshot(), r.shelf.snapshot())
+			r.keep.saved, err = r.restore(d)
 		}
 	}
 	if err != nil {
@@ -100,9 +103,11 @@ func readDocument(text []byte) (document, error) {
 	return d, nil
 }
 
-func (r *Resolver) restore(d document) {
-	r.DNS.restore(d.DNS)
-	r.shelf.restore(d.Shelf)
+// restore takes up a document, and returns the digest of what it has that is good.
+func (r *Resolver) restore(d document) ([sha256.Size]byte, error) {
+	answers, results := r.DNS.restore(d.DNS), restoreResults(r.results, d.Results)
+	_, digest, err := writeDocument(keptAnswers(answers), keptResults(results))
+	return digest, err
 }
 
 // Run saves what was found every few minutes, if there is anything new, until
@@ -126,7 +131,10 @@ func (r *Resolver) Run(ctx context.Context) {
 // may use: close that after it.
 func (r *Resolver) Close() {
 	r.make()
-	r.shelf.close()
+	r.keep.stop()
+	r.keep.load.Do(func() { close(r.keep.loaded) }) // it shall not begin any more
+	<-r.keep.loaded
+	r.results.close()
 	r.save()
 }
 
@@ -138,7 +146,7 @@ func (r *Resolver) save() {
 	if r.Cache == nil || !r.keep.begun {
 		return
 	}
-	text, digest, err := writeDocument(r.DNS.snapshot(), r.shelf.snapshot())
+	text, digest, err := writeDocument(r.DNS.snapshot(), snapshotResults(r.results))
 	if err == nil && digest != r.keep.saved {
 		ctx, cancel := context.WithTimeout(context.Background(), cacheTime)
 		defer cancel()
@@ -154,10 +162,10 @@ func (r *Resolver) save() {
 
 // writeDocument returns as much as there is room for, and a digest that does not
 // depend on the order, which changes with every use.
-func writeDocument(answers []kept, found []keptLearnt) ([]byte, [sha256.Size]byte, error) {
+func writeDocument(answers []kept, results []keptResult) ([]byte, [sha256.Size]byte, error) {
 	var d struct {
-		Version    int
-		DNS, Shelf []json.RawMessage
+		Version      int
+		DNS, Results []json.RawMessage
 	}
 	var digest [sha256.Size]byte
 	d.Version = documentVersion
@@ -173,13 +181,13 @@ func writeDocument(answers []kept, found []keptLearnt) ([]byte, [sha256.Size]byt
 		}
 		return text, true, nil
 	}
-	for _, k := range found {
+	for _, k := range results {
 		text, ok, err := fits(k)
 		if err != nil {
 			return nil, digest, fmt.Errorf("writing what directories said: %w", err)
 		}
 		if ok {
-			d.Shelf = append(d.Shelf, text)
+			d.Results = append(d.Results, text)
 		}
 	}
 	room += maxDocument - maxDirectory - 1024 // for what is around them
@@ -194,70 +202,4 @@ func writeDocument(answers []kept, found []keptLearnt) ([]byte, [sha256.Size]byt
 	}
 	text, err := json.Marshal(d)
 	return text, digest, err
-}
-
-// snapshot returns what was found and has time left, the last used first.
-func (s *shelf) snapshot() []keptLearnt {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	var all []keptLearnt
-	for e := s.used.Front(); e != nil; e = e.Next() {
-		at := e.Value.(*shelved)
-		if len(at.haul.certs) == 0 || !now.Before(at.expires) {
-			continue
-		}
-		step := at.steps[len(at.steps)-1]
-		k := keptLearnt{Key: at.key, Query: step.Query, Server: step.Server, Unreadable: at.haul.bad,
-			Asked: at.asked.Round(0), Expires: at.expires.Round(0)}
-		for _, c := range at.haul.certs {
-			k.Certificates = append(k.Certificates, c.Raw)
-		}
-		all = append(all, k)
-	}
-	return all
-}
-
-// restore takes back what snapshot returned: what is damaged, too old or from
-// the future is left out.
-func (s *shelf) restore(all []keptLearnt) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	for i := range min(len(all), shelfEntries) {
-		k := all[min(len(all), shelfEntries)-1-i]
-		l, ok := k.learnt()
-		if ok && !now.Before(l.asked) {
-			s.put(k.Key, l)
-		}
-	}
-}
-
-// learnt reads what was kept; the bounds on its time hold as when it was found.
-func (k *keptLearnt) learnt() (learnt, bool) {
-	l := learnt{asked: k.Asked.Round(0)}
-	if !isShelfKey(k.Key) || len(k.Certificates) == 0 || len(k.Certificates) > MaxCertificates ||
-		len(k.Query) > maxShelfKey || len(k.Server) > maxShelfKey || k.Unreadable < 0 || k.Unreadable > MaxCertificates {
-		return l, false
-	}
-	for _, der := range k.Certificates {
-		if len(der) > MaxCertificate {
-			return l, false
-		}
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return l, false
-		}
-		l.haul.certs = append(l.haul.certs, cert)
-	}
-	l.haul.bad = k.Unreadable
-	l.steps = []Step{{Query: k.Query, Server: k.Server, Answer: AnswerFound, Outcome: l.haul.String(), Certificates: len(l.haul.certs)}}
-	l.expires = l.asked.Add(min(k.Expires.Sub(k.Asked), keepFound, l.haul.inDate(l.asked)))
-	return l, true
-}
-
-// isShelfKey reports a key as shelfKey makes it.
-func isShelfKey(key string) bool {
-	parts := strings.Split(key, "\x00")
-	return len(key) <= maxShelfKey && len(parts) == 3 && (parts[0] == ofDirectories || parts[0] == ofDocument)
 }

@@ -166,9 +166,9 @@ func TestRunSavesWhatIsNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := new(memory)
 		document := func(name string) []byte {
-			k := map[string]any{"Key": "ldap\x00b.example\x00" + name, "Certificates": [][]byte{cert.Raw},
+			k := map[string]any{"Kind": "ldap", "Name": "b.example", "For": name, "Certificates": [][]byte{cert.Raw},
 				"Asked": time.Now(), "Expires": time.Now().Add(time.Hour)}
-			text, err := json.Marshal(map[string]any{"Version": 1, "Shelf": []any{k}})
+			text, err := json.Marshal(map[string]any{"Version": 1, "Results": []any{k}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -200,4 +200,64 @@ func TestRunSavesWhatIsNew(t *testing.T) {
 			t.Errorf("saved %d times in the end", got)
 		}
 	})
+}
+
+// A slow is a Cache that takes its time to be read, until it is told to be done.
+type slow struct {
+	memory
+	reading chan struct{}
+	done    chan struct{}
+}
+
+func (s *slow) Load(ctx context.Context) ([]byte, error) {
+	close(s.reading)
+	select {
+	case <-s.done:
+		return s.memory.Load(ctx)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Nobody waits for the Cache to be read, and what is found meanwhile counts more
+// than what it has.
+func TestNobodyWaitsForTheCache(t *testing.T) {
+	ca := newAuthority(t)
+	w, good := newWorld(t), new(memory)
+	w.cert(t, "alice.b.example", discovery.CertPKIX, ca.leaf("old").Raw)
+	w.cert(t, "bob.b.example", discovery.CertPKIX, ca.leaf("bob").Raw)
+	first := w.resolver(t, kept(good))
+	ask(t, first, alice)
+	ask(t, first, "bob@b.example")
+	first.Close()
+	w.drop("alice.b.example. CERT")
+	w.cert(t, "alice.b.example", discovery.CertPKIX, ca.leaf("new").Raw)
+	w.pass(time.Second)
+	start := func() (*slow, *discovery.Resolver) {
+		s := &slow{memory: memory{document: good.document}, reading: make(chan struct{}), done: make(chan struct{})}
+		r := w.resolver(t, func(r *discovery.Resolver) { r.Cache = s })
+		check(t, r.Find(t.Context(), discovery.Request{Address: address(t, alice)}), reason.OK, place{"new", discovery.DNSAddress})
+		<-s.reading
+		return s, r
+	}
+
+	s, r := start()
+	close(s.done)
+	discovery.Load(r)
+	check(t, ask(t, r, alice), reason.OK, place{"new", discovery.DNSAddress})
+	before := w.count("")
+	check(t, ask(t, r, "bob@b.example"), reason.OK, place{"bob", discovery.DNSAddress})
+	if w.count("") != before {
+		t.Error("what the cache has is not used")
+	}
+	r.Close()
+	if s.saved() != 1 {
+		t.Errorf("saved %d times", s.saved())
+	}
+
+	s, r = start()
+	r.Close()
+	if s.saved() != 0 {
+		t.Error("what was not read was written over")
+	}
 }

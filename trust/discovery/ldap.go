@@ -36,7 +36,7 @@ type directory struct {
 	raw   net.Conn
 	bases []string
 
-	found   haul
+	found   certificates
 	entries int
 	trail   trail        // of requests
 	notes   []string     // what is worth telling of its ways
@@ -285,7 +285,7 @@ func certificateFilter(mail string) string {
 
 // collect reads userCertificate, with or without ;binary (CD-29), and returns the
 // number of entries.
-func collect(h *haul, result *ldap.SearchResult) int {
+func collect(found *certificates, result *ldap.SearchResult) int {
 	if result == nil {
 		return 0
 	}
@@ -296,7 +296,7 @@ func collect(h *haul, result *ldap.SearchResult) int {
 				continue
 			}
 			for _, der := range a.ByteValues {
-				h.add(der)
+				found.add(der)
 			}
 		}
 	}

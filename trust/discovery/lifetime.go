@@ -14,6 +14,16 @@ const (
 	failureLife  = 30 * time.Second // RFC 2308 §7.1: at most five minutes
 )
 
+// A lifetime says when something was asked for, and until when it may be used
+// without asking again; zero is not at all.
+type lifetime struct{ asked, expires time.Time }
+
+func (l lifetime) span() lifetime { return l }
+
+// goodAt reports whether it may be used. What is said to have been asked for in
+// the future may not: the clock was set back, and nobody knows how old it is.
+func (l lifetime) goodAt(now time.Time) bool { return !l.asked.After(now) && now.Before(l.expires) }
+
 // ttlOf returns the time to live of a record. One with the top bit set is none
 // (RFC 2181 §8).
 func ttlOf(rr dns.RR) time.Duration {
@@ -50,7 +60,7 @@ func negativeTTL(authority []dns.RR, name string) (time.Duration, string) {
 // by then its successor should be there.
 func lifeOf(f *finding, now time.Time) time.Duration {
 	life := f.life
-	for _, c := range haulOf(certRecords(answer{records: f.records})).certs {
+	for _, c := range certificatesIn(certRecords(answer{records: f.records})).list {
 		if c.NotAfter.After(now) {
 			life = min(life, c.NotAfter.Sub(now))
 		}

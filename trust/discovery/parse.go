@@ -13,60 +13,60 @@ const (
 	MaxCertificate  = 64 << 10 // octets of one certificate
 )
 
-// A haul is what one step brought in.
-type haul struct {
-	certs []*x509.Certificate
-	bad   int // were meant to be certificates and could not be read
-	over  int // came after the first MaxCertificates
+// certificates are those that one step found.
+type certificates struct {
+	list []*x509.Certificate
+	bad  int // were meant to be certificates and could not be read
+	over int // came after the first MaxCertificates
 }
 
 // add reads one certificate, alone, so that garbage does not spoil those beside
 // it (CD-5). The same certificate counts once.
-func (h *haul) add(der []byte) {
-	if len(h.certs)+h.bad >= MaxCertificates {
-		h.over++
+func (f *certificates) add(der []byte) {
+	if len(f.list)+f.bad >= MaxCertificates {
+		f.over++
 		return
 	}
 	if len(der) > MaxCertificate {
-		h.bad++
+		f.bad++
 		return
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		h.bad++
+		f.bad++
 		return
 	}
-	for _, c := range h.certs {
+	for _, c := range f.list {
 		if c.Equal(cert) {
 			return
 		}
 	}
-	h.certs = append(h.certs, cert)
+	f.list = append(f.list, cert)
 }
 
 // any reports whether there was anything that was meant to be a certificate.
-func (h *haul) any() bool { return len(h.certs)+h.bad > 0 }
+func (f *certificates) any() bool { return len(f.list)+f.bad > 0 }
 
 // String says what there was.
-func (h *haul) String() string {
-	if !h.any() {
+func (f *certificates) String() string {
+	if !f.any() {
 		return "no certificate"
 	}
-	s := fmt.Sprintf("certificates: %d", len(h.certs))
-	if h.bad > 0 {
-		s += fmt.Sprintf(", unreadable: %d", h.bad)
+	s := fmt.Sprintf("certificates: %d", len(f.list))
+	if f.bad > 0 {
+		s += fmt.Sprintf(", unreadable: %d", f.bad)
 	}
-	if h.over > 0 {
-		s += fmt.Sprintf(", not looked at: %d", h.over)
+	if f.over > 0 {
+		s += fmt.Sprintf(", not looked at: %d", f.over)
 	}
 	return s
 }
 
 // inDate returns how long it is until the first of the certificates that are in
 // date ends (CD-12): what comes after it should be found in time.
-func (h *haul) inDate(now time.Time) time.Duration {
+func (f *certificates) inDate(now time.Time) time.Duration {
 	least := time.Duration(math.MaxInt64)
-	for _, c := range h.certs {
+	for _, c := range f.list {
 		if left := c.NotAfter.Sub(now); left > 0 && !now.Before(c.NotBefore) {
 			least = min(least, left)
 		}
@@ -74,14 +74,15 @@ func (h *haul) inDate(now time.Time) time.Duration {
 	return least
 }
 
-// haulOf reads the X.509 certificates that CERT records hold. Records of other
-// types are not for us and are no error (CD-4); for those with URLs see urlsOf.
-func haulOf(records []CERT) *haul {
-	h := new(haul)
+// certificatesIn reads the X.509 certificates that CERT records hold. Records of
+// other types are not for us and are no error (CD-4); for those with URLs see
+// urlsOf.
+func certificatesIn(records []CERT) *certificates {
+	f := new(certificates)
 	for _, r := range records {
 		if r.Type == CertPKIX {
-			h.add(r.Data)
+			f.add(r.Data)
 		}
 	}
-	return h
+	return f
 }

@@ -42,11 +42,11 @@ func FuzzCERT(f *testing.F) {
 		if hops > maxCNAMEs+1 {
 			t.Fatalf("%d aliases", hops)
 		}
-		h := haulOf(certRecords(answer{records: recordsAt(m.Answer, end, dns.TypeCERT)}))
-		if len(h.certs) > MaxCertificates {
-			t.Fatalf("%d certificates", len(h.certs))
+		h := certificatesIn(certRecords(answer{records: recordsAt(m.Answer, end, dns.TypeCERT)}))
+		if len(h.list) > MaxCertificates {
+			t.Fatalf("%d certificates", len(h.list))
 		}
-		for _, c := range h.certs {
+		for _, c := range h.list {
 			if c == nil || len(c.Raw) > MaxCertificate {
 				t.Fatalf("certificate %v", c)
 			}
@@ -55,7 +55,7 @@ func FuzzCERT(f *testing.F) {
 }
 
 func TestHaulBoundsEachCertificate(t *testing.T) {
-	var h haul
+	var h certificates
 	h.add(make([]byte, MaxCertificate+1))
 	h.add([]byte("garbage"))
 	if h.bad != 2 || !h.any() {

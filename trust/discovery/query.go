@@ -27,68 +27,43 @@ type answer struct {
 	authoritative bool
 }
 
+// inquiryTimeout bounds a look-up, however long its callers would wait.
+const inquiryTimeout = 10 * time.Second
+
 // query returns the records of one type at an absolute name: those that are
 // kept, unless they shall be fresh, or those that the servers have. Its errors
 // are *DNSError.
 func (d *DNS) query(ctx context.Context, name string, qtype uint16, fresh bool) (answer, error) {
-	at := dns.Fqdn(name)
-	key := inquiryKey{cacheKey{wireName(at), qtype}, fresh}
-	if key.name == "" {
+	l := &lookup{dns: d, key: dnsKey{wireName(name), qtype}, name: dns.Fqdn(name)}
+	if l.key.name == "" {
 		return nothing(answer{kind: AnswerNotAsked}, name, qtype, errNotAName)
 	}
-	kept, f, err := d.find(ctx, at, key)
-	if err != nil {
-		return nothing(answer{kind: AnswerNotAsked}, name, qtype, err)
+	e, by, err := d.answers().get(ctx, l.key, fresh, inquiryTimeout, l)
+	switch {
+	case err == nil:
+		return e.answer(name, d.now(), by)
+	case by == nil:
+		return nothing(answer{kind: AnswerNotAsked}, name, qtype, fmt.Errorf("%w: %w", ErrServer, err))
 	}
-	if kept != nil {
-		return kept.answer(name, d.now(), nil)
-	}
-	select {
-	case <-f.done:
-		return f.entry.answer(name, d.now(), f)
-	case <-ctx.Done():
-		d.leave(f)
-		a := answer{kind: AnswerTimeout, server: f.trail.server(), trail: f.trail.all()}
-		return nothing(a, name, qtype, fmt.Errorf("%w: %w", ErrServer, ctx.Err()))
-	}
+	a := answer{kind: AnswerTimeout, server: by.trail.server(), trail: by.trail.all()}
+	return nothing(a, name, qtype, fmt.Errorf("%w: %w", ErrServer, err))
 }
 
 // knows reports whether the answer to a question is kept.
 func (d *DNS) knows(name string, qtype uint16) bool {
-	key := cacheKey{wireName(name), qtype}
-	now := d.now()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.cache.get(key, now) != nil
+	_, ok := d.answers().peek(dnsKey{wireName(name), qtype})
+	return ok
 }
 
-// find returns what is kept, or else the inquiry to wait for.
-func (d *DNS) find(ctx context.Context, name string, key inquiryKey) (*entry, *inquiry, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !key.fresh {
-		kept := d.cache.get(key.cacheKey, d.now())
-		if kept != nil {
-			d.counts.hits.Add(1)
-			return kept, nil, nil
-		}
-	}
-	if ctx.Err() != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrServer, ctx.Err())
-	}
-	f, err := d.join(name, key)
-	return nil, f, err
-}
-
-// answer is the entry as an answer to a question for name: of inquiry f that has
-// just ended, or kept if f is nil.
-func (e *entry) answer(name string, now time.Time, f *inquiry) (answer, error) {
+// answer is the entry as an answer to a question for name: of a look-up that has
+// just ended, or kept if that is nil.
+func (e *entry) answer(name string, now time.Time, by *lookup) (answer, error) {
 	a := answer{records: e.records, kind: e.kind, server: e.server, authoritative: e.authoritative}
 	a.left = max(e.expires.Sub(now), 0)
-	if f == nil {
+	if by == nil {
 		a.cached, a.age = true, now.Sub(e.asked)
 	} else {
-		a.trail = f.trail.all()
+		a.trail = by.trail.all()
 	}
 	if e.err != nil {
 		return nothing(a, name, e.qtype, e.err)

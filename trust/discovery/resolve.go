@@ -20,11 +20,9 @@ const (
 )
 
 var (
-	errTooMany   = fmt.Errorf("%d questions have led to no answer", maxQuestions)
-	errNoEnd     = errors.New("the chain of aliases does not end")
-	errNotAName  = fmt.Errorf("%w: it cannot be a DNS name", ErrNoName)
-	errLibrary   = errors.New("the answer could not be read")
-	errClientEnd = errors.New("the DNS client is closed")
+	errTooMany  = fmt.Errorf("%d questions have led to no answer", maxQuestions)
+	errNoEnd    = errors.New("the chain of aliases does not end")
+	errNotAName = fmt.Errorf("%w: it cannot be a DNS name", ErrNoName)
 )
 
 // A finding is what the servers said to a question, all aliases followed.
@@ -57,6 +55,8 @@ type asker func(ctx context.Context, name string, qtype uint16) (reply, *failure
 // on.
 type lookup struct {
 	dns   *DNS
+	key   dnsKey
+	name  string // of key, in text
 	trail trail
 	// allFailed says that every resolver has been asked, and none has answered.
 	allFailed bool
@@ -64,14 +64,35 @@ type lookup struct {
 
 func (l *lookup) spent() bool { return l.trail.len() >= maxQuestions }
 
-// run finds the records of one type at an absolute name (CD-7). For a CERT the
-// domain's own servers may be asked; for all else, the resolvers alone.
-func (l *lookup) run(ctx context.Context, name string, qtype uint16) finding {
-	if qtype == dns.TypeCERT {
-		return l.follow(ctx, name, qtype, l.askAnyone)
+// run finds the records of one type at an absolute name (CD-7). What strangers
+// send is read here: the last net under the libraries is that a panic is a failure
+// of this one question.
+func (l *lookup) run(ctx context.Context) (e *entry) {
+	asked := l.dns.now()
+	defer func() {
+		if r := recover(); r != nil {
+			e = newEntry(l.key, finding{kind: AnswerBroken, server: l.trail.server(), life: failureLife,
+				err: fmt.Errorf("%w: %v", errUnreadable, r)}, asked)
+		}
+		if !e.final() && !errors.Is(ctx.Err(), context.Canceled) {
+			l.dns.counts.failures.Add(1)
+		}
+		if e.authoritative {
+			l.dns.counts.authoritative.Add(1)
+		}
+	}()
+	// For a CERT the domain's own servers may be asked; for all else, the resolvers
+	// alone.
+	ask := l.askResolvers
+	if l.key.qtype == dns.TypeCERT {
+		ask = l.askAnyone
 	}
-	return l.follow(ctx, name, qtype, l.askResolvers)
+	return newEntry(l.key, l.follow(ctx, l.name, l.key.qtype, ask), asked)
 }
+
+// conclusive reports whether e says something of the servers: a failure because
+// nobody waited does not, unless all of them had their turn.
+func (l *lookup) conclusive(e *entry) bool { return e.final() || l.allFailed }
 
 func (l *lookup) askResolvers(ctx context.Context, name string, qtype uint16) (reply, *failure) {
 	m, server, failed := l.ask(ctx, name, qtype, l.dns.tries())

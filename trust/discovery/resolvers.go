@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	quietLasts = time.Minute
-	maxQuiet   = 1000 // servers that are remembered
+	unresponsiveFor = time.Minute
+	maxUnresponsive = 1000 // servers that are remembered
 )
 
 var errReferral = errors.New("it does no recursion, and refers us elsewhere")
@@ -58,9 +58,9 @@ func (l *lookup) listen(ctx context.Context, to target, name string, qtype uint1
 	l.dns.mu.Lock()
 	defer l.dns.mu.Unlock()
 	if err != nil && kindOf(err) == AnswerTimeout {
-		l.dns.quietOf(to.own).add(to.addr, now)
+		l.dns.unresponsiveOf(to.own).add(to.addr, now)
 	} else {
-		l.dns.quietOf(to.own).remove(to.addr)
+		l.dns.unresponsiveOf(to.own).remove(to.addr)
 	}
 	return m, err
 }
@@ -72,49 +72,49 @@ func (d *DNS) order() []netip.AddrPort {
 		return nil
 	}
 	start := rand.IntN(len(d.servers))
-	return d.quietLast(slices.Concat(d.servers[start:], d.servers[:start]), false)
+	return d.unresponsiveLast(slices.Concat(d.servers[start:], d.servers[:start]), false)
 }
 
-func (d *DNS) quietLast(servers []netip.AddrPort, own bool) []netip.AddrPort {
+func (d *DNS) unresponsiveLast(servers []netip.AddrPort, own bool) []netip.AddrPort {
 	now := d.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	q := d.quietOf(own)
+	q := d.unresponsiveOf(own)
 	slices.SortStableFunc(servers, func(a, b netip.AddrPort) int { return q.rank(a, now) - q.rank(b, now) })
 	return servers
 }
 
-// quietOf keeps the domains' own servers apart: strangers name those, and shall
+// unresponsiveOf keeps the domains' own servers apart: strangers name those, and shall
 // not make us forget, or believe, anything about ours.
-func (d *DNS) quietOf(own bool) *quiet {
+func (d *DNS) unresponsiveOf(own bool) *unresponsive {
 	if own {
-		return &d.quietOwn
+		return &d.unresponsiveOwn
 	}
-	return &d.quiet
+	return &d.unresponsive
 }
 
-// A quiet remembers when servers let a question go unanswered.
-type quiet struct {
+// An unresponsive remembers when servers let a question go unanswered.
+type unresponsive struct {
 	since map[netip.AddrPort]time.Time
 }
 
-func (q *quiet) add(server netip.AddrPort, now time.Time) {
+func (q *unresponsive) add(server netip.AddrPort, now time.Time) {
 	if q.since == nil {
 		q.since = make(map[netip.AddrPort]time.Time)
 	}
-	if len(q.since) >= maxQuiet {
+	if len(q.since) >= maxUnresponsive {
 		clear(q.since) // it only saves time, and a minute later all would be old
 	}
 	q.since[server] = now
 }
 
-func (q *quiet) remove(server netip.AddrPort) { delete(q.since, server) }
+func (q *unresponsive) remove(server netip.AddrPort) { delete(q.since, server) }
 
-// rank is 1 for a server that was silent within quietLasts, otherwise 0.
-func (q *quiet) rank(server netip.AddrPort, now time.Time) int {
+// rank is 1 for a server that was silent within unresponsiveFor, otherwise 0.
+func (q *unresponsive) rank(server netip.AddrPort, now time.Time) int {
 	since, ok := q.since[server]
 	age := now.Sub(since)
-	if ok && 0 <= age && age < quietLasts {
+	if ok && 0 <= age && age < unresponsiveFor {
 		return 1
 	}
 	return 0

@@ -23,8 +23,8 @@ func TestCD9_SilentResolversAreAskedLast(t *testing.T) {
 		n++
 		return len(kindOfQuery(t, d, fmt.Sprintf("%d.b.example", n), dns.TypeMX).trail)
 	}
-	learnt := func() bool { return dead.count("") == 1 && gone.count("") == 1 }
-	for !learnt() { // the order is drawn
+	told := func() bool { return dead.count("") == 1 && gone.count("") == 1 }
+	for !told() { // the order is drawn
 		ask()
 	}
 	for range 20 {
@@ -33,7 +33,7 @@ func TestCD9_SilentResolversAreAskedLast(t *testing.T) {
 		}
 	}
 	// They get another chance, and one that speaks is one of all again.
-	clock.move(quietLasts)
+	clock.move(unresponsiveFor)
 	dead.on("", says(dns.RcodeNameError))
 	for range 100 {
 		ask()
@@ -72,11 +72,11 @@ func TestCD9_TheMostTellingFailureIsTold(t *testing.T) {
 }
 
 func TestTooManyAreNotRememberedForSilence(t *testing.T) {
-	var q quiet
-	for i := range 3 * maxQuiet {
+	var q unresponsive
+	for i := range 3 * maxUnresponsive {
 		q.add(netip.AddrPortFrom(netip.IPv6Loopback(), uint16(i)), testStart)
 	}
-	if len(q.since) > maxQuiet {
+	if len(q.since) > maxUnresponsive {
 		t.Errorf("%d are remembered", len(q.since))
 	}
 }

@@ -1,11 +1,14 @@
 package discovery
 
 import (
+	"bytes"
 	"context"
 	"crypto/elliptic"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -53,14 +56,15 @@ func FuzzRestore(f *testing.F) {
 	}
 	good := document{Version: documentVersion,
 		DNS: []kept{{Name: "b.example.", Type: dns.TypeCERT, Records: [][]byte{wire[:n]}, Asked: moment, Expires: moment.Add(time.Hour)}},
-		Shelf: []keptLearnt{{Key: shelfKey(ofDirectories, "b.example", "alice@b.example"), Query: "(mail=alice@b.example)",
+		Results: []keptResult{{resultKey: resultKey{ofDirectories, "b.example", "alice@b.example"}, Query: "(mail=alice@b.example)",
 			Certificates: [][]byte{cert.Raw}, Asked: moment.Add(-time.Minute), Expires: moment.Add(time.Hour)}}}
 	future, endless, garbage := good, good, good
-	future.Shelf = slices.Clone(good.Shelf)
-	future.Shelf[0].Asked = moment.Add(time.Hour)
-	endless.Shelf = slices.Clone(good.Shelf)
-	endless.Shelf[0].Expires = moment.AddDate(200, 0, 0)
-	garbage.Shelf = []keptLearnt{{Key: "x"}, {Key: "url\x00x\x00http://x/", Certificates: [][]byte{nil}}, {Key: "url\x00\x00", Unreadable: -1}}
+	future.Results = slices.Clone(good.Results)
+	future.Results[0].Asked = moment.Add(time.Hour)
+	endless.Results = slices.Clone(good.Results)
+	endless.Results[0].Expires = moment.AddDate(200, 0, 0)
+	garbage.Results = []keptResult{{resultKey: resultKey{Kind: "x"}}, {resultKey: resultKey{ofDocument, "x", "http://x/"}, Certificates: [][]byte{nil}},
+		{resultKey: resultKey{Kind: ofDocument}, Unreadable: -1}}
 	for _, d := range []document{good, future, endless, garbage, {}} {
 		text, err := json.Marshal(d)
 		if err != nil {
@@ -68,24 +72,27 @@ func FuzzRestore(f *testing.F) {
 		}
 		f.Add(text)
 	}
-	f.Add([]byte(`{"Version":1,"DNS":[{}],"Shelf":null}`))
+	f.Add([]byte(`{"Version":1,"DNS":[{}],"Results":null}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d, err := readDocument(text)
 		if err != nil {
 			return
 		}
 		r := keeping(t)
-		r.restore(d)
-		for _, e := range r.shelf.known {
-			l := e.Value.(*shelved).learnt
-			if l.asked.After(moment) || l.expires.Sub(moment) > keepFound || len(l.haul.certs) == 0 || len(l.haul.certs) > MaxCertificates || l.failed() {
+		_, err = r.restore(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range r.results.all() {
+			if l.asked.After(moment) || l.expires.Sub(moment) > keepFound || len(l.found.list) == 0 || len(l.found.list) > MaxCertificates || l.failed() {
 				t.Fatalf("restored %+v", l)
 			}
 		}
-		if r.shelf.octets > shelfOctets || r.shelf.used.Len() > shelfEntries || r.shelf.used.Len() != len(r.shelf.known) {
-			t.Fatalf("%d octets, %d entries", r.shelf.octets, r.shelf.used.Len())
+		kept := &r.results.kept
+		if kept.octets > maxResultOctets || kept.used.Len() > maxResults || kept.used.Len() != len(kept.entries) {
+			t.Fatalf("%d octets, %d entries", kept.octets, kept.used.Len())
 		}
-		answers, found := r.DNS.snapshot(), r.shelf.snapshot()
+		answers, found := r.DNS.snapshot(), snapshotResults(r.results)
 		again, digest, err := writeDocument(answers, found)
 		if err != nil || len(again) > maxDocument {
 			t.Fatalf("%d octets: %v", len(again), err)
@@ -95,11 +102,14 @@ func FuzzRestore(f *testing.F) {
 			t.Fatal(err)
 		}
 		second := keeping(t)
-		second.restore(d)
-		if diff := cmp.Diff(found, second.shelf.snapshot()); diff != "" {
+		_, err = second.restore(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(found, snapshotResults(second.results), cmp.AllowUnexported(keptResult{})); diff != "" {
 			t.Fatalf("(-saved +read):\n%s", diff)
 		}
-		_, same, err := writeDocument(second.DNS.snapshot(), second.shelf.snapshot())
+		_, same, err := writeDocument(second.DNS.snapshot(), snapshotResults(second.results))
 		if err != nil || same != digest {
 			t.Fatalf("the digest changed: %v", err)
 		}
@@ -108,10 +118,10 @@ func FuzzRestore(f *testing.F) {
 
 // What does not fit is left out, the longest unused first.
 func TestDocumentIsBounded(t *testing.T) {
-	k := keptLearnt{Query: strings.Repeat("x", 64<<10)}
-	var found []keptLearnt
+	k := keptResult{Query: strings.Repeat("x", 64<<10)}
+	var found []keptResult
 	for i := range 2 * maxDirectory >> 16 {
-		k.Key = fmt.Sprint(i)
+		k.Name = fmt.Sprint(i)
 		found = append(found, k)
 	}
 	var answers []kept
@@ -126,61 +136,75 @@ func TestDocumentIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%d octets: %v", len(text), err)
 	}
-	if len(d.Shelf) < 60 || len(d.DNS) < 180 || d.Shelf[0].Key != "0" || d.DNS[0].Name != "0" {
-		t.Errorf("%d of directories, %d of DNS", len(d.Shelf), len(d.DNS))
+	if len(d.Results) < 60 || len(d.DNS) < 180 || d.Results[0].Name != "0" || d.DNS[0].Name != "0" {
+		t.Errorf("%d of directories, %d of DNS", len(d.Results), len(d.DNS))
 	}
 }
 
-func TestShelfIsBounded(t *testing.T) {
+// result is one that directories gave for name.
+func result(name string, of lookupResult, certs ...*x509.Certificate) *lookupResult {
+	of.resultKey, of.found.list = resultKey{For: name}, certs
+	return &of
+}
+
+var anHour = lookupResult{lifetime: lifetime{moment, moment.Add(time.Hour)}}
+
+func TestResultsAreBounded(t *testing.T) {
 	cert := testnet.NewPKI(t, moment).Root("root").Cert
-	l := learnt{asked: moment, expires: moment.Add(time.Hour)}
-	s := newShelf(atMoment, nil)
-	for i := range shelfEntries + 10 {
-		s.put(fmt.Sprint(i), l)
+	c := newCache[resultKey, *lookupResult, *search](atMoment, maxResults, maxResultOctets)
+	for i := range maxResults + 10 {
+		c.put(result(fmt.Sprint(i), anHour))
 	}
-	if s.used.Len() != shelfEntries || len(s.known) != shelfEntries || s.known["9"] != nil || s.known["10"] == nil {
-		t.Errorf("%d entries", s.used.Len())
+	_, first := c.peek(resultKey{For: "9"})
+	_, last := c.peek(resultKey{For: "10"})
+	if c.kept.used.Len() != maxResults || len(c.kept.entries) != maxResults || first || !last {
+		t.Errorf("%d entries", c.kept.used.Len())
 	}
-	for range MaxCertificates {
-		l.haul.certs = append(l.haul.certs, cert)
-	}
-	for i := range shelfEntries {
-		s.put(fmt.Sprint(i), l)
+	for i := range maxResults {
+		c.put(result(fmt.Sprint(i), anHour, slices.Repeat([]*x509.Certificate{cert}, MaxCertificates)...))
 	}
 	sum := 0
-	for key, e := range s.known {
-		at := e.Value.(*shelved)
-		sum += len(key) + at.size()
+	for _, r := range c.all() {
+		sum += r.size()
 	}
-	if s.octets > shelfOctets || s.octets != sum {
-		t.Errorf("%d octets counted, %d there", s.octets, sum)
+	if c.kept.octets > maxResultOctets || c.kept.octets != sum {
+		t.Errorf("%d octets counted, %d there", c.kept.octets, sum)
 	}
 }
 
-// A failure does not take the place of a certificate that is still good.
-func TestShelfKeepsWhatIsGood(t *testing.T) {
-	s := newShelf(atMoment, nil)
-	good := learnt{asked: moment, expires: moment.Add(time.Hour)}
-	good.haul.certs = append(good.haul.certs, testnet.NewPKI(t, moment).Root("root").Cert)
-	s.put("x", good)
-	s.put("x", learnt{asked: moment, expires: moment.Add(time.Minute), temporary: errClosed})
-	if l, ok := s.look("x"); !ok || len(l.haul.certs) != 1 {
-		t.Error("it is gone")
+// A failure does not take the place of an answer that is still good, nor an older
+// answer that of a newer.
+func TestWhatIsGoodIsKept(t *testing.T) {
+	c := newCache[resultKey, *lookupResult, *search](atMoment, maxResults, maxResultOctets)
+	failure, older := anHour, anHour
+	failure.temporary, older.asked = errClosed, moment.Add(-time.Minute)
+	cert := testnet.NewPKI(t, moment).Root("root").Cert
+	for what, put := range map[string]*lookupResult{"a failure": result("x", failure), "an older answer": result("x", older)} {
+		c.put(result("x", anHour, cert))
+		c.put(put)
+		if r, ok := c.peek(resultKey{For: "x"}); !ok || len(r.found.list) != 1 {
+			t.Errorf("%s took its place", what)
+		}
 	}
-	s.put("x", learnt{asked: moment, expires: moment.Add(time.Minute)})
-	if l, ok := s.look("x"); !ok || len(l.haul.certs) != 0 {
+	c.put(result("x", anHour))
+	if r, ok := c.peek(resultKey{For: "x"}); !ok || len(r.found.list) != 0 {
 		t.Error("what a fresh answer says is not kept")
 	}
+	c.put(result("x", failure))
+	if r, ok := c.peek(resultKey{For: "x"}); !ok || r.temporary != nil {
+		t.Error("a failure took the place of an absence")
+	}
 }
 
-// A flight that panics is a failure of those who wait for it, and of nobody else.
-func TestCD31_PanicsEndWithTheFlight(t *testing.T) {
-	alarms := 0
-	s := newShelf(atMoment, func(string, ...any) { alarms++ })
-	defer s.close()
-	l, _, err := s.get(t.Context(), "x", false, time.Second, func(context.Context) learnt { panic("hostile") })
-	if err != nil || l.temporary == nil || alarms != 1 {
-		t.Errorf("%+v, %v, %d alarms", l, err, alarms)
+// A search that panics is a failure of those who wait for it, and of nobody else.
+func TestCD31_PanicsEndWithTheSearch(t *testing.T) {
+	r := keeping(t)
+	var log bytes.Buffer
+	r.Log = slog.New(slog.NewTextHandler(&log, nil))
+	s := &search{r, resultKey{For: "x"}, func(context.Context, *lookupResult) { panic("hostile") }}
+	l, by, err := r.results.get(t.Context(), s.resultKey, false, time.Second, s)
+	if err != nil || by != s || l.temporary == nil || !strings.Contains(log.String(), "hostile") {
+		t.Errorf("%+v, %v, log %q", l, err, log.String())
 	}
 }
 
@@ -218,9 +242,9 @@ func FuzzDocument(f *testing.F) {
 		if len(urls) == 0 || len(urls) > 2 {
 			t.Fatalf("URLs %q", urls)
 		}
-		var h haul
+		var h certificates
 		err := h.addDocument(body)
-		if !h.any() || (err == nil) != (len(h.certs) == 1) {
+		if !h.any() || (err == nil) != (len(h.list) == 1) {
 			t.Fatalf("%+v: %v", h, err)
 		}
 	})

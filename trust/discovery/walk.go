@@ -38,24 +38,23 @@ type walk struct {
 	fresh   bool
 	began   time.Time     // the look-up that this is for
 	left    time.Duration // of the SRV records
-	learnt  learnt
+	result  *lookupResult
 }
 
-// run returns what was learnt, and for how long to keep it.
-func (w *walk) run(ctx context.Context) learnt {
-	w.learnt.asked = w.now()
-	servers := w.Resolver.servers.last(w.domain, w.servers, w.learnt.asked)
+// run finds what the directories have, and for how long to keep it.
+func (w *walk) run(ctx context.Context, into *lookupResult) {
+	w.result = into
+	servers := w.Resolver.servers.last(w.domain, w.servers, w.result.asked)
 	for i, s := range servers {
 		if w.pass(ctx, s) {
 			continue
 		}
 		w.ask(ctx, s, len(servers)-i)
-		if w.learnt.haul.any() {
+		if w.result.found.any() {
 			break
 		}
 	}
-	w.learnt.expires = w.learnt.asked.Add(w.keep())
-	return w.learnt
+	w.result.expires = w.result.asked.Add(w.keep())
 }
 
 // pass records a server that is not asked, because it was dead not long ago or
@@ -77,9 +76,9 @@ func (w *walk) pass(ctx context.Context, s SRV) bool {
 	step.Left = notAskedFor - step.Age
 	step.Outcome = "not asked: it gave no answer " + seconds(step.Age) + " ago"
 	if earlier {
-		w.learnt.temporary = fmt.Errorf("the directory %s was not asked, since it gave no answer %s ago: %w", step.Server, seconds(step.Age), d.err)
+		w.result.temporary = fmt.Errorf("the directory %s was not asked, since it gave no answer %s ago: %w", step.Server, seconds(step.Age), d.err)
 	}
-	w.learnt.steps = append(w.learnt.steps, step)
+	w.result.steps = append(w.result.steps, step)
 	return true
 }
 
@@ -90,13 +89,13 @@ func (w *walk) step(s SRV) Step {
 // tooLate records a server that there is no time left for.
 func (w *walk) tooLate(step Step, err error) {
 	step.Answer, step.Outcome, step.Err = AnswerNotAsked, "not asked: the time for it was over", err
-	w.learnt.temporary = err
-	w.learnt.steps = append(w.learnt.steps, step)
+	w.result.temporary = err
+	w.result.steps = append(w.result.steps, step)
 }
 
 // ask asks one server, when its turn comes: what directories send takes memory,
-// so that few are asked at once. Those that are dead may take so much of the time that the
-// rest have a part each.
+// so that few are asked at once. Those that are dead may take so much of the time
+// that the rest have a part each.
 func (w *walk) ask(ctx context.Context, s SRV, rest int) {
 	leave, err := w.asking.enter(ctx, directoryBounds, w.domain, w.domains.known(w.domain, w.now()))
 	if err != nil {
@@ -113,7 +112,7 @@ func (w *walk) ask(ctx context.Context, s SRV, rest int) {
 	began := time.Now()
 	err = d.ask(own, w.mail)
 	step := Step{Query: mailFilter(w.mail), Server: d.name(), Duration: time.Since(began), Answer: AnswerNoEntry, Err: err,
-		Outcome: d.outcome(err), Certificates: len(d.found.certs), Then: nextServer, Questions: d.trail.all()}
+		Outcome: d.outcome(err), Certificates: len(d.found.list), Then: nextServer, Questions: d.trail.all()}
 	switch {
 	case d.found.any():
 		step.Answer, step.Err = AnswerFound, nil
@@ -123,27 +122,27 @@ func (w *walk) ask(ctx context.Context, s SRV, rest int) {
 	switch {
 	case err == nil || d.found.any():
 	case temporary(err): // DNS did not say where the server is
-		w.learnt.temporary = err
+		w.result.temporary = err
 	case ctx.Err() != nil: // cut short, which proves nothing
-		w.learnt.temporary = ctx.Err()
+		w.result.temporary = ctx.Err()
 	}
 	if ctx.Err() == nil && d.tells(err) {
 		w.Resolver.servers.tell(w.key(s), deadServer{w.now(), step.Answer, err}, d.reached)
 	}
-	w.learnt.haul = d.found
-	w.learnt.steps = append(w.learnt.steps, step)
+	w.result.found = d.found
+	w.result.steps = append(w.result.steps, step)
 }
 
-// keep returns for how long what was learnt may be used without asking: until a
+// keep returns for how long the result may be used without asking: until a
 // certificate that is in date ends (CD-12), so that the one after it is found.
 func (w *walk) keep() time.Duration {
-	l := &w.learnt
+	r := w.result
 	switch {
-	case len(l.haul.certs) > 0:
-		return min(w.left, keepFound, l.haul.inDate(l.asked))
-	case l.haul.any():
+	case len(r.found.list) > 0:
+		return min(w.left, keepFound, r.found.inDate(r.asked))
+	case r.found.any():
 		return min(w.left, keepNothing)
-	case l.failed():
+	case r.failed():
 		return keepFailure
 	}
 	return min(w.left, keepNothing)
@@ -165,7 +164,7 @@ type deadServers struct {
 }
 
 // A serverKey is a server of a domain. Strangers say which servers are theirs:
-// what was learnt for one domain says nothing about the server for another.
+// what was found for one domain says nothing about the server for another.
 type serverKey struct {
 	domain mime.Domain
 	target string // in lower case

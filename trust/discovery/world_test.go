@@ -79,6 +79,13 @@ func (w *world) put(t testing.TB, texts ...string) {
 	}
 }
 
+// drop takes away the records that answer a question, such as "b.example. CERT".
+func (w *world) drop(question string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.records, question)
+}
+
 // cert publishes one CERT record with an hour to live.
 func (w *world) cert(t testing.TB, name string, kind uint16, data []byte) {
 	t.Helper()
@@ -158,6 +165,7 @@ func (w *world) resolver(t testing.TB, options ...func(*discovery.Resolver)) *di
 // ask finds the certificates of an address.
 func ask(t testing.TB, r *discovery.Resolver, addr string) discovery.Result {
 	t.Helper()
+	discovery.Load(r)
 	return r.Find(t.Context(), discovery.Request{Address: address(t, addr)})
 }
 

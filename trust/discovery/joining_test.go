@@ -22,9 +22,10 @@ func until(t *testing.T, done func() bool) {
 }
 
 func underWay(d *DNS) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.inquiries)
+	c := d.answers()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.flights)
 }
 
 // held answers when the channel is closed.
@@ -129,7 +130,7 @@ func TestAQuestionEndsWithTheLastWhoWaits(t *testing.T) {
 	until(t, func() bool { return d.Stats().Joined == 1 && s.count("") == 1 })
 	cancel()
 	all.Wait()
-	d.ended.Wait() // it would take an hour
+	d.answers().ended.Wait() // it would take an hour
 	if underWay(d) != 0 {
 		t.Error("it goes on")
 	}
@@ -156,7 +157,7 @@ func TestSilenceOfAllServersIsRememberedThoughTheCallerLeft(t *testing.T) {
 	until(t, func() bool { return s.count("") >= 3 })
 	cancel()
 	all.Wait()
-	d.ended.Wait()
+	d.answers().ended.Wait()
 	if a := kindOfQuery(t, d, b, dns.TypeCERT); !a.cached || a.kind != AnswerTimeout {
 		t.Errorf("got %+v", a)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
+	"postern/internal/fetch"
 	"postern/internal/guard"
 )
 
@@ -105,9 +106,14 @@ func TestAnewKnowsNothing(t *testing.T) {
 	s := nameserverAt(t, "127.0.0.1:0")
 	d, _ := dnsClient(t, s)
 	s.on("b.example. CERT", gives(t, false, certRecord("b.example.", 60, []byte("one"))))
-	r := &Resolver{DNS: d}
+	s.on("b.example. A", gives(t, false, "b.example. 60 IN A 127.0.0.1"))
+	r := &Resolver{DNS: d, Fetcher: &fetch.Client{Lookup: d.LookupHost}}
 	for range 2 {
 		_, err := d.LookupCERT(t.Context(), "b.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = d.LookupHost(t.Context(), "b.example")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,6 +127,11 @@ func TestAnewKnowsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameAs(t, "asked anew", s.count("b.example. CERT"), 2)
+	_, err = again.Fetcher.(*fetch.Client).Lookup(context.Background(), "b.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameAs(t, "asked anew for the address of a web server", s.count("b.example. A"), 2)
 }
 
 func sameAs(t *testing.T, what string, got, want any) {

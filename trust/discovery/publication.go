@@ -8,20 +8,29 @@ import (
 
 	"github.com/miekg/dns"
 
+	"postern/internal/fetch"
 	"postern/mime"
 )
 
 // What a site needs to see its own publication as others do. Nothing here is a
 // part of finding a recipient's certificates.
 
-// Anew returns a Resolver that asks as r does and knows nothing yet. It is to be
-// ended with Close, and so is its DNS.
+// Anew returns a Resolver that asks as r does and knows nothing yet, nor does its
+// Fetcher, if that is a fetch.Client: another is the one of r. It is to be ended
+// with Close, and so is its DNS.
 func (r *Resolver) Anew() *Resolver {
 	d := &DNS{
 		TryTimeout: r.DNS.TryTimeout, Tries: r.DNS.Tries, Network: r.DNS.Network, Port: r.DNS.Port, Now: r.DNS.Now,
 		servers: r.DNS.servers,
 	}
-	return &Resolver{DNS: d, Network: r.Network, Fetcher: r.Fetcher, Budget: r.Budget, Now: r.Now, Log: r.Log}
+	fetcher := r.Fetcher
+	client, ok := fetcher.(*fetch.Client)
+	if ok {
+		own := *client
+		own.Lookup = d.LookupHost
+		fetcher = &own
+	}
+	return &Resolver{DNS: d, Network: r.Network, Fetcher: fetcher, Budget: r.Budget, Now: r.Now, Log: r.Log}
 }
 
 // FindInDirectories is Find without DNS, but for finding the directories: what
@@ -105,9 +114,9 @@ func Answered(err error) bool {
 	return errors.Is(err, ErrNoName) || errors.Is(err, ErrNoData)
 }
 
-// OwnName returns the name in DNS at which the owner of a certificate, an address
+// OwnerName returns the name in DNS at which the owner of a certificate, an address
 // or a whole domain, has it (CD-1, CD-2).
-func OwnName(address mime.Address, domain mime.Domain) (string, error) {
+func OwnerName(address mime.Address, domain mime.Domain) (string, error) {
 	if address.IsZero() {
 		return domain.String(), nil
 	}
