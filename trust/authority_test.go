@@ -111,7 +111,7 @@ func TestAS70_LoopsEnd(t *testing.T) {
 	p.Intermediates = web
 	began := time.Now()
 	wantCode(t, trust.Judge(p), reason.UntrustedAnchor)
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

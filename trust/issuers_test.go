@@ -105,7 +105,7 @@ func TestAS70_QuestionsAreBounded(t *testing.T) {
 		p.Anchors = anchorsOf(testnet.NewPKI(t, now).Root("other"))
 		began := time.Now()
 		wantCode(t, trust.Judge(p), reason.UntrustedAnchor)
-		if len(e.wanted) != want || time.Since(began) > 2*time.Second {
+		if len(e.wanted) != want || time.Since(began) > 20*time.Second {
 			t.Errorf("%d places each: asked %d times in %v", places, len(e.wanted), time.Since(began))
 		}
 	}

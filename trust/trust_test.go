@@ -51,12 +51,13 @@ func wantCode(t testing.TB, v trust.Verdict, want reason.Code) {
 	}
 }
 
-// within fails a test whose work does not end soon, by far.
+// within fails a test whose work has no bound: it would take minutes. With one it
+// takes a moment, or seconds on a busy machine. It measures nothing.
 func within(t testing.TB, work func()) {
 	t.Helper()
 	began := time.Now()
 	work()
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

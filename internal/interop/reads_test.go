@@ -51,7 +51,10 @@ type verdict struct {
 // open runs postern open for the message as SMTP brought it.
 func (r *reader) open(t *testing.T, sealed string, args ...string) (verdict, ending) {
 	t.Helper()
-	e := r.run(sealed, append([]string{"--json", "open", "--to", "bob@b.example", "--mail-from", "alice@a.example"}, args...)...)
+	if !slices.Contains(args, "--mail-from") {
+		args = append([]string{"--mail-from", "alice@a.example"}, args...)
+	}
+	e := r.run(sealed, append([]string{"--json", "open", "--to", "bob@b.example"}, args...)...)
 	var v verdict
 	err := json.Unmarshal([]byte(e.stderr), &v)
 	if err != nil {
