@@ -113,11 +113,15 @@ func (g *Gate) add(c *guest) (out *guest, ok bool) {
 }
 
 // leastEntitled returns the guest that is put out for a client: one of the client
-// with the most places, if these are more than its own, and of them the one that
-// was served the longest time ago.
+// with the most places, and of them the one that was served the longest time ago. A
+// client that has a place gets another only from one that keeps more than it has
+// then: otherwise the two would put each other out for ever.
 func (g *Gate) leastEntitled(client netip.Prefix) *guest {
 	var least *guest
 	most := g.of[client]
+	if most > 0 {
+		most++
+	}
 	for c := range g.guests {
 		n := g.of[c.client]
 		if n > most || n == most && least != nil && c.served.Load() < least.served.Load() {
