@@ -10,12 +10,14 @@ import (
 
 // Bounds on what is under way at once. Whoever has a zone can make any number of
 // domains in it, so that those have a bound together; and so have all domains that
-// gave no answer of late, which leaves places for those that work.
-type bounds struct{ domain, zone, strangers, all int }
+// gave no answer of late, which leaves places for those that work. Whose name
+// servers answer may have directories that do not: there a zone has no more places
+// for being known.
+type bounds struct{ domain, zone, knownZone, strangers, all int }
 
 var (
-	findBounds      = bounds{domain: 4, zone: 8, strangers: 32, all: 64}
-	directoryBounds = bounds{domain: 4, zone: 4, strangers: 8, all: 16}
+	findBounds      = bounds{domain: 4, zone: 8, knownZone: 16, strangers: 32, all: 64}
+	directoryBounds = bounds{domain: 4, zone: 4, knownZone: 4, strangers: 8, all: 16}
 )
 
 // places gives out places for work that strangers make us do. The zero places is
@@ -70,7 +72,7 @@ func (p *places) enter(ctx context.Context, b bounds, domain mime.Domain, known 
 	zone := lastLabels(domain)
 	pass(gateDomain, domain.String(), b.domain)
 	if known {
-		pass(gateKnownZone, zone, 2*b.zone)
+		pass(gateKnownZone, zone, b.knownZone)
 	} else {
 		pass(gateZone, zone, b.zone)
 		pass(gateStrangers, "", b.strangers)

@@ -142,6 +142,8 @@ func (w *walk) keep() time.Duration {
 		return min(w.left, keepFound, r.found.inDate(r.asked))
 	case r.found.any():
 		return min(w.left, keepNothing)
+	case !slices.ContainsFunc(r.steps, func(s Step) bool { return s.Answer != AnswerNotAsked }):
+		return 0 // nobody was asked, for want of places or of time
 	case r.failed():
 		return keepFailure
 	}
