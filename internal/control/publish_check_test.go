@@ -122,7 +122,7 @@ func TestCD10_CertificatesAreFoundFromOutside(t *testing.T) {
 }
 
 // CD-10: mail servers, name servers and their addresses.
-func TestCD10_ServersAreFoundFromOutside(t *testing.T) {
+func TestAS3_CD10_ServersAreFoundFromOutside(t *testing.T) {
 	apex, address, mx := zone.Apex("a.example", mailHost), zone.A(mailHost, loopback), zone.MX("a.example", 10, mailHost)
 	for name, tt := range map[string]struct {
 		change  func(*config.Config)
