@@ -53,7 +53,8 @@ func runAnchorAdd(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func anchorLine(a control.AnchorInfo) string {
-	return fmt.Sprintf("%s  %s, %s, %s  %s, %s", a.SHA256[:16], or(a.Domain, "every domain"), a.Direction, a.Source, a.Subject, until(a.NotAfter))
+	return fmt.Sprintf("%s  %s, %s, %s  %s, %s%s", a.SHA256[:16], or(a.Domain, "every domain"), a.Direction, a.Source, a.Subject,
+		until(a.NotAfter), forPolicies(", for ", a.Required))
 }
 
 // until says to which day something is valid, or that it no longer is, and how
@@ -114,8 +115,11 @@ func runAnchorList(ctx context.Context, inv *invocation, args []string) error {
 			fmt.Fprintln(inv.stdout, anchorLine(a))
 		}
 		for _, b := range list.Bundles {
-			fmt.Fprintf(inv.stdout, "bundle %s  %s, %s  %s; postern anchor list --source %s lists them\n",
-				b.Name, or(b.Domain, "every domain"), b.Direction, anchors(b.Anchors), b.Name)
+			how := ""
+			if b.Anchors > 0 {
+				how = fmt.Sprintf("; postern anchor list --source %s lists them", b.Name)
+			}
+			fmt.Fprintf(inv.stdout, "bundle %s  %s, %s  %s%s\n", b.Name, or(b.Domain, "every domain"), b.Direction, anchors(b.Anchors), how)
 		}
 		return nil
 	})
@@ -138,6 +142,7 @@ func runAnchorShow(ctx context.Context, inv *invocation, args []string) error {
 			inv.printFields([]field{
 				{"sha256", a.SHA256}, {"subject", a.Subject}, {"issuer", a.Issuer},
 				{"trusted by", or(a.Domain, "every domain")}, {"direction", a.Direction}, {"source", a.Source},
+				{"only for", forPolicies("", a.Required)},
 				{"valid", validity(a.NotBefore, a.NotAfter)}, {"key", a.Key},
 			}, a.Details)
 			fmt.Fprint(inv.stdout, a.PEM)

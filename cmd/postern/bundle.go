@@ -12,11 +12,16 @@ func anchors(n int) string { return count(n, "anchor") }
 
 // printCertificate prints an anchor of a bundle in one line.
 func printCertificate(w io.Writer, label string, c control.BundleCertificate) {
-	fmt.Fprintf(w, "  %s%s  %s, %s", label, c.SHA256[:shortSHA], c.Subject, until(c.NotAfter))
-	if len(c.Policies) > 0 {
-		fmt.Fprintf(w, ", for certificates with policy %s", strings.Join(c.Policies, " "))
+	fmt.Fprintf(w, "  %s%s  %s, %s%s\n", label, c.SHA256[:shortSHA], c.Subject, until(c.NotAfter), forPolicies(", for ", c.Policies))
+}
+
+// forPolicies says after a lead which certificates an anchor is for, or "" if it
+// asks for no policy.
+func forPolicies(lead string, policies []string) string {
+	if len(policies) == 0 {
+		return ""
 	}
-	fmt.Fprintln(w)
+	return lead + "certificates with policy " + strings.Join(policies, " ")
 }
 
 // printBundleFields prints what is to be told of a bundle, without what is empty,

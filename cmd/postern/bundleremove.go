@@ -23,10 +23,15 @@ func runBundleRemove(ctx context.Context, inv *invocation, args []string) error 
 			return inv.answer(removed, "removed: %s; %s that nobody else gives %s", rest[0], anchors(removed.Lost), counts(removed.Lost))
 		}
 		if len(removed.Bundle.Attached) == 0 {
-			inv.warn([]string{fmt.Sprintf("nobody believes %s any more; postern bundle remove %s ends it", rest[0], rest[0])})
+			inv.warnUnbelieved(rest[0])
 		}
 		return inv.answer(removed, "detached: %s no longer believes %s; %s that nobody else gives it %s", *domain, rest[0], anchors(removed.Lost), counts(removed.Lost))
 	})
+}
+
+// warnUnbelieved tells of a bundle that is left over.
+func (inv *invocation) warnUnbelieved(name string) {
+	inv.warn([]string{fmt.Sprintf("nobody believes %s any more; postern bundle remove %s ends it", name, name)})
 }
 
 func counts(n int) string {

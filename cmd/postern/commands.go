@@ -30,7 +30,7 @@ func commands() []command {
 		{"anchor list", "[--all] [--source NAME]", "list the trust anchors; those of bundles with --all, or of one source", runAnchorList},
 		{"anchor show", "SHA256", "show an anchor", runAnchorShow},
 		{"anchor remove", "SHA256 [--domain D] [--ev]", "stop trusting an anchor", runAnchorRemove},
-		{"bundle add", "NAME [URL] | --preset NAME, [--signer FILE] [--domain D]… [--direction in|out|both] [--every 24h]", "fetch a trust bundle again and again, and trust its anchors; of one that is there, change what is named: --direction alone is that of all who believe it", runBundleAdd},
+		{"bundle add", "NAME [URL] | [NAME] --preset PRESET, [--signer FILE] [--domain D]… [--direction in|out|both] [--every 24h]", "fetch a trust bundle again and again, and trust its anchors; of one that is there, change what is named: --direction alone is that of all who believe it", runBundleAdd},
 		{"bundle create", "OUT CERTIFICATES… [--metadata FILE] [--signer FILE [--password-file FILE]] [--pem]", "make a trust bundle of certificates, unsigned or signed", runBundleCreate},
 		{"bundle diff", "NAME | FILE FILE", "tell what fetching a bundle now would change, and change nothing; or what came and went from one file to another", runBundleDiff},
 		{"bundle list", "", "list the bundles and how fresh they are", runBundleList},

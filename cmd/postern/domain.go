@@ -9,29 +9,44 @@ import (
 )
 
 func runDomainAdd(ctx context.Context, inv *invocation, args []string) error {
-	return inv.onDomain(ctx, "domain add", args, "is ours", (*control.Client).AddDomain)
-}
-
-func runDomainRemove(ctx context.Context, inv *invocation, args []string) error {
-	return inv.onDomain(ctx, "domain remove", args, "is no longer ours", (*control.Client).RemoveDomain)
-}
-
-func (inv *invocation) onDomain(ctx context.Context, name string, args []string, done string, do func(*control.Client, context.Context, string) error) error {
-	rest, err := parse(inv.flags(name), args, 1, 1)
-	if err != nil {
-		return err
-	}
-	domain, err := mime.ParseDomain(rest[0])
+	domain, err := inv.parseDomain("domain add", args)
 	if err != nil {
 		return err
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		err := do(c, ctx, domain.String())
+		err := c.AddDomain(ctx, domain)
 		if err != nil {
 			return err
 		}
-		return inv.answer(control.DomainName{Name: domain.String()}, "%s %s", domain, done)
+		return inv.answer(control.DomainName{Name: domain}, "%s is ours", domain)
 	})
+}
+
+func runDomainRemove(ctx context.Context, inv *invocation, args []string) error {
+	domain, err := inv.parseDomain("domain remove", args)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		removed, err := c.RemoveDomain(ctx, domain)
+		if err != nil {
+			return err
+		}
+		for _, name := range removed.Unbelieved {
+			inv.warnUnbelieved(name)
+		}
+		return inv.answer(removed, "%s is no longer ours", domain)
+	})
+}
+
+// parseDomain reads the one argument of a command, a domain.
+func (inv *invocation) parseDomain(name string, args []string) (string, error) {
+	rest, err := parse(inv.flags(name), args, 1, 1)
+	if err != nil {
+		return "", err
+	}
+	domain, err := mime.ParseDomain(rest[0])
+	return domain.String(), err
 }
 
 func runDomainList(ctx context.Context, inv *invocation, args []string) error {

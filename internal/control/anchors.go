@@ -34,6 +34,10 @@ type AnchorInfo struct {
 	Key       string    `json:"key"` // kind and size
 	NotBefore time.Time `json:"not_before"`
 	NotAfter  time.Time `json:"not_after"`
+	// Required are the policies that a certificate must name to be believed by the
+	// anchor, if its bundle asks for any. (The certificate of the anchor itself may
+	// name others.)
+	Required []string `json:"required_policies,omitempty"`
 }
 
 // A Fingerprint names a certificate by its SHA-256 or the start of it.
@@ -193,9 +197,15 @@ func anchorInfo(a store.Anchor) (AnchorInfo, error) {
 	}, nil
 }
 
+func (a sourcedAnchor) info() (AnchorInfo, error) {
+	info, err := anchorInfo(a.Anchor)
+	info.Required = a.policies
+	return info, err
+}
+
 func (s *Service) listAnchors(ctx context.Context, in AnchorFilter) (list AnchorList, err error) {
 	source := strings.TrimPrefix(in.Source, bundlePrefix)
-	var anchors []store.Anchor
+	var anchors []sourcedAnchor
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
 		list = AnchorList{Anchors: []AnchorInfo{}, Bundles: []BundleAnchors{}}
 		err := checkSource(tx, source)
@@ -210,14 +220,14 @@ func (s *Service) listAnchors(ctx context.Context, in AnchorFilter) (list Anchor
 		if err != nil {
 			return err
 		}
-		anchors, err = tx.Anchors()
+		anchors, err = singleAnchors(tx, "")
 		return err
 	})
 	if err != nil {
 		return AnchorList{}, err
 	}
 	for _, a := range anchors {
-		info, err := anchorInfo(a)
+		info, err := a.info()
 		if err != nil {
 			return AnchorList{}, err
 		}
@@ -239,8 +249,8 @@ func (s *Service) showAnchor(ctx context.Context, in Fingerprint) (found []Shown
 			return err
 		}
 		found = nil
-		for _, a := range byPrefix(anchors, prefix, anchorFingerprint) {
-			info, err := anchorInfo(a)
+		for _, a := range byPrefix(anchors, prefix, sourcedFingerprint) {
+			info, err := a.info()
 			if err != nil {
 				return err
 			}
@@ -300,3 +310,5 @@ func findAnchor(tx store.Tx, prefix string, domain mime.Domain, source string) (
 }
 
 func anchorFingerprint(a store.Anchor) store.Fingerprint { return a.Fingerprint }
+
+func sourcedFingerprint(a sourcedAnchor) store.Fingerprint { return a.Fingerprint }

@@ -34,17 +34,28 @@ type BundleAnchors struct {
 // bundlePrefix begins the source of an anchor that a bundle gives, as it is shown.
 const bundlePrefix = "bundle "
 
+// ofBundle reports whether a source is a bundle.
+func ofBundle(source string) bool {
+	return source != store.ManualSource && source != store.EVSource
+}
+
 // sourceName is the source of an anchor as it is shown.
 func sourceName(source string) string {
-	if source == store.ManualSource || source == store.EVSource {
-		return source
+	if ofBundle(source) {
+		return bundlePrefix + source
 	}
-	return bundlePrefix + source
+	return source
+}
+
+// A sourcedAnchor is an anchor as one source gives it.
+type sourcedAnchor struct {
+	store.Anchor
+	policies []string // that a certificate must have to be believed by it
 }
 
 // anchorsOf returns the anchors of a source, or with "" of all: those that were
 // loaded one by one, and those of bundles, once for each who believes them.
-func anchorsOf(tx store.Tx, source string) ([]store.Anchor, error) {
+func anchorsOf(tx store.Tx, source string) ([]sourcedAnchor, error) {
 	all, err := singleAnchors(tx, source)
 	if err != nil {
 		return nil, err
@@ -64,23 +75,24 @@ func anchorsOf(tx store.Tx, source string) ([]store.Anchor, error) {
 		for _, a := range set {
 			f := store.FingerprintOf(a.Certificate)
 			for _, to := range b.Attached {
-				all = append(all, store.Anchor{Source: b.Name, Domain: to.Domain, Fingerprint: f, Direction: to.Direction, Certificate: a.Certificate})
+				one := store.Anchor{Source: b.Name, Domain: to.Domain, Fingerprint: f, Direction: to.Direction, Certificate: a.Certificate}
+				all = append(all, sourcedAnchor{one, a.Policies})
 			}
 		}
 	}
 	return all, nil
 }
 
-// singleAnchors returns those that were loaded one by one.
-func singleAnchors(tx store.Tx, source string) ([]store.Anchor, error) {
+// singleAnchors returns those that were loaded one by one, of a source or of all.
+func singleAnchors(tx store.Tx, source string) ([]sourcedAnchor, error) {
 	anchors, err := tx.Anchors()
-	if err != nil || source == "" {
-		return anchors, err
+	if err != nil {
+		return nil, err
 	}
-	var all []store.Anchor
+	var all []sourcedAnchor
 	for _, a := range anchors {
-		if a.Source == source {
-			all = append(all, a)
+		if source == "" || a.Source == source {
+			all = append(all, sourcedAnchor{Anchor: a})
 		}
 	}
 	return all, nil
@@ -107,7 +119,7 @@ func countAnchors(tx store.Tx) ([]BundleAnchors, error) {
 
 // checkSource refuses a source that there is not.
 func checkSource(tx store.Tx, source string) error {
-	if source == "" || source == store.ManualSource || source == store.EVSource {
+	if source == "" || !ofBundle(source) {
 		return nil
 	}
 	_, err := tx.Bundle(source)
@@ -122,9 +134,9 @@ func fromBundle(tx store.Tx, prefix string) error {
 		return err
 	}
 	var from []string
-	for _, a := range byPrefix(all, prefix, anchorFingerprint) {
+	for _, a := range byPrefix(all, prefix, sourcedFingerprint) {
 		name := sourceName(a.Source)
-		if strings.HasPrefix(name, bundlePrefix) && (len(from) == 0 || from[len(from)-1] != name) {
+		if ofBundle(a.Source) && (len(from) == 0 || from[len(from)-1] != name) {
 			from = append(from, name)
 		}
 	}

@@ -13,14 +13,21 @@ import (
 	"postern/internal/testnet"
 	"postern/mime"
 	"postern/store"
+	"postern/trust/discovery"
 )
 
 // bundleWith stores a bundle with anchors, as if it had been fetched.
 func bundleWith(t *testing.T, s *server, b store.Bundle, ids ...*testnet.Identity) {
 	t.Helper()
+	strictBundle(t, s, b, nil, ids...)
+}
+
+// strictBundle is bundleWith, with anchors that ask for policies.
+func strictBundle(t *testing.T, s *server, b store.Bundle, policies []string, ids ...*testnet.Identity) {
+	t.Helper()
 	var anchors []store.BundleAnchor
 	for _, id := range ids {
-		anchors = append(anchors, store.BundleAnchor{Certificate: id.Cert.Raw})
+		anchors = append(anchors, store.BundleAnchor{Certificate: id.Cert.Raw, Policies: policies})
 	}
 	b.Every, b.URL = time.Hour, "https://127.0.0.1:8443/"+b.Name
 	must(t, s.core.Store.Update(t.Context(), func(tx store.Tx) error {
@@ -45,12 +52,16 @@ func TestTB18_RemovingABundleLeavesWhatOthersGive(t *testing.T) {
 		domain   string
 		lost     int
 	}{
-		"nobody else":                 {attached: []store.Attachment{to("", store.Both)}, lost: 2},
-		"nobody believed it":          {lost: 0},
-		"another bundle":              {attached: []store.Attachment{to("", store.Both)}, other: []store.Attachment{to("", store.Both)}, lost: 1},
-		"another bundle in one way":   {attached: []store.Attachment{to("", store.Both)}, other: []store.Attachment{to("", store.In)}, lost: 2},
-		"another, in the way":         {attached: []store.Attachment{to("", store.In)}, other: []store.Attachment{to("", store.Both)}, lost: 1},
-		"another for one domain":      {attached: []store.Attachment{to("", store.In)}, other: []store.Attachment{to("a.example", store.In)}, lost: 2},
+		"nobody else":               {attached: []store.Attachment{to("", store.Both)}, lost: 2},
+		"nobody believed it":        {lost: 0},
+		"another bundle":            {attached: []store.Attachment{to("", store.Both)}, other: []store.Attachment{to("", store.Both)}, lost: 1},
+		"another bundle in one way": {attached: []store.Attachment{to("", store.Both)}, other: []store.Attachment{to("", store.In)}, lost: 2},
+		"another, in the way":       {attached: []store.Attachment{to("", store.In)}, other: []store.Attachment{to("", store.Both)}, lost: 1},
+		"another for one domain":    {attached: []store.Attachment{to("", store.In)}, other: []store.Attachment{to("a.example", store.In)}, lost: 2},
+		"others for each domain of ours": {attached: []store.Attachment{to("", store.In)},
+			other: []store.Attachment{to("a.example", store.In), to("b.example", store.Both)}, lost: 1},
+		"others for each, not in each way": {attached: []store.Attachment{to("", store.Both)},
+			other: []store.Attachment{to("a.example", store.In), to("b.example", store.Both)}, lost: 2},
 		"another for all":             {attached: []store.Attachment{to("a.example", store.In)}, other: []store.Attachment{to("", store.In)}, lost: 1},
 		"one domain of two":           {attached: []store.Attachment{to("a.example", store.In), to("b.example", store.In)}, domain: "a.example", lost: 2},
 		"one domain beside every one": {attached: []store.Attachment{to("a.example", store.In), to("", store.In)}, domain: "a.example", lost: 0},
@@ -95,6 +106,63 @@ func TestTB18_RemovingABundleLeavesWhatOthersGive(t *testing.T) {
 	isRefused(t, "no domain", err, Invalid)
 	_, err = s.RemoveBundle(t.Context(), BundleRemoval{Name: "east"})
 	isRefused(t, "no bundle", err, Negative)
+}
+
+// TB-8, TB-18: a source that asks for more gives less, and takes no other's place.
+func TestTB18_WhatAsksForPoliciesIsNoReplacement(t *testing.T) {
+	root := testnet.NewPKI(t, noon()).Root("one")
+	everyone := []store.Attachment{to("", store.Both)}
+	for name, tt := range map[string]struct {
+		policies, others []string
+		lost             int
+	}{
+		"neither asks":         {nil, nil, 0},
+		"the other asks":       {nil, []string{"1.2.3"}, 1},
+		"the removed asks":     {[]string{"1.2.3"}, nil, 0},
+		"both ask for it":      {[]string{"1.2.3"}, []string{"1.2.3"}, 0},
+		"for something else":   {[]string{"1.2.3"}, []string{"1.2.4"}, 1},
+		"the other for more":   {[]string{"1.2.3"}, []string{"1.2.3", "1.2.4"}, 1},
+		"the removed for more": {[]string{"1.2.3", "1.2.4"}, []string{"1.2.4"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := ours(t, "a.example")
+			strictBundle(t, s, store.Bundle{Name: "west", Attached: everyone}, tt.policies, root)
+			strictBundle(t, s, store.Bundle{Name: "east", Attached: everyone}, tt.others, root)
+			removed, err := s.RemoveBundle(t.Context(), BundleRemoval{Name: "west"})
+			must(t, err)
+			equal(t, "lost", removed.Lost, tt.lost)
+		})
+	}
+}
+
+// TB-8: a story names the bundles by which a certificate is believed, and none
+// that asks for a policy it does not name.
+func TestTB8_StoriesNameNoBundleThatAsksForMore(t *testing.T) {
+	s := ours(t, "a.example")
+	root := testnet.NewPKI(t, noon()).Root("root")
+	policy, err := x509.ParseOID("1.2.3")
+	must(t, err)
+	named := root.Leaf("c.example", testnet.Template(func(c *x509.Certificate) { c.Policies = []x509.OID{policy} }))
+	plain := root.Leaf("d.example")
+	everyone := []store.Attachment{to("", store.Out)}
+	strictBundle(t, s, store.Bundle{Name: "strict", Attached: everyone}, []string{"1.2.3"}, root)
+	strictBundle(t, s, store.Bundle{Name: "stricter", Attached: everyone}, []string{"1.2.3", "1.2.4"}, root)
+	bundleWith(t, s, store.Bundle{Name: "west", Attached: everyone}, root)
+	s.core.Finder = finds{"c.example": named, "d.example": plain}
+	west := AnchorSource{"", "bundle west"}
+	for address, want := range map[string][]AnchorSource{"x@c.example": {{"", "bundle strict"}, west}, "x@d.example": {west}} {
+		answer, err := s.Lookup(t.Context(), Lookup{Address: address})
+		must(t, err)
+		equal(t, address, answer.Certificates[0].Verdict, "ok")
+		equal(t, address, answer.Certificates[0].AnchorFrom, want)
+	}
+}
+
+// finds is a network in which domains publish one certificate each.
+type finds map[mime.Domain]*testnet.Identity
+
+func (f finds) Find(_ context.Context, r discovery.Request) discovery.Result {
+	return discovery.Result{Certificates: []discovery.Found{{Certificate: f[r.Address.Domain()].Cert, Source: discovery.DNSDomain}}}
 }
 
 // A writerStore is a store in which no Update may read the anchors of a bundle,
@@ -309,6 +377,19 @@ func TestAnchorsOfBundles(t *testing.T) {
 	all, err = s.Anchors(ctx)
 	must(t, err)
 	equal(t, "left", len(all), 4)
+
+	// TB-8: what an anchor asks for is told.
+	strictBundle(t, s, store.Bundle{Name: "east", Attached: []store.Attachment{to("", store.Both)}}, []string{"1.2.3"}, one)
+	list, err = s.ListAnchors(ctx, AnchorFilter{Source: "east"})
+	must(t, err)
+	equal(t, "listed", list.Anchors[0].Required, []string{"1.2.3"})
+	shown, err = s.ShowAnchor(ctx, sha256Of(one.Cert))
+	must(t, err)
+	required := make(map[string][]string)
+	for _, a := range shown {
+		required[a.Source] = a.Required
+	}
+	equal(t, "shown", required, map[string][]string{"bundle east": {"1.2.3"}, "bundle west": nil})
 }
 
 // fetches answers every fetch with one file.

@@ -19,9 +19,8 @@ func (c *Client) Domains(ctx context.Context) ([]store.Domain, error) {
 }
 
 // RemoveDomain ends a domain that has no accounts.
-func (c *Client) RemoveDomain(ctx context.Context, name string) error {
-	_, err := call[DomainName, None](ctx, c, "domain/remove", DomainName{name})
-	return err
+func (c *Client) RemoveDomain(ctx context.Context, name string) (RemovedDomain, error) {
+	return call[DomainName, RemovedDomain](ctx, c, "domain/remove", DomainName{name})
 }
 
 // AddAccount makes an account with its INBOX.

@@ -16,6 +16,13 @@ type DomainName struct {
 	Name string `json:"name"`
 }
 
+// A RemovedDomain is a domain that is no longer ours.
+type RemovedDomain struct {
+	DomainName
+	// Unbelieved are the bundles that nobody believes any more, now that it does not.
+	Unbelieved []string `json:"unbelieved_bundles"`
+}
+
 // An AccountInfo is what may be shown of an account.
 type AccountInfo struct {
 	Address  string    `json:"address"`
@@ -82,12 +89,12 @@ func (s *Service) listDomains(ctx context.Context, _ None) (all []store.Domain, 
 
 // removeDomain refuses while the domain has accounts, so that no mailbox is
 // lost by a slip. The domain's keys and anchors go with it.
-func (s *Service) removeDomain(ctx context.Context, in DomainName) (None, error) {
+func (s *Service) removeDomain(ctx context.Context, in DomainName) (removed RemovedDomain, err error) {
 	name, err := mime.ParseDomain(in.Name)
 	if err != nil {
-		return None{}, err
+		return RemovedDomain{}, err
 	}
-	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
 		accounts, err := tx.Accounts()
 		if err != nil {
 			return err
@@ -98,12 +105,33 @@ func (s *Service) removeDomain(ctx context.Context, in DomainName) (None, error)
 					Hint: "remove them first with postern account remove"}
 			}
 		}
+		removed = RemovedDomain{DomainName: DomainName{name.String()}}
+		removed.Unbelieved, err = believedByNoOther(tx, name)
+		if err != nil {
+			return err
+		}
 		err = tx.RemoveDomain(name)
 		if errors.Is(err, store.ErrNotFound) {
 			return &Error{Kind: Negative, Message: fmt.Sprintf("there is no domain %s", name), Hint: "postern domain list shows them"}
 		}
 		return err
 	})
+	return removed, err
+}
+
+// believedByNoOther returns the bundles that a domain alone believes; never nil.
+func believedByNoOther(tx store.Tx, domain mime.Domain) ([]string, error) {
+	bundles, err := tx.Bundles()
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, b := range bundles {
+		if len(b.Attached) == 1 && b.Attached[0].Domain == domain {
+			names = append(names, b.Name)
+		}
+	}
+	return names, nil
 }
 
 func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error) {

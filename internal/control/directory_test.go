@@ -7,7 +7,10 @@ import (
 	"postern/internal/password"
 	"postern/internal/testnet"
 	"postern/mime"
+	"postern/store"
 )
+
+func removed(_ RemovedDomain, err error) error { return err }
 
 func TestAS2_Domains(t *testing.T) {
 	s := serve(t)
@@ -23,14 +26,32 @@ func TestAS2_Domains(t *testing.T) {
 		t.Errorf("domains %+v", all)
 	}
 	must(t, s.AddAccount(ctx, "alice@a.example", []byte("correct horse battery")))
-	isRefused(t, "removing one with accounts", s.RemoveDomain(ctx, "a.example"), Negative)
+	isRefused(t, "removing one with accounts", removed(s.RemoveDomain(ctx, "a.example")), Negative)
 	must(t, s.RemoveAccount(ctx, "alice@a.example"))
-	must(t, s.RemoveDomain(ctx, "a.example"))
-	isRefused(t, "removing again", s.RemoveDomain(ctx, "a.example"), Negative)
-	isRefused(t, "removing nonsense", s.RemoveDomain(ctx, "nonsense"), Invalid)
+	must(t, removed(s.RemoveDomain(ctx, "a.example")))
+	isRefused(t, "removing again", removed(s.RemoveDomain(ctx, "a.example")), Negative)
+	isRefused(t, "removing nonsense", removed(s.RemoveDomain(ctx, "nonsense")), Invalid)
 	all, err = s.Domains(ctx)
 	must(t, err)
 	equal(t, "domains left", len(all), 0)
+}
+
+// TB-18: bundles stay when a domain goes, and those that it alone believed are told.
+func TestRemovingADomainTellsOfBundles(t *testing.T) {
+	s := ours(t, "a.example", "b.example")
+	for name, attached := range map[string][]store.Attachment{
+		"west": {to("a.example", store.In)}, "east": {to("a.example", store.In), to("b.example", store.Out)},
+		"north": {to("", store.Both)}, "south": nil,
+	} {
+		bundleWith(t, s, store.Bundle{Name: name, Attached: attached})
+	}
+	for _, tt := range []RemovedDomain{
+		{DomainName{"a.example"}, []string{"west"}}, {DomainName{"b.example"}, []string{"east"}},
+	} {
+		got, err := s.RemoveDomain(t.Context(), tt.Name)
+		must(t, err)
+		equal(t, tt.Name, got, tt)
+	}
 }
 
 func TestAccounts(t *testing.T) {
@@ -105,7 +126,7 @@ func TestRemovedNamesLeaveNothing(t *testing.T) {
 	c, a := left()
 	equal(t, "certificates without the account", c, 2)
 	equal(t, "anchors without the account", a, 1)
-	must(t, s.RemoveDomain(ctx, "a.example"))
+	must(t, removed(s.RemoveDomain(ctx, "a.example")))
 	must(t, s.AddDomain(ctx, "a.example"))
 	c, a = left()
 	equal(t, "certificates of the domain that came again", c, 0)

@@ -79,7 +79,7 @@ func (s *Service) lookup(ctx context.Context, in Lookup) (LookupAnswer, error) {
 		route = s.Core.FreshRoute
 	}
 	r := route(ctx, dir, from, to, at)
-	return s.teller(dir, at, store.Out).lookupAnswer(r, from), nil
+	return s.teller(ctx, dir, at, store.Out).lookupAnswer(r, from), nil
 }
 
 // sendingDomain is the domain whose anchors judge: the one asked for, or the

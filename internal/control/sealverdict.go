@@ -65,7 +65,7 @@ func (s *Service) sealVerdict(ctx context.Context, r gateway.SealReport, from mi
 	if err != nil {
 		return v, err
 	}
-	t := s.teller(dir, at, store.Out)
+	t := s.teller(ctx, dir, at, store.Out)
 	if r.Refused != nil {
 		v.Verdict, v.Reason, v.Cipher = refused, r.Refused.Code.String(), ""
 		v.Detail, v.Hint = plain(r.Refused.Detail, maxDetail), t.sealAdvice(r, from.Domain())

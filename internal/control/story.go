@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"crypto/x509"
 	"slices"
 	"time"
@@ -72,10 +73,18 @@ type teller struct {
 	signers func(mime.Domain) trust.SignerPolicy
 	ours    func(mime.Domain) bool
 	sources func(store.Fingerprint) []gateway.AnchorSource
+	// met is bundlePolicies.met.
+	met func(cert *x509.Certificate, bundle string, anchor store.Fingerprint) bool
 }
 
-func (s *Service) teller(dir *gateway.Directory, at time.Time, way store.Direction) teller {
-	return teller{at: at, way: way, profile: s.Core.Profile, signers: s.Core.Believes, ours: dir.IsOurs, sources: dir.AnchorSources}
+func (s *Service) teller(ctx context.Context, dir *gateway.Directory, at time.Time, way store.Direction) teller {
+	policies := bundlePolicies{s.Core, make(map[bundleAnchor][]string)}
+	return teller{
+		at: at, way: way, profile: s.Core.Profile, signers: s.Core.Believes, ours: dir.IsOurs, sources: dir.AnchorSources,
+		met: func(cert *x509.Certificate, bundle string, anchor store.Fingerprint) bool {
+			return policies.met(ctx, cert, bundle, anchor)
+		},
+	}
 }
 
 // story tells of a verdict that was given for a domain of ours.
@@ -102,9 +111,13 @@ func (t teller) story(v trust.Verdict, domain mime.Domain) Story {
 
 func (t teller) anchorFrom(v trust.Verdict, domain mime.Domain) []AnchorSource {
 	from := []AnchorSource{}
-	for _, a := range t.sources(store.FingerprintOf(v.Anchor.Raw)) {
+	f := store.FingerprintOf(v.Anchor.Raw)
+	for _, a := range t.sources(f) {
 		ev := a.Source == store.EVSource
 		if ev != (v.Signers == trust.ExtendedValidation) || a.Domain != "" && a.Domain != domain || !a.Direction.Covers(t.way) {
+			continue
+		}
+		if ofBundle(a.Source) && !t.met(v.Certificate, a.Source, f) {
 			continue
 		}
 		from = append(from, AnchorSource{string(a.Domain), sourceName(a.Source)})

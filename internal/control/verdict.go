@@ -91,7 +91,7 @@ func (s *Service) openVerdict(ctx context.Context, all []*sta.Opened, at time.Ti
 	if err != nil {
 		return v, err
 	}
-	t := s.teller(dir, at, store.In)
+	t := s.teller(ctx, dir, at, store.In)
 	best := -1
 	for _, o := range all {
 		v.addKey(o, dir.Holder)
