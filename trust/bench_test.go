@@ -69,3 +69,37 @@ func BenchmarkJudgeRefused(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSelectRefused is what fifty certificates of a stranger cost that all might
+// have signed each other, with the dearest keys, and what they cost for the next
+// recipient of the message.
+func BenchmarkSelectRefused(b *testing.B) {
+	root := testnet.NewPKI(b, now).Root("root")
+	p := ask(b, root, root)
+	for _, keys := range []string{"one key", "fifty keys"} {
+		var candidates []*x509.Certificate
+		for range 50 {
+			candidates = append(candidates, lookAlikes(b, 1)[0].Cert)
+		}
+		if keys == "one key" {
+			candidates = testnet.Certs(lookAlikes(b, 50)...)
+		}
+		p.Intermediates = candidates
+		for _, next := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s, next %v", keys, next), func(b *testing.B) {
+				p.Memo = new(trust.Memo)
+				if next {
+					trust.Select(p, candidates)
+				}
+				for b.Loop() {
+					if !next {
+						p.Memo = new(trust.Memo)
+					}
+					if s := trust.Select(p, candidates); s.Valid != nil {
+						b.Fatal("believed")
+					}
+				}
+			})
+		}
+	}
+}

@@ -33,12 +33,30 @@ func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
 	return nil, err
 }
 
-// rooted returns the intermediates that lead to the anchors. It looks from the
-// anchors downward, so that no key is used whose owner nobody trusts.
+// above returns the intermediates that by their names may be above the leaf, the
+// nearest first.
+func (q *quest) above() []*x509.Certificate {
+	var all []*x509.Certificate
+	named := bySubject(q.others)
+	for next := []*x509.Certificate{q.leaf}; len(next) > 0; {
+		var ups []*x509.Certificate
+		for _, c := range next {
+			issuer := canonicalName(c.RawIssuer)
+			ups = append(ups, keyedFirst(c, named[issuer])...)
+			delete(named, issuer)
+		}
+		all, next = append(all, ups...), ups
+	}
+	return all
+}
+
+// rooted returns the intermediates that lead from the leaf's issuers to the anchors.
+// It looks from the anchors downward, so that no key is used whose owner nobody
+// trusts.
 func (q *quest) rooted(anchors *Anchors) []*x509.Certificate {
 	var good []*x509.Certificate
 	named := make(map[string][]*x509.Certificate) // good by canonical name
-	left := slices.DeleteFunc(slices.Clone(q.others), func(c *x509.Certificate) bool { return authorityProblem(c) != "" })
+	left := slices.DeleteFunc(q.above(), func(c *x509.Certificate) bool { return authorityProblem(c) != "" })
 	for range maxPath {
 		before := len(good)
 		left = slices.DeleteFunc(left, func(c *x509.Certificate) bool {
@@ -65,7 +83,12 @@ func (q *quest) rooted(anchors *Anchors) []*x509.Certificate {
 // that (§6.1.5 (b)), so one is verified that has it.
 func (q *quest) verify(g goal, others []*x509.Certificate, at time.Time) ([][]*x509.Certificate, error) {
 	leaf, roots := q.leaf, q.within(g.anchors, others)
-	if !q.affords(cost(leaf, roots, others, maxPath)) {
+	dear := cost(leaf, roots, others, maxPath)
+	if !q.affords(dear) {
+		roots, others = q.sure(g.anchors, at)
+		dear = cost(leaf, roots, others, maxPath)
+	}
+	if !q.affords(dear) {
 		return nil, errors.New("its issuers lead too many ways")
 	}
 	if g.policies != nil {
@@ -83,6 +106,7 @@ func (q *quest) verify(g goal, others []*x509.Certificate, at time.Time) ([][]*x
 		CertificatePolicies: g.policies,
 	})
 	if err != nil {
+		q.attempted += dear
 		return nil, err
 	}
 	var good [][]*x509.Certificate
@@ -117,15 +141,35 @@ func (q *quest) within(anchors *Anchors, others []*x509.Certificate) []*x509.Cer
 		all = append(all, q.leaf)
 	}
 	type authority struct{ name, key string }
-	asked := make(map[authority]bool)
+	asked, seen := make(map[authority]bool), make(map[Fingerprint]bool)
 	for _, c := range append([]*x509.Certificate{q.leaf}, others...) {
 		issuer := authority{string(c.RawIssuer), string(c.AuthorityKeyId)}
-		if !asked[issuer] {
-			asked[issuer] = true
-			all = append(all, anchors.issuers(c)...)
+		if asked[issuer] {
+			continue
+		}
+		asked[issuer] = true
+		for _, up := range anchors.issuers(c) {
+			if !seen[q.print(up)] {
+				seen[q.print(up)] = true
+				all = append(all, up)
+			}
 		}
 	}
 	return all
+}
+
+// sure returns the anchors and intermediates that a path can have at some moment,
+// as far as dates and signatures tell.
+func (q *quest) sure(anchors *Anchors, at time.Time) (roots, others []*x509.Certificate) {
+	late := func(c *x509.Certificate) bool { return at.Before(c.NotBefore) || at.After(c.NotAfter) }
+	others = slices.DeleteFunc(q.rooted(anchors), late)
+	below := append([]*x509.Certificate{q.leaf}, others...)
+	roots = slices.DeleteFunc(q.within(anchors, others), func(up *x509.Certificate) bool {
+		return late(up) || up != q.leaf && !slices.ContainsFunc(below, func(c *x509.Certificate) bool {
+			return SameName(c.RawIssuer, up.RawSubject) && q.made(c, up)
+		})
+	})
+	return roots, others
 }
 
 // cost is how many signatures crypto/x509 checks at most to build the paths of cert.

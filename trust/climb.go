@@ -33,11 +33,7 @@ type climb struct {
 }
 
 func (q *quest) climb(to ...*Anchors) *climb {
-	c := &climb{q: q, to: to, seen: make(map[Fingerprint]bool), top: q.leaf, known: make(map[string][]*x509.Certificate)}
-	for _, other := range q.others {
-		n := canonicalName(other.RawSubject)
-		c.known[n] = append(c.known[n], other)
-	}
+	c := &climb{q: q, to: to, seen: make(map[Fingerprint]bool), top: q.leaf, known: bySubject(q.others)}
 	c.note(reason.BadPath, criticalProblem(q.leaf))
 	c.reached = c.from(q.leaf, nil, 1)
 	return c
@@ -138,5 +134,29 @@ func (c *climb) issuersOf(cert *x509.Certificate) []*x509.Certificate {
 	for _, a := range c.to {
 		all = append(all, a.issuers(cert)...)
 	}
-	return append(all, c.known[canonicalName(cert.RawIssuer)]...)
+	return append(all, keyedFirst(cert, c.known[canonicalName(cert.RawIssuer)])...)
+}
+
+// bySubject returns certs by canonical name.
+func bySubject(certs []*x509.Certificate) map[string][]*x509.Certificate {
+	named := make(map[string][]*x509.Certificate)
+	for _, c := range certs {
+		n := canonicalName(c.RawSubject)
+		named[n] = append(named[n], c)
+	}
+	return named
+}
+
+// keyedFirst returns the certificates of the name of cert's issuer with those in
+// front whose key cert says it is (RFC 5280 §4.2.1.1).
+func keyedFirst(cert *x509.Certificate, named []*x509.Certificate) []*x509.Certificate {
+	var keyed, others []*x509.Certificate
+	for _, c := range named {
+		if bytes.Equal(c.SubjectKeyId, cert.AuthorityKeyId) {
+			keyed = append(keyed, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	return append(keyed, others...)
 }

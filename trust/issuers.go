@@ -35,15 +35,20 @@ func (q *quest) fetch(c *climb) bool {
 	}
 	news := false
 	for _, cert := range c.wanting {
-		f, n := q.print(cert), min(len(cert.IssuingCertificateURL), MaxIssuerURLs)
-		if q.asked[f] || n == 0 || q.urls+n > maxAsked || !q.mayAsk(f, n) {
+		f, urls := q.print(cert), cert.IssuingCertificateURL
+		urls = urls[:min(len(urls), MaxIssuerURLs)]
+		if q.asked[f] || len(urls) == 0 || q.urls+len(urls) > maxAsked {
+			continue
+		}
+		if !q.mayAsk(urls) {
+			q.putOff(cert)
 			continue
 		}
 		if q.asked == nil {
 			q.asked = make(map[Fingerprint]bool)
 		}
 		q.asked[f] = true
-		q.urls += n
+		q.urls += len(urls)
 		if q.learn(cert, q.answer(q.p.Evidence, cert)) {
 			news = true
 		}
@@ -51,7 +56,13 @@ func (q *quest) fetch(c *climb) bool {
 	return news
 }
 
-// learn takes an answer in.
+// putOff notes an issuer that is not asked for, for all that was asked for others.
+// Some time it may be.
+func (q *quest) putOff(of *x509.Certificate) {
+	q.down = cmp.Or(q.down, fmt.Sprintf("the issuer of %q was not asked for: too many servers were, for certificates beside it", name(of)))
+}
+
+// learn takes an answer in. What it brings comes before what others sent.
 func (q *quest) learn(of *x509.Certificate, answer Issuers) bool {
 	if q.pending == nil {
 		q.pending = answer.Pending
@@ -59,22 +70,26 @@ func (q *quest) learn(of *x509.Certificate, answer Issuers) bool {
 	if answer.Down && q.down == "" {
 		q.down = fmt.Sprintf("the issuer of %q could not be fetched: %s", name(of), cmp.Or(answer.Detail, "its server does not answer"))
 	}
-	news := false
+	var news []*x509.Certificate
 	for i, c := range answer.Certificates {
 		if i == maxIssuers {
 			break
 		}
-		if c == nil || oversized(c) || q.knows(c) {
+		if c == nil || oversized(c) || q.knows(c) || slices.ContainsFunc(news, c.Equal) {
 			continue
 		}
 		q.keep(c, answer.Sources)
-		q.others = append(q.others, c)
-		news = true
+		news = append(news, c)
 	}
-	if !news && !answer.Down && answer.Pending == nil && q.missed == "" {
+	q.others = slices.Concat(news, q.others)
+	if len(news) > 0 {
+		q.more()
+		return true
+	}
+	if !answer.Down && answer.Pending == nil && q.missed == "" {
 		q.missed = fmt.Sprintf("the issuer of %q: %s", name(of), cmp.Or(answer.Detail, "what its addresses lead to is of no use"))
 	}
-	return news
+	return false
 }
 
 // IssuedBy reports whether issuer has the name of cert's issuer and its key

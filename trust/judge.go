@@ -108,7 +108,7 @@ func (p *Params) ask() {
 	if p.Memo == nil {
 		p.Memo = new(Memo)
 	}
-	p.Memo.ask()
+	p.Memo.ready()
 }
 
 func judge(p Params) Verdict {

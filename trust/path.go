@@ -7,8 +7,8 @@ import (
 	"postern/trust/reason"
 )
 
-// Bounds on a path (AS-70). The signatures that are checked on the way are bounded by
-// a Memo.
+// Bounds on a path (AS-70). Those on the signatures that are checked on the way are
+// with the Memo.
 const (
 	maxPath          = 10 // certificates from the end entity to the anchor
 	maxIntermediates = 100
@@ -22,7 +22,9 @@ type quest struct {
 	leaf      *x509.Certificate
 	others    []*x509.Certificate                     // intermediates: given, then fetched
 	originals map[*x509.Certificate]*x509.Certificate // see align
+	levels    int                                     // of issuers that were added since
 	issuers
+	share
 	*Memo
 }
 
@@ -37,18 +39,41 @@ type found struct {
 func checkPath(p Params, v *Verdict) (reason.Code, string) {
 	q := &quest{p: p, goals: goals(p), leaf: p.Certificate, Memo: p.Memo}
 	q.others = q.affordable(p.Intermediates)
+	own := *v
+	code, detail := q.search(&own)
+	if (code == reason.UntrustedAnchor || code == reason.IssuerDown) && q.borrow() {
+		borrowed := *v
+		c, d := q.search(&borrowed)
+		if c.IsOK() || own.Pending == nil && progress(c) > progress(code) {
+			*v = borrowed
+			return c, d
+		}
+	}
+	*v = own
+	return code, detail
+}
+
+// borrow adds what was fetched for other certificates, and reports whether it is
+// anything. It comes last: they may be a stranger's, and so may it.
+func (q *quest) borrow() bool {
+	before := len(q.others)
 	for _, c := range q.fetched {
 		if !q.knows(c) {
 			q.others = append(q.others, c)
 		}
 	}
-	for level := 0; ; level++ {
+	return len(q.others) > before
+}
+
+// search looks for a path among what is known, and adds to that.
+func (q *quest) search(v *Verdict) (reason.Code, string) {
+	for ; ; q.levels++ {
 		paths, err := q.paths()
 		if len(paths) > 0 {
 			return q.choose(paths, v)
 		}
 		c := q.climb(q.anchors()...)
-		if level == maxLevels || !q.align(c.misnamed) && !q.fetch(c) {
+		if q.levels == maxLevels || !q.align(c.misnamed) && !q.fetch(c) {
 			return q.refuse(c, err, v)
 		}
 	}

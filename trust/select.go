@@ -29,7 +29,7 @@ func (s Selection) Err() error {
 
 // Select judges each candidate by p, whose Certificate is ignored. Candidates
 // that fail do not spoil those that pass (CD-5); when all fail, none is used
-// (CD-41). All of them together cost little more than one.
+// (CD-41). None spends what another needs.
 func Select(p Params, candidates []*x509.Certificate) Selection {
 	s := Selection{Code: reason.NoCertificate, Detail: "there is no certificate to choose from"}
 	p.ask()
