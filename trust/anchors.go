@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"bytes"
 	"crypto/x509"
 	"slices"
 )
@@ -162,15 +161,7 @@ func likely(cert *x509.Certificate, named []*x509.Certificate) []*x509.Certifica
 	if len(named) <= maxSignatures {
 		return named
 	}
-	var keyed, others []*x509.Certificate
-	for _, c := range named {
-		if bytes.Equal(c.SubjectKeyId, cert.AuthorityKeyId) {
-			keyed = append(keyed, c)
-		} else if len(others) < maxSignatures {
-			others = append(others, c)
-		}
-	}
-	return append(keyed, others...)[:maxSignatures]
+	return keyedFirst(cert, named)[:maxSignatures]
 }
 
 // missing returns the policies that anchor asks for and cert does not name: none

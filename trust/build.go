@@ -33,49 +33,6 @@ func (q *quest) build(g goal) ([][]*x509.Certificate, error) {
 	return nil, err
 }
 
-// above returns the intermediates that by their names may be above the leaf, the
-// nearest first.
-func (q *quest) above() []*x509.Certificate {
-	var all []*x509.Certificate
-	named := bySubject(q.others)
-	for next := []*x509.Certificate{q.leaf}; len(next) > 0; {
-		var ups []*x509.Certificate
-		for _, c := range next {
-			issuer := canonicalName(c.RawIssuer)
-			ups = append(ups, keyedFirst(c, named[issuer])...)
-			delete(named, issuer)
-		}
-		all, next = append(all, ups...), ups
-	}
-	return all
-}
-
-// rooted returns the intermediates that lead from the leaf's issuers to the anchors.
-// It looks from the anchors downward, so that no key is used whose owner nobody
-// trusts.
-func (q *quest) rooted(anchors *Anchors) []*x509.Certificate {
-	var good []*x509.Certificate
-	named := make(map[string][]*x509.Certificate) // good by canonical name
-	left := slices.DeleteFunc(q.above(), func(c *x509.Certificate) bool { return authorityProblem(c) != "" })
-	for range maxPath {
-		before := len(good)
-		left = slices.DeleteFunc(left, func(c *x509.Certificate) bool {
-			made := func(up *x509.Certificate) bool { return q.made(c, up) }
-			if !slices.ContainsFunc(anchors.issuers(c), made) && !slices.ContainsFunc(named[canonicalName(c.RawIssuer)], made) {
-				return false
-			}
-			good = append(good, c)
-			subject := canonicalName(c.RawSubject)
-			named[subject] = append(named[subject], c)
-			return true
-		})
-		if len(good) == before {
-			break
-		}
-	}
-	return good
-}
-
 // verify is x509.Certificate.Verify with the policies of g, if it has any, as
 // an initial-explicit-policy (RFC 5280 §6.1.1 (f)). x509 looks at its
 // CertificatePolicies only where a certificate of the path asks for explicit
@@ -106,7 +63,7 @@ func (q *quest) verify(g goal, others []*x509.Certificate, at time.Time) ([][]*x
 		CertificatePolicies: g.policies,
 	})
 	if err != nil {
-		q.attempted += dear
+		q.vain(dear)
 		return nil, err
 	}
 	var good [][]*x509.Certificate
@@ -137,11 +94,13 @@ func states(cert *x509.Certificate, policies []x509.OID) bool {
 // anchors, x509 sees these alone.
 func (q *quest) within(anchors *Anchors, others []*x509.Certificate) []*x509.Certificate {
 	var all []*x509.Certificate
+	seen := make(map[Fingerprint]bool)
 	if anchors.Has(q.print(q.leaf)) {
+		seen[q.print(q.leaf)] = true
 		all = append(all, q.leaf)
 	}
 	type authority struct{ name, key string }
-	asked, seen := make(map[authority]bool), make(map[Fingerprint]bool)
+	asked := make(map[authority]bool)
 	for _, c := range append([]*x509.Certificate{q.leaf}, others...) {
 		issuer := authority{string(c.RawIssuer), string(c.AuthorityKeyId)}
 		if asked[issuer] {
@@ -158,18 +117,33 @@ func (q *quest) within(anchors *Anchors, others []*x509.Certificate) []*x509.Cer
 	return all
 }
 
-// sure returns the anchors and intermediates that a path can have at some moment,
-// as far as dates and signatures tell.
+// sure returns the anchors and the intermediates of all paths that are paths by
+// signatures and dates, which leaves few that come to nothing.
 func (q *quest) sure(anchors *Anchors, at time.Time) (roots, others []*x509.Certificate) {
-	late := func(c *x509.Certificate) bool { return at.Before(c.NotBefore) || at.After(c.NotAfter) }
-	others = slices.DeleteFunc(q.rooted(anchors), late)
-	below := append([]*x509.Certificate{q.leaf}, others...)
-	roots = slices.DeleteFunc(q.within(anchors, others), func(up *x509.Certificate) bool {
-		return late(up) || up != q.leaf && !slices.ContainsFunc(below, func(c *x509.Certificate) bool {
-			return SameName(c.RawIssuer, up.RawSubject) && q.made(c, up)
+	rooted := bySubject(q.rooted(anchors))
+	linked := func(c *x509.Certificate, named []*x509.Certificate) []*x509.Certificate {
+		return slices.DeleteFunc(slices.Clone(named), func(up *x509.Certificate) bool {
+			return at.Before(up.NotBefore) || at.After(up.NotAfter) || !q.made(&q.descends, c, up)
 		})
-	})
-	return roots, others
+	}
+	add := func(to, certs []*x509.Certificate) []*x509.Certificate {
+		for _, c := range certs {
+			if !slices.ContainsFunc(to, c.Equal) {
+				to = append(to, c)
+			}
+		}
+		return to
+	}
+	if anchors.Has(q.print(q.leaf)) {
+		roots = add(roots, []*x509.Certificate{q.leaf})
+	}
+	below := []*x509.Certificate{q.leaf}
+	for i := 0; i < len(below); i++ {
+		c := below[i]
+		roots = add(roots, linked(c, anchors.issuers(c)))
+		below = add(below, linked(c, keyedFirst(c, rooted[canonicalName(c.RawIssuer)])))
+	}
+	return roots, below[1:]
 }
 
 // cost is how many signatures crypto/x509 checks at most to build the paths of cert.

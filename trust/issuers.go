@@ -21,7 +21,8 @@ const MaxIssuerURLs = 2
 // issuers is what a quest learnt of missing intermediates.
 type issuers struct {
 	asked   map[Fingerprint]bool
-	urls    int // that may have been asked
+	urls    int                      // that may have been asked
+	from    map[Fingerprint][]string // the URLs of what was fetched
 	pending <-chan struct{}
 	down    string // which server did not answer, and how
 	missed  string // what else came to nothing
@@ -79,6 +80,7 @@ func (q *quest) learn(of *x509.Certificate, answer Issuers) bool {
 			continue
 		}
 		q.keep(c, answer.Sources)
+		q.came(c, answer.Sources)
 		news = append(news, c)
 	}
 	q.others = slices.Concat(news, q.others)
@@ -90,6 +92,14 @@ func (q *quest) learn(of *x509.Certificate, answer Issuers) bool {
 		q.missed = fmt.Sprintf("the issuer of %q: %s", name(of), cmp.Or(answer.Detail, "what its addresses lead to is of no use"))
 	}
 	return false
+}
+
+// came notes where a certificate was fetched from.
+func (q *quest) came(c *x509.Certificate, from []string) {
+	if q.from == nil {
+		q.from = make(map[Fingerprint][]string)
+	}
+	q.from[q.print(c)] = from
 }
 
 // IssuedBy reports whether issuer has the name of cert's issuer and its key
@@ -107,7 +117,7 @@ func (q *quest) knows(cert *x509.Certificate) bool {
 func (q *quest) origins(path []*x509.Certificate) []string {
 	var urls []string
 	for _, c := range path {
-		for _, u := range q.sources[q.print(c)] {
+		for _, u := range q.from[q.print(c)] {
 			if !slices.Contains(urls, u) {
 				urls = append(urls, u)
 			}

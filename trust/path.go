@@ -37,7 +37,7 @@ type found struct {
 // checkPath builds a path to an anchor by RFC 5280 §6 (AS-68), fetches what is
 // missing on the way (AS-69) and asks for revocations (AS-71).
 func checkPath(p Params, v *Verdict) (reason.Code, string) {
-	q := &quest{p: p, goals: goals(p), leaf: p.Certificate, Memo: p.Memo}
+	q := &quest{p: p, goals: goals(p), leaf: p.Certificate, share: newShare(), Memo: p.Memo}
 	q.others = q.affordable(p.Intermediates)
 	own := *v
 	code, detail := q.search(&own)
@@ -60,6 +60,7 @@ func (q *quest) borrow() bool {
 	for _, c := range q.fetched {
 		if !q.knows(c) {
 			q.others = append(q.others, c)
+			q.came(c, q.Memo.sources[q.print(c)])
 		}
 	}
 	return len(q.others) > before

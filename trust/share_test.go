@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"postern/internal/testnet"
 	"postern/trust"
@@ -146,8 +147,12 @@ func TestAS69_FetchedForOthersServes(t *testing.T) {
 	again := ca.Leaf("b.example", plain(aia("http://gone.example/"))...)
 	s := trust.Select(p, testnet.Certs(again))
 	wantGood(t, s, again)
-	if s.Valid != nil && !slices.Equal(s.Verdicts[0].IssuersFrom, []string{"http://ca.example/"}) {
-		t.Errorf("issuers from %v", s.Verdicts[0].IssuersFrom)
+	if from := s.Verdicts[0].IssuersFrom; !slices.Equal(from, []string{"http://ca.example/"}) {
+		t.Errorf("issuers from %v", from)
+	}
+	p.Intermediates = testnet.Certs(ca)
+	if from := trust.Select(p, testnet.Certs(again)).Verdicts[0].IssuersFrom; from != nil {
+		t.Errorf("what came along is from %v", from)
 	}
 }
 
@@ -179,5 +184,41 @@ func TestAS79_ManyRecipientsAndRenewedRoots(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Nor where two of its issuers are fetched, one after the other, and forged ones may
+// be below either of two anchors.
+func TestCD5_ForgedIssuersLeaveEnoughForFetchedOnes(t *testing.T) {
+	pki := testnet.NewPKI(t, now)
+	roots := []*testnet.Identity{pki.Root("root"), pki.Root("root")}
+	ca := roots[1].Intermediate("ca")
+	lower := ca.Intermediate("lower", aia("http://ca.example/ca"))
+	good := lower.Leaf("b.example", plain(aia("http://ca.example/lower"))...)
+	p, e, candidates := besides(t, good, lower, nil, roots...)
+	e.issuers["lower"] = trust.Issuers{Certificates: testnet.Certs(ca)}
+	fake := testnet.NewPKI(t, now).Root("root")
+	key := testnet.Key(testnet.ECKey(t, elliptic.P256()))
+	for range 99 {
+		p.Intermediates = append(p.Intermediates, fake.Intermediate("lower", key, testnet.Template(func(c *x509.Certificate) {
+			c.SubjectKeyId = lower.Cert.SubjectKeyId
+		})).Cert)
+	}
+	wantGood(t, trust.Select(p, candidates), good)
+}
+
+// However many ways lead nowhere, for whichever policy and at whichever moment, one
+// that leads to an anchor is found.
+func TestAS70_WaysInVainHideNoPath(t *testing.T) {
+	p, e, ids := apart(t, 3)
+	root := ids[0]
+	p.Purpose, p.Signers = trust.Sign, trust.Either
+	p.EV = trust.EV{Roots: anchorsOf(root), Policies: []x509.OID{oid(t, evPolicy)}}
+	for range 30 {
+		p.Intermediates = append(p.Intermediates, root.Intermediate("ca 3", testnet.Valid(time.Minute, time.Hour)).Cert)
+	}
+	wantCode(t, trust.Judge(p), reason.OK)
+	if len(e.wanted) != 3 {
+		t.Errorf("asked for %v", e.wanted)
 	}
 }
