@@ -24,8 +24,8 @@ func lookAlikes(t testing.TB, n int) []*testnet.Identity {
 	return all
 }
 
-// AS-70: a zone of 24 KB must not cost seconds for each recipient.
-func TestAS70_CandidatesTogetherCostAsOne(t *testing.T) {
+// AS-70: who signed whom is checked once, whatever the number of recipients.
+func TestAS70_CandidatesTogetherCostTheirLinks(t *testing.T) {
 	root := testnet.NewPKI(t, now).Root("root")
 	p := ask(t, root, root)
 	candidates := testnet.Certs(lookAlikes(t, 50)...)
@@ -117,9 +117,8 @@ func TestAS79_ManyGoodCandidatesAreAllChosen(t *testing.T) {
 	}
 }
 
-// Nor does it matter how many places they name: what is fetched for one serves all,
-// and of those that lead nowhere few are asked, once.
-func TestAS70_CandidatesTogetherAskAsOne(t *testing.T) {
+// Nor is anybody asked again for the next recipient.
+func TestAS70_CandidatesTogetherAskOnce(t *testing.T) {
 	pki := testnet.NewPKI(t, now)
 	root := pki.Root("root")
 	p := ask(t, root, root)
@@ -131,15 +130,15 @@ func TestAS70_CandidatesTogetherAskAsOne(t *testing.T) {
 			}
 			e := &known{}
 			p.Evidence, p.Memo = e, new(trust.Memo)
-			valid, first := 0, 50
+			valid := 0
 			if name == "good" {
 				e.issuers = map[string]trust.Issuers{"b.example": {Certificates: testnet.Certs(ca), Sources: []string{"http://ca.example/"}}}
 				valid = 50
 			}
-			for n, want := range []int{first, first} {
+			for n := range 2 {
 				s := trust.Select(p, testnet.Certs(candidates...))
-				if len(s.Valid) != valid || len(e.wanted) != want {
-					t.Errorf("question %d: %s (%s), %d valid, asked %d times, want %d", n+1, s.Code, s.Detail, len(s.Valid), len(e.wanted), want)
+				if len(s.Valid) != valid || len(e.wanted) != 50 {
+					t.Errorf("question %d: %s (%s), %d valid, asked %d times", n+1, s.Code, s.Detail, len(s.Valid), len(e.wanted))
 				}
 				for _, v := range s.Verdicts[:valid] {
 					if len(v.IssuersFrom) != 1 {
