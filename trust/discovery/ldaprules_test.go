@@ -351,8 +351,10 @@ func TestCD41_ValuesOfNoUse(t *testing.T) {
 // CD-30: a directory that sends an octet now and then has its time and no more.
 func TestCD30_SlowDirectoriesEnd(t *testing.T) {
 	s := (&server{answer: func(s *session, q search) {
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
 		for _, err := s.conn.Write([]byte("\x30\x82\xf0\x00\x04\x82\xef\xfc")); err == nil; _, err = s.conn.Write([]byte{'x'}) {
-			time.Sleep(50 * time.Millisecond)
+			<-tick.C
 		}
 	}}).start(t)
 	_, r := directories(t, s)
