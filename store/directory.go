@@ -34,8 +34,11 @@ func (f *Fingerprint) UnmarshalText(text []byte) error {
 
 // A Domain is one whose mail is ours.
 type Domain struct {
-	Name    mime.Domain `json:"name"`
-	Created time.Time   `json:"created"`
+	Name mime.Domain `json:"name"`
+	// Retention is after what time messages that were fetched leave the mailboxes
+	// of the domain; 0 is never.
+	Retention time.Duration `json:"retention,omitempty"`
+	Created   time.Time     `json:"created"`
 }
 
 // An Account can submit mail as its address and has mailboxes.
@@ -45,9 +48,15 @@ type Account struct {
 	Disabled bool         `json:"disabled"`
 	// Patient says that a patient controls the address: it has a certificate of
 	// its own, and its domain's never stands in for it (BB-35).
-	Patient bool      `json:"patient,omitempty"`
+	Patient bool `json:"patient,omitempty"`
+	// Quota bounds the bytes of its mailboxes; 0 is the default of the gateway,
+	// NoQuota none.
+	Quota   int64     `json:"quota,omitempty"`
 	Created time.Time `json:"created"`
 }
+
+// NoQuota is the Quota of an account without any.
+const NoQuota = -1
 
 // A Key is a certificate of ours with its private key.
 type Key struct {

@@ -34,9 +34,10 @@ type Message struct {
 	ModSeq   uint64    `json:"modseq"`
 	Body     BodyID    `json:"body"`
 	Size     int64     `json:"size"`
-	Flags    []string  `json:"flags"`    // system flags as "\Seen", keywords as they came; sorted, no duplicates
-	Received time.Time `json:"received"` // INTERNALDATE
-	Track    TrackID   `json:"track"`    // of the message it came from; "" for APPEND
+	Flags    []string  `json:"flags"`            // system flags as "\Seen", keywords as they came; sorted, no duplicates
+	Received time.Time `json:"received"`         // INTERNALDATE
+	Fetched  time.Time `json:"fetched,omitzero"` // when its body was first read by its owner
+	Track    TrackID   `json:"track"`            // of the message it came from; "" for APPEND
 }
 
 // A Change is the latest thing that happened to one UID of a mailbox.

@@ -17,6 +17,7 @@ const (
 	SealJob  JobKind = "seal"  // an accepted submission: discover, trust, seal
 	RelayJob JobKind = "relay" // a sealed message for one destination
 	OpenJob  JobKind = "open"  // a message from the backbone: decrypt, verify, deliver
+	WatchJob JobKind = "watch" // the deadline of a message's notifications; it has no body
 )
 
 // A Job is a message at one step of its way. The queue holds it from the
@@ -32,14 +33,20 @@ type Job struct {
 	Blind       []mime.Address `json:"blind"`       // those of Recipients that no header names
 	Destination mime.Domain    `json:"destination"` // of a RelayJob
 	// Automatic marks a notification: nothing automatic ever answers it (AS-86).
-	Automatic bool      `json:"automatic"`
-	Created   time.Time `json:"created"`
-	Due       time.Time `json:"due"`
-	Expires   time.Time `json:"expires"` // after it no retry is made
-	Attempts  int       `json:"attempts"`
-	Held      bool      `json:"held"`   // by the operator; never due
-	Reason    string    `json:"reason"` // of the last failed attempt: a reason code
-	Detail    string    `json:"detail"` // of the last failed attempt, for our eyes
+	Automatic bool `json:"automatic"`
+	// Lane names what the job waits for, such as its destination: jobs of one
+	// lane are held up together. Flow names whose job it is: flows take turns.
+	Lane string `json:"lane,omitempty"`
+	Flow string `json:"flow,omitempty"`
+	// Next is a held job that is to go on when this one has ended, however it did.
+	Next     JobID     `json:"next,omitempty"`
+	Created  time.Time `json:"created"`
+	Due      time.Time `json:"due"`
+	Expires  time.Time `json:"expires"` // after it no retry is made
+	Attempts int       `json:"attempts"`
+	Held     bool      `json:"held"`   // by the operator; never due
+	Reason   string    `json:"reason"` // of the last failed attempt: a reason code
+	Detail   string    `json:"detail"` // of the last failed attempt, for our eyes
 }
 
 // QueueTx holds jobs. Due work is found by an index, never by a scan.

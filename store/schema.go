@@ -13,7 +13,7 @@ import (
 
 // schemaVersion is the version of the layout below. A change of it needs a
 // migration.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // Buckets, with their keys and values. Numbers in keys are big-endian, so that
 // keys sort as the numbers do. Records are JSON where nothing else is said.
@@ -51,6 +51,14 @@ const (
 	bucketMessageIDs = "messageids" // SHA-256 of a Message-ID, track id → nothing
 	bucketEvents     = "events"     // track id, number u32 → Event
 
+	bucketTrackNames = "tracknames" // address key 0 track id → nothing, for sender and recipients
+
+	bucketDelivered      = "delivered"      // SHA-256 of what makes a delivery the same → time u64, track id
+	bucketDeliveredTimes = "deliveredtimes" // time u64, that SHA-256 → nothing
+
+	bucketAudit       = "audit"       // number u64 → audit record; sequence: last number
+	bucketCheckpoints = "checkpoints" // number u64 of the last record it covers → signed checkpoint
+
 	// id u64 → bodyRecord, binary; id u64, index u32 → a bucket with one sealed
 	// chunk; sequence: last id. Side by side, they are one page to write.
 	bucketBodies = "bodies"
@@ -70,7 +78,8 @@ func buckets() []string {
 		bucketAnchors, bucketMailboxes, bucketMailboxNames, bucketMessages, bucketChanges, bucketTombs,
 		bucketDoomed, bucketJobs, bucketDue, bucketJobCounts, bucketTracks, bucketMessageIDs, bucketEvents,
 		bucketBodies, bucketLoose, bucketKeyRequests, bucketDocuments, bucketDocumentBodies,
-		bucketBundles, bucketBundleStates, bucketBundleAnchors}
+		bucketBundles, bucketBundleStates, bucketBundleAnchors,
+		bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -78,7 +87,7 @@ func buckets() []string {
 type migration func(*bolt.Tx) error
 
 // migrations leads from every version there ever was to schemaVersion.
-func migrations() []migration { return []migration{toSchema2, toSchema3} }
+func migrations() []migration { return []migration{toSchema2, toSchema3, toSchema4} }
 
 // toSchema2 adds keys that wait for a certificate and fetched documents.
 func toSchema2(tx *bolt.Tx) error {
@@ -105,6 +114,12 @@ func toSchema3(tx *bolt.Tx) error {
 		return fmt.Errorf("moving the documents: %w", err)
 	}
 	return nil
+}
+
+// toSchema4 adds the audit trail, what is known of deliveries, and the index of
+// tracks by address.
+func toSchema4(tx *bolt.Tx) error {
+	return createBuckets(tx, bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints)
 }
 
 func createBuckets(tx *bolt.Tx, names ...string) error {

@@ -129,6 +129,7 @@ type Tx interface {
 	TrackTx
 	BodyTx
 	DocumentTx
+	AuditTx
 }
 
 // BodyTx holds bodies. A body lives as long as a job or a mailbox message

@@ -14,25 +14,31 @@ type TrackState string
 
 // States of a recipient, in the order they are usually passed.
 const (
-	TrackQueued    TrackState = "queued"    // accepted, not yet sealed or opened
-	TrackSealed    TrackState = "sealed"    // waiting for relay
-	TrackRelayed   TrackState = "relayed"   // taken by the far side
-	TrackProcessed TrackState = "processed" // the far side's agent said so
-	TrackDelivered TrackState = "delivered" // in a mailbox of ours
-	TrackRefused   TrackState = "refused"   // an inbound message not believed
-	TrackFailed    TrackState = "failed"    // the sender was told
+	TrackQueued     TrackState = "queued"     // accepted, not yet sealed or opened
+	TrackSealed     TrackState = "sealed"     // waiting for relay
+	TrackRelayed    TrackState = "relayed"    // taken by the far side
+	TrackProcessed  TrackState = "processed"  // the far side's agent said so
+	TrackDispatched TrackState = "dispatched" // handed to its final destination, as the far side said
+	TrackOverdue    TrackState = "overdue"    // nothing was heard in time, and the sender was told
+	TrackDelivered  TrackState = "delivered"  // in a mailbox of ours
+	TrackRefused    TrackState = "refused"    // an inbound message not believed
+	TrackFailed     TrackState = "failed"     // the sender was told
 )
 
 // A Track is the life of one message: what it was and where it stands for each
 // recipient. It names no subject and no content.
 type Track struct {
-	ID         TrackID          `json:"id"`
-	MessageID  string           `json:"message_id"` // with angle brackets; "" while unknown
-	Outbound   bool             `json:"outbound"`
-	Automatic  bool             `json:"automatic"` // a notification
-	Sender     mime.Address     `json:"sender"`    // of the envelope
-	Author     mime.Address     `json:"author"`    // inbound: whom the believed signature speaks for
-	Digest     string           `json:"digest"`    // inbound: SHA-256 of the message inside, hexadecimal
+	ID        TrackID      `json:"id"`
+	MessageID string       `json:"message_id"` // with angle brackets; "" while unknown
+	Outbound  bool         `json:"outbound"`
+	Automatic bool         `json:"automatic"` // a notification
+	Sender    mime.Address `json:"sender"`    // of the envelope
+	Author    mime.Address `json:"author"`    // inbound: whom the believed signature speaks for
+	Digest    string       `json:"digest"`    // inbound: SHA-256 of the message inside, hexadecimal
+	// Timely says that the sender asks for notice of final delivery (DN-1).
+	Timely bool `json:"timely,omitempty"`
+	// Watch is the job that ends the wait for notifications; 0 if none does.
+	Watch      JobID            `json:"watch,omitempty"`
 	Size       int64            `json:"size"`
 	Received   time.Time        `json:"received"`
 	Recipients []TrackRecipient `json:"recipients"`
@@ -45,12 +51,42 @@ type TrackRecipient struct {
 	Reason  string       `json:"reason"` // a reason code
 	Detail  string       `json:"detail"`
 	Updated time.Time    `json:"updated"`
+	// Relayed is when it was handed over, by the clock that jobs are due by; zero
+	// before.
+	Relayed time.Time `json:"relayed,omitzero"`
+	// Told is the final answer that the sender got; nothing contrary is shown
+	// to him after it (DN-21).
+	Told Answer `json:"told,omitempty"`
 }
+
+// An Answer is what the sender of a message was told of a recipient.
+type Answer string
+
+// Final answers. The zero Answer is none.
+const (
+	ToldSuccess Answer = "success"
+	ToldFailure Answer = "failure"
+)
+
+// Stages of a message's life, in the order they are usually passed.
+const (
+	StageAccept   = "accept"
+	StageDiscover = "discover" // the look-ups for a recipient
+	StageTrust    = "trust"    // what was made of the certificates found
+	StageSeal     = "seal"
+	StageRelay    = "relay"
+	StageOpen     = "open"
+	StageDeliver  = "deliver"
+	StageNotify   = "notify"  // notifications that came or went
+	StageMonitor  = "monitor" // deadlines of notifications
+	StageQueue    = "queue"   // what an operator did
+	StagePickup   = "pickup"  // read by the owner of the mailbox
+)
 
 // An Event is one thing that happened to a message.
 type Event struct {
 	At        time.Time    `json:"at"`
-	Stage     string       `json:"stage"`     // accept, discover, trust, seal, relay, open, deliver, notify
+	Stage     string       `json:"stage"`     // one of those above
 	Recipient mime.Address `json:"recipient"` // zero: all of them
 	Reason    string       `json:"reason"`    // a reason code
 	Detail    string       `json:"detail"`

@@ -93,7 +93,7 @@ func (c *Config) checkNames() error {
 	if c.Dir == "" {
 		return errors.New(`key "dir" is empty: name the folder of the store`)
 	}
-	for _, f := range []struct{ key, path string }{{"dir", c.Dir}, {"tls.cert", c.TLS.Cert}, {"tls.key", c.TLS.Key}, {"network.ca", c.Network.CA}} {
+	for _, f := range []struct{ key, path string }{{"dir", c.Dir}, {"tls.cert", c.TLS.Cert}, {"tls.key", c.TLS.Key}, {"network.ca", c.Network.CA}, {"backup.dir", c.Backup.Dir}} {
 		if strings.ContainsRune(f.path, 0) {
 			return fmt.Errorf("key %q is not a path: it has a NUL", f.key)
 		}
@@ -239,6 +239,9 @@ func (c *Config) checkLimits() error {
 	}
 	if l.CryptoMemory < l.MessageBytes { // the largest message would wait for ever
 		return fmt.Errorf("key \"limits.crypto_memory\" is %d, but must be at least limits.message_bytes, which is %d", l.CryptoMemory, l.MessageBytes)
+	}
+	if c.Notify.DispatchedWithin < c.Notify.ProcessedWithin {
+		return fmt.Errorf("key \"notify.dispatched_within\" is %s, but must be at least notify.processed_within, which is %s", durationText(c.Notify.DispatchedWithin), durationText(c.Notify.ProcessedWithin))
 	}
 	return nil
 }

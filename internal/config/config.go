@@ -28,6 +28,9 @@ type Config struct {
 	Presets  Presets     `toml:"presets" doc:"Addresses of known trust bundles. None is fetched or believed before \"postern bundle add --preset NAME\" says so."`
 	Trust    Trust       `toml:"trust" doc:"Whom we believe. Anchors are in the store: see \"postern anchor\"."`
 	Seal     Seal        `toml:"seal" doc:"How messages are encrypted for others. Signatures are SHA-256 always."`
+	Notify   Notify      `toml:"notify" doc:"What becomes of a message that was sent and is not acknowledged."`
+	Keep     Keep        `toml:"keep" doc:"How long what is no longer needed for delivery stays."`
+	Backup   Backup      `toml:"backup" doc:"Copies of the store that are made while it is in use."`
 	Limits   Limits      `toml:"limits" doc:"What one peer, one message and one moment may cost."`
 	Log      Log         `toml:"log" doc:"The log on standard error. It never holds subjects, bodies or passwords."`
 }
@@ -58,9 +61,10 @@ type DNS struct {
 
 // Relay says how messages leave.
 type Relay struct {
-	Routes   map[mime.Domain]string `toml:"routes" example:"{ \"b.example\" = \"127.0.0.1:2525\" }" doc:"Domains whose mail goes to HOST:PORT instead of to their MX; several may stand under [relay.routes], one a line."`
-	Port     int                    `toml:"port" default:"25" range:"1..65535" doc:"The port of MX hosts."`
-	RetryFor time.Duration          `toml:"retry_for" default:"72h" range:"1m..720h" doc:"How long delivery is tried before the sender gets a failure notice."`
+	Routes         map[mime.Domain]string `toml:"routes" example:"{ \"b.example\" = \"127.0.0.1:2525\" }" doc:"Domains whose mail goes to HOST:PORT instead of to their MX; several may stand under [relay.routes], one a line."`
+	Port           int                    `toml:"port" default:"25" range:"1..65535" doc:"The port of MX hosts."`
+	RetryFor       time.Duration          `toml:"retry_for" default:"72h" range:"1m..720h" doc:"How long delivery is tried before the sender gets a failure notice."`
+	PerDestination int                    `toml:"per_destination" default:"8" range:"1..1000" doc:"Deliveries at once to one destination."`
 }
 
 // Network bounds where fetches may go.
@@ -108,15 +112,46 @@ type Seal struct {
 	KeyTransportTo map[mime.Domain]string `toml:"key_transport_to" each:"profile rsa-v1.5 rsa-oaep-sha256" example:"{ \"b.example\" = \"rsa-v1.5\" }" doc:"seal.key_transport for single domains of recipients."`
 }
 
+// Notify says how long a sent message may stay unacknowledged.
+type Notify struct {
+	ProcessedWithin  time.Duration `toml:"processed_within" default:"1h" range:"1s..720h" doc:"How long after a message was handed to the other side its processed notification may take. Then its sender is told that it failed."`
+	DispatchedWithin time.Duration `toml:"dispatched_within" default:"1h" range:"1s..720h" doc:"How long after it was handed over the notification of final delivery may take, of a message whose sender asked for one. Then its sender is told that it failed. At least notify.processed_within."`
+	DelayedAfter     time.Duration `toml:"delayed_after" default:"4h" range:"0s..720h" doc:"After what time the sender of a message that still waits to be handed over is told that it is late. 0s tells him of failures alone."`
+	HideProcessed    bool          `toml:"hide_processed" default:"false" doc:"Whether processed notifications are kept from the sender's mailbox. They count all the same."`
+}
+
+// Keep says how long things stay.
+type Keep struct {
+	Tracks       time.Duration `toml:"tracks" default:"2160h" range:"24h..87600h" doc:"How long the life of a message is kept, for \"postern track\", after it has ended."`
+	Audit        time.Duration `toml:"audit" default:"52560h" range:"24h..262800h" doc:"How long the audit trail is kept. The default is six years, as 45 CFR 164.316 wants it."`
+	Duplicates   time.Duration `toml:"duplicates" default:"168h" range:"1h..2160h" doc:"How long a message that was delivered is known when it comes again."`
+	Refused      time.Duration `toml:"refused" default:"168h" range:"0s..2160h" doc:"How long the sealed original of a message that was not believed is kept for an operator."`
+	RefusedBytes int64         `toml:"refused_bytes" default:"1073741824" range:"0..1099511627776" doc:"How many bytes of such originals are kept at most; the oldest go first."`
+}
+
+// Backup says where copies of the store go.
+type Backup struct {
+	Dir   string        `toml:"dir" example:"/var/backups/postern" doc:"The folder of the copies. Without it none are made. It belongs on another disk than the store, and the master key in neither."`
+	Every time.Duration `toml:"every" default:"24h" range:"1m..720h" doc:"How often a copy is made."`
+	Keep  int           `toml:"keep" default:"7" range:"1..1000" doc:"How many copies stay; the oldest go first."`
+}
+
 // Limits bounds what peers can ask for. Sizes are in bytes.
 type Limits struct {
-	MessageBytes     int64         `toml:"message_bytes" default:"37748736" range:"65536..1073741824" doc:"The largest message taken, in bytes. 36 MiB carries attachments of about 25 MiB."`
-	Recipients       int           `toml:"recipients" default:"100" range:"1..1000" doc:"Recipients of one message."`
-	Connections      int           `toml:"connections" default:"500" range:"1..100000" doc:"Connections at once, for each listener."`
-	ConnectionsPerIP int           `toml:"connections_per_ip" default:"50" range:"1..100000" doc:"Connections at once from one IPv4 address or IPv6 /64, for each listener. At most limits.connections."`
-	CommandIdle      time.Duration `toml:"command_idle" default:"5m" range:"1s..1h" doc:"How long a peer may be silent between commands. RFC 5321 asks for 5 minutes."`
-	DataTime         time.Duration `toml:"data_time" default:"30m" range:"1s..24h" doc:"How long the whole transfer of one message may take."`
-	CryptoMemory     int64         `toml:"crypto_memory" default:"268435456" range:"65536..1099511627776" doc:"Bytes of messages that are sealed or opened at once; more wait. At least limits.message_bytes."`
+	MessageBytes      int64         `toml:"message_bytes" default:"37748736" range:"65536..1073741824" doc:"The largest message taken, in bytes. 36 MiB carries attachments of about 25 MiB."`
+	Recipients        int           `toml:"recipients" default:"100" range:"1..1000" doc:"Recipients of one message."`
+	Connections       int           `toml:"connections" default:"500" range:"1..100000" doc:"Connections at once, for each listener."`
+	ConnectionsPerIP  int           `toml:"connections_per_ip" default:"50" range:"1..100000" doc:"Connections at once from one IPv4 address or IPv6 /64, for each listener. At most limits.connections."`
+	CommandIdle       time.Duration `toml:"command_idle" default:"5m" range:"1s..1h" doc:"How long a peer may be silent between commands. RFC 5321 asks for 5 minutes."`
+	DataTime          time.Duration `toml:"data_time" default:"30m" range:"1s..24h" doc:"How long the whole transfer of one message may take."`
+	CryptoMemory      int64         `toml:"crypto_memory" default:"268435456" range:"65536..1099511627776" doc:"Bytes of messages that are sealed or opened at once; more wait. At least limits.message_bytes."`
+	MailboxBytes      int64         `toml:"mailbox_bytes" default:"10737418240" range:"0..1125899906842624" doc:"How many bytes the mailboxes of one account may hold, where \"postern account quota\" says nothing else; 0 is no limit. Mail beyond it is refused for the time being, or fails with a notice to its sender."`
+	DiskReserve       int64         `toml:"disk_reserve" default:"268435456" range:"0..1099511627776" doc:"How many bytes of the store's disk must be free for new mail to be taken; with less it is refused for the time being (452). What was taken before goes on."`
+	QueueBytes        int64         `toml:"queue_bytes" default:"34359738368" range:"1048576..1099511627776" doc:"How many bytes of messages may be under way; beyond it new mail is refused for the time being (452)."`
+	AccountMessages   int           `toml:"account_messages" default:"36000" range:"1..10000000" doc:"Messages an hour from one account."`
+	AccountRecipients int           `toml:"account_recipients" default:"360000" range:"1..100000000" doc:"Recipients an hour of one account's messages."`
+	PeerMessages      int           `toml:"peer_messages" default:"1200" range:"1..10000000" doc:"Messages a minute at the backbone from one IPv4 address or IPv6 /64."`
+	PeerConnections   int           `toml:"peer_connections" default:"600" range:"1..10000000" doc:"Connections a minute from one IPv4 address or IPv6 /64, for each listener of mail and mailboxes."`
 }
 
 // Log says what is logged and in which form.

@@ -40,6 +40,7 @@ port = 5353
 routes = { "A.example" = "127.0.0.1:2525", "c.example" = "mx.c.example:25" }
 port = 2526
 retry_for = "24h"
+per_destination = 3
 [network]
 allow_private = true
 ca = "tls/ca.pem"
@@ -78,6 +79,28 @@ connections_per_ip = 5
 command_idle = "90s"
 data_time = "1h30m"
 crypto_memory = 2097152
+mailbox_bytes = 1048577
+disk_reserve = 1048578
+queue_bytes = 1048579
+account_messages = 11
+account_recipients = 12
+peer_messages = 13
+peer_connections = 14
+[notify]
+processed_within = "5m"
+dispatched_within = "6m"
+delayed_after = "7m"
+hide_processed = true
+[keep]
+tracks = "25h"
+audit = "26h"
+duplicates = "27h"
+refused = "28h"
+refused_bytes = 29
+[backup]
+dir = "backups"
+every = "30m"
+keep = 31
 [log]
 level = "debug"
 format = "json"
@@ -105,7 +128,7 @@ func fullConfig() *config.Config {
 		},
 		Relay: config.Relay{
 			Routes: map[mime.Domain]string{"a.example": "127.0.0.1:2525", "c.example": "mx.c.example:25"},
-			Port:   2526, RetryFor: 24 * time.Hour,
+			Port:   2526, RetryFor: 24 * time.Hour, PerDestination: 3,
 		},
 		Trust: config.Trust{
 			Profile: "1.2", AcceptUnwrapped: true, Revocation: "hard", Wait: 2 * time.Second, Signers: "ev",
@@ -118,8 +141,13 @@ func fullConfig() *config.Config {
 		Limits: config.Limits{
 			MessageBytes: 1 << 20, Recipients: 10, Connections: 20, ConnectionsPerIP: 5,
 			CommandIdle: 90 * time.Second, DataTime: 90 * time.Minute, CryptoMemory: 2 << 20,
+			MailboxBytes: 1<<20 + 1, DiskReserve: 1<<20 + 2, QueueBytes: 1<<20 + 3,
+			AccountMessages: 11, AccountRecipients: 12, PeerMessages: 13, PeerConnections: 14,
 		},
-		Log: config.Log{Level: "debug", Format: "json"},
+		Notify: config.Notify{ProcessedWithin: 5 * time.Minute, DispatchedWithin: 6 * time.Minute, DelayedAfter: 7 * time.Minute, HideProcessed: true},
+		Keep:   config.Keep{Tracks: 25 * time.Hour, Audit: 26 * time.Hour, Duplicates: 27 * time.Hour, Refused: 28 * time.Hour, RefusedBytes: 29},
+		Backup: config.Backup{Dir: "/etc/postern/backups", Every: 30 * time.Minute, Keep: 31},
+		Log:    config.Log{Level: "debug", Format: "json"},
 	}
 }
 
@@ -145,14 +173,22 @@ func TestDefaults(t *testing.T) {
 			BBProviderTest: "https://secure.bluebuttontrust.org/p7b.ashx?id=cb300117-3a4a-e211-8bc3-78e3b5114607",
 			NATE:           "https://bundles.nate-trust.org/NateService/admin/download?type=.p7b&bundleName=NATE%20Blue%20Button%20For%20Consumers%20(NBB4C)",
 		},
-		Relay: config.Relay{Port: 25, RetryFor: 72 * time.Hour},
+		Relay: config.Relay{Port: 25, RetryFor: 72 * time.Hour, PerDestination: 8},
 		Trust: config.Trust{Profile: "1.3", Revocation: "soft", Wait: 5 * time.Second, Signers: "community"},
 		Seal:  config.Seal{Cipher: "aes-256-cbc", KeyTransport: "profile"},
 		Limits: config.Limits{
 			MessageBytes: 36 << 20, Recipients: 100, Connections: 500, ConnectionsPerIP: 50,
 			CommandIdle: 5 * time.Minute, DataTime: 30 * time.Minute, CryptoMemory: 256 << 20,
+			MailboxBytes: 10 << 30, DiskReserve: 256 << 20, QueueBytes: 32 << 30,
+			AccountMessages: 36000, AccountRecipients: 360000, PeerMessages: 1200, PeerConnections: 600,
 		},
-		Log: config.Log{Level: "info", Format: "text"},
+		Notify: config.Notify{ProcessedWithin: time.Hour, DispatchedWithin: time.Hour, DelayedAfter: 4 * time.Hour},
+		Keep: config.Keep{
+			Tracks: 90 * 24 * time.Hour, Audit: 6 * 365 * 24 * time.Hour, Duplicates: 7 * 24 * time.Hour,
+			Refused: 7 * 24 * time.Hour, RefusedBytes: 1 << 30,
+		},
+		Backup: config.Backup{Every: 24 * time.Hour, Keep: 7},
+		Log:    config.Log{Level: "info", Format: "text"},
 	}
 	if diff := cmp.Diff(want, config.Default()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -200,6 +236,7 @@ func TestDescriptionIsTrue(t *testing.T) {
 	}
 	got.Hostname, got.Listen, got.TLS, got.DNS.Servers, got.Relay.Routes = "", config.Listen{}, config.TLS{}, nil, nil
 	got.Network.CA, got.Publish.NameServers, got.Publish.Mail, got.Publish.Directories, got.Publish.Hosts = "", nil, nil, nil, nil
+	got.Backup.Dir = ""
 	got.Trust.SignersOf, got.Trust.EVPolicies, got.Seal.CipherTo, got.Seal.KeyTransportTo = nil, nil, nil, nil
 	if diff := cmp.Diff(config.Default(), got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

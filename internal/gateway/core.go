@@ -80,8 +80,12 @@ type Core struct {
 	Delegated bool
 	Hasher    *password.Hasher
 	Now       func() time.Time
-	Rand      io.Reader
-	Log       *slog.Logger
+	// Steady is the clock of the queue: it goes on as time passes, whatever
+	// becomes of the wall clock. Due times, deadlines and expiry are by it alone.
+	// Now, if nil.
+	Steady func() time.Time
+	Rand   io.Reader
+	Log    *slog.Logger
 
 	directories directories
 	bundles     refresher
@@ -154,6 +158,9 @@ func SealedBytes(message int64) int64 { return mime.Base64Size(message + sealedR
 func (c *Core) setDefaults() {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Steady == nil {
+		c.Steady = c.Now
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Reader

@@ -81,6 +81,12 @@ const (
 	PeerRefused     Code = "peer-refused"
 	QueueExpired    Code = "queue-expired"
 	MailboxFull     Code = "mailbox-full"
+	Dropped         Code = "dropped"
+	RateLimited     Code = "rate-limited"
+
+	// Waiting for notifications.
+	NoProcessed  Code = "no-processed"
+	NoDispatched Code = "no-dispatched"
 )
 
 // An Enhanced is an RFC 3463 enhanced status code: class, subject, detail.

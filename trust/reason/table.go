@@ -113,4 +113,13 @@ var table = map[Code]Outcome{
 		"send it again when the recipient's server works"},
 	MailboxFull: {552, Enhanced{5, 2, 2}, DispositionFailed, false, "the recipient's mailbox is full",
 		"the recipient must delete mail"},
+	Dropped: {554, Enhanced{5, 7, 0}, DispositionFailed, false, "an operator took the message out of the queue",
+		"ask your operator why"},
+	RateLimited: {450, Enhanced{4, 7, 1}, "", true, "too much mail in too short a time, try again later",
+		"limits.account_messages, limits.account_recipients or limits.peer_messages is reached"},
+
+	NoProcessed: {550, Enhanced{5, 4, 7}, "", false, "the message was handed over, and no notification that it was processed came in time",
+		"it may have arrived all the same: ask the recipient before you send it again; notify.processed_within is the time"},
+	NoDispatched: {550, Enhanced{5, 4, 7}, "", false, "the message was processed, and no notification of its delivery came in time",
+		"it may have arrived all the same: ask the recipient before you send it again; notify.dispatched_within is the time"},
 }
