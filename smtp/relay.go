@@ -94,6 +94,10 @@ type Result struct {
 	Text     string // its words, or ours: printable ASCII, at most 500 octets
 	Host     string // the host that spoke last, or ""
 	TLS      bool   // the connection to it was under TLS
+	// Down says that the destination as a whole gave no service, such as by a
+	// refused connection, a failed greeting, 421 or a DNS that does not answer:
+	// what it says of others of its recipients would be the same now.
+	Down bool
 }
 
 // Send delivers to the first host of the destination that will talk, by MX
@@ -111,7 +115,7 @@ func (r *Relay) Send(ctx context.Context, d Delivery) []Result {
 		return spread(d.To, failed(err, ""))
 	}
 	worst := local(reason.PeerUnreachable, "", "no host to try")
-	attempts := maxAttempts
+	attempts, spoken := maxAttempts, false
 	for i, h := range hosts {
 		addresses, err := r.addresses(ctx, h.name)
 		if err != nil {
@@ -128,6 +132,8 @@ func (r *Relay) Send(ctx context.Context, d Delivery) []Result {
 				return results
 			}
 			worst = prefer(worst, failure, i == 0 && j == 0)
+			spoken = spoken || failure.Reply != 0 && !failure.Down
+			worst.Down = worst.Down && !spoken // one host of it does give service
 		}
 	}
 	return spread(d.To, worst)

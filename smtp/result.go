@@ -91,13 +91,16 @@ func local(code reason.Code, host, text string) Result {
 func outcome(err error, host string) Result {
 	reply := replyIn(err)
 	if reply == nil {
-		return local(reason.PeerUnreachable, host, err.Error())
+		r := local(reason.PeerUnreachable, host, err.Error())
+		r.Down = true
+		return r
 	}
 	r := said(reply, host)
 	r.Code = reason.PeerDeferred
 	if reply.Code/100 == 5 {
 		r.Code = reason.PeerRefused
 	}
+	r.Down = reply.Code == 421 // it closes the connection (RFC 5321 §3.8)
 	return r
 }
 
@@ -114,6 +117,7 @@ func noService(err error, host string) Result {
 		r.Code = reason.PeerDeferred
 		r.Enhanced = r.Code.Outcome().Enhanced.String()
 	}
+	r.Down = r.Code.Outcome().Retry
 	return r
 }
 

@@ -124,5 +124,7 @@ func failed(err error, host string) Result {
 	if errors.As(err, &e) && e.Detail != "" {
 		text = e.Detail
 	}
-	return local(code, host, text)
+	r := local(code, host, text)
+	r.Down = code.Outcome().Retry && code != reason.Internal
+	return r
 }
