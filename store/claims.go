@@ -123,7 +123,7 @@ func (db *DB) serve() time.Duration {
 	}
 	wait := longestWait
 	err := db.view(func(t *tx) error {
-		wait = c.match(t, db.now())
+		wait = c.match(t, db.Steady())
 		return nil
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 type DB struct {
 	bolt      *bolt.DB
 	now       func() time.Time
+	clock     Clock // by which jobs are due; nil is now
 	chunkSize int
 	ring      *keyring
 	lastBody  atomic.Uint64 // id of the body begun last
@@ -37,7 +38,7 @@ type DB struct {
 var _ Store = (*DB)(nil)
 
 func newDB(b *bolt.DB, o Options) *DB {
-	db := &DB{bolt: b, now: o.Now, chunkSize: o.chunkSize, closing: make(chan struct{})}
+	db := &DB{bolt: b, now: o.Now, clock: o.Clock, chunkSize: o.chunkSize, closing: make(chan struct{})}
 	if db.now == nil {
 		db.now = time.Now
 	}

@@ -18,10 +18,11 @@ import (
 // Options are those of Open and Create. Only MasterKey is needed.
 type Options struct {
 	MasterKey KeyWrapper
-	// Now is the clock by which jobs are due; nil is time.Now. The store waits
-	// for a job that is not due yet by the real clock, a minute at most at a
-	// time.
+	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
+	// Clock is the clock by which jobs are due; nil is Now. The store waits for a
+	// job that is not due yet by the real clock, a minute at most at a time.
+	Clock Clock
 	// Timeout is how long Open waits for a process that holds the store;
 	// 0 is one second.
 	Timeout time.Duration
@@ -204,6 +205,10 @@ func (db *DB) load(tx *bolt.Tx, master KeyWrapper) error {
 		return err
 	}
 	db.ring, err = readKeyring(tx, master)
+	if err != nil {
+		return err
+	}
+	err = db.resumeClock(tx)
 	if err != nil {
 		return err
 	}

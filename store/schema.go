@@ -71,6 +71,7 @@ const (
 	metaActiveKey  = "activekey"  // u32, id of a data key
 	metaCheck      = "check"      // checkValue, sealed
 	metaGeneration = "generation" // u64, see DirectoryTx
+	metaClock      = "clock"      // see Clock
 )
 
 func buckets() []string {

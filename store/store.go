@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 )
 
 // Errors of the store. They are wrapped, with what was being done.
@@ -61,6 +62,10 @@ type Store interface {
 	// in a transaction, released, or this process ends. Among due jobs the one
 	// due first comes first.
 	Claim(ctx context.Context, kinds ...JobKind) (Job, error)
+
+	// Steady is the present by the clock by which jobs are due. It may be another
+	// one than the wall clock (package steady).
+	Steady() time.Time
 
 	// Release gives a claimed job back unchanged.
 	Release(id JobID)

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -19,6 +20,7 @@ const (
 type writer struct {
 	db     *DB
 	broken error
+	kept   time.Time // when the clock was kept last, by that clock
 }
 
 // loop commits what queued up. What comes during one commit makes up the next,
@@ -169,7 +171,13 @@ func (w *writer) commit(a *attempt) {
 func (w *writer) sync(a *attempt) error {
 	b := a.bolt
 	a.bolt = nil
-	_, err := guarded(func() (struct{}, error) { return struct{}{}, b.Commit() })
+	_, err := guarded(func() (struct{}, error) {
+		err := w.keepClock(b)
+		if err != nil {
+			return struct{}{}, errors.Join(err, b.Rollback())
+		}
+		return struct{}{}, b.Commit()
+	})
 	if err == nil {
 		return nil
 	}

@@ -10,19 +10,20 @@
 package steady
 
 import (
+	"encoding/json"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
 
-// A State is what a Clock must be given back to go on. The zero State is that of
-// a clock that never ran.
-type State struct {
+// A state is what a clock needs to go on.
+type state struct {
 	// Boot names the start of the machine that Zero belongs to; "" for none.
-	Boot string
+	Boot string `json:"boot"`
 	// Zero is what the clock would have shown when the machine was started.
-	Zero time.Time
+	Zero time.Time `json:"zero"`
 	// Last is a time that the clock has shown.
-	Last time.Time
+	Last time.Time `json:"last"`
 }
 
 // A Clock is safe for use by several goroutines.
@@ -50,16 +51,35 @@ func (c *Clock) Now() time.Time {
 	return time.Unix(0, c.zero.Load()+int64(c.elapsed())).UTC()
 }
 
-// Resume goes on from a state of an earlier clock and returns what is to be kept
-// of this one. It is for the beginning, before anything is measured by the clock.
-func (c *Clock) Resume(s State) State {
+// Resume goes on from what Keep returned; nil is from a clock that never ran. It
+// is for the beginning, before anything is measured by the clock. What is not of
+// Keep is an error, and the clock goes on as it was.
+func (c *Clock) Resume(kept []byte) error {
+	var s state
+	if kept == nil {
+		return nil
+	}
+	err := json.Unmarshal(kept, &s)
+	if err != nil {
+		return fmt.Errorf("reading the state of the clock: %w", err)
+	}
 	if c.boot != "" && s.Boot == c.boot {
 		c.zero.Store(s.Zero.UnixNano())
 	}
 	// A machine whose wall clock lost its battery begins years ago.
 	behind := s.Last.Sub(c.Now())
-	if !s.Last.IsZero() && behind > 0 {
+	if behind > 0 {
 		c.zero.Add(int64(behind))
 	}
-	return State{Boot: c.boot, Zero: time.Unix(0, c.zero.Load()).UTC(), Last: c.Now()}
+	return nil
+}
+
+// Keep returns what a clock needs to go on from here.
+func (c *Clock) Keep() []byte {
+	s := state{Boot: c.boot, Zero: time.Unix(0, c.zero.Load()).UTC(), Last: c.Now()}
+	kept, err := json.Marshal(s)
+	if err != nil {
+		return nil // of a time beyond the year 9999 alone
+	}
+	return kept
 }

@@ -1,6 +1,7 @@
 package steady
 
 import (
+	"encoding/json"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,15 +14,17 @@ type machine struct {
 	wall time.Time
 }
 
-func (m *machine) start(s State) (*Clock, State) {
+func (m *machine) start(t *testing.T, kept []byte) *Clock {
+	t.Helper()
 	c := newClock(func() time.Duration { return m.up }, m.boot, m.wall)
-	return c, c.Resume(s)
+	err := c.Resume(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
-func noon(t *testing.T) time.Time {
-	t.Helper()
-	return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-}
+func noon() time.Time { return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC) }
 
 func at(t *testing.T, c *Clock, want time.Time) {
 	t.Helper()
@@ -30,53 +33,48 @@ func at(t *testing.T, c *Clock, want time.Time) {
 	}
 }
 
-func TestBeginsAtTheWallClock(t *testing.T) {
-	m := machine{boot: "b1", up: time.Hour, wall: noon(t)}
-	c, s := m.start(State{})
-	at(t, c, noon(t))
-	if want := (State{Boot: "b1", Zero: noon(t).Add(-time.Hour), Last: noon(t)}); s != want {
-		t.Errorf("state %+v, want %+v", s, want)
-	}
-}
-
 func TestStepsOfTheWallClockDoNotCount(t *testing.T) {
 	for _, step := range []time.Duration{time.Hour, -time.Hour, 1000 * time.Hour, -1000 * time.Hour} {
-		m := machine{boot: "b1", up: time.Hour, wall: noon(t)}
-		c, s := m.start(State{})
+		m := machine{boot: "b1", up: time.Hour, wall: noon()}
+		c := m.start(t, nil)
+		at(t, c, noon())
+		kept := c.Keep()
 		m.wall = m.wall.Add(step)
-		at(t, c, noon(t))
+		at(t, c, noon())
 		m.up += time.Minute
-		at(t, c, noon(t).Add(time.Minute))
+		at(t, c, noon().Add(time.Minute))
 		// The process is killed, and started again a minute later.
 		m.up += time.Minute
-		again, s2 := m.start(s)
-		at(t, again, noon(t).Add(2*time.Minute))
-		if s2.Zero != s.Zero {
-			t.Errorf("the offset moved in one boot: %s, was %s", s2.Zero, s.Zero)
+		again := m.start(t, kept)
+		at(t, again, noon().Add(2*time.Minute))
+		if again.zero.Load() != c.zero.Load() {
+			t.Error("the offset moved in one boot")
 		}
 	}
 }
 
 func TestAnotherBootAsksTheWallClock(t *testing.T) {
-	for _, tt := range []struct {
-		name string
+	for name, tt := range map[string]struct {
 		wall time.Duration // since noon, after the boot
 		want time.Duration
 	}{
-		{"an hour later", time.Hour, time.Hour},
-		{"the battery is empty", -30 * 365 * 24 * time.Hour, 10 * time.Minute}, // from the time known last
+		"an hour later":        {time.Hour, time.Hour},
+		"the battery is empty": {-30 * 365 * 24 * time.Hour, 10 * time.Minute}, // from the time known last
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			m := machine{boot: "b1", up: time.Hour, wall: noon(t)}
-			_, s := m.start(State{})
-			s.Last = noon(t).Add(10 * time.Minute)
-			m = machine{boot: "b2", up: 3 * time.Second, wall: noon(t).Add(tt.wall)}
-			c, s := m.start(s)
-			at(t, c, noon(t).Add(tt.want))
+		t.Run(name, func(t *testing.T) {
+			m := machine{boot: "b1", up: time.Hour, wall: noon()}
+			c := m.start(t, nil)
+			m.up += 10 * time.Minute
+			kept := c.Keep()
+			m = machine{boot: "b2", up: 3 * time.Second, wall: noon().Add(tt.wall)}
+			c = m.start(t, kept)
+			at(t, c, noon().Add(tt.want))
 			m.up += time.Minute
-			at(t, c, noon(t).Add(tt.want+time.Minute))
-			if s.Boot != "b2" || !s.Last.Equal(noon(t).Add(tt.want)) {
-				t.Errorf("state %+v", s)
+			at(t, c, noon().Add(tt.want+time.Minute))
+			var s state
+			err := json.Unmarshal(c.Keep(), &s)
+			if err != nil || s.Boot != "b2" {
+				t.Errorf("%+v kept, error %v", s, err)
 			}
 		})
 	}
@@ -84,20 +82,28 @@ func TestAnotherBootAsksTheWallClock(t *testing.T) {
 
 // A container may see another offset of the same boot (time_namespaces(7)).
 func TestNeverBeforeTheTimeKnownLast(t *testing.T) {
-	m := machine{boot: "b1", up: time.Hour, wall: noon(t)}
-	_, s := m.start(State{})
-	s.Last = noon(t).Add(time.Minute)
+	m := machine{boot: "b1", up: time.Hour, wall: noon()}
+	kept := m.start(t, nil).Keep()
 	m.up = 0
-	c, _ := m.start(s)
-	at(t, c, noon(t).Add(time.Minute))
+	at(t, m.start(t, kept), noon())
 }
 
-func TestMachinesWithoutANameOfTheirBoot(t *testing.T) {
-	m := machine{up: time.Hour, wall: noon(t)}
-	_, s := m.start(State{})
-	m.up, m.wall = 0, noon(t).Add(time.Hour)
-	c, _ := m.start(s)
-	at(t, c, noon(t).Add(time.Hour))
+func TestMachineWithoutANameOfItsBoot(t *testing.T) {
+	m := machine{up: time.Hour, wall: noon()}
+	kept := m.start(t, nil).Keep()
+	m.up, m.wall = 0, noon().Add(time.Hour)
+	at(t, m.start(t, kept), noon().Add(time.Hour))
+}
+
+func TestStateThatIsNone(t *testing.T) {
+	m := machine{boot: "b1", up: time.Hour, wall: noon()}
+	c := m.start(t, nil)
+	for _, kept := range []string{"", "x", `{"last":"soon"}`} {
+		if c.Resume([]byte(kept)) == nil {
+			t.Errorf("%q: no error", kept)
+		}
+		at(t, c, noon())
+	}
 }
 
 func TestThisMachine(t *testing.T) {
@@ -109,13 +115,10 @@ func TestThisMachine(t *testing.T) {
 	if second := c.Now(); second.Before(first) {
 		t.Errorf("%s came before %s", second, first)
 	}
-	s := c.Resume(State{})
 	again := New()
-	again.Resume(State{Boot: s.Boot, Zero: s.Zero.Add(-time.Hour), Last: s.Zero})
-	if s.Boot != "" {
-		if d := c.Now().Sub(again.Now()) - time.Hour; d.Abs() > time.Second {
-			t.Errorf("the same boot went on %s off", d)
-		}
+	err := again.Resume(c.Keep())
+	if d := again.Now().Sub(c.Now()); err != nil || d.Abs() > time.Second {
+		t.Errorf("it went on %s off, error %v", d, err)
 	}
 }
 
