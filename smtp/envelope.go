@@ -41,6 +41,10 @@ type SubmissionBackend interface {
 	CheckSender(ctx context.Context, login Login, from mime.Address) error
 	// CheckRecipient says whether account may send to an address.
 	CheckRecipient(ctx context.Context, account, to mime.Address) error
+	// Ready says, at MAIL, whether a message may come now; e.To is empty yet. The
+	// client is told to come again later by the error's reason: no part of the
+	// message is read. It is asked for every message and must be quick.
+	Ready(ctx context.Context, e Envelope) error
 	// Accept reads message to its end and returns our id of it, with a nil error
 	// only once the message is durable. When reading fails the message must be
 	// forgotten; the error of the reader decides the reply. A login that is no
@@ -53,6 +57,8 @@ type SubmissionBackend interface {
 type BackboneBackend interface {
 	// CheckRecipient fails unless to is an address of ours (CP-26).
 	CheckRecipient(ctx context.Context, to mime.Address) error
+	// Ready is as in SubmissionBackend.
+	Ready(ctx context.Context, e Envelope) error
 	// Accept is as in SubmissionBackend. Its answer must not depend on decryption
 	// or trust, which are judged after the message is spooled.
 	Accept(ctx context.Context, e Envelope, message io.Reader) (id string, err error)

@@ -66,6 +66,7 @@ type house struct {
 	closed   atomic.Bool // the account was closed
 	mu       sync.Mutex
 	messages []message
+	ready    func(Envelope) error                                               // nil: always
 	accept   func(ctx context.Context, e Envelope, r io.Reader) (string, error) // instead of keeping it
 }
 
@@ -114,6 +115,13 @@ func (h *house) known(to mime.Address) error {
 		return reason.New(reason.UnknownRecipient, "%s", to)
 	}
 	return nil
+}
+
+func (h *house) Ready(_ context.Context, e Envelope) error {
+	if h.ready == nil {
+		return nil
+	}
+	return h.ready(e)
 }
 
 func (h *house) Accept(ctx context.Context, e Envelope, r io.Reader) (string, error) {

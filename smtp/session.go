@@ -27,6 +27,7 @@ const maxRefusals = 50
 type policy interface {
 	login() Login // the zero one when nobody has authenticated
 	sender(ctx context.Context, from mime.Address) error
+	ready(ctx context.Context, e Envelope) error
 	recipient(ctx context.Context, to mime.Address) error
 	accept(ctx context.Context, e Envelope, message io.Reader) (string, error)
 }
@@ -99,12 +100,17 @@ func (s *session) Mail(from string, opts *gosmtp.MailOptions) (reply error) {
 		return s.refuse("MAIL", reason.New(reason.TooLarge, "SIZE=%d", opts.Size))
 	}
 	login := s.policy.login()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.envelope = Envelope{
+	e := Envelope{
 		Remote: s.wire.remote, Helo: printable(s.conn.Hostname(), mime.MaxDomain), TLS: s.tls,
 		Account: login.Account, Proof: login.Proof, From: address, Size: opts.Size,
 	}
+	err = s.policy.ready(s.ctx, e)
+	if err != nil {
+		return s.refuse("MAIL", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.envelope = e
 	return nil
 }
 

@@ -27,12 +27,6 @@ type Limiter struct {
 	recent, old map[netip.Prefix]bucket
 }
 
-// A bucket is what a client had left at a time.
-type bucket struct {
-	left float64
-	at   time.Time
-}
-
 // Take takes the cost from what a client has, if there is as much. A cost below
 // zero is none.
 func (l *Limiter) Take(client netip.Prefix, cost int, now time.Time) bool {
@@ -52,7 +46,7 @@ func (l *Limiter) Take(client netip.Prefix, cost int, now time.Time) bool {
 	if !known {
 		b = bucket{l.burst(), now}
 	}
-	b = l.refill(b, now)
+	b = l.fill().refill(b, now)
 	c := float64(max(cost, 0))
 	ok := b.left >= c
 	if ok {
@@ -64,10 +58,10 @@ func (l *Limiter) Take(client netip.Prefix, cost int, now time.Time) bool {
 
 func (l *Limiter) burst() float64 { return float64(cmp.Or(l.Burst, l.Rate)) }
 
+func (l *Limiter) fill() fill { return fill{float64(l.Rate), l.burst()} }
+
 // span is how long an empty bucket takes to fill up.
-func (l *Limiter) span() time.Duration {
-	return time.Duration(l.burst() / float64(l.Rate) * float64(time.Second))
-}
+func (l *Limiter) span() time.Duration { return l.fill().span() }
 
 // turn begins a new span when one is over, or when the clock was set back by as
 // much. Callers who read the clock at once come a little out of order, which is
@@ -82,15 +76,4 @@ func (l *Limiter) turn(now time.Time) {
 		l.old = nil
 	}
 	l.turned = now
-}
-
-func (l *Limiter) refill(b bucket, now time.Time) bucket {
-	since := now.Sub(b.at)
-	switch {
-	case since >= 0:
-		return bucket{min(b.left+since.Seconds()*float64(l.Rate), l.burst()), now}
-	case since <= -l.span(): // the clock was set back, which gives nothing
-		return bucket{b.left, now}
-	}
-	return b
 }

@@ -30,6 +30,10 @@ func (b Backbone) CheckRecipient(ctx context.Context, to mime.Address) error {
 
 // Accept commits the message to the queue as it came and returns.
 func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader) (string, error) {
+	err := b.begin(ctx, e)
+	if err != nil {
+		return "", err
+	}
 	body, err := b.Store.NewBody(ctx)
 	if err != nil {
 		return "", storeError(err)

@@ -69,6 +69,8 @@ type Core struct {
 	// CryptoMemory bounds the messages that are sealed or opened at once, in
 	// bytes; others wait.
 	CryptoMemory int64
+	// Rates bounds how much mail may come from one.
+	Rates Rates
 	// RetryFor is how long a message is tried before its sender is told.
 	RetryFor time.Duration
 	// KeepRefused is how long the sealed original of a refused message stays.
@@ -93,7 +95,9 @@ type Core struct {
 	keeper      *evidence.Keeper    // Evidence, if it is one of ours
 	found       *discovery.Resolver // Finder, if it is one of ours
 	dns         *discovery.DNS      // that found, the relay and fetches ask
-	wrong       throttle            // passwords
+	wrong       *throttle           // passwords
+	rates       *rates              // of messages
+	limited     limited
 	crypto      *semaphore.Weighted
 	judging     *semaphore.Weighted // strangers' certificates
 	unwritten   atomic.Int32        // jobs in a row that could not be put back
@@ -189,6 +193,7 @@ func (c *Core) setDefaults() {
 	if c.Bundles == nil {
 		c.Bundles = &fetch.Client{}
 	}
+	c.wrong, c.rates = newThrottle(), newRates(c.Rates)
 	c.directories.store, c.directories.log = c.Store, c.Log
 	c.bundles.init(c)
 	c.crypto = semaphore.NewWeighted(c.CryptoMemory)

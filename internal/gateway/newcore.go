@@ -31,6 +31,10 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
 		MessageBytes:    cfg.Limits.MessageBytes, CryptoMemory: cfg.Limits.CryptoMemory,
 		RetryFor: cfg.Relay.RetryFor,
+		Rates: Rates{
+			AccountMessages: cfg.Limits.AccountMessages, AccountRecipients: cfg.Limits.AccountRecipients,
+			PeerMessages: cfg.Limits.PeerMessages,
+		},
 	}
 	err := errors.Join(c.setTrust(cfg), c.setNetwork(cfg, log))
 	if err != nil {

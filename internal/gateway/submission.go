@@ -117,6 +117,10 @@ func checkLocal(dir *Directory, to mime.Address) error {
 // Accept takes a submitted message: its header is checked and completed, Bcc
 // is split off, and it is committed to the queue before Accept returns nil.
 func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Reader) (string, error) {
+	err := s.begin(ctx, e)
+	if err != nil {
+		return "", err
+	}
 	in := bufio.NewReaderSize(message, 32<<10)
 	header, err := mime.ReadHeader(in, mime.Limits{})
 	if err != nil {

@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"container/list"
 	"context"
 	"net/netip"
-	"sync"
 	"time"
 
 	"postern/internal/admit"
@@ -22,123 +20,63 @@ const (
 	guessAgainAccount = time.Minute
 	guessesPerAddress = 50
 	guessAgainAddress = 10 * time.Second
-	// maxGuessers bounds what is remembered; who came longest ago goes first.
-	maxGuessers = 20_000
 )
 
-// A guesser is a client's address, alone or with the account it tries. There is
-// none for an account alone: anyone could lock out its owner by it.
+// A guesser is a client's address with the account it tries. There is none for an
+// account alone: anyone could lock out its owner by it.
 type guesser struct {
 	from    netip.Prefix
-	account string // Address.Key, or "" for all together
+	account string // Address.Key
 }
 
-func (g guesser) budget() (burst float64, again time.Duration) {
-	if g.account == "" {
-		return guessesPerAddress, guessAgainAddress
-	}
-	return guessesPerAccount, guessAgainAccount
-}
-
-// A throttle remembers wrong passwords. The zero throttle is ready for use.
+// A throttle remembers wrong passwords. Use newThrottle.
 type throttle struct {
-	mu    sync.Mutex
-	known map[guesser]*list.Element
-	order list.List // of *guesses, the latest first
+	accounts  admit.Meter[guesser]
+	addresses admit.Meter[netip.Prefix]
 }
 
-// guesses is what a guesser has left. It may be in debt, by guesses that were
-// under way at once.
-type guesses struct {
-	who  guesser
-	left float64
-	at   time.Time
-}
-
-// refill gives back what the time since has earned.
-func (g *guesses) refill(now time.Time) {
-	burst, again := g.who.budget()
-	g.left = min(burst, g.left+max(0, now.Sub(g.at).Seconds()/again.Seconds()))
-	g.at = now
-}
-
-// allows reports whether all of the guessers may try a password.
-func (t *throttle) allows(now time.Time, all ...guesser) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, who := range all {
-		e, ok := t.known[who]
-		if !ok {
-			continue
-		}
-		g := e.Value.(*guesses)
-		g.refill(now)
-		if g.left < 1 {
-			return false
-		}
-	}
-	return true
-}
-
-// failed counts a wrong password.
-func (t *throttle) failed(now time.Time, all ...guesser) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, who := range all {
-		burst, _ := who.budget()
-		g := t.entry(who, burst, now)
-		g.refill(now)
-		g.left = max(g.left-1, -burst)
+func newThrottle() *throttle {
+	return &throttle{
+		accounts:  admit.Meter[guesser]{Burst: guessesPerAccount, Per: guessesPerAccount * guessAgainAccount},
+		addresses: admit.Meter[netip.Prefix]{Burst: guessesPerAddress, Per: guessesPerAddress * guessAgainAddress},
 	}
 }
 
-func (t *throttle) entry(who guesser, burst float64, now time.Time) *guesses {
-	if t.known == nil {
-		t.known = make(map[guesser]*list.Element)
-	}
-	e, ok := t.known[who]
-	if ok {
-		t.order.MoveToFront(e)
-		return e.Value.(*guesses)
-	}
-	for t.order.Len() >= maxGuessers {
-		last := t.order.Remove(t.order.Back()).(*guesses)
-		delete(t.known, last.who)
-	}
-	g := &guesses{who: who, left: burst, at: now}
-	t.known[who] = t.order.PushFront(g)
-	return g
+// allows reports whether a guesser may try a password.
+func (t *throttle) allows(now time.Time, who guesser) bool {
+	return t.addresses.Allows(now, who.from) && (who.account == "" || t.accounts.Allows(now, who))
 }
 
-// forget drops a guesser that knew the password.
-func (t *throttle) forget(who guesser) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e, ok := t.known[who]
-	if ok {
-		t.order.Remove(e)
-		delete(t.known, who)
+// failed counts a wrong password. Guesses that were under way at once are owed.
+func (t *throttle) failed(now time.Time, who guesser) {
+	t.addresses.Count(now, 1, who.from)
+	if who.account != "" {
+		t.accounts.Count(now, 1, who)
 	}
 }
+
+// forget drops the guesses for an account of somebody who knew its password.
+func (t *throttle) forget(who guesser) { t.accounts.Forget(who) }
 
 // Login is Authenticate for a client at an address. Behind too many wrong
 // passwords from there it is Busy without a look at this one, over every
 // listener alike; other addresses are not concerned.
 func (c *Core) Login(ctx context.Context, user, secret string, remote netip.Addr) (store.Account, error) {
-	who := []guesser{{from: admit.Client(remote)}}
+	who := guesser{from: admit.Client(remote)}
 	a, err := mime.ParseAddress(user)
 	if err == nil {
-		who = append(who, guesser{who[0].from, a.Key()})
+		who.account = a.Key()
 	}
-	if !c.wrong.allows(c.Now(), who...) {
-		return store.Account{}, reason.New(reason.Busy, "too many wrong passwords from %s", who[0].from)
+	if !c.wrong.allows(c.Steady(), who) {
+		c.limited.passwords.Add(1)
+		return store.Account{}, reason.New(reason.Busy, "too many wrong passwords from %s", who.from)
 	}
 	account, err := c.Authenticate(ctx, user, secret)
 	switch {
 	case reason.Of(err) == reason.AuthFailed:
-		c.wrong.failed(c.Now(), who...)
+		c.wrong.failed(c.Steady(), who)
 	case err == nil:
-		c.wrong.forget(who[1])
+		c.wrong.forget(who)
 	}
 	return account, err
 }

@@ -61,7 +61,7 @@ func TestEP6_GuessingManyAccounts(t *testing.T) {
 	w, s := guessing(t)
 	now, from := w.clock.Now(), netip.MustParseAddr("2001:db8::1")
 	for i := range guessesPerAddress {
-		s.wrong.failed(now, guesser{from: admit.Client(from)}, guesser{admit.Client(from), fmt.Sprint(i)})
+		s.wrong.failed(now, guesser{admit.Client(from), fmt.Sprint(i)})
 	}
 	equal(t, "one more", s.login("carol@a.example", rightSecret, "2001:db8::2"), "busy")
 	equal(t, "no address", s.login("carol", "x", "2001:db8::2"), "busy")
@@ -76,24 +76,11 @@ func TestEP6_OldPasswordLeavesRoomForOthers(t *testing.T) {
 	w, s := guessing(t)
 	for range 200 {
 		who := admit.Client(netip.MustParseAddr("192.0.2.1"))
-		both := []guesser{{from: who}, {who, addr(t, "alice@a.example").Key()}}
-		if s.wrong.allows(w.clock.Now(), both...) {
-			s.wrong.failed(w.clock.Now(), both...)
+		alice := guesser{who, addr(t, "alice@a.example").Key()}
+		if s.wrong.allows(w.clock.Now(), alice) {
+			s.wrong.failed(w.clock.Now(), alice)
 		}
 		w.clock.advance(10 * time.Second)
 	}
 	equal(t, "another", s.login("carol@a.example", rightSecret, "192.0.2.1"), "ok")
-}
-
-func TestThrottleIsBounded(t *testing.T) {
-	var th throttle
-	now := time.Now()
-	for i := range maxGuessers + 10 {
-		from := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		th.failed(now, guesser{from: admit.Client(from)})
-	}
-	equal(t, "remembered", len(th.known), maxGuessers)
-	equal(t, "in order", th.order.Len(), maxGuessers)
-	_, first := th.known[guesser{from: admit.Client(netip.AddrFrom4([4]byte{10, 0, 0, 0}))}]
-	equal(t, "the first is there", first, false)
 }

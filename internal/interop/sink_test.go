@@ -46,6 +46,9 @@ func newSink(t *testing.T) *sink {
 // CheckRecipient implements smtp.BackboneBackend.
 func (s *sink) CheckRecipient(context.Context, mime.Address) error { return nil }
 
+// Ready implements smtp.BackboneBackend.
+func (s *sink) Ready(context.Context, smtp.Envelope) error { return nil }
+
 // Accept implements smtp.BackboneBackend.
 func (s *sink) Accept(_ context.Context, e smtp.Envelope, r io.Reader) (string, error) {
 	text, err := io.ReadAll(r)
