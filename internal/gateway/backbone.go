@@ -43,7 +43,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 	if err != nil {
 		return "", acceptError(err, "spooling")
 	}
-	now := b.Now()
+	now, due := b.Now(), b.Steady()
 	track, err := b.newTrack(messageID, e.From, e.To, body.Size(), now)
 	if err != nil {
 		return "", err
@@ -59,7 +59,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 		}
 		_, err = tx.Enqueue(store.Job{
 			Kind: store.OpenJob, Track: track.ID, Body: id, Size: body.Size(),
-			Sender: e.From, Recipients: e.To, Created: now, Due: now, Expires: now.Add(b.RetryFor),
+			Sender: e.From, Recipients: e.To, Created: due, Due: due, Expires: due.Add(b.RetryFor),
 		})
 		return err
 	})

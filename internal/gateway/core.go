@@ -23,6 +23,7 @@ import (
 	"postern/internal/fetch"
 	"postern/internal/password"
 	"postern/internal/publish"
+	"postern/internal/steady"
 	"postern/mime"
 	"postern/smtp"
 	"postern/store"
@@ -84,7 +85,7 @@ type Core struct {
 	Now       func() time.Time
 	// Steady is the clock of the queue: it goes on as time passes, whatever
 	// becomes of the wall clock. Due times, deadlines and expiry are by it alone.
-	// Now, if nil.
+	// The clock of the Store, if nil.
 	Steady func() time.Time
 	Rand   io.Reader
 	Log    *slog.Logger
@@ -161,10 +162,10 @@ func SealedBytes(message int64) int64 { return mime.Base64Size(message + sealedR
 // setDefaults fills in what was left zero.
 func (c *Core) setDefaults() {
 	if c.Now == nil {
-		c.Now = time.Now
+		c.Now = steady.Wall
 	}
-	if c.Steady == nil {
-		c.Steady = c.Now
+	if c.Steady == nil && c.Store != nil {
+		c.Steady = c.Store.Steady
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Reader

@@ -79,7 +79,7 @@ func (c *Core) refuse(ctx context.Context, job store.Job, done []outcome) error 
 		if err != nil {
 			return err
 		}
-		job.Kind, job.Due = keptJob, c.Now().Add(c.KeepRefused)
+		job.Kind, job.Due = keptJob, c.Steady().Add(c.KeepRefused)
 		job.Expires = job.Due
 		return tx.Reschedule(job)
 	})

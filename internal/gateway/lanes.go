@@ -165,7 +165,7 @@ func (c *Core) inLane(ctx context.Context, l *lanes, job store.Job, keys []key, 
 		defer func() { c.releaseAll(l.leave(job.ID, keys)) }()
 		c.doStep(ctx, job, do)
 	case placeNone:
-		job.Due = c.Now().Add(crowdedPause) // no attempt was made
+		job.Due = c.Steady().Add(crowdedPause) // no attempt was made
 		c.putBack(ctx, job)
 	case placeWaiting:
 	}

@@ -34,7 +34,7 @@ func (c *Core) open(ctx context.Context, job store.Job) error {
 		return err
 	}
 	defer release()
-	step := &opening{Core: c, job: job, dir: dir, now: c.Now()}
+	step := &opening{Core: c, job: job, dir: dir, now: c.Now(), due: c.Steady()}
 	defer step.discard()
 	envelope := &sta.Envelope{MailFrom: job.Sender, RcptTo: job.Recipients}
 	questions := c.questions(dir, src, envelope, job.Recipients, step.now)
@@ -46,7 +46,7 @@ func (c *Core) open(ctx context.Context, job store.Job) error {
 		return c.openLater(ctx, job, opened, questions)
 	}
 	// A message that comes out of a long outage of ours has its tries as well.
-	step.undecided = step.now.Before(job.Created.Add(c.JudgeFor)) || job.Attempts < minJudgements
+	step.undecided = step.due.Before(job.Created.Add(c.JudgeFor)) || job.Attempts < minJudgements
 	for _, o := range opened {
 		p := &part{opening: step, opened: o}
 		step.parts = append(step.parts, p)
@@ -124,7 +124,7 @@ const (
 func (c *Core) openLater(ctx context.Context, job store.Job, opened []*sta.Opened, questions []sta.Incoming) error {
 	if c.waiting.Add(1) > maxWaiting {
 		c.waiting.Add(-1)
-		job.Due = c.Now().Add(waitingFull) // no attempt was made
+		job.Due = c.Steady().Add(waitingFull) // no attempt was made
 		c.putBack(ctx, job)
 		return nil
 	}
@@ -152,6 +152,7 @@ type opening struct {
 	job   store.Job
 	dir   *Directory
 	now   time.Time
+	due   time.Time // the present by the clock of the queue
 	parts []*part
 	// undecided is true while evidence that is missing may still come.
 	undecided bool
@@ -214,7 +215,7 @@ func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error
 				return err
 			}
 		}
-		return tx.Reschedule(retry(o.job, again, o.now))
+		return tx.Reschedule(retry(o.job, again, o.due))
 	case len(refused) > 0:
 		return tx.Reschedule(o.kept(refused))
 	}
@@ -246,7 +247,7 @@ func (o *opening) identify(tx store.Tx) error {
 // operator.
 func (o *opening) kept(refused []sta.Verdict) store.Job {
 	j := o.job
-	j.Kind, j.Due, j.Expires = keptJob, o.now.Add(o.KeepRefused), o.now.Add(o.KeepRefused)
+	j.Kind, j.Due, j.Expires = keptJob, o.due.Add(o.KeepRefused), o.due.Add(o.KeepRefused)
 	j.Reason, j.Detail = refused[0].Code.String(), refused[0].Detail
 	j.Recipients = nil
 	for _, v := range refused {

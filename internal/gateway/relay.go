@@ -58,19 +58,20 @@ type relayEnd struct {
 	*Core
 	job      store.Job
 	now      time.Time
+	due      time.Time // the present by the clock of the queue
 	outcomes []outcome
 	failed   []failure
 	again    []failure
 }
 
 func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *relayEnd {
-	e := &relayEnd{Core: c, job: job, now: c.Now()}
+	e := &relayEnd{Core: c, job: job, now: c.Now(), due: c.Steady()}
 	for _, r := range results {
 		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: "relay", code: r.Code, detail: describeResult(r)}
 		f := failure{recipient: r.Recipient, code: r.Code, detail: o.detail, status: r.Enhanced}
 		switch {
 		case r.Code.IsOK():
-		case r.Code.Outcome().Retry && (stopping || e.now.Before(job.Expires)):
+		case r.Code.Outcome().Retry && (stopping || e.due.Before(job.Expires)):
 			o.state = store.TrackSealed
 			e.again = append(e.again, f)
 		default:
@@ -107,7 +108,7 @@ func (e *relayEnd) commit(ctx context.Context) error {
 		if len(e.again) == 0 {
 			return tx.Finish(e.job.ID)
 		}
-		return tx.Reschedule(retry(e.job, e.again, e.now))
+		return tx.Reschedule(retry(e.job, e.again, e.due))
 	})
 }
 
@@ -116,7 +117,7 @@ func (e *relayEnd) commit(ctx context.Context) error {
 func (c *Core) attempt(ctx context.Context, job store.Job) ([]smtp.Result, error) {
 	src, err := c.stored(ctx, job.Body)
 	if err != nil {
-		if ctx.Err() != nil || c.Now().Before(job.Expires) {
+		if ctx.Err() != nil || c.Steady().Before(job.Expires) {
 			return nil, err
 		}
 		return complete(nil, job.Recipients), nil

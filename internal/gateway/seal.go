@@ -34,10 +34,10 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 		return err
 	}
 	defer release()
-	now := c.Now()
+	now, due := c.Now(), c.Steady()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	step := &sealing{Core: c, ctx: ctx, job: job, now: now}
+	step := &sealing{Core: c, ctx: ctx, job: job, now: now, due: due}
 	defer func() { step.discard() }()
 	step.signers = dir.Signers(job.Sender, now)
 	if len(step.signers) == 0 {
@@ -48,7 +48,7 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 		err = step.sealAll(routes)
 	}
 	if err != nil {
-		why := hopeless(err, job, now)
+		why := hopeless(err, job, due)
 		if why == nil || ctx.Err() != nil {
 			return err
 		}
@@ -88,6 +88,7 @@ type sealing struct {
 	job     store.Job
 	src     smime.Source
 	now     time.Time
+	due     time.Time // the present by the clock of the queue
 	signers []cms.Signer
 	copies  []sealedCopy
 }
@@ -269,7 +270,7 @@ func (s *sealing) commit(routes []Route) error {
 		if len(again) == 0 {
 			return tx.Finish(s.job.ID)
 		}
-		return tx.Reschedule(retry(s.job, again, s.now))
+		return tx.Reschedule(retry(s.job, again, s.due))
 	})
 	if err == nil {
 		s.tell(s.job.Track, outcomes)
@@ -287,7 +288,7 @@ func (s *sealing) sort(routes []Route) (outcomes []outcome, failed []failure, ag
 			if len(r.Discovery.Certificates) > 0 {
 				o.stage = "trust"
 			}
-			if r.Code.Outcome().Retry && s.now.Before(s.job.Expires) {
+			if r.Code.Outcome().Retry && s.due.Before(s.job.Expires) {
 				o.state = store.TrackQueued
 				again = append(again, f)
 			} else {
@@ -319,7 +320,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy) error {
 	j := store.Job{
 		Kind: store.RelayJob, Track: s.job.Track, Body: id, Size: c.body.Size(),
 		Sender: s.job.Sender, Recipients: c.recipients, Destination: c.destination,
-		Automatic: s.job.Automatic, Created: s.job.Created, Due: s.now, Expires: s.job.Expires,
+		Automatic: s.job.Automatic, Created: s.job.Created, Due: s.due, Expires: s.job.Expires,
 	}
 	if !c.local {
 		_, err = tx.Enqueue(j)
@@ -338,7 +339,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy) error {
 		return err
 	}
 	j.Kind, j.Track, j.Destination = store.OpenJob, in.ID, ""
-	j.Created = s.now // it is judged from now on
+	j.Created = s.due // it is judged from now on
 	_, err = tx.Enqueue(j)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postern/internal/config"
+	"postern/internal/steady"
 	"postern/mime"
 	"postern/store"
 )
@@ -114,5 +115,6 @@ func OpenStore(cfg *config.Config, wait time.Duration) (*store.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMasterFile, err)
 	}
-	return store.Open(filepath.Join(cfg.Dir, StoreFile), store.Options{MasterKey: master, Timeout: wait})
+	o := store.Options{MasterKey: master, Timeout: wait, Now: steady.Wall, Clock: steady.New()}
+	return store.Open(filepath.Join(cfg.Dir, StoreFile), o)
 }

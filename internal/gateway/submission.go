@@ -126,7 +126,7 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	if err != nil {
 		return "", acceptError(err, "reading the header")
 	}
-	now := s.Now()
+	now, due := s.Now(), s.Steady()
 	err = s.completeHeader(header, e.Account, now)
 	if err != nil {
 		return "", err
@@ -162,7 +162,7 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 			Kind: store.SealJob, Track: track.ID, Body: id, Size: body.Size(),
 			Sender: e.From, Recipients: e.To, Blind: blind,
 			Automatic: track.Automatic,
-			Created:   now, Due: now, Expires: now.Add(s.RetryFor),
+			Created:   due, Due: due, Expires: due.Add(s.RetryFor),
 		})
 		return err
 	})

@@ -95,7 +95,7 @@ func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
 	}
 	c.Log.Error("step failed", "kind", job.Kind, "track", job.Track, "attempt", job.Attempts+1, "err", err)
 	job.Reason, job.Detail = reason.Internal.String(), err.Error()
-	now := c.Now()
+	now := c.Steady()
 	full := errors.Is(err, store.ErrFull)
 	if !full && !now.Before(job.Expires) && c.giveUp(context.WithoutCancel(ctx), job, err) {
 		return
