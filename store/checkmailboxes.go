@@ -96,6 +96,10 @@ func (c *checker) checkMessages() error {
 			c.problem("message %x is stored under another UID", k)
 			return
 		}
+		id := MailboxID(binary.BigEndian.Uint64(k))
+		if !m.Fetched.IsZero() && c.boxed(id) && !c.exists(bucketFetched, fetchedKey(id, m)) {
+			c.problem("message %x is missing in the index of what was read", k)
+		}
 		if !c.exists(bucketMailboxes, k[:8]) && !c.exists(bucketDoomed, k[:8]) {
 			c.problem("message %x is in no mailbox", k)
 		}

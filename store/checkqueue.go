@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"maps"
 )
@@ -40,39 +39,6 @@ func (c *checker) checkDue() error {
 		j, err := c.Job(id)
 		if err != nil || !bytes.Equal(k, dueKey(j.Kind, j.Due, id)) {
 			c.problem("the index of due times leads to job %d, which is not so", id)
-		}
-	})
-}
-
-func (c *checker) checkTracks() error {
-	return walkRecords(c, bucketTracks, func(k []byte, t Track) {
-		c.report.Tracks++
-		if string(k) != string(t.ID) {
-			c.problem("track %s is stored under another id", t.ID)
-		}
-		if t.MessageID != "" && !c.exists(bucketMessageIDs, messageIDKey(t.MessageID, t.ID)) {
-			c.problem("track %s is missing in the index of Message-IDs", t.ID)
-		}
-	})
-}
-
-func (c *checker) checkMessageIDs() error {
-	return c.walk(bucketMessageIDs, func(k, _ []byte) {
-		if len(k) != sha256.Size+trackIDSize {
-			c.problem("index of Message-IDs: %x is damaged", k)
-			return
-		}
-		t, err := c.Track(TrackID(k[sha256.Size:]))
-		if err != nil || !bytes.Equal(k, messageIDKey(t.MessageID, t.ID)) {
-			c.problem("the index of Message-IDs leads to track %s, which is not so", k[sha256.Size:])
-		}
-	})
-}
-
-func (c *checker) checkEvents() error {
-	return walkRecords(c, bucketEvents, func(k []byte, _ Event) {
-		if len(k) != trackIDSize+4 || !c.exists(bucketTracks, k[:trackIDSize]) {
-			c.problem("event %x is of no track", k)
 		}
 	})
 }

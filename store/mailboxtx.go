@@ -236,7 +236,7 @@ func (t *tx) removeMailbox(m Mailbox) error {
 // any more, and says whether nothing is left.
 func (t *tx) emptyMailbox(id MailboxID) (done bool, err error) {
 	left := cleanStep
-	for _, bucket := range []string{bucketMessages, bucketChanges, bucketTombs} {
+	for _, bucket := range []string{bucketMessages, bucketFetched, bucketChanges, bucketTombs} {
 		keys := t.firstKeys(bucket, u64(uint64(id)), left)
 		for _, k := range keys {
 			err := t.dropEntry(bucket, k)

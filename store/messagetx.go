@@ -40,7 +40,7 @@ func (t *tx) Append(id MailboxID, m Message) (Message, error) {
 	if m.Received.IsZero() {
 		m.Received = t.db.now()
 	}
-	m.Received = m.Received.UTC()
+	m.Received, m.Fetched = m.Received.UTC(), m.Fetched.UTC()
 	m.UID = box.UIDNext
 	box.UIDNext++
 	count(&box, m, 1)
@@ -49,6 +49,7 @@ func (t *tx) Append(id MailboxID, m Message) (Message, error) {
 	t.changed(id)
 	return m, errors.Join(
 		t.putRecord(bucketMessages, messageKey(id, m.UID), messageRecord{Message: m, Born: m.ModSeq}),
+		t.indexFetched(id, m),
 		t.putMailbox(box))
 }
 
@@ -162,6 +163,7 @@ func (t *tx) Expunge(id MailboxID, uid uint32) error {
 	t.changed(id)
 	err = errors.Join(
 		t.unrefBody(m.Body),
+		t.unindexFetched(id, m.Message),
 		t.remove(bucketMessages, messageKey(id, uid)),
 		t.remove(bucketChanges, changeKey(id, m.ModSeq)),
 		t.put(bucketTombs, changeKey(id, box.ModSeq), u32(uid)),

@@ -41,17 +41,18 @@ const (
 	bucketMessages     = "messages"     // mailbox u64, uid u32 → messageRecord
 	bucketChanges      = "changes"      // mailbox u64, modseq u64 → uid u32, of messages changed since they came
 	bucketTombs        = "tombs"        // mailbox u64, modseq u64 → uid u32, of messages that are gone
+	bucketFetched      = "fetched"      // mailbox u64, time u64, uid u32 → nothing, of messages that were read
 	bucketDoomed       = "doomed"       // id u64 of a removed mailbox whose messages are still to go → nothing
 
 	bucketJobs      = "jobs"      // id u64 → Job; sequence: last id
 	bucketDue       = "due"       // kind 0 due u64 id u64 → nothing
 	bucketJobCounts = "jobcounts" // kind → u64
 
-	bucketTracks     = "tracks"     // id → Track
+	bucketTracks     = "tracks"     // id → Track; sequence: how many there are
 	bucketMessageIDs = "messageids" // SHA-256 of a Message-ID, track id → nothing
 	bucketEvents     = "events"     // track id, number u32 → Event
 
-	bucketTrackNames = "tracknames" // address key 0 track id → nothing, for sender and recipients
+	bucketTrackNames = "tracknames" // address key 0 track id → nothing, for sender, author and recipients
 
 	bucketDelivered      = "delivered"      // SHA-256 of what makes a delivery the same → time u64, track id
 	bucketDeliveredTimes = "deliveredtimes" // time u64, that SHA-256 → nothing
@@ -80,7 +81,8 @@ func buckets() []string {
 		bucketDoomed, bucketJobs, bucketDue, bucketJobCounts, bucketTracks, bucketMessageIDs, bucketEvents,
 		bucketBodies, bucketLoose, bucketKeyRequests, bucketDocuments, bucketDocumentBodies,
 		bucketBundles, bucketBundleStates, bucketBundleAnchors,
-		bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints}
+		bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints,
+		bucketFetched}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -117,10 +119,14 @@ func toSchema3(tx *bolt.Tx) error {
 	return nil
 }
 
-// toSchema4 adds the audit trail, what is known of deliveries, and the index of
-// tracks by address.
+// toSchema4 adds the audit trail, what is known of deliveries, the index of
+// tracks by address, and that of messages that were read.
 func toSchema4(tx *bolt.Tx) error {
-	return createBuckets(tx, bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints)
+	err := createBuckets(tx, bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints, bucketFetched)
+	if err != nil {
+		return err
+	}
+	return fillTrackIndexes(tx)
 }
 
 func createBuckets(tx *bolt.Tx, names ...string) error {

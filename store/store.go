@@ -130,8 +130,10 @@ type Tx interface {
 	DirectoryTx
 	BundleTx
 	MailboxTx
+	FetchedTx
 	QueueTx
 	TrackTx
+	DeliveredTx
 	BodyTx
 	DocumentTx
 	AuditTx

@@ -90,10 +90,31 @@ type Event struct {
 	Recipient mime.Address `json:"recipient"` // zero: all of them
 	Reason    string       `json:"reason"`    // a reason code
 	Detail    string       `json:"detail"`
+	// Omitted is how many events before this one are no longer kept: of a track
+	// with more than MaxEvents the first half stays, and the latest.
+	Omitted uint32 `json:"omitted,omitempty"`
 }
+
+// What is kept of a track and its events.
+const (
+	MaxEvents      = 8192 // of one track; a message to 1,000 recipients has some 6,000
+	MaxEventDetail = 2000 // bytes; longer ones are cut
+)
 
 // MaxTracks is how many tracks of one Message-ID are found.
 const MaxTracks = 1000
+
+// A TrackQuery says which tracks are asked for. The zero value is all of them.
+type TrackQuery struct {
+	MessageID string       // with angle brackets; "" is any
+	Address   mime.Address // of the sender, the author or a recipient; zero is anybody
+	// Since and Until bound when the message was received, by its id: to the
+	// millisecond, without Until itself. Zero is no bound.
+	Since, Until time.Time
+	// After goes on behind this track in the order of the walk; "" begins it.
+	After  TrackID
+	Oldest bool // the oldest first; otherwise the newest
+}
 
 // TrackTx holds tracks and their events.
 type TrackTx interface {
@@ -103,6 +124,14 @@ type TrackTx interface {
 	// TracksByMessageID returns the tracks of a Message-ID, oldest first, and no
 	// more than the first MaxTracks: a stranger may use one for all his messages.
 	TracksByMessageID(messageID string) ([]Track, error)
+	// EachTrack calls fn for the tracks that q asks for, found by an index, until
+	// fn returns false. fn must not write.
+	EachTrack(q TrackQuery, fn func(Track) bool) error
+	// RemoveTrack forgets a track with its events.
+	RemoveTrack(id TrackID) error
+	CountTracks() (int, error)
+
+	// AddEvent stores an event behind those of its track.
 	AddEvent(id TrackID, e Event) error
 	Events(id TrackID) ([]Event, error) // in the order they were added
 }

@@ -18,12 +18,17 @@ func NewTrackID(now time.Time, random io.Reader) (TrackID, error) {
 	if random == nil {
 		random = rand.Reader
 	}
-	var raw [16]byte
-	_, err := io.ReadFull(random, raw[6:])
+	var bits [10]byte
+	_, err := io.ReadFull(random, bits[:])
 	if err != nil {
 		return "", fmt.Errorf("making a track id: %w", err)
 	}
-	ms := uint64(now.UnixMilli())
+	return trackID(now.UnixMilli(), bits), nil
+}
+
+func trackID(ms int64, random [10]byte) TrackID {
+	var raw [16]byte
+	copy(raw[6:], random[:])
 	binary.BigEndian.PutUint16(raw[:], uint16(ms>>32))
 	binary.BigEndian.PutUint32(raw[2:], uint32(ms))
 	high, low := binary.BigEndian.Uint64(raw[:8]), binary.BigEndian.Uint64(raw[8:])
@@ -33,5 +38,5 @@ func NewTrackID(now time.Time, random io.Reader) (TrackID, error) {
 		low = low>>5 | high<<59
 		high >>= 5
 	}
-	return TrackID(text[:]), nil
+	return TrackID(text[:])
 }

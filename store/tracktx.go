@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -19,23 +18,48 @@ func (t *tx) PutTrack(k Track) error {
 		return fmt.Errorf("a track id has %d characters", trackIDSize)
 	}
 	old, err := t.Track(k.ID)
-	switch {
-	case err == nil && old.MessageID != k.MessageID && old.MessageID != "":
-		err = t.remove(bucketMessageIDs, messageIDKey(old.MessageID, k.ID))
-	case errors.Is(err, ErrNotFound):
-		err = nil
+	if errors.Is(err, ErrNotFound) {
+		old, err = Track{}, t.countTrack(1)
 	}
 	if err != nil {
 		return err
 	}
-	if k.MessageID != "" {
-		err := t.put(bucketMessageIDs, messageIDKey(k.MessageID, k.ID), nil)
+	k.Received = k.Received.UTC()
+	return errors.Join(
+		t.indexTrack(old, k),
+		t.putRecord(bucketTracks, []byte(k.ID), k))
+}
+
+// countTrack changes the number of tracks. It is the bucket's sequence, which is
+// written with the bucket and needs no page of its own.
+func (t *tx) countTrack(by int) error {
+	err := t.write(0)
+	if err != nil {
+		return err
+	}
+	b := t.in(bucketTracks)
+	return b.SetSequence(b.Sequence() + uint64(by))
+}
+
+// CountTracks implements TrackTx.
+func (t *tx) CountTracks() (int, error) { return int(t.in(bucketTracks).Sequence()), nil }
+
+// RemoveTrack implements TrackTx.
+func (t *tx) RemoveTrack(id TrackID) error {
+	k, err := t.Track(id)
+	if err != nil {
+		return err
+	}
+	for _, key := range t.firstKeys(bucketEvents, []byte(id), MaxEvents) {
+		err := t.remove(bucketEvents, key)
 		if err != nil {
 			return err
 		}
 	}
-	k.Received = k.Received.UTC()
-	return t.putRecord(bucketTracks, []byte(k.ID), k)
+	return errors.Join(
+		t.indexTrack(k, Track{}),
+		t.remove(bucketTracks, []byte(id)),
+		t.countTrack(-1))
 }
 
 // messageIDKey has one length whatever the length of a Message-ID, which a
@@ -64,50 +88,4 @@ func (t *tx) TracksByMessageID(messageID string) ([]Track, error) {
 		return len(all) < MaxTracks, err
 	})
 	return all, err
-}
-
-// AddEvent implements TrackTx.
-func (t *tx) AddEvent(id TrackID, e Event) error {
-	if !t.writable {
-		return ErrReadOnly
-	}
-	if !t.exists(bucketTracks, []byte(id)) {
-		return fmt.Errorf("track %s: %w", id, ErrNotFound)
-	}
-	number, err := t.nextEvent(id)
-	if err != nil {
-		return err
-	}
-	e.At = e.At.UTC()
-	return t.putRecord(bucketEvents, eventKey(id, number), e)
-}
-
-func eventKey(id TrackID, number uint32) []byte {
-	return binary.BigEndian.AppendUint32([]byte(id), number)
-}
-
-func (t *tx) nextEvent(id TrackID) (uint32, error) {
-	c := t.in(bucketEvents).Cursor()
-	k, _ := c.Seek(eventKey(id, 1<<32-1))
-	if k == nil {
-		k, _ = c.Last()
-	} else {
-		k, _ = c.Prev()
-	}
-	if len(k) != trackIDSize+4 || TrackID(k[:trackIDSize]) != id {
-		return 0, nil
-	}
-	last := binary.BigEndian.Uint32(k[trackIDSize:])
-	if last >= 1<<32-2 {
-		return 0, fmt.Errorf("track %s has too many events", id)
-	}
-	return last + 1, nil
-}
-
-// Events implements TrackTx.
-func (t *tx) Events(id TrackID) ([]Event, error) {
-	if !t.exists(bucketTracks, []byte(id)) {
-		return nil, fmt.Errorf("track %s: %w", id, ErrNotFound)
-	}
-	return listRecords[Event](t, bucketEvents, []byte(id))
 }

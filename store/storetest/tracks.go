@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"time"
 
@@ -17,6 +18,10 @@ func trackTests() map[string]func(*suite) {
 		"AnEventNeedsATrack":                 eventAlone,
 		"ATrackIDHasTwentySixCharacters":     trackIDs,
 		"AMessageIDOfAnyLengthIsTakenAsItIs": longMessageID,
+		"TracksAreFoundByAddress":            tracksByAddress,
+		"TracksAreListedByTime":              tracksByTime,
+		"ATrackCanBeForgotten":               removeTrack,
+		"EventsAreBounded":                   eventsBounded,
 	}
 }
 
@@ -145,5 +150,158 @@ func longMessageID(s *suite) {
 		s.equal(all, []store.Track{k})
 		return err
 	})
+	s.sound()
+}
+
+// listed returns the tracks that q asks for.
+func (s *suite) listed(q store.TrackQuery) (ids []store.TrackID) {
+	s.Helper()
+	s.view(func(tx store.Tx) error {
+		ids = nil
+		return tx.EachTrack(q, func(k store.Track) bool {
+			ids = append(ids, k.ID)
+			return true
+		})
+	})
+	return ids
+}
+
+// life stores a track from one address to others.
+func (s *suite) life(at time.Time, messageID, from string, to ...string) store.Track {
+	s.Helper()
+	k := store.Track{ID: newTrackID(s, at), MessageID: messageID, Received: at}
+	if from != "" {
+		k.Sender = s.address(from)
+	}
+	for _, a := range to {
+		k.Recipients = append(k.Recipients, store.TrackRecipient{Address: s.address(a)})
+	}
+	s.update(func(tx store.Tx) error { return tx.PutTrack(k) })
+	return k
+}
+
+func tracksByAddress(s *suite) {
+	one := s.life(noon(), "<1@a.example>", "a@a.example", "b@b.example", "c@b.example")
+	two := s.life(noon().Add(time.Second), "", "", "B@b.example")
+	three := s.life(noon().Add(2*time.Second), "<1@a.example>", "b@b.example", "a@a.example", "a@a.example")
+	by := func(text string) store.TrackQuery { return store.TrackQuery{Address: s.address(text)} }
+	s.equal(s.listed(by("b@b.example")), []store.TrackID{three.ID, two.ID, one.ID})
+	s.equal(s.listed(by("c@b.example")), []store.TrackID{one.ID})
+	s.equal(s.listed(by("b@b.exampl")), []store.TrackID{})
+	oldest := by("b@B.example")
+	oldest.Oldest = true
+	s.equal(s.listed(oldest), []store.TrackID{one.ID, two.ID, three.ID})
+	both := by("b@b.example")
+	both.MessageID = "<1@a.example>"
+	s.equal(s.listed(both), []store.TrackID{three.ID, one.ID})
+	both.Address = s.address("c@b.example")
+	s.equal(s.listed(both), []store.TrackID{one.ID})
+
+	two.Author, one.Recipients = s.address("d@d.example"), one.Recipients[:1]
+	s.update(func(tx store.Tx) error {
+		s.must(tx.PutTrack(two))
+		return tx.PutTrack(one)
+	})
+	s.equal(s.listed(by("d@d.example")), []store.TrackID{two.ID})
+	s.equal(s.listed(by("c@b.example")), []store.TrackID{})
+	s.sound()
+}
+
+func tracksByTime(s *suite) {
+	var ids []store.TrackID
+	for i := range 6 {
+		ids = append(ids, s.life(noon().Add(time.Duration(i)*time.Minute), "", "a@a.example").ID)
+	}
+	at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Minute) }
+	newest := []store.TrackID{ids[5], ids[4], ids[3], ids[2], ids[1], ids[0]}
+	for name, tt := range map[string]struct {
+		q    store.TrackQuery
+		want []store.TrackID
+	}{
+		"all":              {store.TrackQuery{}, newest},
+		"oldest":           {store.TrackQuery{Oldest: true}, ids},
+		"since":            {store.TrackQuery{Since: at(4)}, newest[:2]},
+		"until":            {store.TrackQuery{Until: at(2)}, newest[4:]},
+		"between":          {store.TrackQuery{Since: at(1), Until: at(3)}, newest[3:5]},
+		"after":            {store.TrackQuery{After: ids[3]}, newest[3:]},
+		"oldest after":     {store.TrackQuery{After: ids[3], Oldest: true}, ids[4:]},
+		"after, in bounds": {store.TrackQuery{After: ids[3], Since: at(1), Until: at(5)}, newest[3:5]},
+		"after the bounds": {store.TrackQuery{After: ids[5], Since: at(1), Until: at(3)}, newest[3:5]},
+		"ends before 1970": {store.TrackQuery{Until: time.Unix(-1, 0)}, nil},
+		"far away":         {store.TrackQuery{Since: time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)}, nil},
+	} {
+		for _, a := range []string{"", "a@a.example"} {
+			q := tt.q
+			if a != "" {
+				q.Address = s.address(a)
+			}
+			got := s.listed(q)
+			if len(got) != len(tt.want) {
+				s.Errorf("%s %s: %d tracks, want %d", name, a, len(got), len(tt.want))
+				continue
+			}
+			s.equal(got, tt.want)
+		}
+	}
+}
+
+func removeTrack(s *suite) {
+	one := s.life(noon(), "<1@a.example>", "a@a.example", "b@b.example")
+	two := s.life(noon().Add(time.Second), "<1@a.example>", "a@a.example", "b@b.example")
+	for range 3 {
+		s.update(func(tx store.Tx) error {
+			s.must(tx.AddEvent(one.ID, store.Event{Stage: "accept"}))
+			return tx.AddEvent(two.ID, store.Event{Stage: "accept"})
+		})
+	}
+	s.update(func(tx store.Tx) error { return tx.RemoveTrack(one.ID) })
+	s.view(func(tx store.Tx) error {
+		_, err := tx.Track(one.ID)
+		s.is(err, store.ErrNotFound)
+		n, err := tx.CountTracks()
+		s.equal(n, 1)
+		s.must(err)
+		events, err := tx.Events(two.ID)
+		s.equal(len(events), 3)
+		return err
+	})
+	s.tracksOf("<1@a.example>", two.ID)
+	s.equal(s.listed(store.TrackQuery{Address: s.address("b@b.example")}), []store.TrackID{two.ID})
+	s.is(s.Update(s.ctx, func(tx store.Tx) error { return tx.RemoveTrack(one.ID) }), store.ErrNotFound)
+	s.sound()
+}
+
+// The first half of the events stays, and the latest; details are cut between
+// characters.
+func eventsBounded(s *suite) {
+	k := s.life(noon(), "", "a@a.example")
+	const more = 5
+	for from := 0; from < store.MaxEvents+more; from += 1000 {
+		s.update(func(tx store.Tx) error {
+			for i := from; i < min(from+1000, store.MaxEvents+more); i++ {
+				s.must(tx.AddEvent(k.ID, store.Event{Stage: "relay", Detail: fmt.Sprint(i)}))
+			}
+			return nil
+		})
+	}
+	s.view(func(tx store.Tx) error {
+		all, err := tx.Events(k.ID)
+		s.equal(len(all), store.MaxEvents)
+		half := store.MaxEvents / 2
+		s.equal([]string{all[0].Detail, all[half-1].Detail, all[half].Detail, all[len(all)-1].Detail},
+			[]string{"0", fmt.Sprint(half - 1), fmt.Sprint(half + more), fmt.Sprint(store.MaxEvents + more - 1)})
+		s.equal([]uint32{all[half-1].Omitted, all[half].Omitted, all[half+1].Omitted}, []uint32{0, more, 0})
+		return err
+	})
+	other := s.life(noon(), "", "a@a.example")
+	s.update(func(tx store.Tx) error {
+		return tx.AddEvent(other.ID, store.Event{Detail: strings.Repeat("é", store.MaxEventDetail)})
+	})
+	s.view(func(tx store.Tx) error {
+		all, err := tx.Events(other.ID)
+		s.equal(all[0].Detail, strings.Repeat("é", (store.MaxEventDetail-3)/2)+"…")
+		return err
+	})
+	s.update(func(tx store.Tx) error { return tx.RemoveTrack(k.ID) })
 	s.sound()
 }

@@ -1,0 +1,85 @@
+package storetest
+
+import (
+	"time"
+
+	"postern/store"
+)
+
+func deliveredTests() map[string]func(*suite) {
+	return map[string]func(*suite){
+		"ADeliveryIsRemembered":          delivered,
+		"DeliveriesDifferByWhatMakesOne": deliveryKeys,
+		"OldDeliveriesAreForgotten":      forgetDelivered,
+	}
+}
+
+func delivered(s *suite) {
+	key := store.NewDeliveryKey(s.address("a@a.example"), 7, "<1@a.example>", "digest")
+	first := store.Delivery{Track: newTrackID(s, noon()), At: noon()}
+	second := store.Delivery{Track: newTrackID(s, noon()), At: noon().Add(time.Hour)}
+	if s.Update(s.ctx, func(tx store.Tx) error { return tx.PutDelivered(key, store.Delivery{Track: "x"}) }) == nil {
+		s.Error("a delivery of no track was taken")
+	}
+	s.view(func(tx store.Tx) error {
+		_, err := tx.Delivered(key)
+		s.is(err, store.ErrNotFound)
+		s.is(tx.PutDelivered(key, first), store.ErrReadOnly)
+		return nil
+	})
+	for _, d := range []store.Delivery{first, second} {
+		s.update(func(tx store.Tx) error { return tx.PutDelivered(key, d) })
+		s.view(func(tx store.Tx) error {
+			got, err := tx.Delivered(key)
+			s.equal(got, d)
+			return err
+		})
+		s.sound()
+	}
+}
+
+func deliveryKeys(s *suite) {
+	a, b := s.address("a@a.example"), s.address("b@b.example")
+	keys := map[store.DeliveryKey]bool{
+		store.NewDeliveryKey(a, 1, "<1>", "d"): true, store.NewDeliveryKey(b, 1, "<1>", "d"): true,
+		store.NewDeliveryKey(a, 2, "<1>", "d"): true, store.NewDeliveryKey(a, 1, "<2>", "d"): true,
+		store.NewDeliveryKey(a, 1, "<1>", "e"): true, store.NewDeliveryKey(a, 1, "<1>d", ""): true,
+	}
+	s.equal(len(keys), 6)
+	if !keys[store.NewDeliveryKey(s.address("A@a.example"), 1, "<1>", "d")] {
+		s.Error("the case of an address counts")
+	}
+}
+
+func forgetDelivered(s *suite) {
+	keys := make([]store.DeliveryKey, 5)
+	s.update(func(tx store.Tx) error {
+		for i := range keys {
+			keys[i] = store.NewDeliveryKey(s.address("a@a.example"), store.MailboxID(i), "", "")
+			s.must(tx.PutDelivered(keys[i], store.Delivery{Track: newTrackID(s, noon()), At: noon().Add(time.Duration(i) * time.Hour)}))
+		}
+		return nil
+	})
+	forget := func(before time.Time, most, want int) {
+		s.Helper()
+		s.update(func(tx store.Tx) error {
+			n, err := tx.ForgetDelivered(before, most)
+			s.equal(n, want)
+			return err
+		})
+		s.sound()
+	}
+	forget(noon(), 10, 0)
+	forget(noon().Add(3*time.Hour), 2, 2)
+	forget(noon().Add(3*time.Hour), 2, 1)
+	forget(noon().Add(3*time.Hour), 2, 0)
+	s.view(func(tx store.Tx) error {
+		for i, k := range keys {
+			_, err := tx.Delivered(k)
+			if (err == nil) != (i >= 3) {
+				s.Errorf("delivery %d: %v", i, err)
+			}
+		}
+		return nil
+	})
+}

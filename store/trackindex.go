@@ -1,0 +1,153 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"postern/mime"
+)
+
+// indexTrack makes the indexes know a track as it is now; the zero Track is in
+// none. What did not change is not written.
+func (t *tx) indexTrack(old, now Track) error {
+	before, after := trackKeys(old), trackKeys(now)
+	for key := range before {
+		if !after[key] {
+			err := t.remove(key.bucket, []byte(key.key))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for key := range after {
+		if !before[key] {
+			err := t.put(key.bucket, []byte(key.key), nil)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// An indexKey is a place in an index.
+type indexKey struct{ bucket, key string }
+
+// trackKeys are the places of a track in the indexes.
+func trackKeys(k Track) map[indexKey]bool {
+	keys := make(map[indexKey]bool)
+	if k.MessageID != "" {
+		keys[indexKey{bucketMessageIDs, string(messageIDKey(k.MessageID, k.ID))}] = true
+	}
+	name := func(a mime.Address) {
+		if !a.IsZero() {
+			keys[indexKey{bucketTrackNames, string(trackNameKey(a, k.ID))}] = true
+		}
+	}
+	name(k.Sender)
+	name(k.Author)
+	for _, r := range k.Recipients {
+		name(r.Address)
+	}
+	return keys
+}
+
+func trackNameKey(a mime.Address, id TrackID) []byte { return joined(a.Key(), string(id)) }
+
+// names reports whether an address is one of a track's.
+func (k Track) names(a mime.Address) bool {
+	return trackKeys(k)[indexKey{bucketTrackNames, string(trackNameKey(a, k.ID))}]
+}
+
+// EachTrack implements TrackTx.
+func (t *tx) EachTrack(q TrackQuery, fn func(Track) bool) error {
+	bucket, prefix := bucketTracks, []byte(nil)
+	switch {
+	case q.MessageID != "":
+		bucket, prefix = bucketMessageIDs, messageIDKey(q.MessageID, "")
+	case !q.Address.IsZero():
+		bucket, prefix = bucketTrackNames, trackNameKey(q.Address, "")
+	}
+	return t.walkTracks(bucket, prefix, q, func(id TrackID) (bool, error) {
+		k, err := t.Track(id)
+		if err != nil {
+			return false, err
+		}
+		if !q.Address.IsZero() && q.MessageID != "" && !k.names(q.Address) {
+			return true, nil
+		}
+		return fn(k), nil
+	})
+}
+
+// walkTracks calls fn for the ids behind prefix in a bucket, within the bounds of
+// q and in its order.
+func (t *tx) walkTracks(bucket string, prefix []byte, q TrackQuery, fn func(TrackID) (bool, error)) error {
+	low, high := append(bytes.Clone(prefix), firstTrackID(q.Since)...), append(bytes.Clone(prefix), 0xff)
+	if !q.Until.IsZero() {
+		high = append(bytes.Clone(prefix), firstTrackID(q.Until)...)
+	}
+	at := append(bytes.Clone(prefix), q.After...)
+	c := t.in(bucket).Cursor()
+	var k []byte
+	var next func() ([]byte, []byte)
+	if q.Oldest {
+		if q.After != "" && bytes.Compare(at, low) >= 0 {
+			low = append(at, 0) // the least key behind it
+		}
+		k, _ = c.Seek(low)
+		next = c.Next
+	} else {
+		if q.After != "" && bytes.Compare(at, high) < 0 {
+			high = at
+		}
+		k = lastBefore(c, high)
+		next = c.Prev
+	}
+	for ; k != nil && bytes.Compare(k, low) >= 0 && bytes.Compare(k, high) < 0; k, _ = next() {
+		if len(k) != len(prefix)+trackIDSize {
+			return fmt.Errorf("%w: an index of tracks", ErrCorrupt)
+		}
+		more, err := fn(TrackID(k[len(prefix):]))
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastBefore moves a cursor to the last key before one, and returns it or nil.
+func lastBefore(c *bolt.Cursor, key []byte) []byte {
+	k, _ := c.Seek(key)
+	if k == nil {
+		k, _ = c.Last()
+		return k
+	}
+	k, _ = c.Prev()
+	return k
+}
+
+// firstTrackID is where the ids made at a time begin.
+func firstTrackID(at time.Time) TrackID {
+	if at.UnixMilli() <= 0 {
+		return ""
+	}
+	return trackID(min(at.UnixMilli(), 1<<48-1), [10]byte{})
+}
+
+// fillTrackIndexes counts the tracks of an earlier schema, finds them by address,
+// and remembers what was delivered.
+func fillTrackIndexes(b *bolt.Tx) error {
+	t := &tx{bolt: b, writable: true}
+	n := 0
+	err := t.each(bucketTracks, nil, nil, func(_, v []byte) (bool, error) {
+		k, err := decodeRecord[Track](bucketTracks, v)
+		n++
+		return true, errors.Join(err, t.indexTrack(Track{}, k), t.rememberTrack(k))
+	})
+	return errors.Join(err, t.countTrack(n))
+}
