@@ -29,6 +29,8 @@ var (
 	ErrRefused = errors.New("not possible for that mailbox")
 	// ErrLimit says that a limit on counts or lengths was met.
 	ErrLimit = errors.New("a limit was reached")
+	// ErrOverQuota says that the mailboxes of the user are full (RFC 9208 §4.3.1).
+	ErrOverQuota = errors.New("the quota is reached")
 	// ErrUnavailable says that it may work later: the disk is full, or the
 	// server is going down.
 	ErrUnavailable = errors.New("temporarily not available")

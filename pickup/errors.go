@@ -32,6 +32,7 @@ var replies = [...]struct {
 	{ErrHasChildren, imap.ResponseCodeHasChildren, "There are mailboxes below that one"},
 	{ErrRefused, imap.ResponseCodeCannot, "Not possible for that mailbox"},
 	{ErrLimit, imap.ResponseCodeLimit, "A limit was reached"},
+	{ErrOverQuota, imap.ResponseCodeOverQuota, "Your mailboxes are full"},
 	{ErrUnavailable, imap.ResponseCodeUnavailable, "Try again later"},
 	{context.Canceled, imap.ResponseCodeUnavailable, "The server is going down"},
 }

@@ -25,7 +25,11 @@ func (b Backbone) CheckRecipient(ctx context.Context, to mime.Address) error {
 	if !dir.IsOurs(to.Domain()) {
 		return reason.New(reason.NotOurDomain, "%s is not ours", to.Domain())
 	}
-	return checkLocal(dir, to)
+	err = checkLocal(dir, to)
+	if err != nil {
+		return err
+	}
+	return b.roomFor(ctx, to)
 }
 
 // Accept commits the message to the queue as it came and returns.

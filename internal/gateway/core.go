@@ -74,8 +74,21 @@ type Core struct {
 	Rates Rates
 	// RetryFor is how long a message is tried before its sender is told.
 	RetryFor time.Duration
-	// KeepRefused is how long the sealed original of a refused message stays.
+	// KeepRefused is how long the sealed original of a refused message stays; less
+	// than 0 keeps none.
 	KeepRefused time.Duration
+	// RefusedBytes bounds the originals of refused messages, in bytes; the oldest go
+	// first. Less than 0 keeps none.
+	RefusedBytes int64
+	// MailboxBytes bounds the mailboxes of an account that has no quota of its own,
+	// in bytes; 0 does not.
+	MailboxBytes int64
+	// DiskReserve is how many bytes the store's disk must have free for new mail to
+	// be taken; DiskSpace asks for them, and nil does not know.
+	DiskReserve int64
+	DiskSpace   func() (Space, error)
+	// Dir is the folder of the store and of its master key.
+	Dir string
 	// Publish is what is told of our servers beside our certificates.
 	Publish publish.Options
 	// Delegated says that the name servers of Publish are there: this gateway
@@ -99,6 +112,7 @@ type Core struct {
 	wrong       *throttle           // passwords
 	rates       *rates              // of messages
 	limited     limited
+	disk        disk
 	crypto      *semaphore.Weighted
 	judging     *semaphore.Weighted // strangers' certificates
 	unwritten   atomic.Int32        // jobs in a row that could not be put back
@@ -146,6 +160,7 @@ const (
 	defaultCryptoMemory = 256 << 20
 	defaultRetryFor     = 72 * time.Hour
 	defaultKeepRefused  = 7 * 24 * time.Hour
+	defaultRefusedBytes = 1 << 30
 	// An hour is what senders wait for an answer (DN-17); later they have been
 	// told that the message failed.
 	defaultJudgeFor = time.Hour
@@ -187,6 +202,9 @@ func (c *Core) setDefaults() {
 	}
 	if c.KeepRefused == 0 {
 		c.KeepRefused = defaultKeepRefused
+	}
+	if c.RefusedBytes == 0 {
+		c.RefusedBytes = defaultRefusedBytes
 	}
 	if c.Hasher == nil {
 		c.Hasher = &password.Hasher{}

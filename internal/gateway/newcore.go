@@ -40,6 +40,7 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 	if err != nil {
 		return nil, err
 	}
+	c.setCare(cfg)
 	c.Delegated = cfg.Listen.DNS != "" || len(cfg.Publish.NameServers) > 0
 	c.Publish, err = publishOptions(cfg)
 	if err != nil {
@@ -47,6 +48,16 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 	}
 	c.setDefaults()
 	return c, nil
+}
+
+// setCare reads how much there may be in the store, and for how long.
+func (c *Core) setCare(cfg *config.Config) {
+	c.Dir = cfg.Dir
+	c.MailboxBytes, c.DiskReserve, c.DiskSpace = cfg.Limits.MailboxBytes, cfg.Limits.DiskReserve, spaceOf(cfg.Dir)
+	c.KeepRefused, c.RefusedBytes = cfg.Keep.Refused, cfg.Keep.RefusedBytes
+	if c.KeepRefused == 0 || c.RefusedBytes == 0 {
+		c.KeepRefused, c.RefusedBytes = -1, -1 // zero is the default of a Core
+	}
 }
 
 // setTrust reads whom we believe, and how we seal.

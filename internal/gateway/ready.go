@@ -13,7 +13,7 @@ type ready func(context.Context, smtp.Envelope) error
 // before anything of it is kept. It is asked twice for each and costs next to
 // nothing.
 func (c *Core) mayTake(ctx context.Context, e smtp.Envelope) error {
-	for _, room := range []ready{} {
+	for _, room := range []ready{func(context.Context, smtp.Envelope) error { return c.roomOnDisk() }} {
 		err := room(ctx, e)
 		if err != nil {
 			c.limited.room.Add(1)

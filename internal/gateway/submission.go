@@ -100,7 +100,11 @@ func (s Submission) CheckRecipient(ctx context.Context, _, to mime.Address) erro
 	if !dir.IsOurs(to.Domain()) {
 		return nil
 	}
-	return checkLocal(dir, to)
+	err = checkLocal(dir, to)
+	if err != nil {
+		return err
+	}
+	return s.roomFor(ctx, to)
 }
 
 func checkLocal(dir *Directory, to mime.Address) error {

@@ -17,12 +17,27 @@ import (
 // other is trouble of the server.
 type Auth func(ctx context.Context, user, password string, remote netip.Addr) (store.Account, error)
 
+// Limits bound what users may put into their mailboxes.
+type Limits struct {
+	// Bytes bounds the mailboxes of an account without a quota of its own; 0 does
+	// not.
+	Bytes int64
+	// Room refuses new messages while there is no space for them; nil never does.
+	Room func() error
+}
+
 // New returns a backend that lets in whom auth lets in, to the mailboxes of s.
-func New(s store.Store, auth Auth) pickup.Backend { return &backend{store: s, auth: auth} }
+func New(s store.Store, auth Auth, l Limits) pickup.Backend {
+	if l.Room == nil {
+		l.Room = func() error { return nil }
+	}
+	return &backend{store: s, auth: auth, limits: l}
+}
 
 type backend struct {
-	store store.Store
-	auth  Auth
+	store  store.Store
+	auth   Auth
+	limits Limits
 }
 
 func (b *backend) Login(ctx context.Context, name, password string, remote netip.Addr) (pickup.User, error) {
@@ -33,7 +48,7 @@ func (b *backend) Login(ctx context.Context, name, password string, remote netip
 	if account.Address.IsZero() {
 		return nil, pickup.ErrAuthFailed
 	}
-	return &user{store: b.store, account: account.Address, password: account.Password}, nil
+	return &user{store: b.store, limits: b.limits, account: account.Address, password: account.Password}, nil
 }
 
 // translate gives the store's errors the names pickup knows. The mapped ones

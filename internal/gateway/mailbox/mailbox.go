@@ -11,6 +11,7 @@ import (
 
 type mailbox struct {
 	store   store.Store
+	limits  Limits
 	account mime.Address
 	id      store.MailboxID
 }
@@ -168,10 +169,29 @@ func (b *mailbox) Move(ctx context.Context, uids []uint32, dest string) (pickup.
 	return b.copyTo(ctx, uids, dest, true)
 }
 
+// fits refuses copies that are too much for the account.
+func (b *mailbox) fits(tx store.Tx, uids []uint32) error {
+	bytes := int64(0)
+	err := b.each(tx, uids, func(m store.Message) error {
+		bytes += m.Size
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return b.limits.quota(tx, b.account, bytes)
+}
+
 // copyTo appends messages to another mailbox with the body they have, by
 // reference, and removes the originals of a move in the same transaction.
 func (b *mailbox) copyTo(ctx context.Context, uids []uint32, dest string, move bool) (pickup.CopyResult, error) {
 	var out pickup.CopyResult
+	if !move { // what is moved takes no more space than before
+		err := noRoom(b.limits.Room())
+		if err != nil {
+			return out, err
+		}
+	}
 	err := b.store.Update(ctx, func(tx store.Tx) error {
 		to, err := tx.MailboxByName(b.account, dest)
 		if err != nil {
@@ -179,6 +199,12 @@ func (b *mailbox) copyTo(ctx context.Context, uids []uint32, dest string, move b
 		}
 		if move && to.ID == b.id {
 			return pickup.ErrRefused
+		}
+		if !move {
+			err := b.fits(tx, uids)
+			if err != nil {
+				return err
+			}
 		}
 		out = pickup.CopyResult{UIDValidity: to.UIDValidity}
 		return b.each(tx, uids, func(m store.Message) error {

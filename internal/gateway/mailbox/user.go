@@ -14,6 +14,7 @@ import (
 
 type user struct {
 	store    store.Store
+	limits   Limits
 	account  mime.Address
 	password string // the hash of the one that was given
 }
@@ -158,11 +159,15 @@ func (u *user) Open(ctx context.Context, name string) (pickup.Mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mailbox{store: u.store, account: u.account, id: m.ID}, nil
+	return &mailbox{store: u.store, limits: u.limits, account: u.account, id: m.ID}, nil
 }
 
 func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, body io.Reader) (pickup.AppendResult, error) {
 	box, err := u.find(ctx, name) // before the body is taken
+	if err != nil {
+		return pickup.AppendResult{}, err
+	}
+	err = u.room(ctx)
 	if err != nil {
 		return pickup.AppendResult{}, err
 	}
@@ -181,6 +186,10 @@ func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, bod
 	}
 	var uid uint32
 	err = u.store.Update(ctx, func(tx store.Tx) error {
+		err := u.limits.quota(tx, u.account, w.Size())
+		if err != nil {
+			return err
+		}
 		id, err := tx.PutBody(w)
 		if err != nil {
 			return err
