@@ -61,6 +61,8 @@ type Record struct {
 	Detail string    `json:"detail,omitempty"` // in our own words, never content
 	Keys   []string  `json:"keys,omitempty"`   // SHA-256 of the certificates whose private keys were used
 	Parts  []Part    `json:"parts,omitempty"`
+	// Cut names what Bound left out of the record; "" is nothing.
+	Cut string `json:"cut,omitempty"`
 }
 
 // System is the actor of what the gateway does by itself.

@@ -1,0 +1,62 @@
+package audit
+
+import "fmt"
+
+// A Fault is what was done to a trail.
+type Fault string
+
+// Faults.
+const (
+	WasChanged        Fault = "changed"
+	WasRemoved        Fault = "removed"
+	WasInserted       Fault = "inserted"
+	WasSwapped        Fault = "swapped"
+	WasTruncated      Fault = "truncated" // or set back to an earlier state
+	WasRewritten      Fault = "rewritten" // the chain was made anew from a record on
+	BaseForged        Fault = "base-forged"
+	HeadForged        Fault = "end-forged"
+	CheckpointForged  Fault = "checkpoint-forged"
+	CheckpointMissing Fault = "checkpoint-missing"
+	OutsideForged     Fault = "outside-forged"
+)
+
+// A Problem is the first place at which a trail is wrong.
+type Problem struct {
+	Kind Fault  `json:"kind"`
+	From uint64 `json:"from"` // number of the first record that is concerned
+	To   uint64 `json:"to"`   // number of the last, or of the other one
+}
+
+func problem(kind Fault, from, to uint64) *Problem { return &Problem{Kind: kind, From: from, To: to} }
+
+// Error says in a sentence what is wrong and where.
+func (p *Problem) Error() string {
+	switch p.Kind {
+	case WasSwapped:
+		return fmt.Sprintf("record %d stands in the place of record %d", p.To, p.From)
+	case WasTruncated:
+		return fmt.Sprintf("the trail is cut off: %s missing at its end", p.records("is", "are"))
+	case WasRewritten:
+		return fmt.Sprintf("record %d is not what was vouched for: it was changed, or the chain was made anew from record %d on", p.To, p.From)
+	case BaseForged:
+		return "the signed base, which stands in for the records that were pruned, is not ours"
+	case HeadForged:
+		return fmt.Sprintf("the end of the trail is not authentic: whether anything followed record %d cannot be told", p.To)
+	case CheckpointForged:
+		return fmt.Sprintf("the checkpoint at record %d is not ours", p.From)
+	case CheckpointMissing:
+		return fmt.Sprintf("the checkpoint at record %d is missing", p.From)
+	case OutsideForged:
+		return fmt.Sprintf("the checkpoint kept elsewhere for record %d is not signed by the key of this trail", p.From)
+	case WasInserted:
+		return fmt.Sprintf("%s inserted", p.records("was", "were"))
+	}
+	return fmt.Sprintf("%s %s", p.records("was", "were"), p.Kind)
+}
+
+func (p *Problem) records(one, many string) string {
+	if p.From == p.To {
+		return fmt.Sprintf("record %d %s", p.From, one)
+	}
+	return fmt.Sprintf("records %d to %d %s", p.From, p.To, many)
+}

@@ -1,0 +1,243 @@
+package audit
+
+import (
+	"cmp"
+	"crypto/ed25519"
+	"encoding/binary"
+	"slices"
+)
+
+// A Trail is what is to be verified.
+type Trail struct {
+	// Key is the public key of our checkpoints; nil while there is none.
+	Key ed25519.PublicKey
+	// Base is the line that stands in for what was pruned; nil if nothing was.
+	Base []byte
+	// Head is where the trail ends; nil when it is missing or not authentic.
+	Head *Head
+	// Entries and Checkpoints return, call by call, the keys and values as they are
+	// stored, in the order of the keys, which are the numbers as 8 octets,
+	// big-endian; then false. nil is none. What they return must stay as it is.
+	Entries, Checkpoints func() (key, value []byte, ok bool)
+	// Outside are checkpoints that were kept elsewhere, in any order.
+	Outside []Checkpoint
+}
+
+// A Report is what Verify found.
+type Report struct {
+	First       uint64 `json:"first"`       // number of the first entry; 0 if there is none
+	Last        uint64 `json:"last"`        // number of the last entry
+	Entries     uint64 `json:"records"`     // how many were read
+	Checkpoints int    `json:"checkpoints"` // that agree, of the trail's own
+	Outside     int    `json:"compared"`    // that agree, of those kept elsewhere
+	TooOld      int    `json:"too_old"`     // of those kept elsewhere, about records that were pruned
+	// Problem is the first place that is wrong; nil says that the trail is whole.
+	Problem *Problem `json:"problem,omitempty"`
+}
+
+// A verifier walks a trail. last and hash are of the entry that was found good
+// last; vouched is the number up to which a checkpoint agreed.
+type verifier struct {
+	Trail
+	report  Report
+	base    uint64
+	last    uint64
+	hash    Hash
+	point   uint64 // number of the last checkpoint
+	vouched uint64
+	entries window
+	points  window
+	outside []Checkpoint
+	lines   checkpointReader
+}
+
+// Verify walks the trail and reports the first place that is wrong. It needs the
+// memory of two entries.
+func Verify(t Trail) Report {
+	v := &verifier{Trail: t, lines: newCheckpointReader(), outside: slices.Clone(t.Outside)}
+	slices.SortFunc(v.outside, func(a, b Checkpoint) int { return cmp.Compare(a.Number, b.Number) })
+	v.entries.open(t.Entries)
+	v.points.open(t.Checkpoints)
+	v.report.Problem = v.walk()
+	v.report.Last = v.last
+	return v.report
+}
+
+// A window is a place in what is stored: what is there, and what comes after it.
+type window struct {
+	read      func() (key, value []byte, ok bool)
+	now, next stored
+}
+
+type stored struct {
+	key, octets []byte
+	ok          bool
+}
+
+func (w *window) open(read func() (key, value []byte, ok bool)) {
+	w.read = read
+	w.step()
+	w.step()
+}
+
+func (w *window) step() {
+	w.now = w.next
+	w.next = stored{}
+	if w.read != nil {
+		w.next.key, w.next.octets, w.next.ok = w.read()
+	}
+	if !w.next.ok {
+		w.read = nil
+	}
+}
+
+// number is that of a key; 0 is that of what cannot be one.
+func (s stored) number() uint64 {
+	if !s.ok || len(s.key) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(s.key)
+}
+
+// entry is what is stored, if it can be read.
+func (s stored) entry() (Entry, bool) {
+	if !s.ok {
+		return Entry{}, false
+	}
+	e, err := ParseEntry(s.octets)
+	return e, err == nil
+}
+
+func (v *verifier) walk() *Problem {
+	p := v.begin()
+	for p == nil && v.entries.now.ok {
+		p = v.step()
+		v.entries.step()
+	}
+	if p == nil {
+		p = v.end()
+	}
+	return p
+}
+
+// begin starts behind what was pruned.
+func (v *verifier) begin() *Problem {
+	if v.Base == nil {
+		return nil
+	}
+	b, err := v.lines.parse(v.Base)
+	if err != nil || b.Mark != Base || !b.Verify(v.Key) {
+		return problem(BaseForged, 0, 0)
+	}
+	v.base, v.last, v.hash, v.vouched = b.Number, b.Number, b.Hash, b.Number
+	return nil
+}
+
+// step looks at one entry.
+func (v *verifier) step() *Problem {
+	now := v.entries.now
+	n := now.number()
+	switch {
+	case n <= v.last: // also what has no number
+		return problem(WasInserted, v.last, v.last)
+	case n != v.last+1:
+		return problem(WasRemoved, v.last+1, n-1)
+	case v.Head != nil && n > v.Head.Number:
+		return problem(WasInserted, n, n)
+	}
+	e, ok := now.entry()
+	switch {
+	case !ok:
+		return problem(WasChanged, n, n)
+	case e.Number != n:
+		return v.misplaced(n, e)
+	case e.Prev != v.hash:
+		return v.broken(n)
+	}
+	v.last, v.hash = n, HashOf(now.octets)
+	if v.report.Entries == 0 {
+		v.report.First = n
+	}
+	v.report.Entries++
+	p := v.checkpoints()
+	if p == nil {
+		p = v.compare()
+	}
+	return p
+}
+
+// misplaced tells what it means that an entry stands where another should. All
+// before it are in their places.
+func (v *verifier) misplaced(n uint64, e Entry) *Problem {
+	next, _ := v.entries.next.entry()
+	switch {
+	case e.Number > n && (next.Number == n || next.Number == n+1):
+		return &Problem{Kind: WasSwapped, From: n, To: e.Number}
+	case e.Number > n:
+		return problem(WasRemoved, n, e.Number-1)
+	case e.Number == n-1 && next.Number != n+1:
+		return problem(WasInserted, e.Number, e.Number) // and all after it moved on
+	}
+	return problem(WasChanged, n, n)
+}
+
+// broken tells which of two entries was changed that do not follow each other: the
+// second, unless what comes after it vouches for it.
+func (v *verifier) broken(n uint64) *Problem {
+	own := HashOf(v.entries.now.octets)
+	vouched := v.Head != nil && v.Head.Number == n && v.Head.Hash == own
+	next, ok := v.entries.next.entry()
+	if ok && next.Prev == own {
+		vouched = true
+	}
+	if vouched && v.last > v.vouched {
+		return problem(WasChanged, v.last, v.last)
+	}
+	return problem(WasChanged, n, n)
+}
+
+// differs tells what it means that the chain is without a fault up to an entry,
+// and that its hash is not the one that was vouched for: the entry alone was
+// changed, or the chain was made anew since the last checkpoint that agrees.
+func (v *verifier) differs(vouched Hash) *Problem {
+	next, ok := v.entries.next.entry()
+	if ok && next.Prev == vouched {
+		return problem(WasChanged, v.last, v.last)
+	}
+	if v.last == v.vouched+1 {
+		return problem(WasChanged, v.last, v.last)
+	}
+	return problem(WasRewritten, v.vouched+1, v.last)
+}
+
+// end looks at what the trail should end with.
+func (v *verifier) end() *Problem {
+	for v.points.now.ok {
+		c, p := v.checkpoint()
+		if p != nil {
+			return p
+		}
+		if c.Number > v.last {
+			return problem(WasTruncated, v.last+1, c.Number)
+		}
+		v.points.step()
+	}
+	switch h := v.Head; {
+	case h == nil:
+		return problem(HeadForged, v.last, v.last)
+	case h.Number > v.last:
+		return problem(WasTruncated, v.last+1, h.Number)
+	case h.Number < v.last:
+		return problem(WasInserted, h.Number+1, v.last)
+	case h.Hash != v.hash:
+		return v.differs(h.Hash)
+	case h.Checkpoint > v.point && h.Checkpoint > v.base:
+		return problem(CheckpointMissing, h.Checkpoint, h.Checkpoint)
+	case h.Checkpoint < v.point:
+		return problem(CheckpointForged, v.point, v.point)
+	}
+	if len(v.outside) > 0 {
+		return v.beyond(v.outside[len(v.outside)-1])
+	}
+	return nil
+}
