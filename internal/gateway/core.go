@@ -89,6 +89,10 @@ type Core struct {
 	DiskSpace   func() (Space, error)
 	// Dir is the folder of the store and of its master key.
 	Dir string
+	// KeepTracks is how long the life of a message stays after it has ended.
+	KeepTracks time.Duration
+	// KeepDuplicates is how long a delivered message is known when it comes again.
+	KeepDuplicates time.Duration
 	// Publish is what is told of our servers beside our certificates.
 	Publish publish.Options
 	// Delegated says that the name servers of Publish are there: this gateway
@@ -162,6 +166,8 @@ const (
 	defaultKeepRefused  = 7 * 24 * time.Hour
 	defaultRefusedBytes = 1 << 30
 	// An hour is what senders wait for an answer (DN-17); later they have been
+	defaultKeepTracks   = 90 * 24 * time.Hour
+	defaultDuplicates   = 7 * 24 * time.Hour
 	// told that the message failed.
 	defaultJudgeFor = time.Hour
 )
@@ -211,6 +217,12 @@ func (c *Core) setDefaults() {
 	}
 	if c.Bundles == nil {
 		c.Bundles = &fetch.Client{}
+	if c.KeepTracks == 0 {
+		c.KeepTracks = defaultKeepTracks
+	}
+	if c.KeepDuplicates == 0 {
+		c.KeepDuplicates = defaultDuplicates
+	}
 	}
 	c.wrong, c.rates = newThrottle(), newRates(c.Rates)
 	c.directories.store, c.directories.log = c.Store, c.Log

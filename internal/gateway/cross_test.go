@@ -133,7 +133,7 @@ func TestSameMessageComesAgain(t *testing.T) {
 	w.runAll()
 	equal(t, "bob's INBOX after another message of the same name", len(b.inbox("bob@b.example")), 2)
 
-	w.clock.advance(duplicateWindow + time.Hour)
+	w.clock.advance(b.KeepDuplicates + time.Hour)
 	again()
 	equal(t, "bob's INBOX after the window", len(b.inbox("bob@b.example")), 3)
 }

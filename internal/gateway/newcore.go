@@ -30,7 +30,8 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		Hostname: string(cfg.Hostname), Store: s, Log: log,
 		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
 		MessageBytes:    cfg.Limits.MessageBytes, CryptoMemory: cfg.Limits.CryptoMemory,
-		RetryFor: cfg.Relay.RetryFor,
+		RetryFor:   cfg.Relay.RetryFor,
+		KeepTracks: cfg.Keep.Tracks, KeepDuplicates: cfg.Keep.Duplicates,
 		Rates: Rates{
 			AccountMessages: cfg.Limits.AccountMessages, AccountRecipients: cfg.Limits.AccountRecipients,
 			PeerMessages: cfg.Limits.PeerMessages,

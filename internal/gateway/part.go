@@ -196,7 +196,7 @@ func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcom
 	if err != nil {
 		return outcome{}, err
 	}
-	before, err := p.deliveredBefore(tx, to)
+	before, err := p.deliveredBefore(tx, inbox.ID)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -215,35 +215,9 @@ func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcom
 	if err != nil {
 		return outcome{}, err
 	}
-	return delivered(to, fmt.Sprintf("INBOX, UID %d", m.UID)), nil
-}
-
-// duplicateWindow is how long the same message is known when it comes again.
-const duplicateWindow = 7 * 24 * time.Hour
-
-// deliveredBefore returns the track of the same message if it was delivered to
-// the recipient already, and "" otherwise. A sender that lost our 250 sends its
-// message again (RFC 1047); it is delivered once and answered again. The same
-// is a message of the same sender, Message-ID and content, octet by octet.
-func (p *part) deliveredBefore(tx store.Tx, to mime.Address) (store.TrackID, error) {
-	id := p.opened.Header.MessageID()
-	if id == "" {
-		return "", nil
-	}
-	tracks, err := tx.TracksByMessageID(id)
+	err = p.remember(tx, inbox.ID)
 	if err != nil {
-		return "", err
+		return outcome{}, err
 	}
-	for _, t := range tracks {
-		if t.ID == p.job.Track || t.Outbound || t.Digest != p.digest || t.Author != p.opened.Sender ||
-			p.now.Sub(t.Received) > duplicateWindow {
-			continue
-		}
-		for _, r := range t.Recipients {
-			if r.Address.Same(to) && r.State == store.TrackDelivered {
-				return t.ID, nil
-			}
-		}
-	}
-	return "", nil
+	return delivered(to, fmt.Sprintf("INBOX, UID %d", m.UID)), nil
 }

@@ -1,0 +1,41 @@
+package gateway
+
+import (
+	"errors"
+
+	"postern/store"
+)
+
+// deliveredBefore returns the track of the same message if it was delivered to a
+// mailbox already, and "" otherwise. A sender that lost our 250 sends its message
+// again (RFC 1047); it is delivered once and answered again. The same is a message
+// of the same sender, Message-ID and content, octet by octet. One without a
+// Message-ID cannot be told from another that says the same on purpose.
+func (p *part) deliveredBefore(tx store.Tx, to store.MailboxID) (store.TrackID, error) {
+	key, ok := p.deliveryKey(to)
+	if !ok {
+		return "", nil
+	}
+	d, err := tx.Delivered(key)
+	if errors.Is(err, store.ErrNotFound) || err == nil && p.Steady().Sub(d.At) > p.KeepDuplicates {
+		return "", nil
+	}
+	return d.Track, err
+}
+
+// remember has the message known when it comes again.
+func (p *part) remember(tx store.Tx, to store.MailboxID) error {
+	key, ok := p.deliveryKey(to)
+	if !ok {
+		return nil
+	}
+	return tx.PutDelivered(key, store.Delivery{Track: p.job.Track, At: p.Steady()})
+}
+
+func (p *part) deliveryKey(to store.MailboxID) (store.DeliveryKey, bool) {
+	id := p.opened.Header.MessageID()
+	if id == "" {
+		return store.DeliveryKey{}, false
+	}
+	return store.NewDeliveryKey(p.opened.Sender, to, id, p.digest), true
+}
