@@ -68,7 +68,7 @@ func (c *Core) fail(ctx context.Context, job store.Job, done []outcome) error {
 		if err != nil {
 			return err
 		}
-		return tx.Finish(job.ID)
+		return c.finish(tx, job)
 	})
 }
 

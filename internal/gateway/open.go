@@ -219,7 +219,7 @@ func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error
 	case len(refused) > 0:
 		return tx.Reschedule(o.kept(refused))
 	}
-	return tx.Finish(o.job.ID)
+	return o.finish(tx, o.job)
 }
 
 // identify gives the track the Message-ID of the message that was accepted and

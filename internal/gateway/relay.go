@@ -106,7 +106,7 @@ func (e *relayEnd) commit(ctx context.Context) error {
 			return err
 		}
 		if len(e.again) == 0 {
-			return tx.Finish(e.job.ID)
+			return e.finish(tx, e.job)
 		}
 		return tx.Reschedule(retry(e.job, e.again, e.due))
 	})

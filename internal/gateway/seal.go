@@ -268,7 +268,7 @@ func (s *sealing) commit(routes []Route) error {
 			return err
 		}
 		if len(again) == 0 {
-			return tx.Finish(s.job.ID)
+			return s.finish(tx, s.job)
 		}
 		return tx.Reschedule(retry(s.job, again, s.due))
 	})
