@@ -201,7 +201,7 @@ func TestRefusalAfterDataNamesOurID(t *testing.T) {
 func TestGuessingRecipientsEndsTheConnection(t *testing.T) {
 	_, addr := startBackbone(t)
 	d := dial(t, addr).play(toBob)
-	for range maxRefusals {
+	for range maxErrors {
 		d.play(`
 			> RCPT TO:<nobody@near.test>
 			< 550`)

@@ -161,7 +161,7 @@ func (b backboneHouse) CheckRecipient(_ context.Context, to mime.Address) error 
 
 func testOptions() ServerOptions {
 	return ServerOptions{
-		Hostname: "mx.near.test", TLS: serverTLS(), AuthDelay: time.Millisecond,
+		Hostname: "mx.near.test", TLS: serverTLS(), AuthDelay: time.Millisecond, ErrorDelay: 50 * time.Microsecond,
 		MessageBytes: 100_000, CommandIdle: 10 * time.Second,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}

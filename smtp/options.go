@@ -17,6 +17,7 @@ const (
 	DefaultDataTime         = 30 * time.Minute
 	DefaultMinRate          = 1024
 	DefaultAuthDelay        = time.Second
+	DefaultErrorDelay       = time.Second
 )
 
 // ServerOptions says how a server behaves. A zero value takes the default.
@@ -31,6 +32,7 @@ type ServerOptions struct {
 	Recipients       int   // recipients of one message
 	Connections      int   // connections at a time; the next is told 421
 	ConnectionsPerIP int   // the same for one IPv4 address or IPv6 /64
+	ConnectionRate   int   // connections a minute from one IPv4 address or IPv6 /64; 0 is no limit
 
 	CommandIdle time.Duration // wait for a whole command line, and for the next octet of a message
 	DataTime    time.Duration // wall clock for the transfer of a message
@@ -40,6 +42,11 @@ type ServerOptions struct {
 	// AuthDelay is how long the answer to a first wrong password waits. Each
 	// further one on the connection waits as much longer; the third is the last.
 	AuthDelay time.Duration
+	// ErrorDelay is how much longer the answer after a fourth and each further
+	// error waits: refused senders, recipients and messages, and commands without
+	// end that do nothing for a message. It grows to ten times as much, and the
+	// 51st error on a connection is the last.
+	ErrorDelay time.Duration
 
 	Log *slog.Logger // discarded if nil
 }
@@ -53,6 +60,7 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	o.CommandIdle = cmp.Or(o.CommandIdle, DefaultCommandIdle)
 	o.DataTime = cmp.Or(o.DataTime, DefaultDataTime)
 	o.MinRate = cmp.Or(o.MinRate, DefaultMinRate)
+	o.ErrorDelay = cmp.Or(o.ErrorDelay, DefaultErrorDelay)
 	o.AuthDelay = cmp.Or(o.AuthDelay, DefaultAuthDelay)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

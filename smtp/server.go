@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
 
@@ -20,6 +23,25 @@ type Server struct {
 	needTLS bool // no session is of use without it
 	gate    admit.Gate
 	group   admit.Group
+	// Connections a minute, and what was logged of those turned away.
+	arrivals, told admit.Meter[netip.Prefix]
+	stats          stats
+}
+
+// stats are counted for Stats.
+type stats struct{ turnedAway, errors, hungUp atomic.Uint64 }
+
+// Stats is what a server has done since its start.
+type Stats struct {
+	Connections int    // at the moment
+	TurnedAway  uint64 // connections above a limit
+	Errors      uint64 // refusals, and commands for nothing beyond those allowed
+	HungUp      uint64 // connections ended for too many errors
+}
+
+// Stats returns what the server does.
+func (s *Server) Stats() Stats {
+	return Stats{s.group.Len(), s.stats.turnedAway.Load(), s.stats.errors.Load(), s.stats.hungUp.Load()}
 }
 
 // NewSubmission returns a server for the accounts (RFC 6409): AUTH under TLS is
@@ -55,6 +77,8 @@ func NewBackbone(b BackboneBackend, o ServerOptions) *Server {
 func newServer(o ServerOptions) *Server {
 	s := &Server{opts: o.withDefaults()}
 	s.gate.Total, s.gate.Each = s.opts.Connections, s.opts.ConnectionsPerIP
+	s.arrivals.Burst, s.arrivals.Per = s.opts.ConnectionRate, time.Minute
+	s.told.Burst, s.told.Per = 1, time.Minute
 	s.lib = gosmtp.NewServer(nil)
 	s.lib.Domain = s.opts.Hostname
 	s.lib.MaxRecipients = s.opts.Recipients

@@ -19,10 +19,6 @@ import (
 	"postern/trust/reason"
 )
 
-// maxRefusals is how many refused recipients a connection may name before it is
-// ended: it is guessing addresses.
-const maxRefusals = 50
-
 // A policy is what submission and backbone do differently.
 type policy interface {
 	login() Login // the zero one when nobody has authenticated
@@ -53,7 +49,6 @@ type session struct {
 	taken    bool // Data has been called for this envelope
 	stray    bool // the last envelope had recipients and no message: see settle
 	gone     bool // the connection is being ended
-	refused  int
 }
 
 func newSession(s *Server, c *gosmtp.Conn, p policy) (*session, error) {
@@ -89,7 +84,7 @@ func (s *session) Mail(from string, opts *gosmtp.MailOptions) (reply error) {
 		var err error
 		address, err = parsePath(from)
 		if err != nil {
-			return errBadSender
+			return s.wrong(errBadSender)
 		}
 	}
 	err := s.policy.sender(s.ctx, address)
@@ -108,6 +103,7 @@ func (s *session) Mail(from string, opts *gosmtp.MailOptions) (reply error) {
 	if err != nil {
 		return s.refuse("MAIL", err)
 	}
+	s.wire.useful()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.envelope = e
@@ -122,12 +118,13 @@ func (s *session) Rcpt(to string, _ *gosmtp.RcptOptions) (reply error) {
 	}
 	address, err := parsePath(to)
 	if err != nil {
-		return s.countRefusal(errBadRecipient)
+		return s.wrong(errBadRecipient)
 	}
 	err = s.policy.recipient(s.ctx, address)
 	if err != nil {
-		return s.countRefusal(s.refuse("RCPT", err))
+		return s.refuse("RCPT", err)
 	}
+	s.wire.useful()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !slices.ContainsFunc(s.envelope.To, address.Same) {
@@ -161,8 +158,10 @@ func (s *session) take(r io.Reader) (reply error) {
 	err = verdict(in, err)
 	if err != nil {
 		s.logRefusal("DATA", err, id)
+		s.wire.wrong() // the session may end, but not before this answer
 		return refusal(err, id)
 	}
+	s.wire.worthwhile()
 	s.log.Debug("message accepted", "id", id, "recipients", len(e.To), "tls", e.TLS)
 	return accepted(id)
 }
@@ -226,7 +225,7 @@ func (s *session) settle() {
 	s.stray = false
 	s.mu.Unlock()
 	if stray {
-		wait(s.ctx, settleTime)
+		s.wire.linger(settleTime)
 	}
 }
 
@@ -250,14 +249,10 @@ func (s *session) isGone() bool {
 	return s.gone
 }
 
-// countRefusal counts a refused recipient and passes the reply on, unless it is
-// one too many.
-func (s *session) countRefusal(reply error) error {
-	s.mu.Lock()
-	s.refused++
-	enough := s.refused > maxRefusals
-	s.mu.Unlock()
-	if enough {
+// wrong counts an error of the client and passes the reply on, unless it is one
+// too many.
+func (s *session) wrong(reply *gosmtp.SMTPError) error {
+	if s.wire.wrong() {
 		s.leave()
 		return errGone
 	}
@@ -266,7 +261,7 @@ func (s *session) countRefusal(reply error) error {
 
 func (s *session) refuse(command string, err error) error {
 	s.logRefusal(command, err, "")
-	return refusal(err, "")
+	return s.wrong(refusal(err, ""))
 }
 
 func (s *session) logRefusal(command string, err error, id string) {

@@ -120,19 +120,9 @@ func (s *submissionSession) failed(err error) error {
 		return refusal(err, "")
 	}
 	s.failures++
-	wait(s.ctx, time.Duration(s.failures)*s.opts.AuthDelay)
+	s.wire.linger(time.Duration(s.failures) * s.opts.AuthDelay)
 	if s.failures >= maxAuthFailures {
 		s.leave()
 	}
 	return refusal(err, "")
-}
-
-// wait waits for d or until the session ends.
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

@@ -34,6 +34,7 @@ type wire struct {
 	remote netip.AddrPort
 	opts   *ServerOptions
 	closed func() // called once, by Close
+	stats  *stats
 	once   sync.Once
 
 	mu       sync.Mutex
@@ -44,6 +45,10 @@ type wire struct {
 	probing  bool      // a Read is to find what has arrived already
 	failed   error     // what every Read returns from now on
 	unsent   error     // the same for Write
+	errors   int       // what the client did wrong
+	junk     int       // commands that did nothing for a message
+	owed     time.Duration
+	drained  chan struct{} // closed when draining begins
 
 	ahead  *[aheadOctets]byte // read ahead during a transfer; touched by Read alone
 	unread []byte             // what of it the library has not asked for yet
@@ -86,7 +91,10 @@ func (w *wire) fail(err error) {
 func (w *wire) Drain() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.draining = true
+	if !w.draining {
+		w.draining = true
+		close(w.drained)
+	}
 	if w.transfer == nil {
 		w.Conn.SetReadDeadline(time.Unix(1, 0)) // wake a waiting Read
 	}
@@ -207,11 +215,14 @@ func (w *wire) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline says that a command line is read next, until t.
+// SetReadDeadline says that a command line is read next, until t. A client that
+// has made errors waits here.
 func (w *wire) SetReadDeadline(t time.Time) error {
+	late := w.nextCommand()
+	w.linger(late)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.idle, w.command = t, 0
+	w.idle, w.command = t.Add(late), 0
 	return nil // set by Read
 }
 

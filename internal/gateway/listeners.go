@@ -45,7 +45,8 @@ func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 			Hostname: c.Hostname, TLS: tlsConfig, Implicit: implicit, Log: c.Log,
 			MessageBytes: cfg.Limits.MessageBytes, Recipients: cfg.Limits.Recipients,
 			Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
-			CommandIdle: cfg.Limits.CommandIdle, DataTime: cfg.Limits.DataTime,
+			ConnectionRate: cfg.Limits.PeerConnections,
+			CommandIdle:    cfg.Limits.CommandIdle, DataTime: cfg.Limits.DataTime,
 		}
 	}
 	sealedMail := mail(false)

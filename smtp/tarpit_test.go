@@ -1,0 +1,306 @@
+package smtp
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/trust/reason"
+)
+
+// A pipes listener takes connections that live within one test's clock.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A client speaks over a pipe and says how long each answer took.
+type client struct {
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+func (p *pipes) dial() *client {
+	ours, theirs := net.Pipe()
+	p.conns <- theirs
+	c := &client{ours, bufio.NewReader(ours)}
+	c.read()
+	return c
+}
+
+func (c *client) read() string {
+	for {
+		line, err := c.r.ReadString('\n')
+		if err != nil {
+			return err.Error()
+		}
+		if len(line) < 4 || line[3] != '-' {
+			return line
+		}
+	}
+}
+
+// say returns the code of the answer and how long it took. The server may answer
+// before it reads.
+func (c *client) say(line string) (string, time.Duration) {
+	before := time.Now()
+	go func() { _, _ = io.WriteString(c.conn, line+"\r\n") }()
+	answer := c.read()
+	return answer[:3], time.Since(before)
+}
+
+// inBubble serves over pipes on a test's clock, with the default delays.
+func inBubble(t *testing.T, test func(t *testing.T, s *Server, p *pipes)) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := NewBackbone(backboneHouse{&house{}}, ServerOptions{}), newPipes()
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(context.Background(), p) }()
+		test(t, s, p)
+		err := s.Shutdown(context.Background())
+		if err != nil {
+			t.Error(err)
+		}
+		if <-served != nil {
+			t.Error("Serve failed")
+		}
+	})
+}
+
+func TestErrorsMakeAnswersLate(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Server, p *pipes) {
+		c := p.dial()
+		defer c.conn.Close()
+		c.say("EHLO far.test")
+		c.say("MAIL FROM:<x@far.test>")
+		for n := 1; n <= maxErrors+1; n++ {
+			code, took := c.say("RCPT TO:<nobody@near.test>")
+			// The answer is that of error n, and pays for those before it.
+			due := time.Duration(min(max(0, n-1-freeErrors), longestDelay)) * DefaultErrorDelay
+			want := "550"
+			if n > maxErrors {
+				want = "421"
+			}
+			if code != want || took != due {
+				t.Errorf("error %d: %s after %v, not %s after %v", n, code, took, want, due)
+			}
+		}
+		if got := c.read(); got != "EOF" {
+			t.Errorf("then %q", got)
+		}
+		if got := s.Stats(); got.Errors != maxErrors+1 || got.HungUp != 1 {
+			t.Errorf("counted %+v", got)
+		}
+	})
+}
+
+// What does nothing for a message is borne for a while, slows down and ends.
+func TestCommandsForNothingEndTheConnection(t *testing.T) {
+	for _, command := range []string{"NOOP", "RSET", "VRFY x", "EHLO far.test", "DATA", "EXPN x"} {
+		t.Run(command, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, _ *Server, p *pipes) {
+				c := p.dial()
+				defer c.conn.Close()
+				began, answers := time.Now(), 0
+				for {
+					code, _ := c.say(command)
+					if code == "421" {
+						break
+					}
+					answers++
+					if answers == freeJunk && time.Since(began) != 0 {
+						t.Errorf("the first %d took %v", freeJunk, time.Since(began))
+					}
+					if answers > 1000 {
+						t.Fatal("no end")
+					}
+				}
+				if answers < freeJunk || answers > freeJunk+maxErrors || time.Since(began) < time.Minute {
+					t.Errorf("%d answers in %v", answers, time.Since(began))
+				}
+			})
+		})
+	}
+}
+
+// A session that brings messages may last for ever.
+func TestUsefulSessionsAreNotSlowed(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *Server, p *pipes) {
+		c := p.dial()
+		defer c.conn.Close()
+		began := time.Now()
+		c.say("EHLO far.test")
+		for range 3 * freeJunk {
+			c.say("RSET")
+			c.say("MAIL FROM:<x@far.test>")
+			c.say("RCPT TO:<bob@near.test>")
+			c.say("DATA")
+			code, _ := c.say("Subject: x\r\n\r\nx\r\n.")
+			if code != "250" {
+				t.Fatal(code)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// A client that waits for a late answer does not hold up the end of the server.
+func TestShutdownEndsTheTarpit(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Server, p *pipes) {
+		c := p.dial()
+		defer c.conn.Close()
+		c.say("EHLO far.test")
+		c.say("MAIL FROM:<x@far.test>")
+		for range maxErrors {
+			c.say("RCPT TO:<nobody@near.test>")
+		}
+		synctest.Wait() // it waits before the next command
+		go func() { _ = c.read() }()
+		began := time.Now()
+		err := s.Shutdown(context.Background())
+		if took := time.Since(began); err != nil || took != 0 {
+			t.Errorf("Shutdown took %v: %v", took, err)
+		}
+	})
+}
+
+// A connection that waits for its answer has its place all the same.
+func TestSlowedConnectionsKeepTheirPlace(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Server, p *pipes) {
+		s.gate.Each = 1
+		c := p.dial()
+		defer c.conn.Close()
+		c.say("EHLO far.test")
+		c.say("MAIL FROM:<x@far.test>")
+		for range 2 * freeErrors {
+			c.say("RCPT TO:<nobody@near.test>")
+		}
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		p.conns <- theirs
+		answer, _ := bufio.NewReader(ours).ReadString('\n')
+		if !strings.HasPrefix(answer, "421 4.3.2") {
+			t.Errorf("a second: %q", answer)
+		}
+	})
+}
+
+func TestConnectionRate(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Server, p *pipes) {
+		s.arrivals.Burst = 2
+		arrive := func() string {
+			ours, theirs := net.Pipe()
+			defer ours.Close()
+			p.conns <- theirs
+			answer, _ := bufio.NewReader(ours).ReadString('\n')
+			return answer[:3]
+		}
+		for i, want := range []string{"220", "220", "421"} {
+			if got := arrive(); got != want {
+				t.Errorf("connection %d: %s", i, got)
+			}
+		}
+		time.Sleep(time.Minute / 2)
+		if got := arrive(); got != "220" {
+			t.Errorf("later: %s", got)
+		}
+		if got := s.Stats().TurnedAway; got != 1 {
+			t.Errorf("turned away: %d", got)
+		}
+	})
+}
+
+// Whether a message may come is asked before any of it is sent.
+func TestMailIsPutOff(t *testing.T) {
+	for code, want := range map[reason.Code]string{
+		reason.StorageFull: "452 4.3.1", reason.Busy: "451 4.3.2", reason.RateLimited: "450 4.7.1",
+	} {
+		t.Run(code.String(), func(t *testing.T) {
+			h, addr := startBackbone(t)
+			h.ready = func(e Envelope) error {
+				if e.Size == 1000 && e.From.String() == "x@far.test" && e.Remote.IsValid() {
+					return reason.New(code, "private words")
+				}
+				return nil
+			}
+			dial(t, addr).play(fmt.Sprintf(`
+				< 220
+				> EHLO far.test
+				< 250
+				> MAIL FROM:<x@far.test> SIZE=1000
+				< %s
+				> RCPT TO:<bob@near.test>
+				< 502
+				> MAIL FROM:<x@far.test>
+				< 250
+			`, want))
+		})
+	}
+}
+
+// Whoever sends an octet now and then is ended in the time of a command, wherever
+// in a session he does it.
+func TestSlowClientsAreEnded(t *testing.T) {
+	for name, script := range map[string]string{
+		"command":   "< 220",
+		"handshake": "< 220\n> EHLO x\n< 250\n> STARTTLS\n< 220",
+		"password":  "< 220\n> EHLO x\n< 250\n> STARTTLS\n< 220\ntls\n> EHLO x\n< 250\n> AUTH LOGIN\n< 334",
+		"chunk":     "< 220\n> EHLO x\n< 250\n> STARTTLS\n< 220\ntls\n> EHLO x\n< 250\n> AUTH PLAIN AGFsaWNlQG5lYXIudGVzdABzZWNyZXQ=\n< 235\n> MAIL FROM:<alice@near.test>\n< 250\n> RCPT TO:<bob@near.test>\n< 250\n> BDAT 1000000 LAST",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, addr := startSubmission(t, func(o *ServerOptions) { o.CommandIdle, o.MinRate = 500*time.Millisecond, 1<<20 })
+			d := dial(t, addr).play(script)
+			stop := make(chan struct{})
+			defer close(stop)
+			go drip(d.conn, stop)
+			_, err := io.Copy(io.Discard, d.conn)
+			if e, ok := err.(net.Error); ok && e.Timeout() {
+				t.Error("the connection lasts")
+			}
+		})
+	}
+}
+
+// drip writes octets that end nothing.
+func drip(w io.Writer, stop <-chan struct{}) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_, err := io.WriteString(w, "A")
+			if err != nil {
+				return
+			}
+		case <-stop:
+			return
+		}
+	}
+}
