@@ -110,7 +110,7 @@ func (p *part) queueMDN(tx store.Tx, m ownMDN) (store.TrackID, error) {
 	_, err = tx.Enqueue(store.Job{
 		Kind: store.SealJob, Track: track.ID, Body: id, Size: m.body.Size(),
 		Sender: m.recipient, Recipients: to, Automatic: true,
-		Created: p.due, Due: p.due, Expires: p.due.Add(p.RetryFor),
+		Created: p.due, Due: p.due, Expires: p.expiry(true),
 	})
 	return track.ID, err
 }

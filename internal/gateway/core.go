@@ -107,7 +107,9 @@ type Core struct {
 	Rand   io.Reader
 	Log    *slog.Logger
 
+	uneven      io.Reader // what makes waits uneven; Rand, if nil
 	directories directories
+	breakers    breakers // of destinations
 	bundles     refresher
 	published   publications
 	keeper      *evidence.Keeper    // Evidence, if it is one of ours
@@ -164,10 +166,10 @@ const (
 	defaultCryptoMemory = 256 << 20
 	defaultRetryFor     = 72 * time.Hour
 	defaultKeepRefused  = 7 * 24 * time.Hour
-	defaultRefusedBytes = 1 << 30
-	// An hour is what senders wait for an answer (DN-17); later they have been
 	defaultKeepTracks   = 90 * 24 * time.Hour
 	defaultDuplicates   = 7 * 24 * time.Hour
+	defaultRefusedBytes = 1 << 30
+	// An hour is what senders wait for an answer (DN-17); later they have been
 	// told that the message failed.
 	defaultJudgeFor = time.Hour
 )
@@ -191,6 +193,9 @@ func (c *Core) setDefaults() {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
+	if c.uneven == nil {
+		c.uneven = c.Rand
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -212,17 +217,17 @@ func (c *Core) setDefaults() {
 	if c.RefusedBytes == 0 {
 		c.RefusedBytes = defaultRefusedBytes
 	}
-	if c.Hasher == nil {
-		c.Hasher = &password.Hasher{}
-	}
-	if c.Bundles == nil {
-		c.Bundles = &fetch.Client{}
 	if c.KeepTracks == 0 {
 		c.KeepTracks = defaultKeepTracks
 	}
 	if c.KeepDuplicates == 0 {
 		c.KeepDuplicates = defaultDuplicates
 	}
+	if c.Hasher == nil {
+		c.Hasher = &password.Hasher{}
+	}
+	if c.Bundles == nil {
+		c.Bundles = &fetch.Client{}
 	}
 	c.wrong, c.rates = newThrottle(), newRates(c.Rates)
 	c.directories.store, c.directories.log = c.Store, c.Log

@@ -102,8 +102,17 @@ func failedRecipient(f failure) dsn.Recipient {
 	}
 	return dsn.Recipient{
 		Final: f.recipient, Action: dsn.Failed, Status: status,
-		Diagnostic: "x-postern; " + f.code.String(), Sentence: o.Public, Hint: hint,
+		Diagnostic: diagnostic(f), Sentence: o.Public, Hint: hint,
 	}
+}
+
+// diagnostic is why a recipient was not served: the last words of a far side that
+// said something (RFC 3464 §2.3.6), else a reason code of ours.
+func diagnostic(f failure) string {
+	if f.said != "" {
+		return "smtp; " + f.said
+	}
+	return "x-postern; " + f.code.String()
 }
 
 func finalStatus(e reason.Enhanced) string {

@@ -215,7 +215,7 @@ func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error
 				return err
 			}
 		}
-		return tx.Reschedule(retry(o.job, again, o.due))
+		return tx.Reschedule(retry(o.job, again, o.due, o.uneven))
 	case len(refused) > 0:
 		return tx.Reschedule(o.kept(refused))
 	}

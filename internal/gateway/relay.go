@@ -23,15 +23,21 @@ func (c *Core) relay(ctx context.Context, job store.Job) error {
 	if err != nil {
 		return err
 	}
-	results, err := c.attempt(ctx, job)
-	if err != nil {
-		return err
-	}
-	stopping := ctx.Err() != nil
-	e := c.relayEnd(job, results, stopping)
-	if stopping && len(e.again) == len(job.Recipients) {
-		// Stopping is not the far side's failure: the attempt does not count.
-		return ctx.Err()
+	e, expired := c.expiredWhileDown(job)
+	if !expired {
+		results, err := c.attempt(ctx, job)
+		if err != nil {
+			return err
+		}
+		stopping := ctx.Err() != nil
+		e = c.relayEnd(job, results, stopping)
+		if stopping && len(e.again) == len(job.Recipients) {
+			// Stopping is not the far side's failure: the attempt does not count.
+			return ctx.Err()
+		}
+		if !stopping {
+			c.observe(job, results)
+		}
 	}
 	err = c.insist(ctx, job, func() error {
 		// What the far side took must be written down even while stopping.
@@ -68,7 +74,7 @@ func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *re
 	e := &relayEnd{Core: c, job: job, now: c.Now(), due: c.Steady()}
 	for _, r := range results {
 		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: "relay", code: r.Code, detail: describeResult(r)}
-		f := failure{recipient: r.Recipient, code: r.Code, detail: o.detail, status: r.Enhanced}
+		f := relayFailure(r)
 		switch {
 		case r.Code.IsOK():
 		case r.Code.Outcome().Retry && (stopping || e.due.Before(job.Expires)):
@@ -84,6 +90,51 @@ func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *re
 		e.outcomes = append(e.outcomes, o)
 	}
 	return e
+}
+
+// expiredWhileDown ends a job whose time is over while its destination is left
+// alone: its sender is told what the destination said last, and there is no
+// attempt, for which there would be no time if many such jobs end at once.
+func (c *Core) expiredWhileDown(job store.Job) (*relayEnd, bool) {
+	e := &relayEnd{Core: c, job: job, now: c.Now(), due: c.Steady()}
+	if e.due.Before(job.Expires) {
+		return nil, false
+	}
+	why, since, down := c.whyDown(relayLane(job))
+	if !down {
+		return nil, false
+	}
+	detail := fmt.Sprintf("down since %s, not tried again: %s", since.UTC().Format(time.RFC3339), why.detail)
+	for _, a := range job.Recipients {
+		e.failed = append(e.failed, failure{recipient: a, code: reason.QueueExpired, detail: detail, said: why.said})
+		e.outcomes = append(e.outcomes, outcome{recipient: a, state: store.TrackFailed, stage: "relay", code: reason.QueueExpired, detail: detail})
+	}
+	return e, true
+}
+
+func relayLane(job store.Job) laneID { return laneID{store.RelayJob, string(job.Destination)} }
+
+// observe tells the breaker of a destination how an attempt went. A reply to what
+// was said of a message or a recipient, whichever, is a destination at work.
+func (c *Core) observe(job store.Job, results []smtp.Result) {
+	worked := func(r smtp.Result) bool { return r.Code.IsOK() || r.Reply != 0 && !r.Down }
+	if slices.ContainsFunc(results, worked) {
+		c.laneWorked(relayLane(job))
+		return
+	}
+	i := slices.IndexFunc(results, func(r smtp.Result) bool { return r.Down })
+	if i >= 0 {
+		c.laneFailed(relayLane(job), relayFailure(results[i]))
+	}
+}
+
+// relayFailure is why a recipient was not served, with the far side's last words.
+func relayFailure(r smtp.Result) failure {
+	f := failure{recipient: r.Recipient, code: r.Code, detail: describeResult(r), status: r.Enhanced}
+	if r.Reply != 0 {
+		f.said = fmt.Sprintf("%d %s %s", r.Reply, r.Enhanced, r.Text)
+	}
+	return f
 }
 
 // commit ends the attempt in one transaction. It may be called again after it
@@ -108,7 +159,7 @@ func (e *relayEnd) commit(ctx context.Context) error {
 		if len(e.again) == 0 {
 			return e.finish(tx, e.job)
 		}
-		return tx.Reschedule(retry(e.job, e.again, e.due))
+		return tx.Reschedule(retry(e.job, e.again, e.due, e.uneven))
 	})
 }
 

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -61,7 +63,7 @@ func TestAS75_RelayOfSeveral(t *testing.T) {
 	notices := a.inbox("alice@a.example")
 	equal(t, "notices", len(notices), 1)
 	n := parseDSN(t, notices[0])
-	equal(t, "diagnostics", diagnostics(n), map[string]string{"ben@b.example": "failed 5.0.0 x-postern; peer-refused"})
+	equal(t, "diagnostics", diagnostics(n), map[string]string{"ben@b.example": "failed 5.0.0 smtp; 550 5.0.0 words"})
 	equal(t, "original", n.OriginalMessageID, "<m1@a.example>")
 	equal(t, "jobs left", len(a.jobs()), 0)
 	if strings.Contains(notices[0], "CANARY") {
@@ -126,16 +128,46 @@ func TestPostpone(t *testing.T) {
 	j := store.Job{Created: now, Due: now, Expires: now.Add(24 * time.Hour)}
 	var waits []time.Duration
 	for range 9 {
-		next := postpone(j, now)
+		next := postpone(j, now, exactly)
 		waits = append(waits, next.Due.Sub(now))
 		j = next
 	}
 	equal(t, "waits", waits, []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute,
 		8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour})
 	j.Expires = now.Add(time.Minute)
-	equal(t, "the last attempt", postpone(j, now).Due, j.Expires)
+	equal(t, "the last attempt", postpone(j, now, exactly).Due, j.Expires)
 	j.Attempts = 1 << 40
-	equal(t, "after the end", postpone(j, now.Add(2*time.Minute)).Due, now.Add(time.Hour+2*time.Minute))
+	equal(t, "after the end", postpone(j, now.Add(2*time.Minute), exactly).Due, now.Add(time.Hour+2*time.Minute))
+}
+
+// A wait is shorter or longer by up to a fifth, whatever the randomness.
+func TestJitter(t *testing.T) {
+	const wait = 100 * time.Second
+	for octet, want := range map[byte]time.Duration{0: 80 * time.Second, 0xff: 0} {
+		got := jitter(wait, bytes.NewReader(bytes.Repeat([]byte{octet}, 8)))
+		if want != 0 && got != want || got < 80*time.Second || got > 120*time.Second {
+			t.Errorf("octets %x: %s", octet, got)
+		}
+	}
+	least, most := time.Hour, time.Duration(0)
+	for range 1000 {
+		got := jitter(wait, rand.Reader)
+		least, most = min(least, got), max(most, got)
+	}
+	if least < 80*time.Second || least > 90*time.Second || most > 120*time.Second || most < 110*time.Second {
+		t.Errorf("from %s to %s", least, most)
+	}
+	equal(t, "without randomness", jitter(wait, exactly), wait)
+	equal(t, "of nothing", jitter(0, rand.Reader), 0)
+}
+
+// Notifications are tried for a day, and no longer than all else.
+func TestNotificationsExpireSooner(t *testing.T) {
+	c := newWorld(t).bare("a.example")
+	equal(t, "a message", c.expiry(false).Sub(c.Steady()), 72*time.Hour)
+	equal(t, "a notification", c.expiry(true).Sub(c.Steady()), 24*time.Hour)
+	c.RetryFor = time.Hour
+	equal(t, "a notification of a hasty house", c.expiry(true).Sub(c.Steady()), time.Hour)
 }
 
 // A refusing store fails so many commits as a full disk does.

@@ -116,6 +116,7 @@ func (w *world) bare(domains ...mime.Domain) *site {
 		Hostname: "mx." + string(domains[0]), Store: db, Finder: w, Sender: s, Now: w.clock.Now,
 		Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 	}
+	s.uneven = exactly
 	s.setDefaults()
 	for _, d := range domains {
 		s.update(func(tx store.Tx) error { return tx.PutDomain(store.Domain{Name: d}) })

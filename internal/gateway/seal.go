@@ -270,7 +270,7 @@ func (s *sealing) commit(routes []Route) error {
 		if len(again) == 0 {
 			return s.finish(tx, s.job)
 		}
-		return tx.Reschedule(retry(s.job, again, s.due))
+		return tx.Reschedule(retry(s.job, again, s.due, s.uneven))
 	})
 	if err == nil {
 		s.tell(s.job.Track, outcomes)

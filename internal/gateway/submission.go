@@ -166,7 +166,7 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 			Kind: store.SealJob, Track: track.ID, Body: id, Size: body.Size(),
 			Sender: e.From, Recipients: e.To, Blind: blind,
 			Automatic: track.Automatic,
-			Created:   due, Due: due, Expires: due.Add(s.RetryFor),
+			Created:   due, Due: due, Expires: s.expiry(track.Automatic),
 		})
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -104,7 +105,7 @@ func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
 	if !full {
 		attempts = outcomes(job, "", reason.Internal, err.Error())
 	}
-	c.putBack(ctx, putOff(job, full, now), attempts...)
+	c.putBack(ctx, putOff(job, full, now, c.uneven), attempts...)
 }
 
 // putBack stores a job that is to be done later, and why in its track.
@@ -128,9 +129,9 @@ func (c *Core) putBack(ctx context.Context, job store.Job, why ...outcome) {
 
 // putOff sets the next attempt of a step that failed. A full disk is no
 // attempt: when there is space, nothing should wait for an hour.
-func putOff(job store.Job, full bool, now time.Time) store.Job {
+func putOff(job store.Job, full bool, now time.Time, random io.Reader) store.Job {
 	if !full {
-		return postpone(job, now)
+		return postpone(job, now, random)
 	}
 	job.Reason = reason.StorageFull.String()
 	job.Due = now.Add(firstRetry)

@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"postern/store"
+)
+
+// A destination that failed breakAfter times in a row is left alone, first for
+// firstBreak and then twice as long each time; after each wait one job tries
+// whether it is back.
+const (
+	breakAfter   = 3
+	firstBreak   = 30 * time.Second
+	longestBreak = 15 * time.Minute
+)
+
+// Lanes that failed are forgotten after a while if nothing more is sent to them,
+// and beyond a number no more are remembered: then each job waits by itself.
+const (
+	maxBreakers   = 10_000
+	breakerMemory = time.Hour
+)
+
+// A laneID names what jobs wait for: a destination of relay, or a domain whose
+// certificates are looked up.
+type laneID struct {
+	kind store.JobKind
+	lane string
+}
+
+// A breaker counts the failures of one lane since its last success.
+type breaker struct {
+	failures int
+	opened   int       // how often it was paused; 0 is closed
+	since    time.Time // of the first failure, by the wall clock
+	last     time.Time // of the latest failure, by the steady clock
+	until    time.Time // when it is tried again, by the steady clock
+	why      failure   // the latest
+}
+
+// Breakers keep jobs from a destination that does not answer. They live in memory
+// alone: after a restart every destination is tried again. The zero value is ready.
+type breakers struct {
+	mu sync.Mutex
+	of map[laneID]*breaker
+}
+
+// laneFailed notes that a lane as a whole gave no service, and pauses it when that
+// is the third time in a row, or its probe.
+func (c *Core) laneFailed(id laneID, why failure) {
+	now := c.Steady()
+	c.breakers.mu.Lock()
+	defer c.breakers.mu.Unlock()
+	b := c.breakers.at(id, now)
+	if b == nil {
+		return
+	}
+	b.failures++
+	b.last, b.why = now, why
+	if b.failures == 1 {
+		b.since = c.Now()
+	}
+	if b.failures < breakAfter || now.Before(b.until) { // begun before the pause, it says nothing new
+		return
+	}
+	wait := jitter(doubled(firstBreak, longestBreak, b.opened), c.uneven)
+	b.opened++
+	b.until = now.Add(wait)
+	c.pauseLane(id, b.until)
+	c.Log.Warn("a destination is down", "kind", id.kind, "destination", id.lane, "reason", why.code, "since", b.since, "tries_again_in", wait.Round(time.Second))
+}
+
+// laneWorked notes that a lane gave service, whatever it said of the message.
+func (c *Core) laneWorked(id laneID) {
+	if c.openLane(id) {
+		c.Log.Info("a destination is back", "kind", id.kind, "destination", id.lane)
+	}
+}
+
+// openLane forgets the failures of a lane and reports whether it was paused.
+func (c *Core) openLane(id laneID) bool {
+	c.breakers.mu.Lock()
+	defer c.breakers.mu.Unlock()
+	b := c.breakers.of[id]
+	if b == nil {
+		return false
+	}
+	delete(c.breakers.of, id)
+	if b.opened > 0 {
+		c.resumeLane(id)
+	}
+	return b.opened > 0
+}
+
+// at returns the breaker of a lane, a new one if need be, or nil when too many
+// are remembered.
+func (s *breakers) at(id laneID, now time.Time) *breaker {
+	b := s.of[id]
+	if b != nil {
+		return b
+	}
+	if len(s.of) >= maxBreakers {
+		s.sweep(now)
+	}
+	if len(s.of) >= maxBreakers {
+		return nil
+	}
+	if s.of == nil {
+		s.of = make(map[laneID]*breaker)
+	}
+	b = new(breaker)
+	s.of[id] = b
+	return b
+}
+
+// sweep forgets lanes to which nothing was sent for a while. What is paused until
+// later stays.
+func (s *breakers) sweep(now time.Time) {
+	for id, b := range s.of {
+		if now.Sub(b.last) > breakerMemory && !now.Before(b.until) {
+			delete(s.of, id)
+		}
+	}
+}
+
+// whyDown returns the latest failure of a lane that is paused.
+func (c *Core) whyDown(id laneID) (why failure, since time.Time, down bool) {
+	c.breakers.mu.Lock()
+	defer c.breakers.mu.Unlock()
+	b := c.breakers.of[id]
+	if b == nil || b.opened == 0 {
+		return failure{}, time.Time{}, false
+	}
+	return b.why, b.since, true
+}
+
+// A DownLane is a destination that is left alone for a while, because it does not
+// answer.
+type DownLane struct {
+	Kind   store.JobKind `json:"kind"`
+	Lane   string        `json:"lane"` // the domain
+	Since  time.Time     `json:"since"`
+	Next   time.Time     `json:"next"` // when it is tried again, by the wall clock
+	Reason string        `json:"reason"`
+	Detail string        `json:"detail"`
+}
+
+// DownLanes lists the destinations that are left alone, by kind and name.
+func (c *Core) DownLanes() []DownLane {
+	c.breakers.mu.Lock()
+	defer c.breakers.mu.Unlock()
+	var all []DownLane
+	for id, b := range c.breakers.of {
+		if b.opened > 0 {
+			all = append(all, DownLane{Kind: id.kind, Lane: id.lane, Since: b.since, Next: c.Wall(b.until),
+				Reason: b.why.code.String(), Detail: b.why.detail})
+		}
+	}
+	slices.SortFunc(all, func(a, b DownLane) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Lane, b.Lane)) })
+	return all
+}
+
+// OpenLane lets jobs to a destination go at once, until it fails again.
+func (c *Core) OpenLane(kind store.JobKind, lane string) { c.openLane(laneID{kind, lane}) }
+
+// Wall returns a time of the queue as people read it.
+func (c *Core) Wall(steady time.Time) time.Time {
+	return c.Now().Add(steady.Sub(c.Steady()))
+}

@@ -1,0 +1,192 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/smtp"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// down is what a Sender says of a destination that gives no service.
+func down(d smtp.Delivery) []smtp.Result {
+	all := said(d, reason.PeerUnreachable)
+	for i := range all {
+		all[i].Down, all[i].Text = true, "connecting: connection refused"
+	}
+	return all
+}
+
+var toB = laneID{store.RelayJob, "b.example"}
+
+// breakerOf is a copy of the breaker of a lane.
+func (s *site) breakerOf(id laneID) breaker {
+	s.breakers.mu.Lock()
+	defer s.breakers.mu.Unlock()
+	b := s.breakers.of[id]
+	if b == nil {
+		return breaker{}
+	}
+	return *b
+}
+
+// Three failures in a row pause a destination, for twice as long each time, and
+// one success opens it.
+func TestBreakerPausesADestination(t *testing.T) {
+	w := newWorld(t)
+	a := w.bare("a.example")
+	why := failure{code: reason.PeerUnreachable, detail: "connection refused"}
+	var waits []time.Duration
+	for range 9 {
+		a.laneFailed(toB, why)
+		b := a.breakerOf(toB)
+		wait := b.until.Sub(a.Steady())
+		if b.opened == 0 {
+			wait = 0
+		}
+		waits = append(waits, wait)
+		w.clock.advance(max(wait, 0))
+	}
+	equal(t, "waits", waits, []time.Duration{0, 0, 30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute,
+		8 * time.Minute, 15 * time.Minute, 15 * time.Minute})
+	lanes := a.DownLanes()
+	equal(t, "down", len(lanes), 1)
+	equal(t, "lane", lanes[0].Lane+" "+lanes[0].Reason+" "+lanes[0].Detail, "b.example peer-unreachable connection refused")
+	a.laneWorked(toB)
+	equal(t, "down after a success", len(a.DownLanes()), 0)
+	a.laneFailed(toB, why)
+	a.laneFailed(toB, why)
+	a.laneWorked(toB)
+	a.laneFailed(toB, why)
+	a.laneFailed(toB, why)
+	equal(t, "down after two and two", len(a.DownLanes()), 0)
+}
+
+// What had begun before a pause says nothing new: ten attempts that fail together
+// are one failure of the destination.
+func TestBreakerCountsAttemptsThatFailTogetherOnce(t *testing.T) {
+	a := newWorld(t).bare("a.example")
+	for range 10 {
+		a.laneFailed(toB, failure{code: reason.PeerUnreachable})
+	}
+	equal(t, "opened", a.breakerOf(toB).opened, 1)
+	equal(t, "wait", a.breakerOf(toB).until.Sub(a.Steady()), firstBreak)
+}
+
+func TestBreakersAreBounded(t *testing.T) {
+	w := newWorld(t)
+	a := w.bare("a.example")
+	fail := func(n int) {
+		a.laneFailed(laneID{store.RelayJob, fmt.Sprintf("d%d.example", n)}, failure{code: reason.PeerUnreachable})
+	}
+	for n := range maxBreakers + 10 {
+		fail(n)
+	}
+	equal(t, "remembered", len(a.breakers.of), maxBreakers)
+	w.clock.advance(breakerMemory + time.Second)
+	fail(-1)
+	equal(t, "remembered later", len(a.breakers.of), 1)
+}
+
+// A 4xx of one recipient is that recipient's; only what concerns all is the
+// destination's.
+func TestBreakerTellsRecipientsFromDestinations(t *testing.T) {
+	for name, row := range map[string]struct {
+		answer func(smtp.Delivery) []smtp.Result
+		failed int
+	}{
+		"unreachable": {down, 1},
+		"421": {func(d smtp.Delivery) []smtp.Result {
+			all := each(d, map[string]reason.Code{"bob@b.example": reason.PeerDeferred, "ben@b.example": reason.PeerDeferred})
+			for i := range all {
+				all[i].Down, all[i].Reply = true, 421
+			}
+			return all
+		}, 1},
+		"one deferred": {func(d smtp.Delivery) []smtp.Result {
+			return each(d, map[string]reason.Code{"bob@b.example": reason.OK, "ben@b.example": reason.PeerDeferred})
+		}, 0},
+		"all deferred": {func(d smtp.Delivery) []smtp.Result {
+			return each(d, map[string]reason.Code{"bob@b.example": reason.PeerDeferred, "ben@b.example": reason.PeerDeferred})
+		}, 0},
+		"lost after a refusal": {func(d smtp.Delivery) []smtp.Result {
+			all := append(each(d, map[string]reason.Code{"bob@b.example": reason.PeerRefused}), down(d)[1])
+			return all
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, a, _ := relaying(t)
+			a.answer = row.answer
+			a.run()
+			equal(t, "failures", a.breakerOf(toB).failures, row.failed)
+		})
+	}
+}
+
+// A job whose time is over while its destination is left alone fails at once,
+// with the destination's last words, and no attempt.
+func TestBreakerEndsWhatExpires(t *testing.T) {
+	w, a, id := relaying(t)
+	a.answer = func(d smtp.Delivery) []smtp.Result {
+		all := each(d, map[string]reason.Code{"bob@b.example": reason.PeerDeferred, "ben@b.example": reason.PeerDeferred})
+		for i := range all {
+			all[i].Down, all[i].Reply, all[i].Enhanced, all[i].Text = true, 421, "4.3.2", "closing "+strings.Repeat("very ", 98)
+		}
+		return all
+	}
+	for range breakAfter {
+		w.clock.advance(max(a.jobs()[0].Due.Sub(a.Steady()), 0))
+		a.run()
+	}
+	equal(t, "down", len(a.DownLanes()), 1)
+	a.taken()
+	w.clock.advance(a.RetryFor)
+	a.run()
+	sent, _ := a.taken()
+	equal(t, "attempts", len(sent), 0)
+	equal(t, "states", a.states(id), []string{"bob@b.example failed queue-expired", "ben@b.example failed queue-expired"})
+	notices := a.inbox("alice@a.example")
+	equal(t, "notices", len(notices), 1)
+	for _, r := range parseDSN(t, notices[0]).Recipients {
+		equal(t, "status", r.Status, "5.4.7")
+		if !strings.HasPrefix(r.Diagnostic, "smtp; 421 4.3.2 closing very very") {
+			t.Errorf("diagnostic %q", r.Diagnostic)
+		}
+	}
+}
+
+// AS-75: the words and the status of a refusal reach the sender as they are; what
+// was put off until the end is 5.4.7 with the last words.
+func TestAS75_TheFarSidesWordsAreTold(t *testing.T) {
+	for name, row := range map[string]struct {
+		result smtp.Result
+		want   string
+	}{
+		"5.7.1": {smtp.Result{Code: reason.PeerRefused, Reply: 550, Enhanced: "5.7.1", Text: "not trusted here"}, "failed 5.7.1 smtp; 550 5.7.1 not trusted here"},
+		"5.1.1": {smtp.Result{Code: reason.PeerRefused, Reply: 550, Enhanced: "5.1.1", Text: "no such user"}, "failed 5.1.1 smtp; 550 5.1.1 no such user"},
+		"5.2.2": {smtp.Result{Code: reason.PeerRefused, Reply: 552, Enhanced: "5.2.2", Text: "full"}, "failed 5.2.2 smtp; 552 5.2.2 full"},
+		"4.2.2": {smtp.Result{Code: reason.PeerDeferred, Reply: 452, Enhanced: "4.2.2", Text: "full for now"}, "failed 5.4.7 smtp; 452 4.2.2 full for now"},
+		"none":  {smtp.Result{Code: reason.PeerUnreachable, Enhanced: "4.4.1", Text: "no answer"}, "failed 5.4.7 x-postern; queue-expired"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, a, _ := relaying(t)
+			w.clock.advance(a.RetryFor)
+			a.answer = func(d smtp.Delivery) []smtp.Result {
+				var all []smtp.Result
+				for _, to := range d.To {
+					r := row.result
+					r.Recipient, r.Host = to, "mx.b.example"
+					all = append(all, r)
+				}
+				return all
+			}
+			a.run()
+			notices := a.inbox("alice@a.example")
+			equal(t, "notices", len(notices), 1)
+			equal(t, "diagnostics", diagnostics(parseDSN(t, notices[0])), map[string]string{"bob@b.example": row.want, "ben@b.example": row.want})
+		})
+	}
+}
