@@ -1,20 +1,89 @@
 package store
 
-import "postern/internal/audit"
+import (
+	"encoding/binary"
+	"fmt"
 
-// Audit implements AuditTx.
+	bolt "go.etcd.io/bbolt"
+
+	"postern/internal/audit"
+)
+
+// auditFill is how full the pages of the trail become. Its keys only grow, so that
+// half-empty pages, which others insert into, would stay half empty.
+const auditFill = 0.95
+
+// Audit implements AuditTx. The head is read and written in each call, so that the
+// calls of one batch follow each other, and one that is rolled back leaves no gap.
 func (t *tx) Audit(r audit.Record) error {
-	err := t.write(0)
-	if err != nil {
-		return err
+	if !t.writable {
+		return ErrReadOnly
 	}
 	if r.At.IsZero() {
 		r.At = t.db.now()
 	}
 	r.At = r.At.UTC()
-	number, err := t.in(bucketAudit).NextSequence()
+	head, err := t.AuditHead()
 	if err != nil {
 		return err
 	}
-	return t.putRecord(bucketAudit, u64(number), r)
+	stored, err := audit.Entry{Number: head.Number + 1, Prev: head.Hash, Record: r.Bound()}.Encode()
+	if err != nil {
+		return err
+	}
+	head.Number++
+	head.Hash = audit.HashOf(stored)
+	t.in(bucketAudit).FillPercent = auditFill
+	err = t.put(bucketAudit, u64(head.Number), stored)
+	if err != nil {
+		return err
+	}
+	if head.Number-head.Checkpoint >= audit.CheckpointEvery {
+		_, err = t.sign(&head)
+		if err != nil {
+			return err
+		}
+	}
+	return t.putAuditHead(head)
+}
+
+// EachAudit implements AuditTx.
+func (t *tx) EachAudit(from uint64, fn func(number uint64, stored []byte) bool) error {
+	return t.each(bucketAudit, nil, u64(from), func(k, v []byte) (bool, error) {
+		if len(k) != 8 {
+			return false, fmt.Errorf("%w: a key of %s", ErrCorrupt, bucketAudit)
+		}
+		return fn(binary.BigEndian.Uint64(k), v), nil
+	})
+}
+
+// AuditHead implements AuditTx. There is one in every store, from the first moment
+// on; without it nothing can be recorded, and so nothing be done.
+func (t *tx) AuditHead() (audit.Head, error) {
+	head, err := t.db.ring.openHead(t.get(bucketMeta, []byte(metaAuditHead)))
+	if err != nil {
+		return head, fmt.Errorf("%w: %w: run postern audit verify", ErrCorrupt, err)
+	}
+	return head, nil
+}
+
+func (t *tx) putAuditHead(head audit.Head) error {
+	sealed, err := t.db.ring.sealHead(head)
+	if err != nil {
+		return err
+	}
+	return t.put(bucketMeta, []byte(metaAuditHead), sealed)
+}
+
+// beginAudit puts the end of an empty trail into a store that has none.
+func beginAudit(tx *bolt.Tx, master KeyWrapper) error {
+	ring, err := readKeyring(tx, master)
+	if err != nil {
+		return err
+	}
+	sealed, err := ring.sealHead(audit.Head{})
+	if err != nil {
+		return err
+	}
+	return in(tx, bucketMeta).Put([]byte(metaAuditHead), sealed)
 }

@@ -68,6 +68,7 @@ func (c *checker) checkRecords() error {
 		c.checkJobs, c.checkDue, c.checkTracks, c.checkMessageIDs, c.checkTrackNames, c.checkEvents,
 		c.checkDelivered, c.checkDeliveredTimes, c.checkFetched,
 		c.checkBodies, c.checkLoose, c.checkChunks,
+		c.checkAudit,
 	} {
 		err := check()
 		if err != nil {

@@ -156,7 +156,7 @@ func open(b *bolt.DB, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = upgrade(b)
+	err = upgrade(b, o.MasterKey)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func open(b *bolt.DB, o Options) (*DB, error) {
 
 // upgrade migrates when there is something to migrate: opening a store does not
 // write to it otherwise.
-func upgrade(b *bolt.DB) error {
+func upgrade(b *bolt.DB, master KeyWrapper) error {
 	version := 0
 	err := b.View(func(tx *bolt.Tx) (err error) {
 		version, err = readSchema(tx)
@@ -180,7 +180,13 @@ func upgrade(b *bolt.DB) error {
 	if err != nil || version == schemaVersion {
 		return err
 	}
-	return b.Update(func(tx *bolt.Tx) error { return migrate(tx, migrations()) })
+	return b.Update(func(tx *bolt.Tx) error {
+		err := migrate(tx, migrations())
+		if err != nil || version >= auditSchema {
+			return err
+		}
+		return beginAudit(tx, master)
+	})
 }
 
 // checkLength refuses a file that was cut off: reading what its pages refer to

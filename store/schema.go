@@ -15,6 +15,10 @@ import (
 // migration.
 const schemaVersion = 4
 
+// auditSchema is the version that the audit trail came with. Its end needs a key,
+// which migrations do without.
+const auditSchema = 4
+
 // Buckets, with their keys and values. Numbers in keys are big-endian, so that
 // keys sort as the numbers do. Records are JSON where nothing else is said.
 const (
@@ -57,8 +61,8 @@ const (
 	bucketDelivered      = "delivered"      // SHA-256 of what makes a delivery the same → time u64, track id
 	bucketDeliveredTimes = "deliveredtimes" // time u64, that SHA-256 → nothing
 
-	bucketAudit       = "audit"       // number u64 → audit record; sequence: last number
-	bucketCheckpoints = "checkpoints" // number u64 of the last record it covers → signed checkpoint
+	bucketAudit       = "audit"       // number u64 → audit.Entry, encoded by itself
+	bucketCheckpoints = "checkpoints" // number u64 of the last record it covers → line of an audit.Checkpoint
 
 	// id u64 → bodyRecord, binary; id u64, index u32 → a bucket with one sealed
 	// chunk; sequence: last id. Side by side, they are one page to write.
@@ -72,7 +76,11 @@ const (
 	metaActiveKey  = "activekey"  // u32, id of a data key
 	metaCheck      = "check"      // checkValue, sealed
 	metaGeneration = "generation" // u64, see DirectoryTx
-	metaClock      = "clock"      // see Clock
+
+	metaAuditHead = "audithead" // id of a data key u32, audit.Head under a MAC
+	metaAuditBase = "auditbase" // signed line that stands in for pruned records
+	metaAuditKey  = "auditkey"  // seed of the key that signs checkpoints, sealed
+	metaClock     = "clock"     // see Clock
 )
 
 func buckets() []string {
@@ -149,7 +157,11 @@ func createSchema(tx *bolt.Tx, master KeyWrapper) error {
 	if err != nil {
 		return err
 	}
-	return createKeyring(tx, master)
+	err = createKeyring(tx, master)
+	if err != nil {
+		return err
+	}
+	return beginAudit(tx, master)
 }
 
 func readSchema(tx *bolt.Tx) (int, error) {

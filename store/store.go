@@ -98,6 +98,7 @@ type CheckReport struct {
 	Jobs        int      `json:"jobs"`
 	Tracks      int      `json:"tracks"`
 	Bodies      int      `json:"bodies"`
+	Audit       int      `json:"audit"` // records of the audit trail
 	Bytes       int64    `json:"bytes"` // of all bodies, before sealing
 	Problems    []string `json:"problems"`
 }

@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+
+	"postern/internal/audit"
+)
+
+// VerifyAudit implements AuditTx.
+func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit.Report, error) {
+	trail := audit.Trail{
+		Base:        t.get(bucketMeta, []byte(metaAuditBase)),
+		Entries:     reading(ctx, t.in(bucketAudit)),
+		Checkpoints: reading(ctx, t.in(bucketCheckpoints)),
+		Outside:     outside,
+	}
+	var err error
+	trail.Key, err = t.AuditKey()
+	// A key that was tampered with leaves none: what it signed is then not ours.
+	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCorrupt) {
+		return audit.Report{}, err
+	}
+	head, err := t.AuditHead()
+	if err == nil {
+		trail.Head = &head
+	}
+	report := audit.Verify(trail)
+	if ctx.Err() != nil {
+		return audit.Report{}, fmt.Errorf("verifying the audit trail: %w", ctx.Err())
+	}
+	return report, nil
+}
+
+// reading returns what a bucket holds, call by call, until ctx is done.
+func reading(ctx context.Context, b *bolt.Bucket) func() (key, value []byte, ok bool) {
+	c := b.Cursor()
+	next := c.First
+	return func() ([]byte, []byte, bool) {
+		k, v := next()
+		next = c.Next
+		return k, v, k != nil && ctx.Err() == nil
+	}
+}
+
+// checkAudit proves the chain of the trail.
+func (c *checker) checkAudit() error {
+	report, err := c.VerifyAudit(c.ctx, nil)
+	if err != nil {
+		return err
+	}
+	c.report.Audit = int(report.Entries)
+	if report.Problem != nil {
+		c.problem("audit trail: %v", report.Problem)
+	}
+	return nil
+}
