@@ -63,16 +63,17 @@ func (g *Gateway) Address(name string) net.Addr {
 	return nil
 }
 
-// drainTime is how long sessions under way may take to end when stopping.
+// drainTime is how long sessions and steps under way may take to end when
+// stopping.
 const drainTime = 10 * time.Second
 
-// Run serves until ctx is done. It stops in order: first no new mail comes in
-// and sessions end, then the steps under way end. What is queued stays queued.
+// Run serves until ctx is done. Then no new mail comes in and no job is begun;
+// sessions and steps under way end, and what serves them ends last. What is queued
+// stays queued.
 func (g *Gateway) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	var working errgroup.Group
-	working.Go(func() error { g.Work(work); return nil })
 	working.Go(func() error { g.watchExpiry(work); return nil })
 	working.Go(func() error { g.watchDisk(work); return nil })
 	working.Go(func() error { g.keepEvidence(work); return nil })
@@ -80,6 +81,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 	working.Go(func() error { g.keepFound(work); return nil })
 
 	serving, serveCtx := errgroup.WithContext(ctx)
+	stepping := make(chan struct{})
+	go func() {
+		defer close(stepping)
+		g.Work(serveCtx)
+	}()
 	for _, l := range g.listeners {
 		serving.Go(func() error {
 			err := l.server.Serve(context.WithoutCancel(ctx), l.socket)
@@ -94,6 +100,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	<-serveCtx.Done()
 	g.drain()
 	err := serving.Wait()
+	<-stepping
 	stopWork()
 	return errors.Join(err, working.Wait())
 }

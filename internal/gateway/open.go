@@ -20,7 +20,15 @@ const keptJob store.JobKind = "kept"
 // open takes a message from the backbone: it is decrypted, verified and judged
 // for each recipient, delivered to those that may believe it, and acknowledged
 // with one processed MDN each (AS-85). Refusals are silent outside (AS-66).
-func (c *Core) open(ctx context.Context, job store.Job) error {
+func (c *Core) open(ctx context.Context, job store.Job) error { return c.openUntil(ctx)(ctx, job) }
+
+// openUntil is the step open that waits for evidence until another context is done:
+// there is nothing to end in a wait.
+func (c *Core) openUntil(idle context.Context) step {
+	return func(ctx context.Context, job store.Job) error { return c.openWaiting(ctx, idle, job) }
+}
+
+func (c *Core) openWaiting(ctx, idle context.Context, job store.Job) error {
 	dir, err := c.Directory(ctx)
 	if err != nil {
 		return err
@@ -43,7 +51,7 @@ func (c *Core) open(ctx context.Context, job store.Job) error {
 		return err
 	}
 	if slices.ContainsFunc(opened, func(o *sta.Opened) bool { return o.Pending() != nil }) {
-		return c.openLater(ctx, job, opened, questions)
+		return c.openLater(idle, job, opened, questions)
 	}
 	// A message that comes out of a long outage of ours has its tries as well.
 	step.undecided = step.due.Before(job.Created.Add(c.JudgeFor)) || job.Attempts < minJudgements

@@ -26,21 +26,40 @@ const (
 	keptWorkers  = 1
 )
 
-// Work runs the steps of both ways until ctx is done, and then returns when
-// the steps under way have ended.
+// Work runs the steps of both ways until ctx is done. Then no other job is begun,
+// and Work returns when the steps under way have ended, such as a relay in the
+// middle of its message; after drainTime they are cut off. What is not done stays
+// queued as it was.
 func (c *Core) Work(ctx context.Context) {
+	steps, stop := outlasting(ctx, drainTime)
+	defer stop()
 	pools := []pool{
 		{store.SealJob, sealWorkers, c.seal, c.sealLanes},
 		{store.RelayJob, relayWorkers, c.relay, c.relayLanes},
-		{store.OpenJob, 2 * runtime.GOMAXPROCS(0), c.open, noLanes},
+		{store.OpenJob, 2 * runtime.GOMAXPROCS(0), c.openUntil(ctx), noLanes},
 		{keptJob, keptWorkers, c.drop, noLanes},
 	}
 	var all sync.WaitGroup
 	for _, p := range pools {
-		all.Go(func() { c.workAll(ctx, p) })
+		all.Go(func() { c.workAll(ctx, steps, p) })
 	}
 	all.Wait()
 	c.waits.Wait()
+}
+
+// outlasting is a context that is done some time after ctx is. stop ends it at
+// once.
+func outlasting(ctx context.Context, by time.Duration) (longer context.Context, stop context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	unwatch := context.AfterFunc(ctx, func() {
+		if pause(longer, by) {
+			cancel()
+		}
+	})
+	return longer, func() {
+		unwatch()
+		cancel()
+	}
 }
 
 // A pool is who works on one kind of job.
@@ -51,11 +70,12 @@ type pool struct {
 	lanes   func(context.Context, store.Job) []key // that it needs
 }
 
-func (c *Core) workAll(ctx context.Context, p pool) {
+// workAll claims jobs until ctx is done; their steps go on in steps.
+func (c *Core) workAll(ctx, steps context.Context, p pool) {
 	var l lanes
 	var all sync.WaitGroup
 	for range p.workers {
-		all.Go(func() { c.workOn(ctx, p, &l) })
+		all.Go(func() { c.workOn(ctx, steps, p, &l) })
 	}
 	all.Wait()
 	c.releaseAll(l.clear())
@@ -67,7 +87,7 @@ const (
 	longestStorePause = 30 * time.Second
 )
 
-func (c *Core) workOn(ctx context.Context, p pool, l *lanes) {
+func (c *Core) workOn(ctx, steps context.Context, p pool, l *lanes) {
 	for {
 		job, err := c.Store.Claim(ctx, p.kind)
 		if err != nil {
@@ -80,7 +100,7 @@ func (c *Core) workOn(ctx context.Context, p pool, l *lanes) {
 			}
 			continue
 		}
-		c.inLane(ctx, l, job, p.lanes(ctx, job), p.do)
+		c.inLane(steps, l, job, p.lanes(steps, job), p.do)
 	}
 }
 

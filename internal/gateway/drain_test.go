@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/smtp"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// slow takes a message after a while, unless it is cut off.
+type slow struct {
+	takes time.Duration
+	begun chan struct{}
+}
+
+func (s slow) Send(ctx context.Context, d smtp.Delivery) []smtp.Result {
+	s.begun <- struct{}{}
+	if !pause(ctx, s.takes) {
+		return said(d, reason.PeerUnreachable)
+	}
+	return said(d, reason.OK)
+}
+
+// Stopping begins no other job, and lets those under way end.
+func TestDrainEndsWhatIsUnderWay(t *testing.T) {
+	for name, row := range map[string]struct {
+		takes time.Duration
+		state string
+		stops time.Duration
+		left  int
+	}{
+		"in time":  {drainTime - time.Second, "relayed", drainTime - time.Second, 0},
+		"too late": {time.Minute, "sealed", drainTime, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := live(t)
+				a := w.site("a.example")
+				a.accounts("alice@a.example")
+				w.site("b.example")
+				peer := slow{row.takes, make(chan struct{}, 10)}
+				a.Sender = peer
+				id := a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+				stop := a.work()
+				<-peer.begun
+				began := time.Now()
+				go func() { // accepted while stopping: it stays for the next start
+					time.Sleep(time.Second)
+					a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+				}()
+				stop()
+				equal(t, "stopping took", time.Since(began), row.stops)
+				equal(t, "state", a.states(id), []string{"bob@b.example " + row.state})
+				equal(t, "sent more", len(peer.begun), 0)
+				equal(t, "left to relay", len(a.jobs(store.RelayJob)), row.left)
+				equal(t, "left to seal", len(a.jobs(store.SealJob)), 1)
+				for _, j := range a.jobs() {
+					equal(t, "attempts", j.Attempts, 0)
+				}
+				closeStores(w)
+			})
+		})
+	}
+}
