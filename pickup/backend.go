@@ -131,6 +131,11 @@ type Mailbox interface {
 	Changes(ctx context.Context, since uint64) (Changes, error)
 	// Wait blocks until there is a change after since, or ctx is done.
 	Wait(ctx context.Context, since uint64) error
+	// Read notes that the owner is about to read the bodies of messages, and adds
+	// flags to those that lack them; it returns those that had not all of them, as
+	// they are after it. Nothing of a body is sent before it returned nil: what
+	// cannot be noted is not read.
+	Read(ctx context.Context, uids []uint32, add []string) ([]Message, error)
 	// Body opens a message's body. ErrNoMessage.
 	Body(ctx context.Context, m Message) (Body, error)
 	// SetFlags changes the flags of messages and returns these as they are

@@ -30,12 +30,9 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 		return no(imap.ResponseCodeLimit, "Too many sections")
 	}
 	positions := v.resolve(set)
-	seen := map[uint32]bool{}
-	if marksSeen(o) && !v.readOnly {
-		seen, err = s.markSeen(v, positions)
-		if err != nil {
-			return s.reply("fetch", err)
-		}
+	seen, err := s.mark(v, positions, o)
+	if err != nil {
+		return s.reply("fetch", err)
 	}
 	missing := false
 	for _, i := range positions {
@@ -52,48 +49,6 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 		return no(codeExpungeIssued, "Some of the messages are gone")
 	}
 	return nil
-}
-
-// marksSeen reports whether an item sets \Seen (RFC 9051 §6.4.5).
-func marksSeen(o *imap.FetchOptions) bool {
-	for _, b := range o.BodySection {
-		// RFC822.HEADER peeks, as the library knows.
-		if !b.Peek {
-			return true
-		}
-	}
-	for _, b := range o.BinarySection {
-		if !b.Peek {
-			return true
-		}
-	}
-	return false
-}
-
-// markSeen sets \Seen in one transaction and returns the UIDs it changed.
-func (s *session) markSeen(v *view, positions []int) (map[uint32]bool, error) {
-	var uids []uint32
-	for _, i := range positions {
-		if e := &v.entries[i]; !e.gone && !hasFlag(e.Flags, string(imap.FlagSeen)) {
-			uids = append(uids, e.UID)
-		}
-	}
-	changed := make(map[uint32]bool, len(uids))
-	if len(uids) == 0 {
-		return changed, nil
-	}
-	after, err := v.box.SetFlags(s.ctx, uids, FlagChange{Op: AddFlags, Flags: []string{string(imap.FlagSeen)}})
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range after {
-		if i, ok := v.find(m.UID); ok {
-			v.entries[i].Message = m
-			v.learn(m.Flags)
-		}
-		changed[m.UID] = true
-	}
-	return changed, nil
 }
 
 // fetchOne sends one message. Everything that may fail for a reason the client

@@ -151,7 +151,7 @@ func startHouse(t testing.TB, o pickup.Options) *house {
 		o.TLS = serverTLS(t)
 	}
 	o.Log = slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	h.server = pickup.NewIMAP(mailbox.New(h.store, auth, mailbox.Limits{}), o)
+	h.server = pickup.NewIMAP(mailbox.New(h.store, auth, mailbox.Options{}), o)
 	h.addr = h.serve(h.server)
 	return h
 }

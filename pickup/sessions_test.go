@@ -126,7 +126,7 @@ func TestRemovedMailboxEndsItsSessions(t *testing.T) {
 func TestTwoServersShareAStore(t *testing.T) {
 	one := implicit(t)
 	two := &house{t: t, store: one.store, account: one.account, log: &syncBuffer{}}
-	two.server = pickup.NewIMAP(mailbox.New(one.store, auth, mailbox.Limits{}), pickup.Options{TLS: serverTLS(t), Implicit: true})
+	two.server = pickup.NewIMAP(mailbox.New(one.store, auth, mailbox.Options{}), pickup.Options{TLS: serverTLS(t), Implicit: true})
 	two.addr = two.serve(two.server)
 	a, b := one.talk(), two.talk()
 	b.write("i IDLE\r\n")

@@ -67,7 +67,7 @@ func TestDamagedBodyBreaksTheResponseOff(t *testing.T) {
 	raw := append([]byte("Subject: secret\r\n\r\n"), bytes.Repeat([]byte("x"), 1<<20)...)
 	h.deliver(raw)
 	log := &syncBuffer{}
-	s := pickup.NewIMAP(damaged{mailbox.New(h.store, auth, mailbox.Limits{}), 600 << 10},
+	s := pickup.NewIMAP(damaged{mailbox.New(h.store, auth, mailbox.Options{}), 600 << 10},
 		pickup.Options{Implicit: true, TLS: serverTLS(t), Log: slog.New(slog.NewTextHandler(log, nil))})
 	h.addr = h.serve(s)
 	k := h.talk()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"time"
 
 	"postern/pickup"
 	"postern/store"
@@ -17,27 +18,38 @@ import (
 // other is trouble of the server.
 type Auth func(ctx context.Context, user, password string, remote netip.Addr) (store.Account, error)
 
-// Limits bound what users may put into their mailboxes.
-type Limits struct {
+// Options say what users may put into their mailboxes, and what time it is.
+type Options struct {
 	// Bytes bounds the mailboxes of an account without a quota of its own; 0 does
 	// not.
 	Bytes int64
 	// Room refuses new messages while there is no space for them; nil never does.
 	Room func() error
+	// Now is the time that people see; nil is time.Now.
+	Now func() time.Time
+	// Steady is a clock that no step of the wall clock moves; what was read is
+	// kept for a time by it. Now, if nil.
+	Steady func() time.Time
 }
 
 // New returns a backend that lets in whom auth lets in, to the mailboxes of s.
-func New(s store.Store, auth Auth, l Limits) pickup.Backend {
-	if l.Room == nil {
-		l.Room = func() error { return nil }
+func New(s store.Store, auth Auth, o Options) pickup.Backend {
+	if o.Room == nil {
+		o.Room = func() error { return nil }
 	}
-	return &backend{store: s, auth: auth, limits: l}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Steady == nil {
+		o.Steady = o.Now
+	}
+	return &backend{store: s, auth: auth, options: o}
 }
 
 type backend struct {
-	store  store.Store
-	auth   Auth
-	limits Limits
+	store   store.Store
+	auth    Auth
+	options Options
 }
 
 func (b *backend) Login(ctx context.Context, name, password string, remote netip.Addr) (pickup.User, error) {
@@ -48,7 +60,10 @@ func (b *backend) Login(ctx context.Context, name, password string, remote netip
 	if account.Address.IsZero() {
 		return nil, pickup.ErrAuthFailed
 	}
-	return &user{store: b.store, limits: b.limits, account: account.Address, password: account.Password}, nil
+	return &user{
+		store: b.store, options: b.options, account: account.Address, password: account.Password,
+		remote: remote, noted: new(notes),
+	}, nil
 }
 
 // translate gives the store's errors the names pickup knows. The mapped ones

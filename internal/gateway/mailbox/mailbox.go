@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"errors"
+	"net/netip"
 
 	"postern/mime"
 	"postern/pickup"
@@ -11,9 +12,11 @@ import (
 
 type mailbox struct {
 	store   store.Store
-	limits  Limits
+	options Options
 	account mime.Address
 	id      store.MailboxID
+	remote  netip.Addr
+	noted   *notes
 }
 
 func message(m store.Message) pickup.Message {
@@ -179,7 +182,7 @@ func (b *mailbox) fits(tx store.Tx, uids []uint32) error {
 	if err != nil {
 		return err
 	}
-	return b.limits.quota(tx, b.account, bytes)
+	return b.options.quota(tx, b.account, bytes)
 }
 
 // copyTo appends messages to another mailbox with the body they have, by
@@ -187,7 +190,7 @@ func (b *mailbox) fits(tx store.Tx, uids []uint32) error {
 func (b *mailbox) copyTo(ctx context.Context, uids []uint32, dest string, move bool) (pickup.CopyResult, error) {
 	var out pickup.CopyResult
 	if !move { // what is moved takes no more space than before
-		err := noRoom(b.limits.Room())
+		err := noRoom(b.options.Room())
 		if err != nil {
 			return out, err
 		}

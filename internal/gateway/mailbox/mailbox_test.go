@@ -39,7 +39,7 @@ func login(t *testing.T) (pickup.User, store.Store) {
 	auth := func(context.Context, string, string, netip.Addr) (store.Account, error) {
 		return store.Account{Address: account}, nil
 	}
-	u, err := mailbox.New(db, auth, mailbox.Limits{}).Login(t.Context(), "", "", netip.Addr{})
+	u, err := mailbox.New(db, auth, mailbox.Options{}).Login(t.Context(), "", "", netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}

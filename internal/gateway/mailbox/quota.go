@@ -10,8 +10,8 @@ import (
 )
 
 // quota refuses what is too much for an account.
-func (l Limits) quota(tx store.Tx, account mime.Address, bytes int64) error {
-	over, err := OverQuota(tx, account, bytes, l.Bytes)
+func (o Options) quota(tx store.Tx, account mime.Address, bytes int64) error {
+	over, err := OverQuota(tx, account, bytes, o.Bytes)
 	if err == nil && over {
 		err = pickup.ErrOverQuota
 	}
@@ -20,11 +20,11 @@ func (l Limits) quota(tx store.Tx, account mime.Address, bytes int64) error {
 
 // room refuses a message before it is taken.
 func (u *user) room(ctx context.Context) error {
-	err := noRoom(u.limits.Room())
+	err := noRoom(u.options.Room())
 	if err != nil {
 		return err
 	}
-	return translate(u.store.View(ctx, func(tx store.Tx) error { return u.limits.quota(tx, u.account, 1) }))
+	return translate(u.store.View(ctx, func(tx store.Tx) error { return u.options.quota(tx, u.account, 1) }))
 }
 
 // noRoom gives a want of space its name; the details are not for users.

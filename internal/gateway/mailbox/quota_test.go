@@ -15,7 +15,7 @@ import (
 )
 
 // limited logs in to an account with a quota of its own, or 0.
-func limited(t *testing.T, quota int64, l mailbox.Limits) (pickup.User, store.Store, mime.Address) {
+func limited(t *testing.T, quota int64, l mailbox.Options) (pickup.User, store.Store, mime.Address) {
 	t.Helper()
 	db, err := store.Create(filepath.Join(t.TempDir(), "postern.db"), store.Options{MasterKey: store.NewMasterKey()})
 	if err != nil {
@@ -46,7 +46,7 @@ func appended(t *testing.T, u pickup.User, size int) error {
 
 // A mailbox takes what fits exactly, and no more; copies count, moves do not.
 func TestQuotaBoundsAppendAndCopy(t *testing.T) {
-	u, _, _ := limited(t, 0, mailbox.Limits{Bytes: 100})
+	u, _, _ := limited(t, 0, mailbox.Options{Bytes: 100})
 	for _, step := range []struct {
 		size int
 		want error
@@ -89,7 +89,7 @@ func TestQuotaOfAnAccount(t *testing.T) {
 		"no limit at all": {0, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			u, _, _ := limited(t, tc.quota, mailbox.Limits{Bytes: tc.standard})
+			u, _, _ := limited(t, tc.quota, mailbox.Options{Bytes: tc.standard})
 			if err := appended(t, u, 100); !errors.Is(err, tc.want) {
 				t.Errorf("%v, want %v", err, tc.want)
 			}
@@ -100,7 +100,7 @@ func TestQuotaOfAnAccount(t *testing.T) {
 // Without space for more nothing is taken; what takes none goes on.
 func TestNoRoomRefusesWhatIsNew(t *testing.T) {
 	var room error
-	u, _, _ := limited(t, 0, mailbox.Limits{Room: func() error { return room }})
+	u, _, _ := limited(t, 0, mailbox.Options{Room: func() error { return room }})
 	err := appended(t, u, 10)
 	if err != nil {
 		t.Fatal(err)

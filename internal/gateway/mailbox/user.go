@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 
 	"postern/mime"
@@ -14,9 +15,11 @@ import (
 
 type user struct {
 	store    store.Store
-	limits   Limits
+	options  Options
 	account  mime.Address
 	password string // the hash of the one that was given
+	remote   netip.Addr
+	noted    *notes
 }
 
 // Check looks whether the account is still the one that logged in.
@@ -159,7 +162,10 @@ func (u *user) Open(ctx context.Context, name string) (pickup.Mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mailbox{store: u.store, limits: u.limits, account: u.account, id: m.ID}, nil
+	return &mailbox{
+		store: u.store, options: u.options, account: u.account, id: m.ID,
+		remote: u.remote, noted: u.noted,
+	}, nil
 }
 
 func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, body io.Reader) (pickup.AppendResult, error) {
@@ -186,7 +192,7 @@ func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, bod
 	}
 	var uid uint32
 	err = u.store.Update(ctx, func(tx store.Tx) error {
-		err := u.limits.quota(tx, u.account, w.Size())
+		err := u.options.quota(tx, u.account, w.Size())
 		if err != nil {
 			return err
 		}
@@ -194,7 +200,10 @@ func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, bod
 		if err != nil {
 			return err
 		}
-		m, err := tx.Append(box.ID, store.Message{Body: id, Size: w.Size(), Flags: flags, Received: n.Received})
+		m, err := tx.Append(box.ID, store.Message{
+			Body: id, Size: w.Size(), Flags: flags, Received: n.Received,
+			Fetched: u.options.Steady(), // who put it there knows it
+		})
 		uid = m.UID
 		return err
 	})
