@@ -11,6 +11,7 @@ gpg-agent gpg-agent
 named bind9
 dig bind9-dnsutils
 slapd slapd
+postfix postfix
 ldapadd ldap-utils
 swaks swaks
 curl curl

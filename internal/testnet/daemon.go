@@ -32,14 +32,18 @@ type daemon struct {
 // it writes to standard error.
 func startDaemon(t testing.TB, path string, args []string, seen func(line string)) *daemon {
 	t.Helper()
-	d := &daemon{cmd: exec.Command(path, args...), ended: make(chan struct{})}
-	stderr, err := d.cmd.StderrPipe()
-	if err != nil {
-		t.Fatalf("testnet: starting %s: %v", path, err)
+	return launch(t, exec.Command(path, args...), seen)
+}
+
+func launch(t testing.TB, cmd *exec.Cmd, seen func(line string)) *daemon {
+	t.Helper()
+	d := &daemon{cmd: cmd, ended: make(chan struct{})}
+	stderr, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
 	}
-	err = d.cmd.Start()
 	if err != nil {
-		t.Fatalf("testnet: starting %s: %v", path, err)
+		t.Fatalf("testnet: starting %s: %v", cmd.Path, err)
 	}
 	go func() {
 		d.follow(stderr, seen)
