@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/audit"
 	"postern/mime"
 )
 
@@ -85,7 +86,10 @@ func killedPut(db *DB, name string, size int) error {
 			return err
 		}
 		_, err = tx.Enqueue(Job{Kind: OpenJob, Body: id, Due: time.Now(), Detail: name, Destination: mime.Domain("b.example")})
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.Audit(audit.Record{Actor: audit.System, Action: audit.Accepted, Object: name})
 	})
 }
 
@@ -169,7 +173,36 @@ func (s *testStore) checkAcknowledged(t *testing.T, acknowledged map[string]bool
 			t.Errorf("%s was acknowledged and is lost", name)
 		}
 	}
-	s.sound(t) // opens every body
+	s.sound(t) // opens every body, and proves the chain of the audit trail
+	s.auditAgrees(t, found)
+}
+
+// auditAgrees finds one record for each job, and no other: a deed and its record
+// are there together or not at all.
+func (s *testStore) auditAgrees(t *testing.T, jobs map[string]Job) {
+	t.Helper()
+	records := make(map[string]int)
+	err := s.View(context.Background(), func(tx Tx) error {
+		return tx.EachAudit(0, func(_ uint64, stored []byte) bool {
+			e, err := audit.ParseEntry(stored)
+			if err != nil {
+				t.Fatal(err)
+			}
+			records[e.Object]++
+			return true
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range jobs {
+		if records[name] != 1 {
+			t.Errorf("%s has %d records", name, records[name])
+		}
+	}
+	if len(records) != len(jobs) {
+		t.Errorf("%d jobs have %d records", len(jobs), len(records))
+	}
 }
 
 // killedSets puts one set of anchors after the other, each a number over and over,
