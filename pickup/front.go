@@ -9,6 +9,8 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // maxNonSync is the size of a literal that a client may send without asking
@@ -45,7 +47,14 @@ type front struct {
 	literal int64 // octets still to come
 	nonSync bool
 
+	closing <-chan struct{} // closed when the server ends
+	delay   time.Duration   // ErrorDelay
+	until   time.Time       // when the client must have logged in; zero afterwards
+	errors  *atomic.Uint64  // of all connections
+
 	mu        sync.Mutex
+	bad       int // commands answered BAD
+	owed      time.Duration
 	continued bool // "+" was written since the last line
 	answered  bool // something else was
 	greeted   bool // the library's greeting is to be dropped
@@ -108,6 +117,10 @@ func (f *front) Read(p []byte) (int, error) {
 // line hands out a line, or a piece of a long one, and looks at its end.
 func (f *front) line(p []byte) (int, error) {
 	if len(f.rest) == 0 {
+		err := f.pay()
+		if err != nil {
+			return 0, err
+		}
 		piece, err := f.r.ReadSlice('\n')
 		if len(piece) == 0 {
 			return 0, err // anything else shows again with the next read
@@ -145,7 +158,7 @@ func (f *front) ended() {
 
 // giveUp says why the connection ends.
 func (f *front) giveUp(err error) error {
-	_, told := fmt.Fprintf(f.Conn, "* BYE The server lost track: %v\r\n", err)
+	_, told := fmt.Fprintf(f.Conn, "* BYE The connection ends: %v\r\n", err)
 	f.lost = errors.Join(err, told)
 	return f.lost
 }
@@ -229,6 +242,7 @@ func (f *front) Write(p []byte) (int, error) {
 		f.continued = true
 	} else {
 		f.answered = true
+		f.judge(p)
 	}
 	dropped := f.greeted
 	f.greeted = false
@@ -237,6 +251,9 @@ func (f *front) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if tag, found := bytes.CutSuffix(p, []byte(misnamed)); found && !bytes.ContainsAny(tag, " \r\n") {
+		f.mu.Lock()
+		f.wrong()
+		f.mu.Unlock()
 		_, err := f.Conn.Write([]byte(string(tag) + " BAD [CLIENTBUG] Syntax error\r\n"))
 		return len(p), err
 	}

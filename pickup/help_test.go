@@ -150,6 +150,9 @@ func startHouse(t testing.TB, o pickup.Options) *house {
 	if o.TLS == nil {
 		o.TLS = serverTLS(t)
 	}
+	if o.ErrorDelay == 0 {
+		o.AuthDelay, o.ErrorDelay = time.Millisecond, 50*time.Microsecond
+	}
 	o.Log = slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h.server = pickup.NewIMAP(mailbox.New(h.store, auth, mailbox.Options{}), o)
 	h.addr = h.serve(h.server)

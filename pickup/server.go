@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -21,6 +22,7 @@ type Server struct {
 	gate    gate
 	ctx     context.Context // ends when sessions must
 	cancel  context.CancelFunc
+	errors  atomic.Uint64   // answered BAD, or wrong passwords
 	door    context.Context // ends when no session may begin any more
 	shut    context.CancelFunc
 
@@ -42,6 +44,8 @@ func NewIMAP(b Backend, o Options) *Server {
 	}
 	s.gate.inside.Total, s.gate.inside.Each = o.Connections, o.ConnectionsPerIP
 	s.gate.refused.Total = refusedAtOnce
+	s.gate.arrivals.Burst, s.gate.arrivals.Per = o.ConnectionRate, time.Minute
+	s.gate.told.Burst, s.gate.told.Per = 1, time.Minute
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.door, s.shut = context.WithCancel(s.ctx)
 	s.imap = imapserver.New(&imapserver.Options{
@@ -187,9 +191,10 @@ func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapser
 	defer s.running.Done()
 	cc := f.counted
 	if cc.over != "" && !s.options.Implicit {
-		s.options.Log.Warn("imap connection refused", "remote", cc.ip, "reason", cc.over)
+		s.gate.log(s.options.Log, cc)
 		return nil, nil, bye(cc.over)
 	}
+	f.closing = s.door.Done()
 	err := s.secure(f)
 	if err != nil {
 		s.options.Log.Debug("imap connection without TLS", "remote", cc.ip, "err", err)
@@ -197,10 +202,12 @@ func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapser
 		return nil, nil, bye("TLS is required")
 	}
 	if cc.over != "" {
-		s.options.Log.Warn("imap connection refused", "remote", cc.ip, "reason", cc.over)
+		s.gate.log(s.options.Log, cc)
 		return nil, nil, bye(cc.over)
 	}
-	c := &session{server: s, conn: conn, net: cc, log: s.options.Log.With("remote", cc.ip)}
+	f.until = time.Now().Add(s.options.LoginTime)
+	f.delay, f.errors = s.options.ErrorDelay, &s.errors
+	c := &session{server: s, conn: conn, net: cc, front: f, log: s.options.Log.With("remote", cc.ip)}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	if !s.add(c) {
 		c.cancel()
@@ -244,6 +251,20 @@ func (s *Server) secure(f *front) error {
 	}
 	f.over(secured)
 	return nil
+}
+
+// Stats is what a server has done since its start.
+type Stats struct {
+	Connections int    // at the moment, of those under TLS
+	TurnedAway  uint64 // connections above a limit
+	Errors      uint64 // commands that were no good, and wrong passwords
+}
+
+// Stats returns what the server does.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{len(s.sessions), s.gate.turnedAway.Load(), s.errors.Load()}
 }
 
 func (s *Server) add(c *session) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
@@ -17,6 +18,7 @@ type session struct {
 	server *Server
 	conn   *imapserver.Conn
 	net    *countedConn
+	front  *front
 	log    *slog.Logger
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
@@ -58,8 +60,12 @@ func (s *session) Login(username, password string) error {
 	user, err := s.server.backend.Login(s.ctx, username, password, s.net.ip)
 	if err != nil {
 		s.failures++
+		s.server.errors.Add(1)
 		// What was given as a user name may be a password, so it is not logged.
 		s.log.Info("imap login failed", "attempt", s.failures, "wrong", errors.Is(err, ErrAuthFailed))
+		if errors.Is(err, ErrAuthFailed) {
+			s.front.linger(time.Duration(s.failures) * s.server.options.AuthDelay)
+		}
 		if s.failures >= s.server.options.LoginAttempts {
 			// The library holds its writer during AUTHENTICATE, so BYE has to
 			// wait for it elsewhere.
@@ -68,6 +74,7 @@ func (s *session) Login(username, password string) error {
 		return s.reply("login", err)
 	}
 	s.user = user
+	s.front.welcome()
 	s.log.Info("imap login", "user", username)
 	return nil
 }

@@ -57,6 +57,7 @@ func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 		return pickup.Options{
 			TLS: tlsConfig, Implicit: implicit, Log: c.Log, AppendLimit: cfg.Limits.MessageBytes,
 			Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
+			ConnectionRate: cfg.Limits.PeerConnections,
 		}
 	}
 	for _, l := range []struct {

@@ -1,0 +1,314 @@
+package pickup_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/pickup"
+)
+
+// A pipes listener takes connections that live within one test's clock.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A patient backend knows one password, and reads what is appended to its end.
+type patient struct{ pickup.Backend }
+
+func (patient) Login(_ context.Context, _, password string, _ netip.Addr) (pickup.User, error) {
+	if password != testPassword {
+		return nil, pickup.ErrAuthFailed
+	}
+	return patientUser{}, nil
+}
+
+type patientUser struct{ pickup.User }
+
+func (patientUser) Check(context.Context) error { return nil }
+
+func (patientUser) Append(_ context.Context, _ string, _ pickup.NewMessage, body io.Reader) (pickup.AppendResult, error) {
+	_, err := io.Copy(io.Discard, body)
+	return pickup.AppendResult{UIDValidity: 1, UID: 1}, err
+}
+
+// A bubble is a server on a test's clock, with the default delays.
+type bubble struct {
+	t      *testing.T
+	server *pickup.Server
+	pipes  *pipes
+}
+
+func inBubble(t *testing.T, o pickup.Options, test func(b *bubble)) {
+	o.TLS, o.Implicit = serverTLS(t), true
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{t, pickup.NewIMAP(patient{}, o), &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
+		served := make(chan error, 1)
+		go func() { served <- b.server.Serve(context.Background(), b.pipes) }()
+		test(b)
+		err := b.server.Shutdown(context.Background())
+		if err != nil {
+			t.Error(err)
+		}
+		if <-served != nil {
+			t.Error("Serve failed")
+		}
+	})
+}
+
+// A slow client says how long answers took.
+type slow struct {
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+func (b *bubble) dial() *slow {
+	ours, theirs := net.Pipe()
+	b.pipes.conns <- theirs
+	// The certificate's time is not that of the bubble.
+	conn := tls.Client(ours, &tls.Config{InsecureSkipVerify: true})
+	s := &slow{conn, bufio.NewReader(conn)}
+	_ = s.answer()
+	return s
+}
+
+// answer reads up to a line with a tag, a BYE or a question for more.
+func (s *slow) answer() string {
+	for {
+		line, err := s.r.ReadString('\n')
+		if err != nil {
+			return err.Error()
+		}
+		if !strings.HasPrefix(line, "* ") || strings.HasPrefix(line, "* BYE") || strings.HasPrefix(line, "* OK") {
+			return strings.TrimSpace(line)
+		}
+	}
+}
+
+// say returns the answer to a command and how long it took.
+func (s *slow) say(command string) (string, time.Duration) {
+	before := time.Now()
+	go func() { _, _ = io.WriteString(s.conn, command+"\r\n") }()
+	answer := s.answer()
+	return answer, time.Since(before)
+}
+
+func (s *slow) login() { s.say(fmt.Sprintf("l LOGIN %s %q", testUser, testPassword)) }
+
+// drip writes octets that end nothing, one a second, until the connection ends.
+func (s *slow) drip() time.Duration {
+	before, done := time.Now(), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			_, err := io.WriteString(s.conn, "x")
+			if err != nil {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+	}()
+	_, _ = io.Copy(io.Discard, s.r)
+	took := time.Since(before)
+	<-done
+	return took
+}
+
+func TestWrongPasswordsAreAnsweredLate(t *testing.T) {
+	for name, command := range map[string]string{"LOGIN": "a LOGIN x y", "AUTHENTICATE": "a AUTHENTICATE PLAIN " + plain("wrong")} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, pickup.Options{}, func(b *bubble) {
+				c := b.dial()
+				defer c.conn.Close()
+				for n := 1; n <= 2; n++ {
+					answer, took := c.say(command)
+					if !strings.HasPrefix(answer, "a NO") || took != time.Duration(n)*time.Second {
+						t.Errorf("%d: %q after %v", n, answer, took)
+					}
+				}
+				before := time.Now()
+				go func() { _, _ = io.WriteString(c.conn, command+"\r\n") }()
+				_, _ = io.Copy(io.Discard, c.r)
+				if took := time.Since(before); took != 3*time.Second {
+					t.Errorf("the end came after %v", took)
+				}
+				if got := b.server.Stats().Errors; got != 3 {
+					t.Errorf("counted %d", got)
+				}
+			})
+		})
+	}
+}
+
+func TestNonsenseSlowsDownAndEnds(t *testing.T) {
+	for name, command := range map[string]string{
+		"unknown": "a NONSENSE", "syntax": "a SELECT", "state": "a LOGIN x y", "unreadable": "a NOOP x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, pickup.Options{}, func(b *bubble) {
+				c := b.dial()
+				defer c.conn.Close()
+				c.login()
+				for n := 1; n <= 50; n++ {
+					answer, took := c.say(command)
+					due := time.Duration(min(max(0, n-1-5), 10)) * time.Second
+					if !strings.HasPrefix(answer, "a BAD") || took != due {
+						t.Fatalf("%d: %q after %v, not %v", n, answer, took, due)
+					}
+				}
+				c.say(command)
+				if answer, _ := c.say("b NOOP"); !strings.HasPrefix(answer, "* BYE") {
+					t.Errorf("then %q", answer)
+				}
+			})
+		})
+	}
+}
+
+// Whoever does not log in leaves soon, whatever he says meanwhile.
+func TestThereIsLittleTimeToLogIn(t *testing.T) {
+	inBubble(t, pickup.Options{}, func(b *bubble) {
+		c := b.dial()
+		defer c.conn.Close()
+		before := time.Now()
+		for {
+			answer, _ := c.say("a NOOP")
+			if answer != "a OK NOOP completed" {
+				break
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if took := time.Since(before); took < 50*time.Second || took > 70*time.Second {
+			t.Errorf("ended after %v", took)
+		}
+		in := b.dial()
+		defer in.conn.Close()
+		in.login()
+		time.Sleep(20 * time.Minute)
+		if answer, _ := in.say("a NOOP"); answer != "a OK NOOP completed" {
+			t.Errorf("after a login: %q", answer)
+		}
+	})
+}
+
+// Whoever sends an octet now and then is ended in bounded time, wherever in a
+// session he does it.
+func TestSlowClientsAreEnded(t *testing.T) {
+	for name, row := range map[string]struct {
+		begin []string
+		most  time.Duration
+	}{
+		"before login": {nil, time.Minute},
+		"password":     {[]string{"a AUTHENTICATE PLAIN"}, time.Minute},
+		"command":      {[]string{"l"}, 36 * time.Minute}, // whoever is in may be silent as long
+		"idle":         {[]string{"l", "a IDLE"}, 71 * time.Minute},
+		"literal":      {[]string{"l", "a APPEND INBOX {30000000}"}, 330 * time.Second},
+		"name":         {[]string{"l", "a CREATE {4000}"}, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, pickup.Options{}, func(b *bubble) {
+				c := b.dial()
+				defer c.conn.Close()
+				for _, command := range row.begin {
+					if command == "l" {
+						c.login()
+						continue
+					}
+					c.say(command)
+				}
+				if took := c.drip(); took > row.most+time.Second {
+					t.Errorf("ended after %v", took)
+				}
+			})
+		})
+	}
+}
+
+// A client that shakes hands for ever has ten seconds.
+func TestSlowHandshakesAreEnded(t *testing.T) {
+	inBubble(t, pickup.Options{}, func(b *bubble) {
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		b.pipes.conns <- theirs
+		c := &slow{ours, bufio.NewReader(ours)}
+		_, _ = ours.Write([]byte{22, 3, 1, 0x10, 0}) // a record of 4 KiB is to come
+		if took := c.drip(); took > 11*time.Second {
+			t.Errorf("ended after %v", took)
+		}
+	})
+}
+
+// A client that waits for a late answer does not hold up the end of the server.
+func TestShutdownEndsTheTarpit(t *testing.T) {
+	for name, row := range map[string]struct {
+		times   int
+		command string
+	}{"wrong password": {1, "a LOGIN x y"}, "nonsense": {30, "a NONSENSE"}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, pickup.Options{}, func(b *bubble) {
+				c := b.dial()
+				defer c.conn.Close()
+				if row.times > 1 {
+					c.login()
+				}
+				for range row.times {
+					go func() { _, _ = io.WriteString(c.conn, row.command+"\r\n") }()
+					if row.times > 1 {
+						_ = c.answer()
+					}
+				}
+				synctest.Wait()
+				go func() { _, _ = io.Copy(io.Discard, c.r) }()
+				before := time.Now()
+				err := b.server.Shutdown(context.Background())
+				if took := time.Since(before); err != nil || took > 0 {
+					t.Errorf("after %v: %v", took, err)
+				}
+			})
+		})
+	}
+}
+
+func TestConnectionRate(t *testing.T) {
+	inBubble(t, pickup.Options{ConnectionRate: 2}, func(b *bubble) {
+		for i, want := range []bool{true, true, false} {
+			ours, theirs := net.Pipe()
+			b.pipes.conns <- theirs
+			conn := tls.Client(ours, &tls.Config{InsecureSkipVerify: true})
+			if got := conn.Handshake() == nil; got != want {
+				t.Errorf("connection %d: %v", i, got)
+			}
+			ours.Close()
+		}
+		if got := b.server.Stats().TurnedAway; got != 1 {
+			t.Errorf("turned away: %d", got)
+		}
+	})
+}
