@@ -23,6 +23,8 @@ type Route struct {
 	Code         reason.Code
 	Detail       string
 	Certificates []*x509.Certificate // to encrypt to; empty unless Code is OK
+
+	late bool // it was cut short: others wait
 }
 
 // Route finds and judges the certificates of a recipient for a sender of ours
@@ -127,11 +129,4 @@ func (c *Core) sideBySide(ctx context.Context, to []mime.Address, route func(mim
 	}
 	looking.Wait()
 	return all, ctx.Err()
-}
-
-// routes looks up all recipients of a job.
-func (c *Core) routes(ctx context.Context, dir *Directory, job store.Job) ([]Route, error) {
-	return c.sideBySide(ctx, job.Recipients, func(to mime.Address, known *judged) Route {
-		return c.routeBeside(ctx, dir, job.Sender.Domain(), to, c.Now(), known)
-	})
 }

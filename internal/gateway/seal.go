@@ -25,10 +25,11 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 	if err != nil {
 		return err
 	}
-	routes, err := c.routes(ctx, dir, job)
+	found, err := c.lookUp(ctx, dir, job)
 	if err != nil {
 		return err
 	}
+	routes := found.routes
 	release, err := c.holdCrypto(ctx, job.Size)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 		step.discard()
 		failAll(routes, why.Code, why.Detail)
 	}
-	return step.commit(routes)
+	return step.commit(routes, found.late)
 }
 
 // hopeless returns why a message will not be sealed, or nil if it may be later.
@@ -242,9 +243,11 @@ func (s *sealing) sealCopy(signed *sta.Signed, routes []*Route) error {
 }
 
 // commit ends the step in one transaction: sealed copies are queued, failures
-// told to the sender, temporary ones kept in the job.
-func (s *sealing) commit(routes []Route) error {
+// told to the sender, temporary ones and those that are late kept in jobs, one for
+// each domain.
+func (s *sealing) commit(routes []Route, late []mime.Address) error {
 	outcomes, failed, again := s.sort(routes)
+	rest := s.rest(again, late)
 	notice, err := s.failureNotice(s.ctx, s.job, failed)
 	if err != nil {
 		return err
@@ -267,10 +270,7 @@ func (s *sealing) commit(routes []Route) error {
 		if err != nil {
 			return err
 		}
-		if len(again) == 0 {
-			return s.finish(tx, s.job)
-		}
-		return tx.Reschedule(retry(s.job, again, s.due, s.uneven))
+		return s.queueRest(tx, rest)
 	})
 	if err == nil {
 		s.tell(s.job.Track, outcomes)

@@ -1,0 +1,176 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"postern/mime"
+	"postern/store"
+	"postern/trust/discovery"
+	"postern/trust/reason"
+)
+
+// patience is how long the first attempt waits for the look-ups of all its
+// recipients: most take well below a second, and what takes longer than two may
+// take a minute. Those go on as jobs of their own, and hold up nobody else of the
+// message.
+const patience = 2 * time.Second
+
+// A lookedUp is what is known of the recipients of a job.
+type lookedUp struct {
+	routes []Route
+	late   []mime.Address // whose look-ups take longer than patience
+}
+
+// lookUp looks up all recipients of a job. In its first attempt it may be for
+// several domains, of which the slowest must not hold up the others; later it is
+// for one, and there is time.
+func (c *Core) lookUp(ctx context.Context, dir *Directory, job store.Job) (lookedUp, error) {
+	expired := c.neverFound(job)
+	if expired != nil {
+		return lookedUp{routes: expired}, nil
+	}
+	looking, hurry := context.WithCancel(ctx)
+	defer hurry()
+	if job.Lane == "" {
+		timer := time.AfterFunc(patience, hurry)
+		defer timer.Stop()
+	}
+	all, err := c.sideBySide(ctx, job.Recipients, func(to mime.Address, known *judged) Route {
+		r := c.routeBeside(looking, dir, job.Sender.Domain(), to, c.Now(), known)
+		// Also one that was found: of its revocation less may be known than there
+		// would be time to ask for.
+		r.late = looking.Err() != nil
+		return r
+	})
+	if err != nil {
+		return lookedUp{}, err
+	}
+	var l lookedUp
+	for _, r := range all {
+		if r.late {
+			l.late = append(l.late, r.Recipient)
+		} else {
+			l.routes = append(l.routes, r)
+		}
+	}
+	c.observeLookups(l.routes)
+	return l, nil
+}
+
+func sealLane(d mime.Domain) laneID { return laneID{store.SealJob, string(d)} }
+
+// observeLookups tells the breakers of domains how looking for their certificates
+// went. What was known already says nothing of their servers.
+func (c *Core) observeLookups(routes []Route) {
+	type domain struct {
+		worked bool
+		failed *Route
+	}
+	seen := make(map[mime.Domain]domain)
+	for i, r := range routes {
+		if r.Local || !slices.ContainsFunc(r.Discovery.Steps, func(s discovery.Step) bool { return !s.Cached }) {
+			continue
+		}
+		d := seen[r.Recipient.Domain()]
+		if r.Discovery.Err != nil && r.Discovery.Err.Code.Outcome().Retry {
+			d.failed = &routes[i]
+		} else {
+			d.worked = true
+		}
+		seen[r.Recipient.Domain()] = d
+	}
+	for name, d := range seen {
+		switch {
+		case d.worked:
+			c.laneWorked(sealLane(name))
+		case d.failed != nil:
+			c.laneFailed(sealLane(name), failure{code: d.failed.Code, detail: d.failed.Detail})
+		}
+	}
+}
+
+// neverFound are the routes of a job whose time is over while its domain is left
+// alone: it is not looked up another time. Otherwise it is nil.
+func (c *Core) neverFound(job store.Job) []Route {
+	if job.Lane == "" || c.Steady().Before(job.Expires) {
+		return nil
+	}
+	why, since, down := c.whyDown(laneID{store.SealJob, job.Lane})
+	if !down {
+		return nil
+	}
+	var all []Route
+	for _, a := range job.Recipients {
+		all = append(all, Route{Recipient: a, Code: why.code,
+			Detail: fmt.Sprintf("down since %s, not looked up again: %s", since.UTC().Format(time.RFC3339), why.detail)})
+	}
+	return all
+}
+
+// rest is what remains of a seal job: one for each domain whose recipients are late
+// or to be tried again, the first of which takes the job's own place. late ones go
+// on at once.
+func (s *sealing) rest(again []failure, late []mime.Address) []store.Job {
+	var jobs []store.Job
+	for _, d := range domainsOf(again, late) {
+		of := func(f failure) bool { return f.recipient.Domain() != d }
+		j := s.job
+		j.Lane = string(d)
+		waiting := slices.DeleteFunc(slices.Clone(again), of)
+		for _, a := range late {
+			if a.Domain() == d {
+				waiting = append(waiting, failure{recipient: a, code: reason.OK})
+			}
+		}
+		if waiting[len(waiting)-1].code.IsOK() {
+			j.Recipients, j.Due = recipientsOf(waiting), s.due
+		} else {
+			j = retry(j, waiting, s.due, s.uneven)
+		}
+		if len(jobs) > 0 {
+			j.ID, j.Next = 0, 0
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
+
+// domainsOf are the domains of recipients, each once, in their order.
+func domainsOf(again []failure, late []mime.Address) []mime.Domain {
+	var all []mime.Domain
+	for _, a := range append(recipientsOf(again), late...) {
+		if !slices.Contains(all, a.Domain()) {
+			all = append(all, a.Domain())
+		}
+	}
+	return all
+}
+
+func recipientsOf(failed []failure) []mime.Address {
+	var all []mime.Address
+	for _, f := range failed {
+		all = append(all, f.recipient)
+	}
+	return all
+}
+
+// queueRest puts what remains of the job back, or ends it.
+func (s *sealing) queueRest(tx store.Tx, rest []store.Job) error {
+	if len(rest) == 0 {
+		return s.finish(tx, s.job)
+	}
+	err := tx.Reschedule(rest[0])
+	if err != nil {
+		return err
+	}
+	for _, j := range rest[1:] {
+		_, err := tx.Enqueue(j)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
