@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -11,12 +12,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"postern/internal/gateway/mailbox"
 	"postern/pickup"
+	"postern/store"
 )
 
 // A whole message goes out in pieces: serving 25 MiB takes no memory of that
@@ -162,6 +165,38 @@ func BenchmarkFetchBulk(b *testing.B) {
 			b.ReportMetric(1000*float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 		})
 	}
+	bodies := &imap.FetchOptions{BodySection: []*imap.FetchItemBodySection{{Peek: true}}}
+	b.Run("bodies never read before", func(b *testing.B) {
+		c := h.client(&imapclient.Options{})
+		for n := 0; b.Loop(); n++ {
+			b.StopTimer()
+			name := fmt.Sprintf("unread%d", n)
+			h.copyUnread(name)
+			_, err := c.Select(name, nil).Wait()
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+			fetchAll(b, c, bodies)
+		}
+		b.ReportMetric(1000*float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+	})
+	b.Run("bodies read by another session", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			c := h.client(&imapclient.Options{})
+			_, err := c.Select("INBOX", nil).Wait()
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+			fetchAll(b, c, bodies)
+			b.StopTimer()
+			c.Close()
+			b.StartTimer()
+		}
+		b.ReportMetric(1000*float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+	})
 	b.Run("login and select", func(b *testing.B) {
 		for b.Loop() {
 			c := h.client(nil)
@@ -175,6 +210,37 @@ func BenchmarkFetchBulk(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	h.server.Shutdown(ctx)
+}
+
+// copyUnread makes a mailbox with the messages of INBOX as if nobody had read them,
+// each with a track of its own.
+func (h *house) copyUnread(name string) {
+	h.t.Helper()
+	err := h.store.Update(h.t.Context(), func(tx store.Tx) error {
+		box, err := tx.CreateMailbox(h.account, name)
+		if err != nil {
+			return err
+		}
+		inbox, err := tx.MailboxByName(h.account, store.Inbox)
+		if err != nil {
+			return err
+		}
+		var all []store.Message
+		err = tx.EachMessage(inbox.ID, 1, func(m store.Message) bool {
+			all = append(all, m)
+			return true
+		})
+		for _, m := range all {
+			id, idErr := store.NewTrackID(time.Now(), nil)
+			m.Fetched, m.Track = time.Time{}, id
+			_, appendErr := tx.Append(box.ID, m)
+			err = errors.Join(err, idErr, appendErr, tx.PutTrack(store.Track{ID: id, Recipients: []store.TrackRecipient{{Address: h.account}}}))
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 func fetchAll(b *testing.B, c *imapclient.Client, o *imap.FetchOptions) {
