@@ -35,7 +35,7 @@ func (db *DB) OpenBody(ctx context.Context, id BodyID) (Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.stream, err = b.record.stream(db.ring, id)
+	b.stream, err = b.record.stream(db.ring.Load(), id)
 	if err != nil {
 		return nil, fmt.Errorf("body %d: %w", id, err)
 	}

@@ -42,9 +42,10 @@ func (db *DB) NewBody(ctx context.Context) (BodyWriter, error) {
 	default:
 	}
 	w := &bodyWriter{db: db, ctx: ctx, id: BodyID(db.lastBody.Add(1))}
-	w.record = bodyRecord{keyID: db.ring.active, chunkSize: uint32(db.chunkSize)}
+	ring := db.ring.Load()
+	w.record = bodyRecord{keyID: ring.active, chunkSize: uint32(db.chunkSize)}
 	copy(w.record.salt[:], newSalt())
-	w.stream, err = db.ring.stream(w.record.keyID, w.record.salt[:], bodyPurpose, u64(uint64(w.id)))
+	w.stream, err = ring.stream(w.record.keyID, w.record.salt[:], bodyPurpose, u64(uint64(w.id)))
 	if err != nil {
 		return nil, fmt.Errorf("beginning a body: %w", err)
 	}

@@ -14,6 +14,7 @@ const maxProblems = 1000
 type checker struct {
 	*tx
 	ctx    context.Context
+	pace   *pace
 	report CheckReport
 	refs   map[BodyID]uint32 // counted from jobs and messages
 }
@@ -21,8 +22,10 @@ type checker struct {
 // Check implements Store. Writers wait while the pages of the file are checked;
 // the records are checked beside them. The error is that of ctx or of reading
 // at all; what is wrong in the store is in the report.
-func (db *DB) Check(ctx context.Context) (CheckReport, error) {
-	c := &checker{ctx: ctx, refs: make(map[BodyID]uint32)}
+func (db *DB) Check(ctx context.Context) (CheckReport, error) { return db.check(ctx, nil) }
+
+func (db *DB) check(ctx context.Context, p *pace) (CheckReport, error) {
+	c := &checker{ctx: ctx, pace: p, refs: make(map[BodyID]uint32)}
 	err := db.commits.between(ctx, func() error { return db.bolt.View(c.checkPages) })
 	if err == nil {
 		err = db.view(func(t *tx) error {
@@ -82,7 +85,7 @@ func (c *checker) checkRecords() error {
 func (c *checker) walk(bucket string, fn func(k, v []byte)) error {
 	return c.each(bucket, nil, nil, func(k, v []byte) (bool, error) {
 		fn(k, v)
-		return true, c.ctx.Err()
+		return true, c.pace.rest(c.ctx)
 	})
 }
 

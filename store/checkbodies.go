@@ -33,7 +33,7 @@ func (c *checker) checkBodies() error {
 
 // checkBody opens every chunk. It returns the buffer for the next body.
 func (c *checker) checkBody(id BodyID, r bodyRecord, buf []byte) []byte {
-	s, err := r.stream(c.db.ring, id)
+	s, err := r.stream(c.db.ring.Load(), id)
 	if err != nil {
 		c.problem("body %d: %v", id, err)
 		return buf

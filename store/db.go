@@ -21,8 +21,9 @@ type DB struct {
 	now       func() time.Time
 	clock     Clock // by which jobs are due; nil is now
 	chunkSize int
-	ring      *keyring
+	ring      atomic.Pointer[keyring]
 	lastBody  atomic.Uint64 // id of the body begun last
+	rotating  sync.Mutex    // held by Rotate
 
 	commits committer
 	claims  claims

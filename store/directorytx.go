@@ -188,7 +188,7 @@ func (t *tx) Key(f Fingerprint) (Key, error) {
 }
 
 func (t *tx) unsealKey(r keyRecord) (Key, error) {
-	pkcs8, err := t.db.ring.openRecord(keyPurpose, r.Fingerprint[:], r.Sealed)
+	pkcs8, err := t.db.ring.Load().openRecord(keyPurpose, r.Fingerprint[:], r.Sealed)
 	if err != nil {
 		return Key{}, fmt.Errorf("key %s: %w", r.Fingerprint, err)
 	}
@@ -259,7 +259,7 @@ func (t *tx) PutKey(k Key) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := t.db.ring.sealRecord(keyPurpose, k.Fingerprint[:], k.PKCS8)
+	sealed, err := t.db.ring.Load().sealRecord(keyPurpose, k.Fingerprint[:], k.PKCS8)
 	if err != nil {
 		return fmt.Errorf("sealing a key: %w", err)
 	}

@@ -25,7 +25,7 @@ func (t *tx) KeyRequest(id Fingerprint) (KeyRequest, error) {
 }
 
 func (t *tx) unsealRequest(r keyRequestRecord) (KeyRequest, error) {
-	pkcs8, err := t.db.ring.openRecord(requestPurpose, r.ID[:], r.Sealed)
+	pkcs8, err := t.db.ring.Load().openRecord(requestPurpose, r.ID[:], r.Sealed)
 	if err != nil {
 		return KeyRequest{}, fmt.Errorf("key request %s: %w", r.ID, err)
 	}
@@ -63,7 +63,7 @@ func (t *tx) PutKeyRequest(r KeyRequest) error {
 	if r.Owner == "" || r.ID == (Fingerprint{}) || len(r.PKCS8) == 0 {
 		return errors.New("a key request needs an id, an owner and a private key")
 	}
-	sealed, err := t.db.ring.sealRecord(requestPurpose, r.ID[:], r.PKCS8)
+	sealed, err := t.db.ring.Load().sealRecord(requestPurpose, r.ID[:], r.PKCS8)
 	if err != nil {
 		return fmt.Errorf("sealing the key of a request: %w", err)
 	}

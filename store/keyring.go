@@ -10,9 +10,10 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A keyring holds the data keys, unwrapped. It does not change while the store
-// is open.
+// A keyring holds the data keys, unwrapped. It is never changed: Rotate puts
+// another in its place, which opens all that this one does.
 type keyring struct {
+	master KeyWrapper // that the data keys are wrapped by
 	keys   map[uint32][]byte
 	active uint32 // seals what is new
 }
@@ -36,32 +37,44 @@ func (k *keyring) stream(keyID uint32, salt []byte, use purpose, id []byte) (*st
 
 // createKeyring puts the first data key and the check value into a new store.
 func createKeyring(tx *bolt.Tx, master KeyWrapper) error {
+	ring := &keyring{master: master, keys: map[uint32][]byte{1: newDataKey()}, active: 1}
+	return writeKeyring(ring, in(tx, bucketDataKeys).Put, in(tx, bucketMeta).Put)
+}
+
+func newDataKey() []byte {
 	key := make([]byte, keySize)
 	rand.Read(key)
-	wrapped, err := master.Wrap(key)
-	if err != nil {
-		return fmt.Errorf("wrapping a data key: %w", err)
+	return key
+}
+
+// writeKeyring puts every data key, wrapped by the master key of the ring, and
+// what goes with them.
+func writeKeyring(ring *keyring, putKey, putMeta func(k, v []byte) error) error {
+	for id, key := range ring.keys {
+		wrapped, err := ring.master.Wrap(key)
+		if err != nil {
+			return fmt.Errorf("wrapping a data key: %w", err)
+		}
+		record, err := json.Marshal(wrappedKey{MasterKey: ring.master.KeyID(), Wrapped: wrapped})
+		if err != nil {
+			return err
+		}
+		err = putKey(u32(id), record)
+		if err != nil {
+			return err
+		}
 	}
-	record, err := json.Marshal(wrappedKey{MasterKey: master.KeyID(), Wrapped: wrapped})
-	if err != nil {
-		return err
-	}
-	ring := keyring{keys: map[uint32][]byte{1: key}, active: 1}
 	check, err := ring.sealRecord(checkPurpose, nil, []byte(checkValue))
 	if err != nil {
 		return err
 	}
-	meta := in(tx, bucketMeta)
-	return errors.Join(
-		in(tx, bucketDataKeys).Put(u32(1), record),
-		meta.Put([]byte(metaActiveKey), u32(1)),
-		meta.Put([]byte(metaCheck), check))
+	return errors.Join(putMeta([]byte(metaActiveKey), u32(ring.active)), putMeta([]byte(metaCheck), check))
 }
 
 // readKeyring unwraps the data keys and proves by the check value that they are
 // those of this store.
 func readKeyring(tx *bolt.Tx, master KeyWrapper) (*keyring, error) {
-	ring := &keyring{keys: make(map[uint32][]byte)}
+	ring := &keyring{master: master, keys: make(map[uint32][]byte)}
 	err := in(tx, bucketDataKeys).ForEach(func(k, v []byte) error {
 		key, err := unwrapKey(master, v)
 		if err != nil {

@@ -98,9 +98,51 @@ func create(path string, o Options) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// openFile opens the file, never creating one. If bbolt panics over a damaged
-// file it keeps the file open, and with it the lock: so it is closed here.
+// openFile opens the file, never creating one, and makes sure that it is still
+// the one of that name when its lock is held: Restore and Compact put another in
+// its place under the lock of the old one.
 func openFile(path string, o Options) (*bolt.DB, error) {
+	for {
+		b, file, err := lockFile(path, o)
+		if err != nil {
+			return nil, err
+		}
+		same, err := isAt(file, path)
+		if same && err == nil {
+			return b, nil
+		}
+		err = errors.Join(err, b.Close())
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// openReadOnly opens a file that nobody writes to.
+func openReadOnly(path string) (*bolt.DB, error) {
+	return guarded(func() (*bolt.DB, error) {
+		return bolt.Open(path, 0, &bolt.Options{
+			ReadOnly: true, Timeout: defaultTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true,
+		})
+	})
+}
+
+// isAt reports whether an open file is the one at path.
+func isAt(file *os.File, path string) (bool, error) {
+	open, err := file.Stat()
+	if err != nil {
+		return false, err
+	}
+	there, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(open, there), nil
+}
+
+// lockFile opens and locks the file. If bbolt panics over a damaged file it keeps
+// the file open, and with it the lock: so it is closed here.
+func lockFile(path string, o Options) (*bolt.DB, *os.File, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
@@ -121,18 +163,18 @@ func openFile(path string, o Options) (*bolt.DB, error) {
 	})
 	switch {
 	case err == nil:
-		return b, nil
+		return b, file, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: run postern init", err)
+		return nil, nil, fmt.Errorf("%w: run postern init", err)
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, ErrLocked
+		return nil, nil, ErrLocked
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum),
 		errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
+		return nil, nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
 	case errors.Is(err, ErrCorrupt) && file != nil:
-		return nil, errors.Join(err, unlock(file), file.Close())
+		return nil, nil, errors.Join(err, unlock(file), file.Close())
 	}
-	return nil, err
+	return nil, nil, err
 }
 
 // guarded turns what reading a damaged file does to bbolt, a panic or a fault
@@ -210,10 +252,11 @@ func (db *DB) load(tx *bolt.Tx, master KeyWrapper) error {
 	if err != nil {
 		return err
 	}
-	db.ring, err = readKeyring(tx, master)
+	ring, err := readKeyring(tx, master)
 	if err != nil {
 		return err
 	}
+	db.ring.Store(ring)
 	err = db.resumeClock(tx)
 	if err != nil {
 		return err

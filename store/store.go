@@ -81,6 +81,20 @@ type Store interface {
 	// Check reads everything and reports every inconsistency it finds.
 	Check(ctx context.Context) (CheckReport, error)
 
+	// Verify reads a file that Backup wrote as Check reads the store, and beside
+	// its use. The copy is not changed.
+	Verify(ctx context.Context, path string) (CheckReport, error)
+
+	// Rotate wraps every data key by another master key, in one transaction, and
+	// begins a new data key, which seals what is written from then on. What is
+	// sealed stays as it is and is read as before. Readers and writers go on. When
+	// it returns nil the store opens with the new master key alone; after an error
+	// of the commit nobody knows with which.
+	Rotate(ctx context.Context, to KeyWrapper) error
+
+	// MasterKeyID is the KeyID of the master key that the data keys are wrapped by.
+	MasterKeyID() string
+
 	Close() error
 }
 

@@ -86,7 +86,7 @@ type Core struct {
 	// DiskReserve is how many bytes the store's disk must have free for new mail to
 	// be taken; DiskSpace asks for them, and nil does not know.
 	DiskReserve int64
-	DiskSpace   func() (Space, error)
+	DiskSpace   func() (store.Space, error)
 	// Dir is the folder of the store and of its master key.
 	Dir string
 	// KeepTracks is how long the life of a message stays after it has ended.

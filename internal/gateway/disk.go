@@ -12,12 +12,6 @@ import (
 // of a fast network the default reserve lasts longer.
 const diskEvery = 2 * time.Second
 
-// A Space is what a file system has left.
-type Space struct {
-	Free     int64 // bytes that are free for us
-	ReadOnly bool  // nothing can be written at all
-}
-
 // A disk watches the space of the store's file system. The zero disk is never
 // short of it.
 type disk struct {

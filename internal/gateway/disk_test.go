@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"postern/store"
 	"postern/trust/reason"
 )
 
@@ -14,24 +15,24 @@ import (
 // logged once each way, and ends by itself.
 func TestDiskReserve(t *testing.T) {
 	var log bytes.Buffer
-	var space Space
+	var space store.Space
 	var trouble error
-	c := &Core{Log: slog.New(slog.NewTextHandler(&log, nil)), DiskReserve: 100, DiskSpace: func() (Space, error) { return space, trouble }}
+	c := &Core{Log: slog.New(slog.NewTextHandler(&log, nil)), DiskReserve: 100, DiskSpace: func() (store.Space, error) { return space, trouble }}
 	for _, step := range []struct {
 		what    string
-		space   Space
+		space   store.Space
 		err     error
 		refused bool
 		lines   int // of the log, so far
 	}{
-		{"enough", Space{Free: 100}, nil, false, 0},
-		{"short", Space{Free: 99}, nil, true, 1},
-		{"still short", Space{Free: 0}, nil, true, 1},
-		{"not to be seen", Space{}, errors.New("statfs"), true, 2},
-		{"still not", Space{}, errors.New("statfs"), true, 2},
-		{"enough again", Space{Free: 1000}, nil, false, 3},
-		{"read-only", Space{Free: 1000, ReadOnly: true}, nil, true, 4},
-		{"writable", Space{Free: 1000}, nil, false, 5},
+		{"enough", store.Space{Free: 100}, nil, false, 0},
+		{"short", store.Space{Free: 99}, nil, true, 1},
+		{"still short", store.Space{Free: 0}, nil, true, 1},
+		{"not to be seen", store.Space{}, errors.New("statfs"), true, 2},
+		{"still not", store.Space{}, errors.New("statfs"), true, 2},
+		{"enough again", store.Space{Free: 1000}, nil, false, 3},
+		{"read-only", store.Space{Free: 1000, ReadOnly: true}, nil, true, 4},
+		{"writable", store.Space{Free: 1000}, nil, false, 5},
 	} {
 		space, trouble = step.space, step.err
 		c.lookAtDisk()
@@ -42,16 +43,5 @@ func TestDiskReserve(t *testing.T) {
 		if n := strings.Count(log.String(), "\n"); n != step.lines {
 			t.Errorf("%s: %d lines in the log, want %d:\n%s", step.what, n, step.lines, log.String())
 		}
-	}
-}
-
-func TestSpaceOfAFolder(t *testing.T) {
-	space, err := spaceOf(t.TempDir())()
-	if err != nil || space.Free <= 0 || space.ReadOnly {
-		t.Errorf("%+v, %v", space, err)
-	}
-	_, err = spaceOf(t.TempDir() + "/absent")()
-	if err == nil {
-		t.Error("a folder that is not there has space")
 	}
 }

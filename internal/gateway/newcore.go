@@ -54,7 +54,8 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 // setCare reads how much there may be in the store, and for how long.
 func (c *Core) setCare(cfg *config.Config) {
 	c.Dir = cfg.Dir
-	c.MailboxBytes, c.DiskReserve, c.DiskSpace = cfg.Limits.MailboxBytes, cfg.Limits.DiskReserve, spaceOf(cfg.Dir)
+	c.MailboxBytes, c.DiskReserve = cfg.Limits.MailboxBytes, cfg.Limits.DiskReserve
+	c.DiskSpace = func() (store.Space, error) { return store.SpaceOf(cfg.Dir) }
 	c.KeepRefused, c.RefusedBytes = cfg.Keep.Refused, cfg.Keep.RefusedBytes
 	if c.KeepRefused == 0 || c.RefusedBytes == 0 {
 		c.KeepRefused, c.RefusedBytes = -1, -1 // zero is the default of a Core

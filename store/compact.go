@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	bolt "go.etcd.io/bbolt"
+
+	"postern/internal/audit"
+)
+
+// A Compaction is what Compact did: the sizes of the file, in bytes.
+type Compaction struct {
+	Before int64 `json:"before"`
+	After  int64 `json:"after"`
+}
+
+// compactStep is how many bytes one transaction of a compaction writes.
+const compactStep = 4 << 20
+
+// Compact writes the store at path anew, without the pages that are free, and puts
+// the result, checked whole, in its place. Nobody may use the store meanwhile
+// (ErrLocked). It needs room for what is in use beside what is there, which is
+// asked for first (ErrFull). A crash at any moment leaves one whole store. record
+// is written into the audit trail, with the sizes.
+func Compact(ctx context.Context, path string, o Options, record audit.Record) (Compaction, error) {
+	c, err := compact(ctx, path, o, record)
+	if err != nil {
+		return Compaction{}, fmt.Errorf("compacting the store %s: %w", path, err)
+	}
+	return c, nil
+}
+
+func compact(ctx context.Context, path string, o Options, record audit.Record) (c Compaction, err error) {
+	db, err := Open(path, o)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }() // the lock, until all is done
+	used, err := usedBytes(db.bolt)
+	if err != nil {
+		return c, err
+	}
+	next := path + ".compact"
+	err = errors.Join(removeLeft(next), needSpace(filepath.Dir(path), used))
+	if err != nil {
+		return c, err
+	}
+	defer removeLeft(next)
+	err = writeCompact(next, db.bolt)
+	if err != nil {
+		return c, err
+	}
+	err = ctx.Err()
+	if err != nil {
+		return c, err
+	}
+	c.Before, err = fileSize(path)
+	if err != nil {
+		return c, err
+	}
+	c.After, err = fileSize(next)
+	if err != nil {
+		return c, err
+	}
+	record.Detail = fmt.Sprintf("compacted from %d to %d bytes", c.Before, c.After)
+	err = approve(ctx, next, o, record)
+	if err != nil {
+		return c, err
+	}
+	h := &held{path: path, bolt: db.bolt}
+	return c, h.put(next, "")
+}
+
+// usedBytes is how much of the file is in use.
+func usedBytes(b *bolt.DB) (int64, error) {
+	pages := int64(0)
+	err := b.View(func(tx *bolt.Tx) error {
+		for id := 0; ; {
+			p, err := tx.Page(id)
+			if err != nil || p == nil {
+				return err
+			}
+			id++
+			if p.Type == "free" {
+				continue
+			}
+			id += p.OverflowCount
+			pages += int64(p.OverflowCount) + 1
+		}
+	})
+	return pages * int64(b.Info().PageSize), err
+}
+
+// writeCompact copies all records into a new file, and that to the disk.
+func writeCompact(path string, from *bolt.DB) error {
+	b, err := bolt.Open(path, 0o600, &bolt.Options{
+		Timeout: defaultTimeout, FreelistType: bolt.FreelistMapType, InitialMmapSize: mapSize, NoStatistics: true,
+		NoSync: true, // nothing counts before the end
+	})
+	if err != nil {
+		return err
+	}
+	_, err = guarded(func() (struct{}, error) { return struct{}{}, bolt.Compact(b, from, compactStep) })
+	if err == nil {
+		err = b.Sync()
+	}
+	err = errors.Join(err, b.Close())
+	if err != nil && isFull(err) {
+		return fmt.Errorf("%w: %v", ErrFull, err)
+	}
+	return err
+}
+
+// approve checks a store that nobody uses yet, and writes into its audit trail.
+func approve(ctx context.Context, path string, o Options, record audit.Record) (err error) {
+	db, err := Open(path, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	report, err := db.Check(ctx)
+	if err != nil {
+		return err
+	}
+	if n := len(report.Problems); n > 0 {
+		return fmt.Errorf("%w: the store has %d problems, such as: %s", ErrCorrupt, n, report.Problems[0])
+	}
+	return db.Update(ctx, func(tx Tx) error { return tx.Audit(record) })
+}
+
+func fileSize(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}

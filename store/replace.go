@@ -1,0 +1,93 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A held store is one that nobody else can open, whole or damaged.
+type held struct {
+	path string
+	bolt *bolt.DB // nil when it is damaged or not there
+	file *os.File // its lock, when it is damaged
+}
+
+// hold takes the lock of the store at path. One that is not there needs none.
+func hold(path string, o Options) (*held, error) {
+	h := &held{path: path}
+	b, err := openFile(path, o)
+	switch {
+	case err == nil:
+		h.bolt = b
+		return h, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return h, nil
+	case !errors.Is(err, ErrCorrupt):
+		return nil, err
+	}
+	h.file, err = os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = lock(h.file)
+	if err != nil {
+		return nil, errors.Join(err, h.file.Close())
+	}
+	return h, nil
+}
+
+func (h *held) release() error {
+	switch {
+	case h.bolt != nil:
+		return h.bolt.Close()
+	case h.file != nil:
+		return errors.Join(unlock(h.file), h.file.Close())
+	}
+	return nil
+}
+
+// there reports whether there is a store at all.
+func (h *held) there() bool { return h.bolt != nil || h.file != nil }
+
+// put makes the file at next the store, at one moment. The file that was the store
+// is at kept afterwards, if that is not "". A crash leaves one of both, whole.
+func (h *held) put(next, kept string) error {
+	if !h.there() {
+		err := os.Link(next, h.path) // unlike a rename it replaces nothing
+		if err != nil {
+			return fmt.Errorf("putting the store in place: %w", err)
+		}
+		return errors.Join(os.Remove(next), syncDir(filepath.Dir(h.path)))
+	}
+	if kept != "" {
+		err := os.Link(h.path, kept)
+		if err != nil {
+			return fmt.Errorf("keeping the old store: %w", err)
+		}
+	}
+	err := os.Rename(next, h.path)
+	if err != nil {
+		return fmt.Errorf("putting the store in place: %w", err)
+	}
+	return syncDir(filepath.Dir(h.path))
+}
+
+// keptName is where the store of a path goes when another takes its place.
+func keptName(path string, now time.Time) string {
+	return path + ".replaced-" + now.UTC().Format("20060102T150405Z")
+}
+
+// removeLeft removes what a crash left of an earlier try.
+func removeLeft(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,274 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"postern/internal/audit"
+)
+
+// RestoreOptions are those of Restore.
+type RestoreOptions struct {
+	Options // of the store that Restore makes
+	// Older are other master keys that the copy may be sealed for, such as those
+	// that were in use before.
+	Older []KeyWrapper
+	// Record is written into the audit trail of the restored store.
+	Record audit.Record
+}
+
+// A Restoration is what Restore did.
+type Restoration struct {
+	Copy      CheckReport `json:"copy"`      // what is in it
+	Mailboxes int         `json:"mailboxes"` // that have another UIDVALIDITY
+	Held      int         `json:"held"`      // outgoing jobs that now wait for an operator
+	Rewrapped bool        `json:"rewrapped"` // the copy was sealed for an older master key
+	Kept      string      `json:"kept"`      // where the store that was replaced is; "" if there was none
+}
+
+// Restore puts a copy that Backup made in the place of the store at path, which
+// nobody may use meanwhile (ErrLocked), also one that is damaged or not there. The
+// copy is opened under the master key and checked whole before anything is
+// touched; one of an earlier schema is carried on. The file of the copy stays as
+// it is, and the old store is kept beside the new one.
+//
+// What happened after the copy was made is not in it, so that every mailbox gets a
+// new UIDVALIDITY, for its UIDs may have been given to other messages (RFC 9051
+// §2.3.1.1), and outgoing jobs are held, for they may have been sent. Errors:
+// ErrLocked, ErrMasterKey, ErrCorrupt, ErrSchema, ErrFull, fs.ErrNotExist.
+func Restore(ctx context.Context, path, from string, o RestoreOptions) (Restoration, error) {
+	r, err := restore(ctx, path, from, o)
+	if err != nil {
+		return Restoration{}, fmt.Errorf("restoring %s: %w", from, err)
+	}
+	return r, nil
+}
+
+func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restoration, err error) {
+	h, err := hold(path, o.Options)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, h.release()) }()
+	next := path + ".restore"
+	err = removeLeft(next)
+	if err != nil {
+		return r, err
+	}
+	defer removeLeft(next)
+	err = copyFile(ctx, next, from)
+	if err != nil {
+		return r, err
+	}
+	r, err = prepareCopy(ctx, next, h.lastUIDValidity(), o)
+	if err != nil {
+		return r, err
+	}
+	if h.there() {
+		r.Kept = keptName(path, nowOf(o.Options))
+	}
+	return r, h.put(next, r.Kept)
+}
+
+func nowOf(o Options) time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
+}
+
+// copyFile copies a file to a new one, as far as it is long when it begins.
+func copyFile(ctx context.Context, to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file", from)
+	}
+	err = needSpace(filepath.Dir(to), info.Size())
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(&contextWriter{ctx: ctx, w: out}, in)
+	if err == nil {
+		err = out.Sync()
+	}
+	err = errors.Join(err, out.Close())
+	if isFull(err) {
+		return fmt.Errorf("%w: %v", ErrFull, err)
+	}
+	return err
+}
+
+// prepareCopy checks a copy and makes it fit to take the place of the store.
+func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOptions) (r Restoration, err error) {
+	db, older, err := openCopy(path, o)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	r.Rewrapped = older
+	r.Copy, err = db.Check(ctx)
+	if err != nil {
+		return r, err
+	}
+	if n := len(r.Copy.Problems); n > 0 {
+		return r, fmt.Errorf("%w: the copy has %d problems, such as: %s", ErrCorrupt, n, r.Copy.Problems[0])
+	}
+	if older {
+		err = db.Rotate(ctx, o.MasterKey)
+		if err != nil {
+			return r, err
+		}
+	}
+	r.Mailboxes, err = db.renewUIDValidities(ctx, validity)
+	if err != nil {
+		return r, err
+	}
+	r.Held, err = db.holdOutgoing(ctx)
+	if err != nil {
+		return r, err
+	}
+	return r, db.Update(ctx, func(tx Tx) error { return tx.Audit(o.Record) })
+}
+
+// openCopy opens a copy under the master key, or under an older one.
+func openCopy(path string, o RestoreOptions) (db *DB, older bool, err error) {
+	db, err = Open(path, o.Options)
+	for _, key := range o.Older {
+		if !errors.Is(err, ErrMasterKey) {
+			break
+		}
+		with := o.Options
+		with.MasterKey = key
+		var other error
+		db, other = Open(path, with)
+		if other == nil || !errors.Is(other, ErrMasterKey) {
+			err, older = other, true
+		}
+	}
+	return db, older, err
+}
+
+// lastUIDValidity is the greatest UIDVALIDITY that the store gave, as far as it
+// can be read.
+func (h *held) lastUIDValidity() (last uint64) {
+	if h.bolt == nil {
+		return 0
+	}
+	_, err := guarded(func() (struct{}, error) {
+		return struct{}{}, h.bolt.View(func(tx *bolt.Tx) error {
+			names := in(tx, bucketMailboxNames)
+			if names != nil {
+				last = names.Sequence()
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return 0 // a damaged store has nothing to tell; the clock is ahead of it
+	}
+	return min(last, 1<<32-1)
+}
+
+// restoreStep bounds what one transaction of a restore changes.
+const restoreStep = 500
+
+// renewUIDValidities gives every mailbox a UIDVALIDITY greater than any that was
+// given before.
+func (db *DB) renewUIDValidities(ctx context.Context, beyond uint64) (int, error) {
+	var all []MailboxID
+	err := db.view(func(t *tx) error {
+		return t.each(bucketMailboxes, nil, nil, func(k, v []byte) (bool, error) {
+			m, err := decodeRecord[mailboxRecord](bucketMailboxes, v)
+			all = append(all, m.ID)
+			return true, err
+		})
+	})
+	if err != nil {
+		return 0, err
+	}
+	return len(all), inSteps(ctx, db, all, func(t *tx, id MailboxID) error {
+		names := t.in(bucketMailboxNames)
+		if names.Sequence() < beyond {
+			err := names.SetSequence(beyond)
+			if err != nil {
+				return err
+			}
+		}
+		m, err := t.mailbox(id)
+		if err != nil {
+			return err
+		}
+		m.UIDValidity, err = t.nextUIDValidity()
+		if err != nil {
+			return err
+		}
+		return t.putMailbox(m)
+	})
+}
+
+// heldByRestore tells an operator why a job is held.
+const heldByRestore = "held by store restore: it may have been sent after the copy was made"
+
+// holdOutgoing holds what is on its way out.
+func (db *DB) holdOutgoing(ctx context.Context) (int, error) {
+	var all []JobID
+	err := db.view(func(t *tx) error {
+		return t.EachJob(func(j Job) bool {
+			if (j.Kind == SealJob || j.Kind == RelayJob) && !j.Held {
+				all = append(all, j.ID)
+			}
+			return true
+		})
+	})
+	if err != nil {
+		return 0, err
+	}
+	return len(all), inSteps(ctx, db, all, func(t *tx, id JobID) error {
+		j, err := t.Job(id)
+		if err != nil {
+			return err
+		}
+		j.Held, j.Detail = true, heldByRestore
+		return t.Reschedule(j)
+	})
+}
+
+// inSteps calls fn for each, some in a transaction.
+func inSteps[T any](ctx context.Context, db *DB, all []T, fn func(*tx, T) error) error {
+	for len(all) > 0 {
+		n := min(len(all), restoreStep)
+		err := db.update(ctx, func(t *tx) error {
+			for _, one := range all[:n] {
+				err := fn(t, one)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		all = all[n:]
+	}
+	return nil
+}

@@ -1,0 +1,308 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"postern/internal/audit"
+)
+
+func restored(action audit.Action) audit.Record {
+	return audit.Record{Actor: audit.Operator(0), Action: action, Object: "store"}
+}
+
+// restore closes the store, puts a copy in its place and opens that.
+func (s *testStore) restore(t *testing.T, copied string, older ...KeyWrapper) Restoration {
+	t.Helper()
+	err := s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Restore(context.Background(), s.path, copied, RestoreOptions{Options: s.options, Older: older, Record: restored(audit.Restored)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.DB, err = Open(s.path, s.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// enqueue adds a job of a kind with a body of its own.
+func (s *testStore) enqueue(t *testing.T, kind JobKind) JobID {
+	t.Helper()
+	w, err := s.NewBody(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Discard()
+	_, err = w.Write(text(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id JobID
+	err = s.Update(context.Background(), func(tx Tx) error {
+		body, err := tx.PutBody(w)
+		if err != nil {
+			return err
+		}
+		id, err = tx.Enqueue(Job{Kind: kind, Body: body, Due: time.Now().Add(time.Hour)})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func (s *testStore) inbox(t *testing.T) (m Mailbox) {
+	t.Helper()
+	err := s.View(context.Background(), func(tx Tx) (err error) {
+		m, err = tx.MailboxByName(address(t, "a@b.example"), Inbox)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// A restored store holds what the copy does; its mailboxes have another
+// UIDVALIDITY, greater than any that was given, and what was on its way out waits.
+func TestRestore(t *testing.T) {
+	s := fullStore(t)
+	jobs := map[JobID]bool{s.enqueue(t, SealJob): true, s.enqueue(t, RelayJob): true, s.enqueue(t, OpenJob): false}
+	copied := s.backup(t)
+	before := s.inbox(t)
+	var later Mailbox
+	err := s.Update(context.Background(), func(tx Tx) (err error) {
+		later, err = tx.CreateMailbox(address(t, "a@b.example"), "later")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.restore(t, copied)
+	if r.Mailboxes != 1 || r.Held < 2 || r.Rewrapped || len(r.Copy.Problems) > 0 {
+		t.Errorf("%+v", r)
+	}
+	after := s.inbox(t)
+	if after.UIDValidity <= max(before.UIDValidity, later.UIDValidity) || after.UIDNext != before.UIDNext || after.Messages != before.Messages {
+		t.Errorf("INBOX was %+v and is %+v; another had UIDVALIDITY %d", before, after, later.UIDValidity)
+	}
+	err = s.View(context.Background(), func(tx Tx) error {
+		for id, held := range jobs {
+			j, err := tx.Job(id)
+			if err != nil || j.Held != held {
+				t.Errorf("job %d: %+v, %v", id, j, err)
+			}
+		}
+		_, err := tx.MailboxByName(address(t, "a@b.example"), "later")
+		if !errors.Is(err, ErrNotFound) {
+			t.Errorf("what came after the copy: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.sound(t)
+	if !s.audited(t, audit.Restored) {
+		t.Error("the audit trail says nothing of it")
+	}
+	now, err := os.ReadFile(copied)
+	if err != nil || !bytes.Equal(now, file) {
+		t.Errorf("the copy was changed, %v", err)
+	}
+	kept := &testStore{path: r.Kept, options: s.options}
+	kept.DB, err = Open(kept.path, kept.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	kept.sound(t)
+	err = kept.View(context.Background(), func(tx Tx) error {
+		_, err := tx.MailboxByName(address(t, "a@b.example"), "later")
+		return err
+	})
+	if err != nil {
+		t.Errorf("the store that was replaced: %v", err)
+	}
+}
+
+// audited reports whether the last record of the trail is of an action.
+func (s *testStore) audited(t *testing.T, action audit.Action) bool {
+	t.Helper()
+	last := ""
+	err := s.View(context.Background(), func(tx Tx) error {
+		return tx.EachAudit(1, func(_ uint64, stored []byte) bool {
+			last = string(stored)
+			return true
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(last, `"`+string(action)+`"`)
+}
+
+// A copy that was made before the master key was changed is sealed for the new one.
+func TestRestoreUnderAnOlderMasterKey(t *testing.T) {
+	s := fullStore(t)
+	copied, old := s.backup(t), s.options.MasterKey
+	s.rotate(t)
+	r := s.restore(t, copied, NewMasterKey(), old)
+	if !r.Rewrapped || s.MasterKeyID() != s.options.MasterKey.KeyID() {
+		t.Errorf("%+v", r)
+	}
+	s.sound(t)
+}
+
+// A store that is damaged, or not there, is restored as well.
+func TestRestoreOverDamage(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"gone":     os.Remove,
+		"empty":    func(path string) error { return os.Truncate(path, 0) },
+		"cut off":  func(path string) error { return os.Truncate(path, 8192) },
+		"no store": func(path string) error { return os.WriteFile(path, text(64<<10), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := fullStore(t)
+			copied := s.backup(t)
+			err := s.Close()
+			if err == nil {
+				err = spoil(s.path)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := s.restore(t, copied)
+			if (r.Kept == "") != (name == "gone") {
+				t.Errorf("%+v", r)
+			}
+			s.sound(t)
+		})
+	}
+}
+
+// What cannot be restored leaves everything as it was.
+func TestRestoreRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		copied func(t *testing.T, s *testStore) string
+		want   error
+	}{
+		"another site's": {func(t *testing.T, _ *testStore) string { return fullStore(t).backup(t) }, ErrMasterKey},
+		"not there":      {func(t *testing.T, _ *testStore) string { return filepath.Join(t.TempDir(), "x") }, fs.ErrNotExist},
+		"cut off": {func(t *testing.T, s *testStore) string {
+			path := s.backup(t)
+			err := os.Truncate(path, 8192)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}, ErrCorrupt},
+		"inconsistent": {func(t *testing.T, s *testStore) string {
+			s.raw(t, func(tx *bolt.Tx) error { return in(tx, bucketJobCounts).Put([]byte("x"), u64(1)) })
+			return s.backup(t)
+		}, ErrCorrupt},
+		"newer": {func(t *testing.T, s *testStore) string {
+			s.raw(t, func(tx *bolt.Tx) error { return in(tx, bucketMeta).Put([]byte(metaSchema), u32(schemaVersion+1)) })
+			path := s.backup(t)
+			s.raw(t, func(tx *bolt.Tx) error { return in(tx, bucketMeta).Put([]byte(metaSchema), u32(schemaVersion)) })
+			return path
+		}, ErrSchema},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := fullStore(t)
+			copied := tc.copied(t, s)
+			o := RestoreOptions{Options: s.options}
+			_, err := Restore(context.Background(), s.path, copied, o)
+			wantError(t, err, ErrLocked) // the store is in use
+			err = s.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.ReadFile(s.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Restore(context.Background(), s.path, copied, o)
+			wantError(t, err, tc.want)
+			after, err := os.ReadFile(s.path)
+			if err != nil || !bytes.Equal(before, after) {
+				t.Errorf("the store was changed, %v", err)
+			}
+			files, err := os.ReadDir(filepath.Dir(s.path))
+			if err != nil || len(files) != 1 {
+				t.Errorf("files are left: %v, %v", files, err)
+			}
+		})
+	}
+}
+
+// A copy of an earlier schema is carried on.
+func TestRestoreOfAnEarlierSchema(t *testing.T) {
+	copied, o := storeOf(t, 1)
+	path := filepath.Join(t.TempDir(), "store.db")
+	r, err := Restore(context.Background(), path, copied, RestoreOptions{Options: o, Record: restored(audit.Restored)})
+	if err != nil || r.Kept != "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	s := &testStore{path: path, options: o}
+	s.DB, err = Open(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.holdsTheOld(t)
+	s.sound(t)
+}
+
+// Whoever waited for the store while it was replaced opens the new one, not the
+// file that he waited for.
+func TestOpenAfterTheStoreWasReplaced(t *testing.T) {
+	s := fullStore(t)
+	copied := s.backup(t)
+	o := s.options
+	o.Timeout = time.Minute
+	opened := make(chan *DB, 1)
+	go func() {
+		db, err := Open(s.path, o)
+		if err != nil {
+			t.Error(err)
+		}
+		opened <- db
+	}()
+	err := copyFile(context.Background(), s.path+".x", copied)
+	if err == nil {
+		err = (&held{path: s.path, bolt: s.bolt}).put(s.path+".x", "")
+	}
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := <-opened
+	defer db.Close()
+	file, err := os.Open(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	wantError(t, lock(file), ErrLocked)
+}
