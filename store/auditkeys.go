@@ -58,7 +58,7 @@ func (t *tx) signingKey() (ed25519.PrivateKey, error) {
 	if sealed == nil {
 		return nil, fmt.Errorf("the signing key of the audit trail: %w", ErrNotFound)
 	}
-	seed, err := t.db.ring.openRecord(auditPurpose, nil, sealed)
+	seed, err := t.db.ring.Load().openRecord(auditPurpose, nil, sealed)
 	if err == nil && len(seed) != ed25519.SeedSize {
 		err = fmt.Errorf("%w: it has %d octets", ErrCorrupt, len(seed))
 	}
@@ -76,7 +76,7 @@ func (t *tx) needSigningKey() (ed25519.PrivateKey, error) {
 	}
 	seed := make([]byte, ed25519.SeedSize)
 	rand.Read(seed) // never fails, as crypto/rand promises
-	sealed, err := t.db.ring.sealRecord(auditPurpose, nil, seed)
+	sealed, err := t.db.ring.Load().sealRecord(auditPurpose, nil, seed)
 	if err != nil {
 		return nil, fmt.Errorf("sealing the signing key of the audit trail: %w", err)
 	}

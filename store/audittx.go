@@ -60,7 +60,7 @@ func (t *tx) EachAudit(from uint64, fn func(number uint64, stored []byte) bool) 
 // AuditHead implements AuditTx. There is one in every store, from the first moment
 // on; without it nothing can be recorded, and so nothing be done.
 func (t *tx) AuditHead() (audit.Head, error) {
-	head, err := t.db.ring.openHead(t.get(bucketMeta, []byte(metaAuditHead)))
+	head, err := t.db.ring.Load().openHead(t.get(bucketMeta, []byte(metaAuditHead)))
 	if err != nil {
 		return head, fmt.Errorf("%w: %w: run postern audit verify", ErrCorrupt, err)
 	}
@@ -68,7 +68,7 @@ func (t *tx) AuditHead() (audit.Head, error) {
 }
 
 func (t *tx) putAuditHead(head audit.Head) error {
-	sealed, err := t.db.ring.sealHead(head)
+	sealed, err := t.db.ring.Load().sealHead(head)
 	if err != nil {
 		return err
 	}

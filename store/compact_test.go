@@ -70,7 +70,7 @@ func TestCompact(t *testing.T) {
 	if err != nil || !bytes.Equal(body, text(1<<20)) {
 		t.Errorf("a body has %d bytes, %v", len(body), err)
 	}
-	if !s.audited(t, audit.Changed) {
+	if !s.ends(t, audit.Changed) {
 		t.Error("the audit trail says nothing of it")
 	}
 	if next := s.add(t, text(1)); next <= kept {

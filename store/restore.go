@@ -111,7 +111,7 @@ func copyFile(ctx context.Context, to, from string) error {
 		err = out.Sync()
 	}
 	err = errors.Join(err, out.Close())
-	if isFull(err) {
+	if err != nil && isFull(err) {
 		return fmt.Errorf("%w: %v", ErrFull, err)
 	}
 	return err

@@ -38,8 +38,8 @@ func (s *testStore) restore(t *testing.T, copied string, older ...KeyWrapper) Re
 	return r
 }
 
-// enqueue adds a job of a kind with a body of its own.
-func (s *testStore) enqueue(t *testing.T, kind JobKind) JobID {
+// jobOf adds a job of a kind with a body of its own.
+func (s *testStore) jobOf(t *testing.T, kind JobKind) JobID {
 	t.Helper()
 	w, err := s.NewBody(context.Background())
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *testStore) inbox(t *testing.T) (m Mailbox) {
 // UIDVALIDITY, greater than any that was given, and what was on its way out waits.
 func TestRestore(t *testing.T) {
 	s := fullStore(t)
-	jobs := map[JobID]bool{s.enqueue(t, SealJob): true, s.enqueue(t, RelayJob): true, s.enqueue(t, OpenJob): false}
+	jobs := map[JobID]bool{s.jobOf(t, SealJob): true, s.jobOf(t, RelayJob): true, s.jobOf(t, OpenJob): false}
 	copied := s.backup(t)
 	before := s.inbox(t)
 	var later Mailbox
@@ -121,7 +121,7 @@ func TestRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.sound(t)
-	if !s.audited(t, audit.Restored) {
+	if !s.ends(t, audit.Restored) {
 		t.Error("the audit trail says nothing of it")
 	}
 	now, err := os.ReadFile(copied)
@@ -144,8 +144,8 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// audited reports whether the last record of the trail is of an action.
-func (s *testStore) audited(t *testing.T, action audit.Action) bool {
+// ends reports whether the last record of the trail is of an action.
+func (s *testStore) ends(t *testing.T, action audit.Action) bool {
 	t.Helper()
 	last := ""
 	err := s.View(context.Background(), func(tx Tx) error {
