@@ -5,10 +5,10 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
+	"postern/internal/audit"
 	"postern/internal/cms"
 	"postern/internal/cms/smime"
 	"postern/mime"
@@ -256,7 +256,7 @@ func (s *sealing) commit(routes []Route, late []mime.Address) error {
 		defer notice.Discard()
 	}
 	err = s.Store.Update(s.ctx, func(tx store.Tx) error {
-		err := record(tx, s.job.Track, s.now, outcomes)
+		err := record(tx, s.job.Track, s.now, outcomes, s.keysUsed()...)
 		if err != nil {
 			return err
 		}
@@ -281,12 +281,13 @@ func (s *sealing) commit(routes []Route, late []mime.Address) error {
 // sort tells what becomes of each recipient: sealed, failed or tried again.
 func (s *sealing) sort(routes []Route) (outcomes []outcome, failed []failure, again []failure) {
 	for _, r := range routes {
+		outcomes = append(outcomes, r.found()...)
 		o := outcome{recipient: r.Recipient, stage: "seal", state: store.TrackSealed, detail: s.describe(r)}
 		if !r.Code.IsOK() {
 			f := failure{recipient: r.Recipient, code: r.Code, detail: r.Detail}
-			o.stage, o.code, o.detail = "discover", r.Code, r.Detail
+			o.stage, o.code, o.detail, o.more = "discover", r.Code, r.Detail, r.search()
 			if len(r.Discovery.Certificates) > 0 {
-				o.stage = "trust"
+				o.stage, o.more = "trust", r.judgement()
 			}
 			if r.Code.Outcome().Retry && s.due.Before(s.job.Expires) {
 				o.state = store.TrackQueued
@@ -301,13 +302,11 @@ func (s *sealing) sort(routes []Route) (outcomes []outcome, failed []failure, ag
 	return outcomes, failed, again
 }
 
-// describe says for the track what a recipient's copy was sealed to.
+// describe says for the track what a recipient's copy was sealed to, and which keys
+// signed it.
 func (s *sealing) describe(r Route) string {
-	var sources []string
-	for _, f := range r.Discovery.Certificates {
-		sources = append(sources, string(f.Source))
-	}
-	return fmt.Sprintf("to %d certificate(s) found by %s", len(r.Certificates), strings.Join(sources, ", "))
+	by := func(k cms.Signer) string { return shortPrint(k.Certificate) }
+	return "to " + listOf(r.Certificates, shortPrint) + ", signed by " + listOf(s.signers, by)
 }
 
 // enqueueCopy queues a sealed copy for relay or, for a domain of ours, straight
@@ -334,7 +333,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy) error {
 	if err != nil {
 		return err
 	}
-	err = putTrack(tx, in, store.Event{At: s.now, Stage: "accept", Detail: "from our own " + s.job.Sender.Domain().String()})
+	err = beginTrack(tx, audit.Accepted, audit.System, in, store.Event{At: s.now, Stage: "accept", Detail: "from our own " + s.job.Sender.Domain().String()})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/netip"
 
+	"postern/internal/audit"
 	"postern/mime"
 	"postern/smtp"
 	"postern/store"
@@ -158,7 +159,7 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 		if err != nil {
 			return err
 		}
-		err = putTrack(tx, track, store.Event{At: now, Stage: "accept", Detail: "submitted by " + e.Account.String()})
+		err = beginTrack(tx, audit.Accepted, audit.Account(e.Account.String()), track, store.Event{At: now, Stage: "accept", Detail: submittedBy(e)})
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"postern/internal/audit"
 	"postern/mime"
 	"postern/store"
 	"postern/trust"
@@ -37,12 +38,21 @@ type outcome struct {
 	stage     string
 	code      reason.Code
 	detail    string
+	more      string // for the event alone, behind detail
+	quiet     bool   // an event that moves nothing, of which the log needs no line
 	// revocation is what was known of a signer who was believed, for the log.
 	revocation trust.RevocationStatus
+	// duplicate marks what was delivered before, for the audit trail.
+	duplicate bool
 }
 
-// record writes the outcomes of a step into the message's track.
-func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome) error {
+// record writes the outcomes of a step into the message's track and, with the keys
+// that it used, into the audit trail.
+func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome, keys ...string) error {
+	err := auditStep(tx, audit.Record{At: now, Track: string(id), Keys: keys}, outcomes)
+	if err != nil {
+		return err
+	}
 	t, err := tx.Track(id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // pruned; the message itself still goes its way
@@ -59,13 +69,21 @@ func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome) er
 			r.State, r.Reason, r.Detail, r.Updated = o.state, o.code.String(), o.detail, now
 		}
 		err := tx.AddEvent(id, store.Event{
-			At: now, Stage: o.stage, Recipient: o.recipient, Reason: o.code.String(), Detail: o.detail,
+			At: now, Stage: o.stage, Recipient: o.recipient, Reason: o.code.String(), Detail: o.told(),
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return tx.PutTrack(t)
+}
+
+// told is the detail of the event.
+func (o outcome) told() string {
+	if o.detail == "" || o.more == "" {
+		return o.detail + o.more
+	}
+	return o.detail + "; " + o.more
 }
 
 // overtaken reports whether a new state is older news than the old one: the far
@@ -81,6 +99,9 @@ func overtaken(old, state store.TrackState) bool {
 // never details, which may quote what others wrote.
 func (c *Core) tell(id store.TrackID, outcomes []outcome) {
 	for _, o := range outcomes {
+		if o.quiet {
+			continue
+		}
 		attrs := []any{"track", id, "stage", o.stage, "rcpt", o.recipient, "state", o.state, "reason", o.code}
 		if o.revocation != "" {
 			attrs = append(attrs, "revocation", o.revocation)
