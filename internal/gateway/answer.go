@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"postern/internal/audit"
 	"postern/mime"
 	"postern/mime/mdn"
 	"postern/store"
@@ -103,7 +104,7 @@ func (p *part) queueMDN(tx store.Tx, m ownMDN) (store.TrackID, error) {
 		return "", err
 	}
 	track.Outbound, track.Automatic = true, true
-	err = putTrack(tx, track, store.Event{At: p.now, Stage: "accept", Detail: string(m.disposition) + " notification for " + string(p.job.Track)})
+	err = beginTrack(tx, audit.Notified, audit.System, track, store.Event{At: p.now, Stage: "accept", Detail: string(m.disposition) + " notification for " + string(p.job.Track)})
 	if err != nil {
 		return "", err
 	}

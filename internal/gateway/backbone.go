@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 
+	"postern/internal/audit"
 	"postern/mime"
 	"postern/smtp"
 	"postern/store"
@@ -57,7 +58,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 		if err != nil {
 			return err
 		}
-		err = putTrack(tx, track, store.Event{At: now, Stage: "accept", Detail: "from " + e.Remote.Addr().String()})
+		err = beginTrack(tx, audit.Accepted, peerActor(e.Remote), track, store.Event{At: now, Stage: "accept", Detail: "from " + e.Remote.Addr().String()})
 		if err != nil {
 			return err
 		}

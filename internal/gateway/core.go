@@ -46,10 +46,12 @@ type Sender interface {
 // A Core is what a gateway is made of.
 type Core struct {
 	Hostname string
-	Store    store.Store
-	Finder   Finder
-	Sender   Sender
-	Profile  trust.Profile
+	// Version is that of the program, for the audit trail.
+	Version string
+	Store   store.Store
+	Finder  Finder
+	Sender  Sender
+	Profile trust.Profile
 	// AcceptUnwrapped is trust.accept_unwrapped of the configuration.
 	AcceptUnwrapped bool
 	// Sealing says how messages are encrypted for which domain.

@@ -80,6 +80,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	working.Go(func() error { g.keepBundles(work); return nil })
 	working.Go(func() error { g.keepFound(work); return nil })
 
+	defer g.keepAudit(ctx)()
 	serving, serveCtx := errgroup.WithContext(ctx)
 	stepping := make(chan struct{})
 	go func() {

@@ -204,7 +204,7 @@ func (o *opening) commit(tx store.Tx) error {
 	if err != nil {
 		return err
 	}
-	err = record(tx, o.job.Track, o.now, outcomes)
+	err = record(tx, o.job.Track, o.now, outcomes, o.keysUsed()...)
 	if err != nil {
 		return err
 	}

@@ -201,7 +201,9 @@ func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcom
 		return outcome{}, err
 	}
 	if before != "" {
-		return delivered(to, "came before as "+string(before)), nil
+		again := delivered(to, "came before as "+string(before))
+		again.duplicate = true
+		return again, nil
 	}
 	if *body == 0 {
 		*body, err = tx.PutBody(p.inner)

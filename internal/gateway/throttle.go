@@ -78,5 +78,5 @@ func (c *Core) Login(ctx context.Context, user, secret string, remote netip.Addr
 	case err == nil:
 		c.wrong.forget(who)
 	}
-	return account, err
+	return account, c.auditLogin(ctx, user, remote, account, err)
 }
