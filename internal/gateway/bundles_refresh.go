@@ -268,6 +268,10 @@ func (f *refreshing) succeed(ctx context.Context, fetched bundle.Fetched, set *s
 				return err
 			}
 			s.Changed = now
+			err = f.auditChange(tx, b, now)
+			if err != nil {
+				return err
+			}
 		}
 		if fetched.Bundle != nil {
 			s.Anchors, s.Bad = len(fetched.Bundle.Anchors), len(fetched.Bundle.Bad)

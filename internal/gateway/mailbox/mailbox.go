@@ -145,12 +145,18 @@ func (b *mailbox) SetFlags(ctx context.Context, uids []uint32, c pickup.FlagChan
 
 func (b *mailbox) Expunge(ctx context.Context, uids []uint32) error {
 	err := b.store.Update(ctx, func(tx store.Tx) error {
-		return b.each(tx, uids, func(m store.Message) error {
+		var gone []store.Message
+		err := b.each(tx, uids, func(m store.Message) error {
 			if !deleted(m) {
 				return nil
 			}
+			gone = append(gone, m)
 			return tx.Expunge(b.id, m.UID)
 		})
+		if err != nil {
+			return err
+		}
+		return b.auditRemoved(tx, gone)
 	})
 	return translate(err)
 }

@@ -125,8 +125,7 @@ func (b *mailbox) readOne(tx store.Tx, m store.Message) error {
 	return err
 }
 
-// audit records one command's reading. Names of mailboxes other than INBOX may
-// name patients, so that they are told by number.
+// audit records one command's reading.
 func (b *mailbox) audit(tx store.Tx, read []store.Message) error {
 	box, err := tx.Mailbox(b.id)
 	if err != nil {
@@ -134,10 +133,7 @@ func (b *mailbox) audit(tx store.Tx, read []store.Message) error {
 	}
 	r := audit.Record{
 		At: b.options.Now(), Actor: audit.Account(b.account.String()), Action: audit.Fetched,
-		Object: store.Inbox, Detail: fmt.Sprintf("over IMAP from %s, UID %s", b.remote, uidSet(read)),
-	}
-	if box.Name != store.Inbox {
-		r.Object = fmt.Sprintf("mailbox %d", b.id)
+		Object: auditObject(box), Detail: fmt.Sprintf("over IMAP from %s, UID %s", b.remote, uidSet(read)),
 	}
 	if len(read) == 1 {
 		r.Track = string(read[0].Track)

@@ -113,7 +113,11 @@ func (u *user) Delete(ctx context.Context, name string) error {
 				return pickup.ErrHasChildren
 			}
 		}
-		return tx.RemoveMailbox(m.ID)
+		err = tx.RemoveMailbox(m.ID)
+		if err != nil {
+			return err
+		}
+		return u.auditDeleted(tx, m)
 	})
 	return translate(err)
 }
