@@ -162,7 +162,7 @@ func (s *sealing) queueRest(tx store.Tx, rest []store.Job) error {
 	if len(rest) == 0 {
 		return s.finish(tx, s.job)
 	}
-	err := tx.Reschedule(rest[0])
+	err := putAgain(tx, rest[0])
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -72,7 +73,7 @@ func auditStep(tx store.Tx, r audit.Record, outcomes []outcome) error {
 	if len(outcomes) == 0 {
 		return nil
 	}
-	r.Actor, r.Action = audit.System, deedOf(outcomes)
+	r.Actor, r.Action = cmp.Or(outcomes[0].by, audit.System), deedOf(outcomes)
 	place := make(map[string]int)
 	for _, o := range outcomes {
 		i, known := place[o.recipient.Key()]

@@ -167,7 +167,8 @@ func (c *Core) DownLanes() []DownLane {
 // OpenLane lets jobs to a destination go at once, until it fails again.
 func (c *Core) OpenLane(kind store.JobKind, lane string) { c.openLane(laneID{kind, lane}) }
 
-// Wall returns a time of the queue as people read it.
+// Wall returns a time of the queue as people read it: moved by the whole seconds
+// that the two clocks are apart.
 func (c *Core) Wall(steady time.Time) time.Time {
-	return c.Now().Add(steady.Sub(c.Steady()))
+	return steady.Add(c.Now().Sub(c.Steady()).Round(time.Second))
 }

@@ -93,6 +93,8 @@ type Core struct {
 	Dir string
 	// KeepTracks is how long the life of a message stays after it has ended.
 	KeepTracks time.Duration
+	// KeepAudit is how long the audit trail stays.
+	KeepAudit time.Duration
 	// KeepDuplicates is how long a delivered message is known when it comes again.
 	KeepDuplicates time.Duration
 	// Publish is what is told of our servers beside our certificates.
@@ -112,6 +114,8 @@ type Core struct {
 	uneven      io.Reader // what makes waits uneven; Rand, if nil
 	directories directories
 	breakers    breakers // of destinations
+	sending     sending  // what is being relayed
+	tidying     tidying
 	bundles     refresher
 	published   publications
 	keeper      *evidence.Keeper    // Evidence, if it is one of ours
@@ -170,6 +174,7 @@ const (
 	defaultKeepRefused  = 7 * 24 * time.Hour
 	defaultKeepTracks   = 90 * 24 * time.Hour
 	defaultDuplicates   = 7 * 24 * time.Hour
+	defaultKeepAudit    = 6 * 365 * 24 * time.Hour // 45 CFR 164.316(b)(2)(i)
 	defaultRefusedBytes = 1 << 30
 	// An hour is what senders wait for an answer (DN-17); later they have been
 	// told that the message failed.
@@ -221,6 +226,9 @@ func (c *Core) setDefaults() {
 	}
 	if c.KeepTracks == 0 {
 		c.KeepTracks = defaultKeepTracks
+	}
+	if c.KeepAudit == 0 {
+		c.KeepAudit = defaultKeepAudit
 	}
 	if c.KeepDuplicates == 0 {
 		c.KeepDuplicates = defaultDuplicates

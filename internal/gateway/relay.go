@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,6 +20,7 @@ import (
 // again: the far side's own duplicate check is then what keeps it single
 // (RFC 1047).
 func (c *Core) relay(ctx context.Context, job store.Job) error {
+	defer c.sending.begin(job.ID)()
 	err := c.checkWritable(ctx, job)
 	if err != nil {
 		return err
@@ -50,9 +52,12 @@ func (c *Core) relay(ctx context.Context, job store.Job) error {
 }
 
 // checkWritable writes the track of a job as it is. While nothing can be
-// written, nothing may be sent: that it was sent would not be known.
+// written, nothing may be sent: that it was sent would not be known. Nor is sent
+// what an operator has held or dropped; after this he can no longer.
 func (c *Core) checkWritable(ctx context.Context, job store.Job) error {
-	err := c.Store.Update(ctx, func(tx store.Tx) error { return record(tx, job.Track, c.Now(), nil) })
+	err := c.Store.Update(ctx, func(tx store.Tx) error {
+		return errors.Join(standing(tx, job.ID), record(tx, job.Track, c.Now(), nil))
+	})
 	if err != nil {
 		return fmt.Errorf("checking the store before sending: %w", err)
 	}
@@ -159,7 +164,7 @@ func (e *relayEnd) commit(ctx context.Context) error {
 		if len(e.again) == 0 {
 			return e.finish(tx, e.job)
 		}
-		return tx.Reschedule(retry(e.job, e.again, e.due, e.uneven))
+		return putAgain(tx, retry(e.job, e.again, e.due, e.uneven))
 	})
 }
 

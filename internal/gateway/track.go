@@ -44,6 +44,8 @@ type outcome struct {
 	revocation trust.RevocationStatus
 	// duplicate marks what was delivered before, for the audit trail.
 	duplicate bool
+	// by is who did it, for the audit trail; "" is the gateway itself.
+	by string
 }
 
 // record writes the outcomes of a step into the message's track and, with the keys

@@ -110,7 +110,7 @@ func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
 	if err == nil {
 		return
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, errOvertaken) {
 		c.Store.Release(job.ID)
 		return
 	}
@@ -137,8 +137,12 @@ func (c *Core) putBack(ctx context.Context, job store.Job, why ...outcome) {
 				return err
 			}
 		}
-		return tx.Reschedule(job)
+		return putAgain(tx, job)
 	})
+	if errors.Is(err, store.ErrNotFound) {
+		c.Store.Release(job.ID) // an operator dropped it
+		return
+	}
 	if err != nil {
 		c.Log.Error("putting a job back failed", "track", job.Track, "err", err)
 		c.releaseLater(ctx, job.ID)

@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// ErrInWork says that a job is worked on at this moment, such as by handing its
+// message to the destination.
+var ErrInWork = errors.New("the message is being worked on at this moment")
+
+// errOvertaken ends a step whose job was held or dropped since it began.
+var errOvertaken = errors.New("an operator was faster")
+
+// A sending is the set of jobs that are being relayed: what the far side has
+// nearly taken can no longer be taken back. The zero value is ready.
+type sending struct {
+	mu  sync.Mutex
+	ids map[store.JobID]struct{}
+}
+
+// begin notes that a job is being relayed, until end.
+func (s *sending) begin(id store.JobID) (end func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ids == nil {
+		s.ids = make(map[store.JobID]struct{})
+	}
+	s.ids[id] = struct{}{}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.ids, id)
+	}
+}
+
+func (s *sending) has(id store.JobID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.ids[id]
+	return ok
+}
+
+// standing is errOvertaken when a job was held or dropped since its step began. A
+// step asks in the transaction of its work.
+func standing(tx store.Tx, id store.JobID) error {
+	stored, err := tx.Job(id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && stored.Held {
+		return errOvertaken
+	}
+	return err
+}
+
+// putAgain reschedules a job after a step. What an operator did meanwhile stands.
+func putAgain(tx store.Tx, job store.Job) error {
+	stored, err := tx.Job(job.ID)
+	if err != nil {
+		return err
+	}
+	job.Held = stored.Held
+	return tx.Reschedule(job)
+}
+
+// Drop ends a job for an operator. The sender of an outgoing message gets a
+// failure notice unless silent, and never for a notification (AS-86); an incoming
+// one is refused. ErrInWork says that it is too late for the moment, and
+// store.ErrNotFound that the job has ended.
+func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bool) error {
+	var job store.Job
+	err := c.Store.View(ctx, func(tx store.Tx) (err error) {
+		job, err = tx.Job(id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	done := dropped(job, actor)
+	var notice store.BodyWriter
+	if job.Kind == store.SealJob || job.Kind == store.RelayJob {
+		var failed []failure
+		for _, o := range done {
+			failed = append(failed, failure{recipient: o.recipient, code: o.code, detail: o.detail})
+		}
+		if !silent {
+			notice, err = c.failureNotice(ctx, job, failed)
+		}
+		if err != nil {
+			return err
+		}
+		if notice != nil {
+			defer notice.Discard()
+		}
+	}
+	err = c.Store.Update(ctx, func(tx store.Tx) error {
+		return c.dropJob(tx, job, done, notice)
+	})
+	if err == nil {
+		c.tell(job.Track, done)
+	}
+	return err
+}
+
+// dropped is what a drop makes of a job's recipients. The originals of messages
+// that were refused before are dropped without more.
+func dropped(job store.Job, actor string) []outcome {
+	state := store.TrackState("")
+	switch job.Kind {
+	case store.SealJob, store.RelayJob:
+		state = store.TrackFailed
+	case store.OpenJob:
+		state = store.TrackRefused
+	}
+	all := outcomes(job, state, reason.Dropped, "dropped by an operator")
+	for i := range all {
+		all[i].stage, all[i].by = store.StageQueue, actor
+	}
+	return all
+}
+
+func (c *Core) dropJob(tx store.Tx, job store.Job, done []outcome, notice store.BodyWriter) error {
+	stored, err := tx.Job(job.ID)
+	if err != nil {
+		return err
+	}
+	if len(stored.Recipients) != len(job.Recipients) || stored.Kind != job.Kind {
+		return ErrInWork // it went on since it was read
+	}
+	if c.sending.has(job.ID) {
+		return ErrInWork
+	}
+	err = c.deliverNotice(tx, job, notice)
+	if err != nil {
+		return err
+	}
+	err = record(tx, job.Track, c.Now(), done)
+	if err != nil {
+		return err
+	}
+	return c.finish(tx, stored)
+}

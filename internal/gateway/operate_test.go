@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"errors"
+	"testing"
+
+	"postern/smtp"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// What an operator drops is told to its sender, unless he wants it silent.
+func TestDropTellsTheSender(t *testing.T) {
+	for name, row := range map[string]struct {
+		sealed, silent bool
+		notices        int
+	}{
+		"to be sealed":  {false, false, 1},
+		"to be relayed": {true, false, 1},
+		"silent":        {true, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.site("a.example")
+			w.site("b.example")
+			a.accounts("alice@a.example")
+			id := a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+			if row.sealed {
+				a.doStep(t.Context(), a.jobs()[0], a.seal)
+			}
+			err := a.Drop(t.Context(), a.jobs()[0].ID, "operator:7", row.silent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "states", a.states(id), []string{"bob@b.example failed dropped"})
+			equal(t, "jobs left", len(a.jobs()), 0)
+			notices := a.inbox("alice@a.example")
+			equal(t, "notices", len(notices), row.notices)
+			for _, n := range notices {
+				equal(t, "diagnostics", diagnostics(parseDSN(t, n)), map[string]string{"bob@b.example": "failed 5.7.0 x-postern; dropped"})
+			}
+			err = a.Drop(t.Context(), 1, "operator:7", false)
+			if !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("again: %v", err)
+			}
+		})
+	}
+}
+
+// A notification is dropped without a word, and an incoming message is refused in
+// its track.
+func TestDropOfWhatNobodyIsToldOf(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.site("a.example"), w.site("b.example")
+	a.accounts("alice@a.example")
+	b.accounts("bob@b.example")
+	a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+	a.run()
+	sent, raw := a.taken()
+	id := b.receive(raw[0], sent[0].From, sent[0].To...)
+	err := b.Drop(t.Context(), b.jobs(store.OpenJob)[0].ID, "operator:7", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "states", b.states(id), []string{"bob@b.example refused dropped"})
+	equal(t, "delivered", len(b.inbox("bob@b.example")), 0)
+	b.receive(raw[0], sent[0].From, sent[0].To...)
+	b.doStep(t.Context(), b.jobs(store.OpenJob)[0], b.open)
+	mdns := b.jobs(store.SealJob)
+	equal(t, "notifications", len(mdns), 1)
+	err = b.Drop(t.Context(), mdns[0].ID, "operator:7", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "in the mailbox", len(b.inbox("bob@b.example")), 1)
+	equal(t, "jobs left", len(b.jobs()), 0)
+}
+
+// What is being sent can be neither dropped, for the far side may take it, nor is
+// it sent when it was dropped or held before.
+func TestDropAndSendingExcludeEachOther(t *testing.T) {
+	_, a, id := relaying(t)
+	job := a.jobs()[0]
+	a.answer = func(d smtp.Delivery) []smtp.Result {
+		err := a.Drop(t.Context(), job.ID, "operator:7", false)
+		if !errors.Is(err, ErrInWork) {
+			t.Errorf("dropped while it was sent: %v", err)
+		}
+		a.update(func(tx store.Tx) error {
+			j, err := tx.Job(job.ID)
+			j.Held = true
+			return errors.Join(err, tx.Reschedule(j))
+		})
+		return said(d, reason.PeerDeferred)
+	}
+	a.doStep(t.Context(), job, a.relay)
+	equal(t, "held while it was sent", a.jobs()[0].Held, true)
+	a.taken()
+	a.doStep(t.Context(), job, a.relay) // claimed before it was held
+	sent, _ := a.taken()
+	equal(t, "sent although held", len(sent), 0)
+	err := a.Drop(t.Context(), job.ID, "operator:7", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.doStep(t.Context(), job, a.relay)
+	sent, _ = a.taken()
+	equal(t, "sent although dropped", len(sent), 0)
+	equal(t, "jobs left", len(a.jobs()), 0)
+	equal(t, "states", a.states(id), []string{"bob@b.example failed dropped", "ben@b.example failed dropped"})
+}
