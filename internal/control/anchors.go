@@ -107,7 +107,7 @@ func (s *Service) addAnchors(ctx context.Context, in AnchorsToAdd) ([]AddedAncho
 		}
 		records, added = append(records, a), append(added, AddedAnchor{info, AnchorProblems(c, s.Core.Now())})
 	}
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.change(ctx, "anchors of "+everyOr(domain), "added:"+anchorList(records), func(tx store.Tx) error {
 		if domain != "" {
 			err := requireOurs(tx, domain)
 			if err != nil {
@@ -279,16 +279,17 @@ func (s *Service) removeAnchor(ctx context.Context, in AnchorName) (removed Anch
 	if err != nil {
 		return AnchorInfo{}, err
 	}
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.changeTold(ctx, func(tx store.Tx) (deed, error) {
 		a, err := findAnchor(tx, prefix, domain, sourceOf(in.EV))
 		if err != nil {
-			return err
+			return deed{}, err
 		}
 		removed, err = anchorInfo(a)
 		if err != nil {
-			return err
+			return deed{}, err
 		}
-		return tx.RemoveAnchor(a.Source, a.Domain, a.Fingerprint)
+		done := deed{object: "anchors of " + everyOr(a.Domain), detail: "removed:" + anchorList([]store.Anchor{a})}
+		return done, tx.RemoveAnchor(a.Source, a.Domain, a.Fingerprint)
 	})
 	return removed, err
 }

@@ -61,11 +61,11 @@ func (s *Service) addBundle(ctx context.Context, in BundleOrder) (AddedBundle, e
 	}
 	answer := AddedBundle{Warnings: order.warnings}
 	redefined := false
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.changeTold(ctx, func(tx store.Tx) (deed, error) {
 		b, err := tx.Bundle(order.name)
 		answer.New = errors.Is(err, store.ErrNotFound)
 		if err != nil && !answer.New {
-			return err
+			return deed{}, err
 		}
 		if answer.New {
 			b = store.Bundle{Name: order.name, Every: usualEvery, Created: s.Core.Now()}
@@ -73,17 +73,19 @@ func (s *Service) addBundle(ctx context.Context, in BundleOrder) (AddedBundle, e
 		before := b.Definition()
 		changes, err := order.change(tx, &b)
 		if err != nil {
-			return err
+			return deed{}, err
 		}
 		answer.Changes = []string{}
 		if !answer.New {
 			answer.Changes = append(answer.Changes, changes...)
 		}
 		redefined = !answer.New && b.Definition() != before
+		done := bundleDeed(b, answer)
 		if redefined {
-			return nil
+			done.detail += "; this counts with what is fetched by it"
+			return done, nil
 		}
-		return tx.PutBundle(b)
+		return done, tx.PutBundle(b)
 	})
 	if err != nil {
 		return AddedBundle{}, err

@@ -74,7 +74,11 @@ func (s *Service) tryRemoveBundle(ctx context.Context, name string, domain mime.
 	if err != nil {
 		return RemovedBundle{}, err
 	}
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	how := "removed, with its anchors"
+	if domain != "" {
+		how = "no longer believed by " + domain.String()
+	}
+	err = s.change(ctx, bundleObject(name), how, func(tx store.Tx) error {
 		generation, err := tx.Generation()
 		if err != nil {
 			return err

@@ -53,6 +53,10 @@ func (s *Service) exportCertificate(ctx context.Context, in Export) (Exported, e
 		out.File, err = certificateFile(append([]*x509.Certificate{id.Leaf}, id.Chain...), in.PKCS7)
 		return out, err
 	}
+	err = s.use(ctx, keysDeed("exported with its private key", key))
+	if err != nil {
+		return Exported{}, err
+	}
 	out.File, err = keyfile.WritePKCS12(&keyfile.Pair{Certificate: id.Leaf, Chain: id.Chain, Key: id.Signer}, in.Passphrase, in.Legacy)
 	if errors.Is(err, keyfile.ErrExportPassphrase) {
 		return Exported{}, invalid(err, "the file is worth what its password is: choose a long one")

@@ -65,14 +65,14 @@ func (s *Service) importCertificates(ctx context.Context, in Import) ([]Imported
 		}
 		keys, leaves = append(keys, key), append(leaves, leaf)
 	}
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.changeTold(ctx, func(tx store.Tx) (deed, error) {
 		for i := range keys {
 			err := putImported(tx, &keys[i], leaves[i])
 			if err != nil {
-				return err
+				return deed{}, err
 			}
 		}
-		return nil
+		return keysDeed("imported", keys...), nil
 	})
 	if err != nil {
 		return nil, err

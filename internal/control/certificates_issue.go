@@ -67,18 +67,18 @@ func (s *Service) issueCertificate(ctx context.Context, in KeyOrder) (Issued, er
 	if err != nil {
 		return Issued{}, err
 	}
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.changeTold(ctx, func(tx store.Tx) (deed, error) {
 		err := requireOurs(tx, domain)
 		if err != nil {
-			return err
+			return deed{}, err
 		}
 		if fresh != nil {
 			err := tx.PutKey(*fresh)
 			if err != nil {
-				return err
+				return deed{}, err
 			}
 		}
-		return tx.PutKey(key)
+		return keysDeed("issued by the local test CA", key), tx.PutKey(key)
 	})
 	if err != nil {
 		return Issued{}, err

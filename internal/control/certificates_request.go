@@ -60,7 +60,7 @@ func (s *Service) makeKeyRequest(ctx context.Context, in KeyOrder) (MadeRequest,
 	if err != nil {
 		return MadeRequest{}, err
 	}
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.change(ctx, "key request "+request.ID.String(), "made for "+owner, func(tx store.Tx) error {
 		err := requireOurs(tx, domain)
 		if err != nil {
 			return err
@@ -123,18 +123,18 @@ func (s *Service) forgetKeyRequest(ctx context.Context, in RequestName) (forgott
 	if err != nil {
 		return KeyRequestInfo{}, err
 	}
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.changeTold(ctx, func(tx store.Tx) (deed, error) {
 		requests, err := tx.KeyRequests()
 		if err != nil {
-			return err
+			return deed{}, err
 		}
 		found := byPrefix(requests, prefix, func(r store.KeyRequest) store.Fingerprint { return r.ID })
 		r, err := onlyOne(found, &Error{Kind: Negative, Message: "no such key waits for its certificate", Hint: "postern cert csr --list shows those that do"})
 		if err != nil {
-			return err
+			return deed{}, err
 		}
 		forgotten = requestInfo(r)
-		return tx.RemoveKeyRequest(r.ID)
+		return deed{object: "key request " + r.ID.String(), detail: "forgotten, of " + r.Owner}, tx.RemoveKeyRequest(r.ID)
 	})
 	return forgotten, err
 }

@@ -32,16 +32,20 @@ func (s *Service) retireCertificate(ctx context.Context, in Retire) (answer Reti
 		return Retired{}, err
 	}
 	now := s.Core.Now()
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.changeTold(ctx, func(tx store.Tx) (deed, error) {
 		k, err := findKey(tx, prefix)
 		if err != nil {
-			return err
+			return deed{}, err
+		}
+		how := "retired"
+		if in.Undo {
+			how = "back in use"
 		}
 		switch retired := !k.Retired.IsZero(); {
 		case in.Undo && !retired:
-			return &Error{Kind: Negative, Message: "the certificate is not retired", Hint: "postern cert list shows which are"}
+			return deed{}, &Error{Kind: Negative, Message: "the certificate is not retired", Hint: "postern cert list shows which are"}
 		case !in.Undo && retired:
-			return &Error{Kind: Negative, Message: "the certificate is retired already", Hint: "--undo takes it back into use"}
+			return deed{}, &Error{Kind: Negative, Message: "the certificate is retired already", Hint: "--undo takes it back into use"}
 		case in.Undo:
 			k.Retired = time.Time{}
 			err = checkPatientKey(tx, k)
@@ -49,17 +53,17 @@ func (s *Service) retireCertificate(ctx context.Context, in Retire) (answer Reti
 			k.Retired = now
 		}
 		if err != nil {
-			return err
+			return deed{}, err
 		}
 		err = tx.PutKey(k)
 		if err != nil {
-			return err
+			return deed{}, err
 		}
 		answer = Retired{Certificate: infoOf(k, now), Warnings: []string{}}
 		if !in.Undo {
 			answer.Warnings, err = lacking(tx, k, now)
 		}
-		return err
+		return keysDeed(how, k), err
 	})
 	return answer, err
 }

@@ -67,7 +67,7 @@ func (s *Service) addDomain(ctx context.Context, in DomainName) (None, error) {
 	if err != nil {
 		return None{}, err
 	}
-	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	return None{}, s.change(ctx, "domain "+name.String(), "added", func(tx store.Tx) error {
 		_, err := tx.Domain(name)
 		if err == nil {
 			return &Error{Kind: Negative, Message: fmt.Sprintf("the domain %s is there already", name), Hint: "postern domain list shows ours"}
@@ -94,7 +94,7 @@ func (s *Service) removeDomain(ctx context.Context, in DomainName) (removed Remo
 	if err != nil {
 		return RemovedDomain{}, err
 	}
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.change(ctx, "domain "+name.String(), "removed, with its keys and anchors", func(tx store.Tx) error {
 		accounts, err := tx.Accounts()
 		if err != nil {
 			return err
@@ -143,7 +143,7 @@ func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error)
 	if err != nil {
 		return None{}, err
 	}
-	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	return None{}, s.change(ctx, accountObject(address), added(in), func(tx store.Tx) error {
 		err := requireOurs(tx, address.Domain())
 		if err != nil {
 			return err
@@ -200,19 +200,23 @@ func (s *Service) changePassword(ctx context.Context, in AccountSecret) (None, e
 	if err != nil {
 		return None{}, err
 	}
-	return None{}, s.editAccount(ctx, in.Address, func(a *store.Account) { a.Password = hash })
+	return None{}, s.editAccount(ctx, in.Address, "another password", func(a *store.Account) { a.Password = hash })
 }
 
 func (s *Service) setDisabled(ctx context.Context, in AccountName, off bool) (None, error) {
-	return None{}, s.editAccount(ctx, in.Address, func(a *store.Account) { a.Disabled = off })
+	how := "enabled"
+	if off {
+		how = "disabled"
+	}
+	return None{}, s.editAccount(ctx, in.Address, how, func(a *store.Account) { a.Disabled = off })
 }
 
-func (s *Service) editAccount(ctx context.Context, text string, edit func(*store.Account)) error {
+func (s *Service) editAccount(ctx context.Context, text, how string, edit func(*store.Account)) error {
 	address, err := mime.ParseAddress(text)
 	if err != nil {
 		return err
 	}
-	return s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	return s.change(ctx, accountObject(address), how, func(tx store.Tx) error {
 		a, err := tx.Account(address)
 		if err != nil {
 			return accountError(err, address)
@@ -227,9 +231,18 @@ func (s *Service) removeAccount(ctx context.Context, in AccountName) (None, erro
 	if err != nil {
 		return None{}, err
 	}
-	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	return None{}, s.change(ctx, accountObject(address), "removed, with its mailboxes and keys", func(tx store.Tx) error {
 		return accountError(tx.RemoveAccount(address), address)
 	})
+}
+
+func accountObject(a mime.Address) string { return "account " + a.String() }
+
+func added(in AccountOrder) string {
+	if in.Patient {
+		return "added, a patient's"
+	}
+	return "added"
 }
 
 func accountError(err error, a mime.Address) error {

@@ -66,6 +66,10 @@ func (s *Service) seal(ctx context.Context, w io.Writer, in SealRequest, message
 		given = append(given, c)
 	}
 	at := s.moment(in.At)
+	err = s.useToSeal(ctx, from, to, at)
+	if err != nil {
+		return SealVerdict{}, err
+	}
 	report, err := s.Core.SealOffline(ctx, w, message, from, to, given, at)
 	if err != nil {
 		return SealVerdict{}, err
@@ -83,6 +87,10 @@ func (s *Service) open(ctx context.Context, w io.Writer, in OpenRequest, message
 		return OpenVerdict{}, err
 	}
 	at := s.moment(in.At)
+	err = s.useToOpen(ctx, to)
+	if err != nil {
+		return OpenVerdict{}, err
+	}
 	opened, err := s.Core.OpenOffline(ctx, w, message, envelope, to, at)
 	if err != nil {
 		return OpenVerdict{}, err

@@ -25,7 +25,11 @@ func (s *Service) setPatient(ctx context.Context, in PatientOrder) (None, error)
 	if err != nil {
 		return None{}, err
 	}
-	return None{}, s.Core.Store.Update(ctx, func(tx store.Tx) error {
+	how := "not a patient's"
+	if in.Patient {
+		how = "a patient's"
+	}
+	return None{}, s.change(ctx, accountObject(address), how, func(tx store.Tx) error {
 		a, err := tx.Account(address)
 		if err != nil {
 			return accountError(err, address)

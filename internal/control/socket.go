@@ -67,6 +67,7 @@ func (s *Service) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		ReadHeaderTimeout: headerTime,
 		BaseContext:       func(net.Listener) context.Context { return commands },
+		ConnContext:       withActor,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			underWay.RLock()
 			defer underWay.RUnlock()

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"postern/internal/audit"
 	"postern/store"
 )
 
@@ -22,6 +23,11 @@ func (s *Service) handleStore(mux *http.ServeMux) {
 }
 
 func (s *Service) backup(w http.ResponseWriter, r *http.Request) {
+	err := s.Core.Audit(r.Context(), s.told(r.Context(), audit.Backup, deed{object: "store", detail: "a copy is handed out"}))
+	if err != nil {
+		writeError(w, refusal(err))
+		return
+	}
 	w.Header().Set("Trailer", sizeTrailer)
 	n, err := s.Core.Store.Backup(r.Context(), w)
 	if err != nil {
