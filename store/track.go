@@ -127,8 +127,8 @@ type TrackTx interface {
 	// EachTrack calls fn for the tracks that q asks for, found by an index, until
 	// fn returns false. fn must not write.
 	EachTrack(q TrackQuery, fn func(Track) bool) error
-	// RemoveTrack forgets a track with its events.
-	RemoveTrack(id TrackID) error
+	// RemoveTrack forgets a track with its events, and returns how many those were.
+	RemoveTrack(id TrackID) (events int, err error)
 	CountTracks() (int, error)
 
 	// AddEvent stores an event behind those of its track.

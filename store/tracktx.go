@@ -45,18 +45,19 @@ func (t *tx) countTrack(by int) error {
 func (t *tx) CountTracks() (int, error) { return int(t.in(bucketTracks).Sequence()), nil }
 
 // RemoveTrack implements TrackTx.
-func (t *tx) RemoveTrack(id TrackID) error {
+func (t *tx) RemoveTrack(id TrackID) (int, error) {
 	k, err := t.Track(id)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	for _, key := range t.firstKeys(bucketEvents, []byte(id), MaxEvents) {
+	events := t.firstKeys(bucketEvents, []byte(id), MaxEvents)
+	for _, key := range events {
 		err := t.remove(bucketEvents, key)
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return errors.Join(
+	return len(events), errors.Join(
 		t.indexTrack(k, Track{}),
 		t.remove(bucketTracks, []byte(id)),
 		t.countTrack(-1))

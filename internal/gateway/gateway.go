@@ -79,6 +79,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	working.Go(func() error { g.keepEvidence(work); return nil })
 	working.Go(func() error { g.keepBundles(work); return nil })
 	working.Go(func() error { g.keepFound(work); return nil })
+	working.Go(func() error { g.keepTidy(work); return nil })
 
 	defer g.keepAudit(ctx)()
 	serving, serveCtx := errgroup.WithContext(ctx)

@@ -31,7 +31,7 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
 		MessageBytes:    cfg.Limits.MessageBytes, CryptoMemory: cfg.Limits.CryptoMemory,
 		RetryFor:   cfg.Relay.RetryFor,
-		KeepTracks: cfg.Keep.Tracks, KeepDuplicates: cfg.Keep.Duplicates,
+		KeepTracks: cfg.Keep.Tracks, KeepDuplicates: cfg.Keep.Duplicates, KeepAudit: cfg.Keep.Audit,
 		Rates: Rates{
 			AccountMessages: cfg.Limits.AccountMessages, AccountRecipients: cfg.Limits.AccountRecipients,
 			PeerMessages: cfg.Limits.PeerMessages,

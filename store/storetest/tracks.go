@@ -254,7 +254,7 @@ func removeTrack(s *suite) {
 			return tx.AddEvent(two.ID, store.Event{Stage: "accept"})
 		})
 	}
-	s.update(func(tx store.Tx) error { return tx.RemoveTrack(one.ID) })
+	s.forget(one.ID, 3)
 	s.view(func(tx store.Tx) error {
 		_, err := tx.Track(one.ID)
 		s.is(err, store.ErrNotFound)
@@ -267,8 +267,21 @@ func removeTrack(s *suite) {
 	})
 	s.tracksOf("<1@a.example>", two.ID)
 	s.equal(s.listed(store.TrackQuery{Address: s.address("b@b.example")}), []store.TrackID{two.ID})
-	s.is(s.Update(s.ctx, func(tx store.Tx) error { return tx.RemoveTrack(one.ID) }), store.ErrNotFound)
+	s.is(s.Update(s.ctx, func(tx store.Tx) error {
+		_, err := tx.RemoveTrack(one.ID)
+		return err
+	}), store.ErrNotFound)
 	s.sound()
+}
+
+// forget removes a track that has so many events.
+func (s *suite) forget(id store.TrackID, events int) {
+	s.Helper()
+	s.update(func(tx store.Tx) error {
+		n, err := tx.RemoveTrack(id)
+		s.equal(n, events)
+		return err
+	})
 }
 
 // The first half of the events stays, and the latest; details are cut between
@@ -302,6 +315,6 @@ func eventsBounded(s *suite) {
 		s.equal(all[0].Detail, strings.Repeat("é", (store.MaxEventDetail-3)/2)+"…")
 		return err
 	})
-	s.update(func(tx store.Tx) error { return tx.RemoveTrack(k.ID) })
+	s.forget(k.ID, store.MaxEvents)
 	s.sound()
 }

@@ -244,7 +244,10 @@ func TestReadingThatCannotBeNoted(t *testing.T) {
 func TestReadingWithoutATrack(t *testing.T) {
 	r := newReading(t, 1)
 	all, _ := r.inbox()
-	r.must(r.Update(t.Context(), func(tx store.Tx) error { return tx.RemoveTrack(all[0].Track) }))
+	r.must(r.Update(t.Context(), func(tx store.Tx) error {
+		_, err := tx.RemoveTrack(all[0].Track)
+		return err
+	}))
 	r.read(r.session(), nil, 1)
 	if len(r.trail) != 1 {
 		t.Errorf("%d records", len(r.trail))

@@ -1,0 +1,128 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"postern/store"
+)
+
+// Bounds of one transaction of pruning.
+const (
+	tracksAtOnce  = 100  // looked at
+	eventsAtOnce  = 2000 // removed, roughly
+	entriesAtOnce = 500
+)
+
+// pruneTracks forgets the messages that ended longer than KeepTracks ago, the
+// oldest first.
+func (c *Core) pruneTracks(ctx context.Context) error {
+	var after store.TrackID
+	return atLeisure(ctx, func() (bool, error) {
+		var s pruning
+		err := c.Store.Update(ctx, func(tx store.Tx) error {
+			s = pruning{Core: c, tx: tx, now: c.cautiousNow(), after: after}
+			return s.run()
+		})
+		if err != nil {
+			return false, fmt.Errorf("pruning tracks: %w", err)
+		}
+		after = s.after
+		c.tidying.tracks.Add(uint64(s.removed))
+		return s.more, nil
+	})
+}
+
+// A pruning is one transaction of pruneTracks.
+type pruning struct {
+	*Core
+	tx      store.Tx
+	now     time.Time
+	after   store.TrackID // the last that was looked at
+	removed int
+	more    bool
+}
+
+func (s *pruning) run() error {
+	var old []store.Track
+	q := store.TrackQuery{Oldest: true, After: s.after, Until: s.now.Add(-s.KeepTracks)}
+	err := s.tx.EachTrack(q, func(t store.Track) bool {
+		old = append(old, t)
+		return len(old) < tracksAtOnce
+	})
+	if err != nil {
+		return err
+	}
+	events := 0
+	for _, t := range old {
+		if events >= eventsAtOnce {
+			s.more = true
+			return nil
+		}
+		s.after = t.ID
+		if !s.over(t) {
+			continue
+		}
+		n, err := s.tx.RemoveTrack(t.ID)
+		if err != nil {
+			return err
+		}
+		events += n
+		s.removed++
+	}
+	s.more = len(old) == tracksAtOnce
+	return nil
+}
+
+// over reports whether a message has ended so long ago that it is forgotten: no job
+// serves it, nobody waits for an answer, and its original is not kept any more. By
+// the states of its recipients that is known without looking for its jobs.
+func (s *pruning) over(t store.Track) bool {
+	if t.Watch != 0 {
+		return false
+	}
+	keep, last := s.KeepTracks, t.Received
+	for _, r := range t.Recipients {
+		switch r.State {
+		case store.TrackQueued, store.TrackSealed:
+			return false
+		case store.TrackRefused:
+			keep = max(keep, s.KeepRefused)
+		}
+		if r.Updated.After(last) {
+			last = r.Updated
+		}
+	}
+	return !s.now.Before(last.Add(keep))
+}
+
+// pruneDelivered forgets deliveries that can no longer come again.
+func (c *Core) pruneDelivered(ctx context.Context) error {
+	return c.pruneEntries(ctx, "deliveries", func(tx store.Tx) (int, error) {
+		return tx.ForgetDelivered(c.Steady().Add(-c.KeepDuplicates), entriesAtOnce)
+	})
+}
+
+// pruneAudit removes the oldest records of the audit trail.
+func (c *Core) pruneAudit(ctx context.Context) error {
+	return c.pruneEntries(ctx, "audit records", func(tx store.Tx) (int, error) {
+		return tx.PruneAudit(c.cautiousNow().Add(-c.KeepAudit), entriesAtOnce)
+	})
+}
+
+// pruneEntries calls remove, once a transaction, until it finds less than
+// entriesAtOnce.
+func (c *Core) pruneEntries(ctx context.Context, what string, remove func(store.Tx) (int, error)) error {
+	return atLeisure(ctx, func() (bool, error) {
+		n := 0
+		err := c.Store.Update(ctx, func(tx store.Tx) (err error) {
+			n, err = remove(tx)
+			return err
+		})
+		if err != nil {
+			return false, fmt.Errorf("pruning %s: %w", what, err)
+		}
+		return n == entriesAtOnce, nil
+	})
+}
