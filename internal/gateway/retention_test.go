@@ -80,6 +80,15 @@ func TestMailLeavesAfterItWasRead(t *testing.T) {
 	s.put("alice@a.example", store.Inbox, 3)
 	s.put("alice@a.example", "Archive/Jane Doe", 2)
 	s.put("bob@b.example", store.Inbox, 2)
+	var first store.Message
+	s.view(func(tx store.Tx) error {
+		box, err := tx.MailboxByName(addr(t, "alice@a.example"), store.Inbox)
+		if err != nil {
+			return err
+		}
+		first, err = tx.Message(box.ID, 1)
+		return err
+	})
 	w.clock.advance(20 * day)
 	s.read("alice@a.example", store.Inbox, 1)
 	s.read("alice@a.example", "Archive/Jane Doe", 1, 2)
@@ -104,15 +113,7 @@ func TestMailLeavesAfterItWasRead(t *testing.T) {
 	equal(t, "told again the same day", s.log.String(), "")
 
 	s.view(func(tx store.Tx) error {
-		var last store.Track
-		err := tx.EachTrack(store.TrackQuery{Oldest: true}, func(k store.Track) bool {
-			last = k
-			return false
-		})
-		if err != nil {
-			return err
-		}
-		events, err := tx.Events(last.ID)
+		events, err := tx.Events(first.Track)
 		equal(t, "events", events[len(events)-1].Detail, "left the mailbox: read more than 10d ago, UID 1")
 		return err
 	})
