@@ -25,7 +25,7 @@ const compactStep = 4 << 20
 // the result, checked whole, in its place. Nobody may use the store meanwhile
 // (ErrLocked). It needs room for what is in use beside what is there, which is
 // asked for first (ErrFull). A crash at any moment leaves one whole store. record
-// is written into the audit trail, with the sizes.
+// is written into the audit trail, with the size that was.
 func Compact(ctx context.Context, path string, o Options, record audit.Record) (Compaction, error) {
 	c, err := compact(ctx, path, o, record)
 	if err != nil {
@@ -62,17 +62,18 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 	if err != nil {
 		return c, err
 	}
-	c.After, err = fileSize(next)
-	if err != nil {
-		return c, err
-	}
-	record.Detail = fmt.Sprintf("compacted from %d to %d bytes", c.Before, c.After)
+	o.small = true
+	record.Detail = fmt.Sprintf("compacted from %d bytes", c.Before)
 	err = approve(ctx, next, o, record)
 	if err != nil {
 		return c, err
 	}
+	c.After, err = fileSize(next)
+	if err != nil {
+		return c, err
+	}
 	h := &held{path: path, bolt: db.bolt}
-	return c, h.put(next, "")
+	return c, h.put(next)
 }
 
 // usedBytes is how much of the file is in use.
@@ -98,7 +99,7 @@ func usedBytes(b *bolt.DB) (int64, error) {
 // writeCompact copies all records into a new file, and that to the disk.
 func writeCompact(path string, from *bolt.DB) error {
 	b, err := bolt.Open(path, 0o600, &bolt.Options{
-		Timeout: defaultTimeout, FreelistType: bolt.FreelistMapType, InitialMmapSize: mapSize, NoStatistics: true,
+		Timeout: defaultTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true,
 		NoSync: true, // nothing counts before the end
 	})
 	if err != nil {

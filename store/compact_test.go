@@ -25,7 +25,7 @@ func (s *testStore) compact(t *testing.T) (Compaction, error) {
 func TestCompact(t *testing.T) {
 	s := fullStore(t)
 	var gone []JobID
-	for range 50 {
+	for range 20 {
 		s.add(t, text(1<<20))
 	}
 	kept := s.add(t, text(1<<20))
@@ -57,7 +57,7 @@ func TestCompact(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := s.compact(t)
-	if err != nil || c.Before < 50<<20 || c.After > 20<<20 {
+	if err != nil || c.Before < 20<<20 || c.After > 10<<20 {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	s.reopen(t)

@@ -31,7 +31,8 @@ type Options struct {
 	// the length of the file, not the space it takes, is up to one step more.
 	MaxSize int64
 
-	chunkSize int // 0 is defaultChunkSize
+	chunkSize int  // 0 is defaultChunkSize
+	small     bool // no more than the file is mapped, which then grows by little
 }
 
 const (
@@ -41,6 +42,13 @@ const (
 	// a backup holds nobody up. It is 256 GiB, and 1 GiB on 32 bits.
 	mapSize = 1 << (30 + 8*(math.MaxInt>>62))
 )
+
+func (o Options) mapping() int {
+	if o.small {
+		return 0
+	}
+	return mapSize
+}
 
 // Open opens the store at path, which Create made, and brings it to the newest
 // schema. Errors: fs.ErrNotExist, ErrLocked, ErrSchema, ErrMasterKey, ErrCorrupt.
@@ -151,7 +159,7 @@ func lockFile(path string, o Options) (*bolt.DB, *os.File, error) {
 		return bolt.Open(path, 0o600, &bolt.Options{
 			Timeout:         o.Timeout,
 			FreelistType:    bolt.FreelistMapType,
-			InitialMmapSize: mapSize,
+			InitialMmapSize: o.mapping(),
 			MaxSize:         int(o.MaxSize),
 			NoStatistics:    true,
 			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {

@@ -55,21 +55,35 @@ func (h *held) release() error {
 // there reports whether there is a store at all.
 func (h *held) there() bool { return h.bolt != nil || h.file != nil }
 
-// put makes the file at next the store, at one moment. The file that was the store
-// is at kept afterwards, if that is not "". A crash leaves one of both, whole.
-func (h *held) put(next, kept string) error {
+// keep gives the file of the store, if there is one, a second name, which begins
+// so, and returns it.
+func (h *held) keep(name string) (string, error) {
+	if !h.there() {
+		return "", nil
+	}
+	const tries = 100
+	kept := name
+	for n := 2; ; n++ {
+		err := os.Link(h.path, kept)
+		switch {
+		case err == nil:
+			return kept, syncDir(filepath.Dir(h.path))
+		case !errors.Is(err, fs.ErrExist) || n > tries:
+			return "", fmt.Errorf("keeping the old store: %w", err)
+		}
+		kept = fmt.Sprintf("%s-%d", name, n)
+	}
+}
+
+// put makes the file at next the store, at one moment. A crash leaves one of both,
+// whole.
+func (h *held) put(next string) error {
 	if !h.there() {
 		err := os.Link(next, h.path) // unlike a rename it replaces nothing
 		if err != nil {
 			return fmt.Errorf("putting the store in place: %w", err)
 		}
 		return errors.Join(os.Remove(next), syncDir(filepath.Dir(h.path)))
-	}
-	if kept != "" {
-		err := os.Link(h.path, kept)
-		if err != nil {
-			return fmt.Errorf("keeping the old store: %w", err)
-		}
 	}
 	err := os.Rename(next, h.path)
 	if err != nil {

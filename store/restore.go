@@ -71,10 +71,11 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 	if err != nil {
 		return r, err
 	}
-	if h.there() {
-		r.Kept = keptName(path, nowOf(o.Options))
+	r.Kept, err = h.keep(keptName(path, nowOf(o.Options)))
+	if err != nil {
+		return r, err
 	}
-	return r, h.put(next, r.Kept)
+	return r, h.put(next)
 }
 
 func nowOf(o Options) time.Time {

@@ -6,13 +6,23 @@ import (
 	"fmt"
 	"maps"
 	"math"
+
+	"postern/internal/audit"
 )
 
 // Rotate implements Store.
-func (db *DB) Rotate(ctx context.Context, to KeyWrapper) error {
+func (db *DB) Rotate(ctx context.Context, to KeyWrapper, records ...audit.Record) error {
 	db.rotating.Lock() // two in one commit would each begin the same data key
 	defer db.rotating.Unlock()
-	err := db.update(ctx, func(t *tx) error { return t.rotate(to) })
+	err := db.update(ctx, func(t *tx) error {
+		for _, r := range records {
+			err := t.Audit(r)
+			if err != nil {
+				return err
+			}
+		}
+		return t.rotate(to)
+	})
 	if err != nil {
 		return fmt.Errorf("changing the master key: %w", err)
 	}

@@ -78,9 +78,11 @@ func TestARotationThatFailsChangesNothing(t *testing.T) {
 
 type brokenWrapper struct{}
 
-func (brokenWrapper) KeyID() string                         { return "broken" }
-func (brokenWrapper) Wrap([]byte) ([]byte, error)           { return nil, errors.New("the keeper is away") }
-func (brokenWrapper) Unwrap(string, []byte) ([]byte, error) { return nil, errors.New("the keeper is away") }
+func (brokenWrapper) KeyID() string               { return "broken" }
+func (brokenWrapper) Wrap([]byte) ([]byte, error) { return nil, errors.New("the keeper is away") }
+func (brokenWrapper) Unwrap(string, []byte) ([]byte, error) {
+	return nil, errors.New("the keeper is away")
+}
 
 // Rotations, writers, readers and backups go side by side.
 func TestRotateWhileInUse(t *testing.T) {

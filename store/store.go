@@ -15,6 +15,8 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"postern/internal/audit"
 )
 
 // Errors of the store. They are wrapped, with what was being done.
@@ -90,7 +92,8 @@ type Store interface {
 	// sealed stays as it is and is read as before. Readers and writers go on. When
 	// it returns nil the store opens with the new master key alone; after an error
 	// of the commit nobody knows with which.
-	Rotate(ctx context.Context, to KeyWrapper) error
+	// The records go into the audit trail in the same transaction.
+	Rotate(ctx context.Context, to KeyWrapper, records ...audit.Record) error
 
 	// MasterKeyID is the KeyID of the master key that the data keys are wrapped by.
 	MasterKeyID() string

@@ -71,7 +71,7 @@ func runAccountList(ctx context.Context, inv *invocation, args []string) error {
 			if a.Patient {
 				state += "  patient"
 			}
-			fmt.Fprintf(inv.stdout, "%s%s\n", a.Address, state)
+			fmt.Fprintf(inv.stdout, "%s  %s%s\n", a.Address, fill(a), state)
 		}
 		return nil
 	})

@@ -18,6 +18,7 @@ func commands() []command {
 		{"account disable", "ADDRESS", "shut an account out", runAccountDisable},
 		{"account enable", "ADDRESS", "let an account in again", runAccountEnable},
 		{"account patient", "ADDRESS on|off", "say whether a patient controls an address", runAccountPatient},
+		{"account quota", "ADDRESS SIZE|none|default", "bound the mailboxes of an account, such as 5GiB; default: limits.mailbox_bytes", runAccountQuota},
 		{"account remove", "ADDRESS", "remove an account with its mailboxes", runAccountRemove},
 		{"cert import", "FILE [--password-file FILE] [--for ADDRESS|DOMAIN]", "import certificates with their keys, PKCS #12 or PEM, or the answer to a request", runCertImport},
 		{"cert list", "[--owner ADDRESS|DOMAIN]", "list our certificates", runCertList},
@@ -48,6 +49,9 @@ func commands() []command {
 		{"track", "MESSAGE-ID", "tell the life of a message", runTrack},
 		{"store check", "", "read the whole store and report what is wrong", runStoreCheck},
 		{"store backup", "FILE", "write a copy of the store while it is in use", runStoreBackup},
+		{"store compact", "", "write the store anew without its free space; no server may run", runStoreCompact},
+		{"store restore", "FILE [--master-key FILE]", "put a backup in the place of the store, which is kept beside it; no server may run", runStoreRestore},
+		{"store rotate", "[--discard-old]", "change the master key; --discard-old: do not keep the old one, which earlier backups need", runStoreRotate},
 		{"version", "", "print the version", runVersion},
 	}
 }

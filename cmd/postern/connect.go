@@ -48,7 +48,7 @@ func missing(dir string) error {
 		return usagef("bring it back from where it is kept apart: without it nobody can read the store",
 			"the master key %s is missing", filepath.Join(dir, gateway.MasterFile))
 	case here(gateway.MasterFile):
-		return usagef("restore the latest backup; docs/store.md says how",
+		return usagef("restore the latest backup with postern store restore; docs/operations.md says how",
 			"the store %s is missing", filepath.Join(dir, gateway.StoreFile))
 	}
 	return usagef("postern init makes one, together with its configuration", "there is no store in %s", dir)

@@ -93,7 +93,7 @@ func explain(err error) (hint string, code int) {
 		{store.ErrLocked, "another postern uses it; is it starting or stopping just now?", exitTemporary},
 		{store.ErrSchema, "use the postern that wrote it, or a newer one", exitUsage},
 		{store.ErrMasterKey, "the master key file must be the one the store was made with", exitUsage},
-		{store.ErrCorrupt, "restore the latest backup; docs/store.md says how", exitNo},
+		{store.ErrCorrupt, "restore the latest backup with postern store restore; docs/operations.md says how", exitNo},
 		{store.ErrFull, "free or add disk space", exitTemporary},
 		{syscall.ENOSPC, "free or add disk space", exitTemporary},
 		{syscall.EADDRINUSE, "another program uses the port, or a postern runs already", exitTemporary},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 
+	"postern/internal/gateway"
 	"postern/store"
 )
 
@@ -227,6 +228,17 @@ func (c *Client) Queue(ctx context.Context) ([]store.Job, error) {
 // Track tells the life of a message, or of several that share a Message-ID.
 func (c *Client) Track(ctx context.Context, id string) ([]Life, error) {
 	return call[MessageName, []Life](ctx, c, "track", MessageName{id})
+}
+
+// RotateMaster gives the store a new master key.
+func (c *Client) RotateMaster(ctx context.Context, in RotateOrder) (gateway.Rotation, error) {
+	return call[RotateOrder, gateway.Rotation](ctx, c, "store/rotate", in)
+}
+
+// SetQuota bounds the mailboxes of an account.
+func (c *Client) SetQuota(ctx context.Context, in QuotaOrder) error {
+	_, err := call[QuotaOrder, None](ctx, c, "account/quota", in)
+	return err
 }
 
 // Check reads the whole store and reports what is wrong with it.

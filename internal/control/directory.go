@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"postern/internal/gateway/mailbox"
 	"postern/mime"
 	"postern/store"
 )
@@ -27,7 +28,10 @@ type RemovedDomain struct {
 type AccountInfo struct {
 	Address  string    `json:"address"`
 	Disabled bool      `json:"disabled"`
-	Patient  bool      `json:"patient"` // a patient controls the address
+	Patient  bool      `json:"patient"`  // a patient controls the address
+	Used     int64     `json:"used"`     // bytes in its mailboxes
+	Quota    int64     `json:"quota"`    // bytes that may be there; 0 is no limit
+	Standard bool      `json:"standard"` // the quota is that of all, limits.mailbox_bytes
 	Created  time.Time `json:"created"`
 }
 
@@ -59,6 +63,7 @@ func (s *Service) handleDirectory(mux *http.ServeMux) {
 	handle(mux, commandBytes, "account/disable", func(ctx context.Context, a AccountName) (None, error) { return s.setDisabled(ctx, a, true) })
 	handle(mux, commandBytes, "account/enable", func(ctx context.Context, a AccountName) (None, error) { return s.setDisabled(ctx, a, false) })
 	handle(mux, commandBytes, "account/patient", s.setPatient)
+	handle(mux, commandBytes, "account/quota", s.setQuota)
 	handle(mux, commandBytes, "account/remove", s.removeAccount)
 }
 
@@ -187,12 +192,27 @@ func (s *Service) listAccounts(ctx context.Context, _ None) (all []AccountInfo, 
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
 		accounts, err := tx.Accounts()
 		all = nil
-		for _, a := range accounts {
-			all = append(all, AccountInfo{Address: a.Address.String(), Disabled: a.Disabled, Patient: a.Patient, Created: a.Created})
+		if err != nil {
+			return err
 		}
-		return err
+		for _, a := range accounts {
+			info, err := s.accountInfo(tx, a)
+			if err != nil {
+				return err
+			}
+			all = append(all, info)
+		}
+		return nil
 	})
 	return all, err
+}
+
+func (s *Service) accountInfo(tx store.Tx, a store.Account) (AccountInfo, error) {
+	used, limit, err := mailbox.Usage(tx, a.Address, s.Core.MailboxBytes)
+	return AccountInfo{
+		Address: a.Address.String(), Disabled: a.Disabled, Patient: a.Patient,
+		Used: used, Quota: limit, Standard: a.Quota == 0, Created: a.Created,
+	}, err
 }
 
 func (s *Service) changePassword(ctx context.Context, in AccountSecret) (None, error) {

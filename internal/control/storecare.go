@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"postern/internal/audit"
+	"postern/internal/gateway"
 	"postern/store"
 )
 
@@ -19,7 +20,16 @@ func (s *Service) handleStore(mux *http.ServeMux) {
 	handle(mux, commandBytes, "store/check", func(ctx context.Context, _ None) (store.CheckReport, error) {
 		return s.Core.Store.Check(ctx)
 	})
+	handle(mux, commandBytes, "store/rotate", func(ctx context.Context, in RotateOrder) (gateway.Rotation, error) {
+		return s.Core.RotateMaster(ctx, actor(ctx), in.DiscardOld)
+	})
 	mux.HandleFunc("POST /store/backup", s.backup)
+}
+
+// A RotateOrder is for a new master key.
+type RotateOrder struct {
+	// DiscardOld says that the old key is not kept beside the new one.
+	DiscardOld bool `json:"discard_old"`
 }
 
 func (s *Service) backup(w http.ResponseWriter, r *http.Request) {

@@ -125,6 +125,7 @@ type Core struct {
 	rates       *rates              // of messages
 	limited     limited
 	disk        disk
+	rotating    sync.Mutex // held while the master key changes
 	crypto      *semaphore.Weighted
 	judging     *semaphore.Weighted // strangers' certificates
 	unwritten   atomic.Int32        // jobs in a row that could not be put back

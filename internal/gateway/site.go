@@ -111,10 +111,5 @@ var ErrMasterFile = errors.New("the master key cannot be used")
 // long. Errors are those of store.Open and ErrMasterFile; a missing file wraps
 // fs.ErrNotExist.
 func OpenStore(cfg *config.Config, wait time.Duration) (*store.DB, error) {
-	master, err := store.FileMasterKey(filepath.Join(cfg.Dir, MasterFile))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMasterFile, err)
-	}
-	o := store.Options{MasterKey: master, Timeout: wait, Now: steady.Wall, Clock: steady.New()}
-	return store.Open(filepath.Join(cfg.Dir, StoreFile), o)
+	return openWithMaster(cfg, store.Options{Timeout: wait, Now: steady.Wall, Clock: steady.New()})
 }

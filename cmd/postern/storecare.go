@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"postern/internal/audit"
+	"postern/internal/config"
+	"postern/internal/control"
+	"postern/internal/gateway"
+)
+
+// alone loads the configuration for a command that puts another file in the place
+// of the store. A server would go on with the one that it has open.
+func (inv *invocation) alone(ctx context.Context) (*config.Config, error) {
+	cfg, err := inv.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	client, err := control.Dial(ctx, cfg.Dir)
+	if err == nil {
+		client.Close()
+		return nil, &control.Error{Kind: control.Temporary, Message: "a server runs on this store", Hint: "stop it first, and start it again afterwards"}
+	}
+	if !errors.Is(err, control.ErrNotServing) {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+func runStoreRestore(ctx context.Context, inv *invocation, args []string) error {
+	fs := inv.flags("store restore")
+	key := fs.String("master-key", "", "")
+	rest, err := parse(fs, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	cfg, err := inv.alone(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := gateway.Restore(ctx, cfg, rest[0], *key, audit.Operator(os.Getuid()))
+	if err != nil {
+		return err
+	}
+	if inv.json {
+		r.Copy.Problems = listed(r.Copy.Problems)
+		return inv.printJSON(r)
+	}
+	fmt.Fprintf(inv.stdout, "restored %s: %d accounts, %d messages, %d jobs\n", rest[0], r.Copy.Accounts, r.Copy.Messages, r.Copy.Jobs)
+	if r.Rewrapped {
+		fmt.Fprintln(inv.stdout, "it was sealed for an older master key, and is now for the present one")
+	}
+	if r.Kept != "" {
+		fmt.Fprintf(inv.stdout, "the store that was here is now %s\n", r.Kept)
+	}
+	if r.Held > 0 {
+		fmt.Fprintf(inv.stdout, "outgoing jobs that are held, because they may have been sent since: %d; postern queue list --held shows them, postern queue release lets them go\n", r.Held)
+	}
+	return nil
+}
+
+func runStoreCompact(ctx context.Context, inv *invocation, args []string) error {
+	_, err := parse(inv.flags("store compact"), args, 0, 0)
+	if err != nil {
+		return err
+	}
+	cfg, err := inv.alone(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := gateway.Compact(ctx, cfg, audit.Operator(os.Getuid()))
+	if err != nil {
+		return err
+	}
+	return inv.answer(c, "compacted from %d to %d bytes", c.Before, c.After)
+}
+
+func runStoreRotate(ctx context.Context, inv *invocation, args []string) error {
+	fs := inv.flags("store rotate")
+	discard := fs.Bool("discard-old", false, "")
+	_, err := parse(fs, args, 0, 0)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		r, err := c.RotateMaster(ctx, control.RotateOrder{DiscardOld: *discard})
+		if err != nil {
+			return err
+		}
+		old := "the old one is discarded: backups made before cannot be read without a copy of it"
+		if r.Kept != "" {
+			old = "backups made before need the old one, which is now " + r.Kept
+		}
+		return inv.answer(r, "the master key is now %s: keep a copy of it apart from backups; %s", r.New, old)
+	})
+}

@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"postern/internal/audit"
+	"postern/internal/config"
+	"postern/store"
+)
+
+// The master key changes in four steps, each durable before the next: the new key
+// is written beside the old one, the store is sealed for it in one transaction, the
+// old key gets another name, and the new one takes its name. Whatever moment a
+// crash comes at, one of the two files opens the store, and the next opening of it
+// finishes or forgets the change.
+
+// nextMaster is the file of a master key that may be the store's in a moment.
+const nextMaster = MasterFile + ".new"
+
+// OldMasterPrefix begins the names of files with earlier master keys, which end
+// in their ids. Copies of the store from before a change need them.
+const OldMasterPrefix = MasterFile + ".old-"
+
+// A Rotation is a change of the master key.
+type Rotation struct {
+	Old  string `json:"old"`  // the id of the key that was
+	New  string `json:"new"`  // the id of the key that is
+	Kept string `json:"kept"` // the file of the old key; "" if it was discarded
+}
+
+// RotateMaster gives the store a new master key, in the file of the old one. The
+// old key is kept beside it, or discarded: then copies from before can no longer
+// be read, unless somebody else keeps it. actor is for the audit trail. After an
+// error nothing has changed, or the next try or opening of the store finishes.
+func (c *Core) RotateMaster(ctx context.Context, actor string, discard bool) (Rotation, error) {
+	c.rotating.Lock()
+	defer c.rotating.Unlock()
+	r, err := c.rotateMaster(ctx, actor, discard)
+	if err != nil {
+		return Rotation{}, fmt.Errorf("changing the master key: %w", err)
+	}
+	c.Log.Info("the master key was changed", "old", r.Old, "new", r.New, "kept", r.Kept)
+	return r, nil
+}
+
+func (c *Core) rotateMaster(ctx context.Context, actor string, discard bool) (Rotation, error) {
+	next, err := c.newMaster()
+	if err != nil {
+		return Rotation{}, err
+	}
+	if next.KeyID() != c.Store.MasterKeyID() { // otherwise an earlier change is to be finished
+		err = c.Store.Rotate(ctx, next, audit.Record{
+			Actor: actor, Action: audit.Changed, Object: "master key",
+			Detail: fmt.Sprintf("from %s to %s", c.Store.MasterKeyID(), next.KeyID()),
+		})
+		if err != nil {
+			return Rotation{}, err
+		}
+	}
+	return finishRotation(c.Dir, discard)
+}
+
+// newMaster writes a new master key, or takes the one that an earlier try wrote:
+// nobody knows for certain that the store is not sealed for that one.
+func (c *Core) newMaster() (*store.MasterKey, error) {
+	path := filepath.Join(c.Dir, nextMaster)
+	_, err := os.Lstat(path)
+	if err == nil {
+		return store.FileMasterKey(path)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	key := store.NewMasterKey()
+	err = store.WriteMasterKey(path, key)
+	if err != nil {
+		return nil, errors.Join(err, ignoreMissing(os.Remove(path))) // nothing is sealed for it
+	}
+	return key, nil
+}
+
+// finishRotation gives the files their names when the store is sealed for the new
+// master key.
+func finishRotation(dir string, discard bool) (r Rotation, err error) {
+	path, next := filepath.Join(dir, MasterFile), filepath.Join(dir, nextMaster)
+	old, err := store.FileMasterKey(path)
+	if err != nil {
+		return r, err
+	}
+	key, err := store.FileMasterKey(next)
+	if err != nil {
+		return r, err
+	}
+	r.Old, r.New = old.KeyID(), key.KeyID()
+	if !discard {
+		r.Kept = filepath.Join(dir, OldMasterPrefix+r.Old)
+		err = os.Link(path, r.Kept)
+		if err != nil && !errors.Is(err, fs.ErrExist) { // of a try that a crash ended
+			return r, fmt.Errorf("keeping the old master key: %w", err)
+		}
+		err = syncFolder(dir)
+		if err != nil {
+			return r, err
+		}
+	}
+	err = os.Rename(next, path)
+	if err != nil {
+		return r, err
+	}
+	return r, syncFolder(dir)
+}
+
+// syncFolder makes the names in a folder durable.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// openWithMaster opens the store under its master key, and ends a change of it that
+// was broken off: where the store is sealed for the new key that one takes its
+// place, and otherwise it is forgotten.
+func openWithMaster(cfg *config.Config, o store.Options) (*store.DB, error) {
+	path, next := filepath.Join(cfg.Dir, StoreFile), filepath.Join(cfg.Dir, nextMaster)
+	master, err := masterFile(filepath.Join(cfg.Dir, MasterFile))
+	if err != nil {
+		return nil, err
+	}
+	o.MasterKey = master
+	db, err := store.Open(path, o)
+	_, missing := os.Lstat(next)
+	switch {
+	case missing != nil:
+		return db, err
+	case err == nil:
+		err = os.Remove(next) // nothing is sealed for it
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+		return db, nil
+	case !errors.Is(err, store.ErrMasterKey):
+		return nil, err
+	}
+	o.MasterKey, err = masterFile(next)
+	if err != nil {
+		return nil, err
+	}
+	db, err = store.Open(path, o)
+	if err != nil {
+		return nil, err
+	}
+	_, err = finishRotation(cfg.Dir, false)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// masterFile reads a master key; errors are ErrMasterFile.
+func masterFile(path string) (*store.MasterKey, error) {
+	key, err := store.FileMasterKey(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMasterFile, err)
+	}
+	return key, nil
+}

@@ -1,0 +1,99 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"postern/internal/audit"
+	"postern/internal/config"
+	"postern/internal/steady"
+	"postern/store"
+)
+
+// Restore puts a copy of the store in its place, while no gateway runs. A copy
+// that was made under an earlier master key needs that one: in a file that was
+// kept beside the master key, or in keyFile. Errors are those of store.Restore and
+// ErrMasterFile. actor is for the audit trail.
+func Restore(ctx context.Context, cfg *config.Config, from, keyFile, actor string) (store.Restoration, error) {
+	master, err := masterFile(filepath.Join(cfg.Dir, MasterFile))
+	if err != nil {
+		return store.Restoration{}, err
+	}
+	older, err := olderMasters(cfg.Dir, keyFile)
+	if err != nil {
+		return store.Restoration{}, err
+	}
+	r, err := store.Restore(ctx, filepath.Join(cfg.Dir, StoreFile), from, store.RestoreOptions{
+		Options: store.Options{MasterKey: master, Now: steady.Wall},
+		Older:   older,
+		Record:  audit.Record{Actor: actor, Action: audit.Restored, Object: filepath.Base(from)},
+	})
+	if err != nil {
+		return store.Restoration{}, err
+	}
+	return r, keepNextMaster(cfg.Dir)
+}
+
+// olderMasters reads the master keys that a copy may be sealed for beside the
+// present one.
+func olderMasters(dir, keyFile string) ([]store.KeyWrapper, error) {
+	files := []string{keyFile}
+	if keyFile == "" {
+		files = nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Name() == nextMaster || strings.HasPrefix(e.Name(), OldMasterPrefix) {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	var keys []store.KeyWrapper
+	for _, f := range files {
+		key, err := masterFile(f)
+		if err != nil && f == keyFile {
+			return nil, err
+		}
+		if err == nil { // one that cannot be read opens nothing
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
+// keepNextMaster keeps the key of a change that was broken off with the older
+// ones: the store that was replaced may be sealed for it.
+func keepNextMaster(dir string) error {
+	next := filepath.Join(dir, nextMaster)
+	key, err := store.FileMasterKey(next)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return os.Remove(next) // a crash while it was written
+	}
+	return os.Rename(next, filepath.Join(dir, OldMasterPrefix+key.KeyID()))
+}
+
+// Compact writes the store anew without its free space, while no gateway runs.
+func Compact(ctx context.Context, cfg *config.Config, actor string) (store.Compaction, error) {
+	db, err := OpenStore(cfg, 0) // which settles what a broken change of the master key left
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		return store.Compaction{}, err
+	}
+	master, err := masterFile(filepath.Join(cfg.Dir, MasterFile))
+	if err != nil {
+		return store.Compaction{}, err
+	}
+	return store.Compact(ctx, filepath.Join(cfg.Dir, StoreFile), store.Options{MasterKey: master, Now: steady.Wall},
+		audit.Record{Actor: actor, Action: audit.Changed, Object: "store"})
+}
