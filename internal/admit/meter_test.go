@@ -51,6 +51,8 @@ func TestMeterDebt(t *testing.T) {
 	if m.Allows(now.Add(4*time.Second), "b") || !m.Allows(now.Add(5*time.Second), "b") {
 		t.Error("the debt has another bound")
 	}
+	now = now.Add(5 * time.Second)
+	m.Count(now, 1, "b")
 	if m.Allows(now, "c", "b") || !m.Allows(now, "c", "d") {
 		t.Error("not all of several are asked")
 	}
