@@ -6,7 +6,7 @@ GOFLAGS_BUILD := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 FUZZTIME ?= 10s
 TESTTIME ?= 12m
 
-.PHONY: build demo test unit race fuzz-short lint interop bench peers clean
+.PHONY: build demo test unit race fuzz-short lint interop bench chaos peers clean
 
 # One static binary, bin/postern.
 build:
@@ -42,6 +42,11 @@ lint:
 # Ratios against floors and peers in the same run; see docs/performance.md.
 bench:
 	go run ./bench
+
+# Two gateways are killed a hundred times while everything else goes wrong; see
+# docs/chaos.md. Ten minutes at most.
+chaos: peers
+	timeout 10m go run ./chaos
 
 # Install the Debian packages of the peers, or say which are missing.
 peers:
