@@ -10,7 +10,9 @@ func (c *checker) checkJobs() error {
 	counts := make(map[JobKind]int)
 	err := walkRecords(c, bucketJobs, func(k []byte, j Job) {
 		c.report.Jobs++
-		c.refs[j.Body]++
+		if j.Body != 0 {
+			c.refs[j.Body]++
+		}
 		counts[j.Kind]++
 		if !bytes.Equal(k, u64(uint64(j.ID))) {
 			c.problem("job %d is stored under another id", j.ID)

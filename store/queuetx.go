@@ -16,12 +16,14 @@ func (t *tx) Enqueue(j Job) (JobID, error) {
 	if err != nil {
 		return 0, err
 	}
-	body, err := t.refBody(j.Body)
-	if err != nil {
-		return 0, err
-	}
-	if j.Size == 0 {
-		j.Size = body.size
+	if j.Body != 0 {
+		body, err := t.refBody(j.Body)
+		if err != nil {
+			return 0, err
+		}
+		if j.Size == 0 {
+			j.Size = body.size
+		}
 	}
 	id, err := t.in(bucketJobs).NextSequence()
 	if err != nil {
@@ -33,8 +35,8 @@ func (t *tx) Enqueue(j Job) (JobID, error) {
 }
 
 func checkJob(j Job) error {
-	if j.Kind == "" || j.Body == 0 || j.Due.IsZero() {
-		return errors.New("a job needs a kind, a body and a due time")
+	if j.Kind == "" || j.Due.IsZero() || (j.Body == 0) != (j.Kind == WatchJob) {
+		return errors.New("a job needs a kind, a due time and, unless it watches, a body")
 	}
 	return checkText("the kind of a job", string(j.Kind))
 }
@@ -134,8 +136,10 @@ func (t *tx) Finish(id JobID) error {
 		return err
 	}
 	t.then(func() { t.db.claims.drop(id) })
-	return errors.Join(
-		t.unrefBody(j.Body),
+	if j.Body != 0 {
+		err = t.unrefBody(j.Body)
+	}
+	return errors.Join(err,
 		t.remove(bucketJobs, u64(uint64(id))),
 		t.remove(bucketDue, dueKey(j.Kind, j.Due, id)),
 		t.countJob(j.Kind, -1))

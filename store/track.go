@@ -54,6 +54,8 @@ type TrackRecipient struct {
 	// Relayed is when it was handed over, by the clock that jobs are due by; zero
 	// before.
 	Relayed time.Time `json:"relayed,omitzero"`
+	// Delayed is when its sender was told that it is late; zero if he was not.
+	Delayed time.Time `json:"delayed,omitzero"`
 	// Told is the final answer that the sender got; nothing contrary is shown
 	// to him after it (DN-21).
 	Told Answer `json:"told,omitempty"`

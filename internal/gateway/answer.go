@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"postern/internal/audit"
 	"postern/mime"
 	"postern/mime/mdn"
 	"postern/store"
-	"postern/trust/reason"
 )
 
-// An ownMDN is an answer of ours for one recipient.
+// An ownMDN is a notification of ours about one recipient.
 type ownMDN struct {
 	recipient   mime.Address
 	to          mime.Address
@@ -22,16 +20,24 @@ type ownMDN struct {
 	body        store.BodyWriter
 }
 
-// composeMDN writes the answer for one recipient: processed when its mailbox
-// is there, failed when it is not (AS-93, DN-8). A message that cannot be
-// answered, for want of a Message-ID, is delivered all the same.
-func (p *part) composeMDN(ctx context.Context, from mime.Address) error {
-	why := reason.OK
-	_, here := p.dir.Account(from)
-	if !here {
-		why = reason.UnknownRecipient
+// composeAnswers writes what a recipient answers when the message reaches his
+// mailbox: processed (AS-85, AS-93) and, if the sender asks for it, dispatched
+// (DN-4, DN-6).
+func (p *part) composeAnswers(ctx context.Context, from mime.Address) error {
+	echo, err := p.isEcho(ctx, from)
+	if err != nil || echo {
+		return err
 	}
-	disposition := mdn.Disposition(why.Outcome().Disposition)
+	err = p.composeMDN(ctx, from, mdn.Processed, "")
+	if err == nil && mdn.WantsFinalDelivery(p.opened.Header) {
+		err = p.composeMDN(ctx, from, mdn.Dispatched, "")
+	}
+	return err
+}
+
+// composeMDN writes one notification. A message that cannot be answered, for want
+// of a Message-ID, is delivered all the same.
+func (p *part) composeMDN(ctx context.Context, from mime.Address, disposition mdn.Disposition, why string) error {
 	n, err := mdn.Answer(p.opened.Header, from, disposition)
 	if errors.Is(err, mdn.ErrUnanswerable) {
 		return nil
@@ -42,6 +48,8 @@ func (p *part) composeMDN(ctx context.Context, from mime.Address) error {
 	n.To = []mime.Address{p.answerTo(n.To)}
 	n.Date, n.MessageID = p.now, mime.NewMessageID(string(from.Domain()), p.Rand)
 	n.ReportingUA = p.Hostname + "; Postern"
+	n.FinalDestination = disposition == mdn.Dispatched // DN-5
+	n.Why = why
 	text, err := n.Compose(p.Rand)
 	if err != nil {
 		return fmt.Errorf("composing a notification: %w", err)
@@ -56,12 +64,14 @@ func (p *part) composeMDN(ctx context.Context, from mime.Address) error {
 	return err
 }
 
-// saysOtherwise reports whether the answer composed for a recipient is not what
-// is true in the transaction: whether its mailbox is there.
-func (p *part) saysOtherwise(recipient mime.Address, here bool) bool {
-	return slices.ContainsFunc(p.mdns, func(m ownMDN) bool {
-		return m.recipient.Same(recipient) && (m.disposition == mdn.Processed) != here
-	})
+// mdn returns a notification that was composed, or nil.
+func (p *part) mdn(recipient mime.Address, disposition mdn.Disposition) *ownMDN {
+	for i, m := range p.mdns {
+		if m.recipient.Same(recipient) && m.disposition == disposition {
+			return &p.mdns[i]
+		}
+	}
+	return nil
 }
 
 // answerTo is where a notification goes: where the message asks for it if that
@@ -75,43 +85,86 @@ func (p *part) answerTo(asked []mime.Address) mime.Address {
 	return p.opened.Sender
 }
 
-// answer queues the notifications as messages of their recipients: signed,
-// encrypted and checked like any other (AS-87).
-func (p *part) answer(tx store.Tx, outcomes *[]outcome) error {
-	for _, m := range p.mdns {
-		id, err := p.queueMDN(tx, m)
+// errLacking ends a transaction that has to answer what was not composed: that
+// the message cannot be delivered after all. It is composed, and the transaction
+// tried again.
+var errLacking = errors.New("a notification of failure is not composed yet")
+
+// answer queues the notifications about one recipient as messages of his own:
+// signed, encrypted and checked like any other (AS-87). Both processed and what
+// follows it are of the same transaction as the delivery (DN-4, DN-8); what
+// follows is held until processed is on its way (DN-10).
+func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
+	first := p.mdn(delivery.recipient, mdn.Processed)
+	if first == nil {
+		return nil, nil // it gets no answer
+	}
+	second := p.mdn(delivery.recipient, mdn.Dispatched)
+	if !delivery.code.IsOK() {
+		second = p.mdn(delivery.recipient, mdn.Failed)
+		if second == nil {
+			p.lacking = append(p.lacking, failure{recipient: delivery.recipient, code: delivery.code})
+			return nil, errLacking
+		}
+	}
+	var next store.JobID
+	var outcomes []outcome
+	for _, m := range []*ownMDN{second, first} {
+		if m == nil {
+			continue
+		}
+		job, err := p.queueMDN(tx, *m, next, m == second)
+		if err != nil {
+			return nil, err
+		}
+		next = job.ID
+		outcomes = append([]outcome{{
+			recipient: m.recipient, stage: store.StageNotify, detail: string(m.disposition) + " to " + m.to.String() + " as " + string(job.Track),
+		}}, outcomes...)
+	}
+	return outcomes, nil
+}
+
+// composeLacking composes what the latest transaction had to answer and could
+// not.
+func (p *part) composeLacking(ctx context.Context) error {
+	for _, f := range p.lacking {
+		err := p.composeMDN(ctx, f.recipient, mdn.Failed, f.code.Outcome().Public)
 		if err != nil {
 			return err
 		}
-		*outcomes = append(*outcomes, outcome{
-			recipient: m.recipient, stage: "notify", detail: string(m.disposition) + " to " + m.to.String() + " as " + string(id),
-		})
 	}
+	p.lacking = nil
 	return nil
 }
 
-// queueMDN returns the id under which the notification has its own track.
-func (p *part) queueMDN(tx store.Tx, m ownMDN) (store.TrackID, error) {
+// queueMDN queues a notification, which has a track of its own.
+func (p *part) queueMDN(tx store.Tx, m ownMDN, next store.JobID, held bool) (store.Job, error) {
 	id, err := tx.PutBody(m.body)
 	if err != nil {
-		return "", err
+		return store.Job{}, err
 	}
 	to := []mime.Address{m.to}
 	// RFC 8098 §3 would have a null reverse-path, but agents refuse a message
 	// whose MAIL FROM is not its From (AS-55); loops are ruled out by AS-86.
 	track, err := p.newTrack(m.messageID, m.recipient, to, m.body.Size(), p.now)
 	if err != nil {
-		return "", err
+		return store.Job{}, err
 	}
 	track.Outbound, track.Automatic = true, true
 	err = beginTrack(tx, audit.Notified, audit.System, track, store.Event{At: p.now, Stage: "accept", Detail: string(m.disposition) + " notification for " + string(p.job.Track)})
 	if err != nil {
-		return "", err
+		return store.Job{}, err
 	}
-	_, err = tx.Enqueue(store.Job{
+	j := store.Job{
 		Kind: store.SealJob, Track: track.ID, Body: id, Size: m.body.Size(),
 		Sender: m.recipient, Recipients: to, Automatic: true,
 		Created: p.due, Due: p.due, Expires: p.expiry(true),
-	})
-	return track.ID, err
+		Next: next, Held: held,
+	}
+	if held {
+		j.Detail = waitsForProcessed
+	}
+	j.ID, err = tx.Enqueue(j)
+	return j, err
 }

@@ -229,12 +229,14 @@ func TestAS95_DN8_AccountGoneIsAnsweredFailed(t *testing.T) {
 	b.update(func(tx store.Tx) error { return tx.RemoveAccount(addr(t, "bob@b.example")) })
 	w.runAll()
 	equal(t, "state", a.states(id), []string{"bob@b.example failed peer-refused"})
-	n := parseMDN(t, a.inbox("alice@a.example")[0])
-	equal(t, "disposition", n.Disposition, mdn.Failed)
+	inbox := a.inbox("alice@a.example")
+	equal(t, "notifications", len(inbox), 2) // section 10 of the digest: processed, then failed
+	equal(t, "first", parseMDN(t, inbox[0]).Disposition, mdn.Processed)
+	equal(t, "second", parseMDN(t, inbox[1]).Disposition, mdn.Failed)
 }
 
-// The account goes while its message is being opened: the answer composed for
-// it would be a lie, so that the step is done again.
+// The account goes while its message is being opened: the answer composed for it
+// would be a lie, so that another is.
 func TestDN8_AccountGoesDuringTheStep(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.site("a.example"), w.site("b.example")
@@ -247,9 +249,6 @@ func TestDN8_AccountGoesDuringTheStep(t *testing.T) {
 	b.Store = &racing{Store: b.Store, before: func() {
 		b.update(func(tx store.Tx) error { return tx.RemoveAccount(addr(t, "bob@b.example")) })
 	}}
-	b.run()
-	equal(t, "the job waits", len(b.jobs(store.OpenJob)), 1)
-	w.clock.advance(firstRetry)
 	w.runAll()
 	equal(t, "state", a.states(id), []string{"bob@b.example failed peer-refused"})
 }
@@ -294,9 +293,12 @@ func TestAS93_WhoseWordCounts(t *testing.T) {
 			a.receive(far.seal(string(text), a, tt.word.to), addr(t, tt.word.from), addrs(t, tt.word.to)...)
 			a.run()
 			equal(t, "state", a.states(id), []string{"bob@b.example " + tt.want})
-			if tt.word.signer != "m.example" || tt.word.from == "mallory@m.example" {
-				equal(t, "delivered", len(a.inbox(tt.word.to)), 1) // it is mail, whatever it moves
+			// What is not about a message and a recipient of his is mail like any other.
+			delivered := 1
+			if tt.word.to == "alice@a.example" && tt.word.about == "<m1@a.example>" && tt.word.final == "bob@b.example" && tt.want == "relayed" {
+				delivered = 0
 			}
+			equal(t, "delivered", len(a.inbox(tt.word.to)), delivered)
 		})
 	}
 }
@@ -321,17 +323,24 @@ func disposition(t *testing.T, at *clock, d mdn.Disposition) []byte {
 	return text
 }
 
-// DN-21: failed stays failed, processed may still fail, displayed moves nothing.
-func TestCP17_DN21_OrderOfNotifications(t *testing.T) {
+// What a sender who asked for nothing is shown, one letter for each notification.
+func TestCP17_DN13_DN21_OrderOfNotifications(t *testing.T) {
 	for name, tt := range map[string]struct {
 		words []mdn.Disposition
 		want  string
+		shown int
 	}{
-		"processed, then failed": {[]mdn.Disposition{mdn.Processed, mdn.Failed}, "failed peer-refused"},
-		"failed, then processed": {[]mdn.Disposition{mdn.Failed, mdn.Processed}, "failed peer-refused"},
-		"processed, dispatched":  {[]mdn.Disposition{mdn.Processed, mdn.Dispatched}, "processed"},
-		"displayed alone":        {[]mdn.Disposition{mdn.Displayed}, "relayed"},
-		"processed, displayed":   {[]mdn.Disposition{mdn.Processed, mdn.Displayed}, "processed"},
+		"processed, then failed":     {[]mdn.Disposition{mdn.Processed, mdn.Failed}, "failed peer-refused", 2}, // DN-8
+		"failed, then processed":     {[]mdn.Disposition{mdn.Failed, mdn.Processed}, "failed peer-refused", 1},
+		"failed twice":               {[]mdn.Disposition{mdn.Failed, mdn.Failed}, "failed peer-refused", 1}, // DN-22
+		"processed twice":            {[]mdn.Disposition{mdn.Processed, mdn.Processed}, "processed", 1},
+		"processed, dispatched":      {[]mdn.Disposition{mdn.Processed, mdn.Dispatched}, "dispatched", 1},
+		"dispatched, then processed": {[]mdn.Disposition{mdn.Dispatched, mdn.Processed}, "dispatched", 1},
+		"dispatched, then failed":    {[]mdn.Disposition{mdn.Dispatched, mdn.Failed}, "dispatched", 1},
+		"displayed alone":            {[]mdn.Disposition{mdn.Displayed}, "processed", 1},
+		"processed, displayed":       {[]mdn.Disposition{mdn.Processed, mdn.Displayed}, "processed", 2},
+		"failed, displayed":          {[]mdn.Disposition{mdn.Failed, mdn.Displayed}, "failed peer-refused", 2},
+		"deleted":                    {[]mdn.Disposition{"deleted"}, "relayed", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -347,7 +356,7 @@ func TestCP17_DN21_OrderOfNotifications(t *testing.T) {
 				a.say(far, text, "bob@b.example")
 			}
 			equal(t, "state", a.states(id), []string{"bob@b.example " + tt.want})
-			equal(t, "delivered", len(a.inbox("alice@a.example")), len(tt.words))
+			equal(t, "delivered", len(a.inbox("alice@a.example")), tt.shown)
 		})
 	}
 }

@@ -160,7 +160,7 @@ func recipientsOf(failed []failure) []mime.Address {
 // queueRest puts what remains of the job back, or ends it.
 func (s *sealing) queueRest(tx store.Tx, rest []store.Job) error {
 	if len(rest) == 0 {
-		return s.finish(tx, s.job)
+		return s.handOn(tx)
 	}
 	err := putAgain(tx, rest[0])
 	if err != nil {

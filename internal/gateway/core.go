@@ -97,6 +97,8 @@ type Core struct {
 	KeepAudit time.Duration
 	// KeepDuplicates is how long a delivered message is known when it comes again.
 	KeepDuplicates time.Duration
+	// Notify says what senders wait for.
+	Notify Notify
 	// Publish is what is told of our servers beside our certificates.
 	Publish publish.Options
 	// Delegated says that the name servers of Publish are there: this gateway
@@ -113,6 +115,7 @@ type Core struct {
 
 	uneven      io.Reader // what makes waits uneven; Rand, if nil
 	directories directories
+	counts      counts
 	breakers    breakers // of destinations
 	sending     sending  // what is being relayed
 	tidying     tidying
@@ -233,6 +236,12 @@ func (c *Core) setDefaults() {
 	}
 	if c.KeepDuplicates == 0 {
 		c.KeepDuplicates = defaultDuplicates
+	}
+	if c.Notify.ProcessedWithin == 0 {
+		c.Notify.ProcessedWithin = defaultNotifyWithin
+	}
+	if c.Notify.DispatchedWithin == 0 {
+		c.Notify.DispatchedWithin = max(defaultNotifyWithin, c.Notify.ProcessedWithin)
 	}
 	if c.Hasher == nil {
 		c.Hasher = &password.Hasher{}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"postern/mime"
 	"postern/mime/dsn"
@@ -26,22 +28,51 @@ func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failur
 }
 
 // composeNotice is failureNotice with what is known of the message; header may
-// be nil.
+// be nil. Whoever had his final answer is not told another (DN-21).
 func (c *Core) composeNotice(ctx context.Context, job store.Job, failed []failure, header *mime.Header, messageID string) (store.BodyWriter, error) {
+	failed, err := c.untold(ctx, job.Track, failed)
+	if err != nil || len(failed) == 0 {
+		return nil, err
+	}
+	var recipients []dsn.Recipient
+	for _, f := range failed {
+		recipients = append(recipients, failedRecipient(f))
+	}
+	return c.composeDSN(ctx, job, recipients, header, messageID)
+}
+
+// untold leaves those of whom the sender had no final answer yet. The far side may
+// have taken a message, and told so, of which we did not learn before the line
+// broke.
+func (c *Core) untold(ctx context.Context, id store.TrackID, failed []failure) ([]failure, error) {
+	err := c.Store.View(ctx, func(tx store.Tx) error {
+		t, err := tx.Track(id)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		failed = slices.DeleteFunc(slices.Clone(failed), func(f failure) bool {
+			return slices.ContainsFunc(t.Recipients, func(r store.TrackRecipient) bool {
+				return r.Address.Same(f.recipient) && r.Told != ""
+			})
+		})
+		return err
+	})
+	return failed, err
+}
+
+// composeDSN writes a notice to the sender of a message (DN-23, DN-24).
+func (c *Core) composeDSN(ctx context.Context, job store.Job, recipients []dsn.Recipient, header *mime.Header, messageID string) (store.BodyWriter, error) {
 	postmaster, err := mime.NewAddress("postmaster", job.Sender.Domain())
 	if err != nil {
 		return nil, err
 	}
 	n := dsn.Notification{
 		From: postmaster, To: job.Sender, Date: c.Now(), MessageID: mime.NewMessageID(c.Hostname, c.Rand),
-		ReportingMTA: c.Hostname, OriginalMessageID: messageID, Original: header,
-	}
-	for _, f := range failed {
-		n.Recipients = append(n.Recipients, failedRecipient(f))
+		ReportingMTA: c.Hostname, OriginalMessageID: messageID, Original: header, Recipients: recipients,
 	}
 	text, err := n.Compose(c.Rand)
 	if err != nil {
-		return nil, fmt.Errorf("composing a failure notice: %w", err)
+		return nil, fmt.Errorf("composing a notice to the sender: %w", err)
 	}
 	body, err := c.Store.NewBody(ctx)
 	if err != nil {
@@ -53,6 +84,16 @@ func (c *Core) composeNotice(ctx context.Context, job store.Job, failed []failur
 		return nil, err
 	}
 	return body, nil
+}
+
+// lateRecipient is one that the message was not handed over to yet, though it
+// should have been. It is tried until a time (RFC 3464 §2.3.3, §2.3.9).
+func lateRecipient(a mime.Address, until time.Time) dsn.Recipient {
+	return dsn.Recipient{
+		Final: a, Action: dsn.Delayed, Status: "4.4.7", RetryUntil: until,
+		Sentence: "the message could not be handed over yet",
+		Hint:     "it is tried again; you need not send it anew",
+	}
 }
 
 // original returns the header that a notice quotes from, and the Message-ID of

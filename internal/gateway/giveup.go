@@ -57,7 +57,7 @@ func (c *Core) fail(ctx context.Context, job store.Job, done []outcome) error {
 		if err != nil {
 			return err
 		}
-		defer notice.Discard()
+		defer discard(notice)
 	}
 	return c.Store.Update(ctx, func(tx store.Tx) error {
 		err := c.deliverNotice(tx, job, notice)
@@ -65,6 +65,10 @@ func (c *Core) fail(ctx context.Context, job store.Job, done []outcome) error {
 			return err
 		}
 		err = record(tx, job.Track, c.Now(), done)
+		if err != nil {
+			return err
+		}
+		err = c.rewatch(tx, job.Track)
 		if err != nil {
 			return err
 		}
@@ -79,6 +83,11 @@ func (c *Core) refuse(ctx context.Context, job store.Job, done []outcome) error 
 		if err != nil {
 			return err
 		}
+		err = c.letGo(tx, job.Next)
+		if err != nil {
+			return err
+		}
+		job.Next = 0
 		job.Kind, job.Due = keptJob, c.Steady().Add(c.KeepRefused)
 		job.Expires = job.Due
 		return tx.Reschedule(job)

@@ -32,6 +32,10 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		MessageBytes:    cfg.Limits.MessageBytes, CryptoMemory: cfg.Limits.CryptoMemory,
 		RetryFor:   cfg.Relay.RetryFor,
 		KeepTracks: cfg.Keep.Tracks, KeepDuplicates: cfg.Keep.Duplicates, KeepAudit: cfg.Keep.Audit,
+		Notify: Notify{
+			ProcessedWithin: cfg.Notify.ProcessedWithin, DispatchedWithin: cfg.Notify.DispatchedWithin,
+			DelayedAfter: cfg.Notify.DelayedAfter, HideProcessed: cfg.Notify.HideProcessed,
+		},
 		Rates: Rates{
 			AccountMessages: cfg.Limits.AccountMessages, AccountRecipients: cfg.Limits.AccountRecipients,
 			PeerMessages: cfg.Limits.PeerMessages,

@@ -6,6 +6,10 @@ import (
 	"postern/store"
 )
 
+// waitsForProcessed is the Detail of a notification that is held until the
+// processed one about the same message is on its way (DN-10).
+const waitsForProcessed = "waits for the processed notification"
+
 // finish ends a job, however it went, and lets the one go on that waited for it.
 // Every end of a job of the two ways goes through it.
 func (c *Core) finish(tx store.Tx, job store.Job) error {
@@ -29,6 +33,24 @@ func (c *Core) letGo(tx store.Tx, id store.JobID) error {
 		return err
 	}
 	now := c.Steady()
-	j.Held, j.Created, j.Due, j.Expires = false, now, now, now.Add(j.Expires.Sub(j.Due))
+	j.Held, j.Detail = false, ""
+	j.Created, j.Due, j.Expires = now, now, now.Add(j.Expires.Sub(j.Due))
 	return tx.Reschedule(j)
+}
+
+// nextOf is what is to go on when the i-th copy of a message has gone. A job that
+// is over hands on what waits for it to its last copy.
+func (s *sealing) nextOf(i int, rest []store.Job) store.JobID {
+	if len(rest) > 0 || i < len(s.copies)-1 {
+		return 0
+	}
+	return s.job.Next
+}
+
+// handOn ends a seal job of which nothing remains.
+func (s *sealing) handOn(tx store.Tx) error {
+	if len(s.copies) > 0 {
+		return tx.Finish(s.job.ID) // its last copy knows what is next
+	}
+	return s.finish(tx, s.job)
 }

@@ -2,92 +2,27 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 
 	"postern/mime"
 	"postern/mime/dsn"
 	"postern/mime/mdn"
-	"postern/sta"
-	"postern/store"
-	"postern/trust"
 	"postern/trust/reason"
 )
 
 // A notice is what an incoming MDN or DSN says about messages of ours.
 type notice struct {
-	originalID string
-	entries    []noticeEntry
+	ids     []string // that may be the original's, the best first
+	entries []noticeEntry
 }
 
+// A noticeEntry is what it says of one recipient.
 type noticeEntry struct {
-	recipient mime.Address
-	state     store.TrackState
+	recipient mime.Address // its final recipient, zero if it names none
+	original  mime.Address // as it was written by the sender; may be zero
+	word      word
 	code      reason.Code
 	detail    string
-}
-
-// applyNotice moves the tracks of the original message on. A notification only
-// speaks for whom its signer stands for (AS-93), and only about messages that the
-// one it is addressed to has sent.
-func (p *part) applyNotice(tx store.Tx) error {
-	if p.notice == nil || p.notice.originalID == "" {
-		return nil
-	}
-	tracks, err := tx.TracksByMessageID(p.notice.originalID)
-	if err != nil {
-		return err
-	}
-	for _, t := range tracks {
-		if !t.Outbound {
-			continue
-		}
-		v, ok := p.verdictFor(t.Sender)
-		if !ok {
-			continue
-		}
-		var outcomes []outcome
-		for _, e := range p.notice.entries {
-			if !speaksFor(v.Trust.Binding, p.opened.Sender, e.recipient) || settled(t, e.recipient) {
-				continue
-			}
-			outcomes = append(outcomes, outcome{recipient: e.recipient, state: e.state, stage: "notify", code: e.code, detail: e.detail})
-		}
-		err := record(tx, t.ID, p.now, outcomes)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// speaksFor reports whether a signer may say what became of a recipient: with a
-// certificate of the domain for all of it, with one of an address for itself
-// alone. A neighbour's word is not the recipient's.
-func speaksFor(by trust.Binding, signer, recipient mime.Address) bool {
-	if by == trust.ByDomain {
-		return recipient.Domain() == signer.Domain()
-	}
-	return recipient.Same(signer)
-}
-
-// verdictFor returns the verdict by which the notification was accepted for a.
-func (p *part) verdictFor(a mime.Address) (sta.Verdict, bool) {
-	for _, v := range p.opened.Verdicts {
-		if v.Accepted() && v.Recipient.Same(a) {
-			return v, true
-		}
-	}
-	return sta.Verdict{}, false
-}
-
-// settled reports whether the recipient is unknown to the track or had its
-// final answer already (DN-21).
-func settled(t store.Track, a mime.Address) bool {
-	for _, r := range t.Recipients {
-		if r.Address.Same(a) {
-			return r.State == store.TrackFailed
-		}
-	}
-	return true
 }
 
 // readNotice reads the report of an incoming notification. One that cannot be
@@ -130,31 +65,53 @@ func unreadable(err error) bool {
 }
 
 func mdnNotice(m *mdn.Notification) *notice {
-	n := &notice{originalID: m.OriginalMessageID}
-	recipient := m.FinalRecipient
-	if recipient.IsZero() {
-		recipient = m.From // CP-16
+	e := noticeEntry{recipient: m.FinalRecipient, original: m.OriginalRecipient, detail: "MDN " + clip(string(m.Disposition))}
+	if e.recipient.IsZero() && e.original.IsZero() {
+		e.recipient = m.From // CP-16
 	}
-	e := noticeEntry{recipient: recipient, detail: "MDN " + string(m.Disposition)}
 	switch {
 	case m.Failure():
-		e.state, e.code = store.TrackFailed, reason.PeerRefused
-	case m.Disposition == mdn.Processed || m.Disposition == mdn.Dispatched:
-		e.state = store.TrackProcessed
+		e.word, e.code = wordFailed, reason.PeerRefused
+	case m.Disposition == mdn.Processed:
+		e.word = wordProcessed
+	case m.Disposition == mdn.Dispatched && m.FinalDestination:
+		e.word = wordDispatched
+	case m.Disposition == mdn.Dispatched:
+		e.word = wordHandedOver
+	case m.Disposition == mdn.Displayed:
+		e.word = wordDisplayed
 	}
-	// Any other, such as displayed, is noted and moves nothing (CP-17).
-	n.entries = append(n.entries, e)
-	return n
+	return &notice{ids: m.OriginalIDs, entries: []noticeEntry{e}}
 }
 
 func dsnNotice(d *dsn.Notification) *notice {
-	n := &notice{originalID: d.OriginalMessageID}
+	n := &notice{ids: d.OriginalIDs}
 	for _, r := range d.Recipients {
-		e := noticeEntry{recipient: r.Final, detail: "DSN " + string(r.Action) + " " + r.Status}
-		if r.Action == dsn.Failed {
-			e.state, e.code = store.TrackFailed, reason.PeerRefused
+		e := noticeEntry{recipient: r.Final, original: r.Original}
+		e.detail = clip(fmt.Sprintf("DSN %s %s %s", r.Action, r.Status, r.Diagnostic))
+		switch r.Action {
+		case dsn.Failed:
+			e.word, e.code = wordFailed, reason.PeerRefused
+		case dsn.Delivered:
+			e.word = wordHandedOver
+		case dsn.Relayed, dsn.Expanded:
+			e.word = wordPassed
 		}
 		n.entries = append(n.entries, e)
 	}
 	return n
+}
+
+// maxQuoted bounds what the far side's words may take in a track, in octets.
+const maxQuoted = 300
+
+// clip leaves of others' words what can stand in one line of ours.
+func clip(s string) string {
+	var b []byte
+	for i := 0; i < len(s) && len(b) < maxQuoted; i++ {
+		if s[i] >= ' ' && s[i] <= '~' {
+			b = append(b, s[i])
+		}
+	}
+	return string(b)
 }

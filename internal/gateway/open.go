@@ -63,9 +63,9 @@ func (c *Core) openWaiting(ctx, idle context.Context, job store.Job) error {
 			return err
 		}
 	}
-	err = c.Store.Update(ctx, step.commit)
+	err = step.write(ctx)
 	if err == nil {
-		c.tell(job.Track, step.outcomes)
+		step.tellAll()
 	}
 	return err
 }
@@ -177,6 +177,34 @@ func (o *opening) discard() {
 	}
 }
 
+// write commits the step, and again with what a commit found lacking.
+func (o *opening) write(ctx context.Context) error {
+	for range maxRewrites {
+		err := o.Store.Update(ctx, o.commit)
+		if !errors.Is(err, errLacking) {
+			return err
+		}
+		for _, p := range o.parts {
+			err := p.composeLacking(ctx)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return errLacking
+}
+
+// tellAll logs what the step did to its message and to those it tells of.
+func (o *opening) tellAll() {
+	o.tell(o.job.Track, o.outcomes)
+	for _, p := range o.parts {
+		o.counts.suppressed.Add(uint64(len(p.hidden)))
+		for _, n := range p.news {
+			o.tell(n.track, n.outcomes)
+		}
+	}
+}
+
 // commit ends the step: one transaction holds the deliveries, the answers, the
 // track and the end of the job.
 func (o *opening) commit(tx store.Tx) error {
@@ -225,6 +253,10 @@ func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error
 		}
 		return tx.Reschedule(retry(o.job, again, o.due, o.uneven))
 	case len(refused) > 0:
+		err := o.letGo(tx, o.job.Next)
+		if err != nil {
+			return err
+		}
 		return tx.Reschedule(o.kept(refused))
 	}
 	return o.finish(tx, o.job)
@@ -256,6 +288,7 @@ func (o *opening) identify(tx store.Tx) error {
 func (o *opening) kept(refused []sta.Verdict) store.Job {
 	j := o.job
 	j.Kind, j.Due, j.Expires = keptJob, o.due.Add(o.KeepRefused), o.due.Add(o.KeepRefused)
+	j.Next = 0
 	j.Reason, j.Detail = refused[0].Code.String(), refused[0].Detail
 	j.Recipients = nil
 	for _, v := range refused {

@@ -140,5 +140,9 @@ func (c *Core) dropJob(tx store.Tx, job store.Job, done []outcome, notice store.
 	if err != nil {
 		return err
 	}
+	err = c.rewatch(tx, job.Track)
+	if err != nil {
+		return err
+	}
 	return c.finish(tx, stored)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -26,6 +25,11 @@ type part struct {
 	digest string           // of inner: SHA-256 in hexadecimal
 	notice *notice          // what it says, if it is a notification
 	mdns   []ownMDN
+	// Of the latest transaction: the answers it lacks, from whom a notification is
+	// kept, by Address.Key, and what it did to other messages.
+	lacking []failure
+	hidden  map[string]hiding
+	news    []news
 }
 
 func (p *part) discard() {
@@ -63,7 +67,7 @@ func (p *part) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, a := range accepted {
-		err := p.composeMDN(ctx, a)
+		err := p.composeAnswers(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -111,6 +115,11 @@ func (p *part) spoolInner(ctx context.Context) error {
 // commit writes the deliveries and the answers and returns what became of each
 // recipient.
 func (p *part) commit(tx store.Tx) ([]outcome, error) {
+	p.lacking = nil
+	err := p.hear(tx)
+	if err != nil {
+		return nil, err
+	}
 	var outcomes []outcome
 	var body store.BodyID
 	for _, v := range p.opened.Verdicts {
@@ -131,12 +140,13 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 			return nil, err
 		}
 		outcomes = append(outcomes, delivered)
+		answered, err := p.answer(tx, delivered)
+		if err != nil {
+			return nil, err
+		}
+		outcomes = append(outcomes, answered...)
 	}
-	err := p.answer(tx, &outcomes)
-	if err != nil {
-		return nil, err
-	}
-	return outcomes, p.applyNotice(tx)
+	return outcomes, nil
 }
 
 func delivered(to mime.Address, how string) outcome {
@@ -185,14 +195,18 @@ func worst(all []trust.Revocation) trust.RevocationStatus {
 // deliver puts the message into the recipient's INBOX. The first delivery makes
 // the body part of the store; the others share it.
 func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcome, error) {
+	h, hidden := p.hidden[to.Key()]
+	if hidden {
+		return keptBack(to, h), nil
+	}
+	code, err := accountCode(tx, to)
+	if err != nil {
+		return outcome{}, err
+	}
+	if !code.IsOK() {
+		return undelivered(to, code, "its account is not there any more"), nil
+	}
 	inbox, err := tx.MailboxByName(to, store.Inbox)
-	if p.saysOtherwise(to, err == nil) {
-		return outcome{}, fmt.Errorf("the account %s came or went while its message was opened", to)
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		// The account went away after RCPT TO was answered (DN-8).
-		return outcome{recipient: to, state: store.TrackFailed, stage: "deliver", code: reason.UnknownRecipient, detail: "the account is gone"}, nil
-	}
 	if err != nil {
 		return outcome{}, err
 	}
@@ -204,6 +218,13 @@ func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcom
 		again := delivered(to, "came before as "+string(before))
 		again.duplicate = true
 		return again, nil
+	}
+	full, err := p.tooFull(tx, to)
+	if err != nil {
+		return outcome{}, err
+	}
+	if full {
+		return undelivered(to, reason.MailboxFull, "the mailboxes are full"), nil
 	}
 	if *body == 0 {
 		*body, err = tx.PutBody(p.inner)

@@ -82,6 +82,7 @@ func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *re
 		f := relayFailure(r)
 		switch {
 		case r.Code.IsOK():
+			o.relayed = e.due
 		case r.Code.Outcome().Retry && (stopping || e.due.Before(job.Expires)):
 			o.state = store.TrackSealed
 			e.again = append(e.again, f)
@@ -158,6 +159,10 @@ func (e *relayEnd) commit(ctx context.Context) error {
 			return err
 		}
 		err = record(tx, e.job.Track, e.now, e.outcomes)
+		if err != nil {
+			return err
+		}
+		err = e.rewatch(tx, e.job.Track)
 		if err != nil {
 			return err
 		}

@@ -266,14 +266,14 @@ func (s *site) taken() ([]smtp.Delivery, [][]byte) {
 	return sent, raw
 }
 
-// jobs lists the jobs of some kinds, or all.
+// jobs lists the jobs of some kinds, or all but those that watch what has gone.
 func (s *site) jobs(kinds ...store.JobKind) []store.Job {
 	s.t.Helper()
 	var all []store.Job
 	s.view(func(tx store.Tx) error {
 		all = nil
 		return tx.EachJob(func(j store.Job) bool {
-			if len(kinds) == 0 || slices.Contains(kinds, j.Kind) {
+			if len(kinds) == 0 && j.Kind != store.WatchJob || slices.Contains(kinds, j.Kind) {
 				all = append(all, j)
 			}
 			return true
@@ -284,7 +284,7 @@ func (s *site) jobs(kinds ...store.JobKind) []store.Job {
 
 func (s *site) stepOf(kind store.JobKind) step {
 	return map[store.JobKind]step{
-		store.SealJob: s.seal, store.RelayJob: s.relay, store.OpenJob: s.open, keptJob: s.drop,
+		store.SealJob: s.seal, store.RelayJob: s.relay, store.OpenJob: s.open, keptJob: s.drop, store.WatchJob: s.watch,
 	}[kind]
 }
 
@@ -292,11 +292,12 @@ func (s *site) stepOf(kind store.JobKind) step {
 func (s *site) run() {
 	s.t.Helper()
 	for range 1000 {
-		i := slices.IndexFunc(s.jobs(), func(j store.Job) bool { return !j.Due.After(s.Now()) })
+		all := s.jobs(store.SealJob, store.RelayJob, store.OpenJob, store.WatchJob, keptJob)
+		i := slices.IndexFunc(all, func(j store.Job) bool { return !j.Held && !j.Due.After(s.Now()) })
 		if i < 0 {
 			return
 		}
-		j := s.jobs()[i]
+		j := all[i]
 		s.doStep(s.t.Context(), j, s.stepOf(j.Kind))
 		s.waits.Wait()
 	}

@@ -260,11 +260,15 @@ func (s *sealing) commit(routes []Route, late []mime.Address) error {
 		if err != nil {
 			return err
 		}
-		for _, c := range s.copies {
-			err := s.enqueueCopy(tx, c)
+		for i, c := range s.copies {
+			err := s.enqueueCopy(tx, c, s.nextOf(i, rest))
 			if err != nil {
 				return err
 			}
+		}
+		err = s.rewatch(tx, s.job.Track)
+		if err != nil {
+			return err
 		}
 		err = s.deliverNotice(tx, s.job, notice)
 		if err != nil {
@@ -311,7 +315,7 @@ func (s *sealing) describe(r Route) string {
 
 // enqueueCopy queues a sealed copy for relay or, for a domain of ours, straight
 // for opening.
-func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy) error {
+func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error {
 	id, err := tx.PutBody(c.body)
 	if err != nil {
 		return err
@@ -319,7 +323,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy) error {
 	j := store.Job{
 		Kind: store.RelayJob, Track: s.job.Track, Body: id, Size: c.body.Size(),
 		Sender: s.job.Sender, Recipients: c.recipients, Destination: c.destination,
-		Automatic: s.job.Automatic, Created: s.job.Created, Due: s.due, Expires: s.job.Expires,
+		Automatic: s.job.Automatic, Created: s.job.Created, Due: s.due, Expires: s.job.Expires, Next: next,
 	}
 	if !c.local {
 		_, err = tx.Enqueue(j)
@@ -345,7 +349,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy) error {
 	}
 	var outcomes []outcome
 	for _, a := range c.recipients {
-		outcomes = append(outcomes, outcome{recipient: a, state: store.TrackRelayed, stage: "relay", detail: "to ourselves"})
+		outcomes = append(outcomes, outcome{recipient: a, state: store.TrackRelayed, stage: "relay", detail: "to ourselves", relayed: s.due})
 	}
 	return record(tx, s.job.Track, s.now, outcomes)
 }

@@ -13,6 +13,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/mime"
+	"postern/mime/mdn"
 	"postern/smtp"
 	"postern/store"
 	"postern/trust/reason"
@@ -150,12 +151,18 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 		return "", err
 	}
 	track.Outbound, track.Automatic = true, mime.IsNotification(header)
+	track.Timely = mdn.WantsFinalDelivery(header)
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		err := stillMaySend(tx, e)
 		if err != nil {
 			return err
 		}
 		id, err := tx.PutBody(body)
+		if err != nil {
+			return err
+		}
+		track.Watch = 0
+		err = s.setWatch(tx, &track)
 		if err != nil {
 			return err
 		}

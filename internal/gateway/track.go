@@ -40,6 +40,10 @@ type outcome struct {
 	detail    string
 	more      string // for the event alone, behind detail
 	quiet     bool   // an event that moves nothing, of which the log needs no line
+	// answer is the final answer that the sender gets with it; "" is none.
+	answer store.Answer
+	// relayed is when it was handed over, by the steady clock; zero if it was not.
+	relayed time.Time
 	// revocation is what was known of a signer who was believed, for the log.
 	revocation trust.RevocationStatus
 	// duplicate marks what was delivered before, for the audit trail.
@@ -65,10 +69,20 @@ func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome, ke
 	for _, o := range outcomes {
 		for i := range t.Recipients {
 			r := &t.Recipients[i]
-			if o.state == "" || !r.Address.Same(o.recipient) || overtaken(r.State, o.state) {
+			if !r.Address.Same(o.recipient) {
+				continue
+			}
+			if r.Relayed.IsZero() {
+				r.Relayed = o.relayed
+			}
+			if o.state == "" || overtaken(*r, o.state) {
 				continue
 			}
 			r.State, r.Reason, r.Detail, r.Updated = o.state, o.code.String(), o.detail, now
+			r.Told = o.answer
+			if t.Outbound && !t.Automatic && o.state == store.TrackFailed {
+				r.Told = store.ToldFailure // in the same transaction
+			}
 		}
 		err := tx.AddEvent(id, store.Event{
 			At: now, Stage: o.stage, Recipient: o.recipient, Reason: o.code.String(), Detail: o.told(),
@@ -90,11 +104,14 @@ func (o outcome) told() string {
 
 // overtaken reports whether a new state is older news than the old one: the far
 // side's answer may be here before we wrote down that it took the message.
-func overtaken(old, state store.TrackState) bool {
+func overtaken(r store.TrackRecipient, state store.TrackState) bool {
+	if r.Told != "" {
+		return true // the sender has his final answer (DN-21)
+	}
 	if state != store.TrackSealed && state != store.TrackRelayed {
 		return false
 	}
-	return old == store.TrackProcessed || old == store.TrackFailed
+	return r.State == store.TrackProcessed || r.State == store.TrackFailed
 }
 
 // tell logs what a step did once it is committed: ids, addresses and reasons,

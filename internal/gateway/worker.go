@@ -23,6 +23,7 @@ type step func(context.Context, store.Job) error
 const (
 	sealWorkers  = 128
 	relayWorkers = 128
+	watchWorkers = 4
 	keptWorkers  = 1
 )
 
@@ -37,6 +38,7 @@ func (c *Core) Work(ctx context.Context) {
 		{store.SealJob, sealWorkers, c.seal, c.sealLanes},
 		{store.RelayJob, relayWorkers, c.relay, c.relayLanes},
 		{store.OpenJob, 2 * runtime.GOMAXPROCS(0), c.openUntil(ctx), noLanes},
+		{store.WatchJob, watchWorkers, c.watch, noLanes},
 		{keptJob, keptWorkers, c.drop, noLanes},
 	}
 	var all sync.WaitGroup

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,10 +31,11 @@ type Recipient struct {
 	Final      mime.Address
 	Original   mime.Address // as the sender wrote it; zero when not known
 	Action     Action
-	Status     string // enhanced status code, "5.7.1" (RFC 3463)
-	Diagnostic string // "type; text", such as "x-postern; no-certificate"; may be empty
-	Sentence   string // for humans: what happened; not read
-	Hint       string // for humans: what to do about it; may be empty; not read
+	Status     string    // enhanced status code, "5.7.1" (RFC 3463)
+	Diagnostic string    // "type; text", such as "x-postern; no-certificate"; may be empty
+	RetryUntil time.Time // of Delayed: when it is given up; zero when not known
+	Sentence   string    // for humans: what happened; not read
+	Hint       string    // for humans: what to do about it; may be empty; not read
 }
 
 // A Notification is one delivery status notification.
@@ -42,8 +44,9 @@ type Notification struct {
 	To                mime.Address // who sent the original
 	MessageID         string       // of the notification itself, in brackets
 	Date              time.Time
-	ReportingMTA      string // host name of the reporter (DN-23)
-	OriginalMessageID string // in brackets; when read, from In-Reply-To or the original if need be (DN-12)
+	ReportingMTA      string   // host name of the reporter (DN-23)
+	OriginalMessageID string   // in brackets; when read, the first of OriginalIDs
+	OriginalIDs       []string // when read: all that it may be, the likeliest first (DN-12)
 	Recipients        []Recipient
 	// Original is the header of the original message. Compose shows Message-ID,
 	// Date, From and To of it, never the subject. It may be nil.
@@ -123,11 +126,9 @@ func validStatus(s string) bool {
 }
 
 func (n *Notification) header() (*mime.Header, error) {
-	subject := "Delayed: your message"
-	for _, r := range n.Recipients {
-		if r.Action == Failed {
-			subject = "Failed: your message"
-		}
+	subject := "Failed: your message"
+	if n.onlyDelayed() {
+		subject = "Delayed: your message"
 	}
 	h := &mime.Header{}
 	errs := []error{
@@ -177,12 +178,19 @@ func (r Recipient) group() (*mime.Header, error) {
 	if r.Diagnostic != "" {
 		errs = append(errs, g.Add("Diagnostic-Code", r.Diagnostic))
 	}
+	if r.Action == Delayed && !r.RetryUntil.IsZero() {
+		errs = append(errs, g.Add("Will-Retry-Until", r.RetryUntil.Format(time.RFC1123Z))) // RFC 3464 §2.3.9
+	}
 	return g, errors.Join(errs...)
 }
 
 func (n *Notification) text() string {
 	var b strings.Builder
-	b.WriteString("Your message could not be delivered to everyone.\n")
+	if n.onlyDelayed() {
+		b.WriteString("Your message is late. It has not failed.\n")
+	} else {
+		b.WriteString("Your message could not be delivered to everyone.\n")
+	}
 	for _, r := range n.Recipients {
 		fate := "failed"
 		if r.Action == Delayed {
@@ -196,6 +204,11 @@ func (n *Notification) text() string {
 		}
 	}
 	return b.String()
+}
+
+// onlyDelayed reports whether nobody failed.
+func (n *Notification) onlyDelayed() bool {
+	return !slices.ContainsFunc(n.Recipients, func(r Recipient) bool { return r.Action == Failed })
 }
 
 // excerpt keeps what a sender needs to know a message by, and no subject.

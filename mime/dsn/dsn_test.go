@@ -113,6 +113,7 @@ func TestDN23_DN24_AsWrittenAndReadAgain(t *testing.T) {
 		t.Error("the original is not read")
 	}
 	got.Original, n.Original = nil, nil
+	n.OriginalIDs = []string{n.OriginalMessageID}
 	n.Recipients[0].Sentence, n.Recipients[0].Hint = "", ""
 	if diff := cmp.Diff(n, *got, cmp.AllowUnexported(mime.Address{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -27,7 +27,10 @@ func Parse(message io.Reader, l mime.Limits) (*Notification, error) {
 		n.Date = date
 	}
 	n.readGroups(r.Groups)
-	n.findOriginalID(r)
+	n.OriginalIDs = r.OriginalIDs()
+	if len(n.OriginalIDs) > 0 {
+		n.OriginalMessageID = n.OriginalIDs[0]
+	}
 	if len(n.Recipients) == 0 {
 		return nil, fmt.Errorf("reading a DSN: %w: no recipient", mime.ErrNotReport)
 	}
@@ -50,9 +53,6 @@ func (n *Notification) readGroups(groups []*mime.Header) {
 		mta := g.Get("Reporting-MTA")
 		if n.ReportingMTA == "" && mta != "" {
 			n.ReportingMTA = untyped(mta)
-		}
-		if n.OriginalMessageID == "" {
-			n.OriginalMessageID = mime.ParseMessageID(g.Get(originalID))
 		}
 		if g.Has("Final-Recipient") || g.Has("Original-Recipient") && !g.Has("Reporting-MTA") {
 			n.Recipients = append(n.Recipients, Recipient{})
@@ -83,6 +83,10 @@ func (r *Recipient) read(g *mime.Header) {
 	if diagnostic := g.Get("Diagnostic-Code"); diagnostic != "" {
 		r.Diagnostic = diagnostic
 	}
+	until, err := mail.ParseDate(g.Get("Will-Retry-Until"))
+	if err == nil {
+		r.RetryUntil = until
+	}
 }
 
 // settle fills in what the other fields tell.
@@ -102,14 +106,4 @@ func untyped(s string) string {
 		name = s
 	}
 	return strings.TrimSpace(name)
-}
-
-// findOriginalID looks where else the Message-ID of the original may be (DN-12).
-func (n *Notification) findOriginalID(r *mime.Report) {
-	if n.OriginalMessageID == "" {
-		n.OriginalMessageID = mime.ParseMessageID(r.Header.Get("In-Reply-To"))
-	}
-	if n.OriginalMessageID == "" && r.Original != nil {
-		n.OriginalMessageID = r.Original.MessageID()
-	}
 }

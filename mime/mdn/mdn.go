@@ -33,10 +33,12 @@ type Notification struct {
 	ReportingUA       string       // "host; product", printable ASCII; may be empty
 	OriginalRecipient mime.Address // as the sender wrote it; zero when not known
 	FinalRecipient    mime.Address // zero when a notification read does not name it
-	OriginalMessageID string       // in brackets; when read, from In-Reply-To if need be (DN-12)
+	OriginalMessageID string       // in brackets; when read, the first of OriginalIDs
+	OriginalIDs       []string     // when read: all that it may be, the likeliest first (DN-12)
 	Disposition       Disposition
 	Modifiers         []string // of the disposition, in lower case; when read only
 	FinalDestination  bool     // the extension field of DN-5 is there
+	Why               string   // for humans: why it failed; may be empty; not read
 }
 
 // Failure reports whether the notification says that the message will not
@@ -71,7 +73,11 @@ func (n *Notification) text() string {
 		return fmt.Sprintf("Your message was delivered to the mailbox of %s.\n"+
 			"This does not say that it was read.\n", n.FinalRecipient)
 	default:
-		return fmt.Sprintf("Your message could not be delivered to %s.\n", n.FinalRecipient)
+		text := fmt.Sprintf("Your message could not be delivered to %s.\n", n.FinalRecipient)
+		if n.Why != "" {
+			text += "The reason is: " + strings.Join(strings.Fields(n.Why), " ") + ".\n"
+		}
+		return text
 	}
 }
 

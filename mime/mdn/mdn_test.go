@@ -116,6 +116,7 @@ func TestAS88_AS89_AS90_AS91_CP30_ComposedForms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		n.OriginalIDs = []string{n.OriginalMessageID}
 		if diff := cmp.Diff(n, *got, cmp.AllowUnexported(mime.Address{})); diff != "" {
 			t.Errorf("%s read again (-want +got):\n%s", d, diff)
 		}

@@ -23,7 +23,7 @@ func Parse(message io.Reader, l mime.Limits) (*Notification, error) {
 		ReportingUA:       first(r.Groups, "Reporting-UA"),
 		OriginalRecipient: address(first(r.Groups, "Original-Recipient")),
 		FinalRecipient:    address(first(r.Groups, "Final-Recipient")),
-		OriginalMessageID: mime.ParseMessageID(first(r.Groups, "Original-Message-ID")),
+		OriginalIDs:       r.OriginalIDs(),
 	}
 	n.To, _ = r.Header.Addresses("To") // none when it cannot be read
 	from, err := r.Header.Addresses("From")
@@ -34,8 +34,8 @@ func Parse(message io.Reader, l mime.Limits) (*Notification, error) {
 	if err == nil {
 		n.Date = date
 	}
-	if n.OriginalMessageID == "" {
-		n.OriginalMessageID = mime.ParseMessageID(r.Header.Get("In-Reply-To")) // DN-12
+	if len(n.OriginalIDs) > 0 {
+		n.OriginalMessageID = n.OriginalIDs[0]
 	}
 	for _, g := range r.Groups {
 		n.FinalDestination = n.FinalDestination || g.Has(finalDelivery)

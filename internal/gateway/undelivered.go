@@ -1,0 +1,46 @@
+package gateway
+
+import (
+	"errors"
+
+	"postern/mime"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// accountCode tells whether an account may still get mail: it may have been closed
+// after RCPT TO was answered (DN-8).
+func accountCode(tx store.Tx, to mime.Address) (reason.Code, error) {
+	a, err := tx.Account(to)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return reason.UnknownRecipient, nil
+	case err != nil:
+		return "", err
+	case a.Disabled:
+		return reason.RecipientDisabled, nil
+	}
+	return reason.OK, nil
+}
+
+// tooFull reports whether the mailboxes of a recipient do not take the message.
+func (p *part) tooFull(tx store.Tx, to mime.Address) (bool, error) {
+	if mime.IsNotification(p.opened.Header) {
+		return p.overNoticeQuota(tx, to, p.inner.Size())
+	}
+	return p.overQuota(tx, to, p.inner.Size())
+}
+
+// undelivered is what became of a recipient whose mailbox takes nothing.
+func undelivered(to mime.Address, code reason.Code, why string) outcome {
+	return outcome{recipient: to, state: store.TrackFailed, stage: store.StageDeliver, code: code, detail: why}
+}
+
+// keptBack is what became of a notification that its addressee does not see.
+func keptBack(to mime.Address, h hiding) outcome {
+	o := outcome{recipient: to, state: store.TrackDelivered, stage: store.StageDeliver, code: h.code, detail: "not put into the mailbox: " + h.why}
+	if !h.code.IsOK() {
+		o.state = store.TrackRefused
+	}
+	return o
+}
