@@ -44,7 +44,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 		return "", storeError(err)
 	}
 	defer body.Discard()
-	messageID, err := copyWithID(body, message)
+	messageID, err := copyWithID(body, roomy{message, b.Core})
 	if err != nil {
 		return "", acceptError(err, "spooling")
 	}

@@ -127,7 +127,7 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	if err != nil {
 		return "", err
 	}
-	in := bufio.NewReaderSize(message, 32<<10)
+	in := bufio.NewReaderSize(roomy{message, s.Core}, 32<<10)
 	header, err := mime.ReadHeader(in, mime.Limits{})
 	if err != nil {
 		return "", acceptError(err, "reading the header")
