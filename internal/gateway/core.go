@@ -89,6 +89,8 @@ type Core struct {
 	// be taken; DiskSpace asks for them, and nil does not know.
 	DiskReserve int64
 	DiskSpace   func() (store.Space, error)
+	// Backups are the copies of the store that are made while it is in use.
+	Backups Backups
 	// Dir is the folder of the store and of its master key.
 	Dir string
 	// KeepTracks is how long the life of a message stays after it has ended.
@@ -129,6 +131,7 @@ type Core struct {
 	limited     limited
 	disk        disk
 	rotating    sync.Mutex // held while the master key changes
+	backups     backups
 	crypto      *semaphore.Weighted
 	judging     *semaphore.Weighted // strangers' certificates
 	unwritten   atomic.Int32        // jobs in a row that could not be put back

@@ -76,6 +76,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	var working errgroup.Group
 	working.Go(func() error { g.watchExpiry(work); return nil })
 	working.Go(func() error { g.watchDisk(work); return nil })
+	working.Go(func() error { g.keepBackups(work); return nil })
 	working.Go(func() error { g.keepEvidence(work); return nil })
 	working.Go(func() error { g.keepBundles(work); return nil })
 	working.Go(func() error { g.keepFound(work); return nil })

@@ -58,6 +58,7 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 // setCare reads how much there may be in the store, and for how long.
 func (c *Core) setCare(cfg *config.Config) {
 	c.Dir = cfg.Dir
+	c.Backups = Backups{Dir: cfg.Backup.Dir, Every: cfg.Backup.Every, Keep: cfg.Backup.Keep}
 	c.MailboxBytes, c.DiskReserve = cfg.Limits.MailboxBytes, cfg.Limits.DiskReserve
 	c.DiskSpace = func() (store.Space, error) { return store.SpaceOf(cfg.Dir) }
 	c.KeepRefused, c.RefusedBytes = cfg.Keep.Refused, cfg.Keep.RefusedBytes

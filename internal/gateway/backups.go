@@ -1,0 +1,234 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"postern/internal/audit"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// Backups say where copies of the store go while it is in use. The zero Backups
+// make none.
+type Backups struct {
+	// Dir is their folder. It is never made: a missing one may be a disk that is not
+	// mounted.
+	Dir   string
+	Every time.Duration
+	// Keep is how many copies stay; the oldest go when another is made.
+	Keep int
+}
+
+// backups is what is known of the copies that this process made.
+type backups struct {
+	mu     sync.Mutex
+	last   time.Time // of the newest copy, by its name; zero for none
+	bytes  int64     // of the copy made last
+	took   time.Duration
+	made   uint64
+	failed uint64
+}
+
+// The name of a copy tells when it was begun; while it is written it has partEnd
+// as well.
+const (
+	backupBegin  = "postern-"
+	backupEnd    = ".db"
+	partEnd      = ".part"
+	backupLayout = "20060102T150405Z"
+)
+
+// How long the schedule waits: after a copy failed, and for the clock at most, which
+// may be set.
+const (
+	backupRetry = 5 * time.Minute
+	backupLook  = time.Minute
+)
+
+func backupName(at time.Time) string {
+	return backupBegin + at.UTC().Format(backupLayout) + backupEnd
+}
+
+// backupTime is when a copy of that name was made. Other files are none of ours.
+func backupTime(name string) (time.Time, bool) {
+	text, begins := strings.CutPrefix(name, backupBegin)
+	text, ends := strings.CutSuffix(text, backupEnd)
+	at, err := time.Parse(backupLayout, text)
+	return at, begins && ends && err == nil && backupName(at) == name
+}
+
+// keepBackups makes a copy whenever the newest is old enough, until ctx is done.
+func (c *Core) keepBackups(ctx context.Context) {
+	if c.Backups.Dir == "" {
+		return
+	}
+	for {
+		wait := c.untilBackup()
+		if wait <= 0 {
+			err := contained(func() error { return c.makeBackup(ctx) })
+			if err == nil {
+				continue
+			}
+			c.backupFailed(ctx, err)
+			wait = min(backupRetry, c.Backups.Every)
+		}
+		if !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// untilBackup is how long the next copy can wait.
+func (c *Core) untilBackup() time.Duration {
+	copies, err := c.listBackups()
+	if err != nil {
+		return 0 // whoever tries to write there learns what is wrong
+	}
+	var last time.Time
+	if len(copies) > 0 {
+		last = copies[len(copies)-1]
+	}
+	c.backups.mu.Lock()
+	c.backups.last = last
+	c.backups.mu.Unlock()
+	return min(c.Backups.Every-c.Now().Sub(last), backupLook)
+}
+
+// listBackups returns the times of the copies, oldest first. One from the future
+// was made while the clock was wrong: it tells nothing of when another is needed,
+// and nobody knows whether it is old, so that it is left alone.
+func (c *Core) listBackups() ([]time.Time, error) {
+	now := c.Now()
+	entries, err := os.ReadDir(c.Backups.Dir) // in the order of their names
+	var copies []time.Time
+	for _, e := range entries {
+		at, ok := backupTime(e.Name())
+		if ok && e.Type().IsRegular() && !at.After(now) {
+			copies = append(copies, at)
+		}
+	}
+	return copies, err
+}
+
+// makeBackup writes a copy under another name, proves that it can be opened and is
+// whole, gives it its name and only then removes the oldest.
+func (c *Core) makeBackup(ctx context.Context) error {
+	began := c.Now()
+	err := c.removeParts()
+	if err != nil {
+		return err
+	}
+	name := backupName(began)
+	path := filepath.Join(c.Backups.Dir, name)
+	_, err = os.Lstat(path)
+	if err == nil {
+		return fmt.Errorf("%s: %w", path, fs.ErrExist)
+	}
+	bytes, err := c.writeBackup(ctx, path+partEnd)
+	if err != nil {
+		return errors.Join(err, ignoreMissing(os.Remove(path+partEnd)))
+	}
+	err = errors.Join(os.Rename(path+partEnd, path), syncFolder(c.Backups.Dir))
+	if err != nil {
+		return err
+	}
+	took := c.Now().Sub(began)
+	c.backups.mu.Lock()
+	c.backups.last, c.backups.bytes, c.backups.took = began, bytes, took
+	c.backups.made++
+	c.backups.mu.Unlock()
+	c.Log.Info("backup made", "file", path, "bytes", bytes, "took", took)
+	c.removeOldBackups()
+	return c.Audit(ctx, audit.Record{Actor: audit.System, Action: audit.Backup, Object: name, Detail: fmt.Sprintf("%d bytes", bytes)})
+}
+
+// writeBackup writes a copy to a new file and verifies it as it is on the disk.
+func (c *Core) writeBackup(ctx context.Context, path string) (int64, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	bytes, err := c.Store.Backup(ctx, f)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err != nil {
+		return 0, err
+	}
+	report, err := c.Store.Verify(ctx, path)
+	if err != nil {
+		return 0, err
+	}
+	if n := len(report.Problems); n > 0 {
+		return 0, fmt.Errorf("%w: the copy has %d problems, such as: %s", store.ErrCorrupt, n, report.Problems[0])
+	}
+	return bytes, nil
+}
+
+// removeParts removes the copies that a crash left unfinished.
+func (c *Core) removeParts() error {
+	entries, err := os.ReadDir(c.Backups.Dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name, part := strings.CutSuffix(e.Name(), partEnd)
+		_, ours := backupTime(name)
+		if !part || !ours {
+			continue
+		}
+		err := os.Remove(filepath.Join(c.Backups.Dir, e.Name()))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeOldBackups removes the oldest copies beyond those that stay. It is called
+// only after another was made, so that failures never cost a good one.
+func (c *Core) removeOldBackups() {
+	copies, err := c.listBackups()
+	if err != nil {
+		c.Log.Warn("old backups cannot be listed", "err", err)
+		return
+	}
+	for len(copies) > max(c.Backups.Keep, 1) {
+		path := filepath.Join(c.Backups.Dir, backupName(copies[0]))
+		err := os.Remove(path)
+		if err != nil {
+			c.Log.Warn("an old backup cannot be removed", "file", path, "err", err)
+			return
+		}
+		copies = copies[1:]
+	}
+}
+
+// backupFailed tells of a copy that was not made.
+func (c *Core) backupFailed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return // the gateway stops
+	}
+	c.backups.mu.Lock()
+	c.backups.failed++
+	c.backups.mu.Unlock()
+	c.Log.Error("backup failed; it is tried again", "dir", c.Backups.Dir, "err", err)
+	code := reason.Internal
+	if errors.Is(err, store.ErrFull) || errors.Is(err, syscall.ENOSPC) {
+		code = reason.StorageFull
+	}
+	err = c.Audit(ctx, audit.Record{Actor: audit.System, Action: audit.Backup, Reason: code.String(), Detail: "not made"})
+	if err != nil {
+		c.Log.Warn("the audit trail cannot be written", "err", err)
+	}
+}
