@@ -27,6 +27,8 @@ type AuditTx interface {
 	Checkpoint() (audit.Checkpoint, error)
 	// LastCheckpoint is the last that was signed; ErrNotFound before the first.
 	LastCheckpoint() (audit.Checkpoint, error)
+	// AuditBase stands in for what was pruned; ErrNotFound if nothing was.
+	AuditBase() (audit.Checkpoint, error)
 	// EachCheckpoint calls fn as EachAudit does.
 	EachCheckpoint(from uint64, fn func(audit.Checkpoint) bool) error
 	// PruneAudit removes the oldest records: those before a time, and no more than

@@ -47,6 +47,15 @@ func (t *tx) LastCheckpoint() (audit.Checkpoint, error) {
 	return readCheckpoint(line)
 }
 
+// AuditBase implements AuditTx.
+func (t *tx) AuditBase() (audit.Checkpoint, error) {
+	line := t.get(bucketMeta, []byte(metaAuditBase))
+	if line == nil {
+		return audit.Checkpoint{}, fmt.Errorf("the base of the audit trail: %w", ErrNotFound)
+	}
+	return readCheckpoint(line)
+}
+
 // EachCheckpoint implements AuditTx.
 func (t *tx) EachCheckpoint(from uint64, fn func(audit.Checkpoint) bool) error {
 	return t.each(bucketCheckpoints, nil, u64(from), func(_, line []byte) (bool, error) {

@@ -86,5 +86,6 @@ func (s *Service) Handler() http.Handler {
 	s.handleMessages(mux)
 	s.handleOffline(mux)
 	s.handleStore(mux)
+	s.handleAudit(mux)
 	return mux
 }

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/control"
+)
+
+func runAuditShow(ctx context.Context, inv *invocation, args []string) error {
+	fs := inv.flags("audit show")
+	var f control.AuditFilter
+	since, until := fs.String("since", "", ""), fs.String("until", "", "")
+	fs.StringVar(&f.Actor, "actor", "", "")
+	fs.StringVar(&f.Action, "action", "", "")
+	fs.StringVar(&f.Track, "track", "", "")
+	fs.StringVar(&f.Address, "address", "", "")
+	fs.IntVar(&f.Limit, "limit", 0, "")
+	points := fs.Bool("checkpoints", false, "")
+	_, err := parse(fs, args, 0, 0)
+	if err != nil {
+		return err
+	}
+	f.Since, err = auditTime("since", *since)
+	if err != nil {
+		return err
+	}
+	f.Until, err = auditTime("until", *until)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		if *points {
+			return inv.printCheckpoints(ctx, c)
+		}
+		return c.ShowAudit(ctx, f, func(stored []byte, e *audit.Entry) error {
+			if inv.json || e == nil {
+				_, err := fmt.Fprintf(inv.stdout, "%s\n", stored)
+				return err
+			}
+			_, err := fmt.Fprintln(inv.stdout, auditLine(e))
+			return err
+		})
+	})
+}
+
+// auditTime reads a moment (RFC 3339), or a day, which begins in UTC.
+func auditTime(name, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, form := range []string{time.RFC3339, time.DateOnly} {
+		at, err := time.Parse(form, text)
+		if err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, usagef("write it as 2026-03-01 or 2026-03-01T12:00:00Z", "--%s %q is no time", name, text)
+}
+
+func (inv *invocation) printCheckpoints(ctx context.Context, c *control.Client) error {
+	all, err := c.AuditCheckpoints(ctx)
+	if err != nil {
+		return err
+	}
+	if inv.json {
+		return inv.printJSON(all.Lines)
+	}
+	for _, line := range all.Lines {
+		fmt.Fprintln(inv.stdout, line)
+	}
+	return nil
+}
+
+// auditLine tells a record to people.
+func auditLine(e *audit.Entry) string {
+	words := []string{fmt.Sprint(e.Number), e.At.In(time.Local).Format(clock), e.Actor, string(e.Action)}
+	for _, w := range []string{e.Object, e.Track, e.Reason, e.Detail} {
+		if w != "" {
+			words = append(words, w)
+		}
+	}
+	for _, p := range e.Parts {
+		words = append(words, strings.TrimSpace(strings.Join([]string{p.Recipient, p.State, p.Reason}, " ")))
+	}
+	if len(e.Keys) > 0 {
+		words = append(words, "keys "+strings.Join(e.Keys, " "))
+	}
+	if e.Cut != "" {
+		words = append(words, "left out: "+e.Cut)
+	}
+	return strings.Join(words, "  ")
+}
+
+func runAuditVerify(ctx context.Context, inv *invocation, args []string) error {
+	fs := inv.flags("audit verify")
+	file := fs.String("checkpoint", "", "")
+	_, err := parse(fs, args, 0, 0)
+	if err != nil {
+		return err
+	}
+	outside, err := readOutside(*file)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		r, err := c.VerifyAudit(ctx, outside)
+		if err != nil {
+			return err
+		}
+		if inv.json {
+			err = inv.printJSON(r)
+		} else {
+			err = inv.printReport(r)
+		}
+		if err == nil && r.Problem != nil {
+			err = errNegative
+		}
+		return err
+	})
+}
+
+// readOutside reads the checkpoints in a file, which may be a log.
+func readOutside(name string) ([]audit.Checkpoint, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, usagef("name a file with checkpoints that were kept elsewhere", "%s", err)
+	}
+	defer f.Close()
+	all, err := audit.ReadCheckpoints(f)
+	if err != nil {
+		return nil, usagef("name a file with checkpoints that were kept elsewhere", "%s: %s", name, err)
+	}
+	if len(all) == 0 { // it must not look as if something was proved
+		return nil, usagef("the server's log has them, and postern audit show --checkpoints", "%s has no checkpoint in it", name)
+	}
+	return all, nil
+}
+
+func (inv *invocation) printReport(r audit.Report) error {
+	if r.Problem != nil {
+		_, err := fmt.Fprintln(inv.stdout, r.Problem)
+		return err
+	}
+	text := "the audit trail is whole: no records"
+	if r.Entries > 0 {
+		text = fmt.Sprintf("the audit trail is whole: %s, %d to %d, %s", count(int(r.Entries), "record"), r.First, r.Last, count(r.Checkpoints, "checkpoint"))
+	}
+	if r.Outside > 0 || r.TooOld > 0 {
+		text += fmt.Sprintf("; of those kept elsewhere %d agree", r.Outside)
+	}
+	if r.TooOld > 0 {
+		text += fmt.Sprintf(", %d are of records that were pruned", r.TooOld)
+	}
+	_, err := fmt.Fprintln(inv.stdout, text)
+	return err
+}
+
+func runAuditKey(ctx context.Context, inv *invocation, args []string) error {
+	_, err := parse(inv.flags("audit key"), args, 0, 0)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		key, err := c.AuditKey(ctx)
+		if err != nil {
+			return err
+		}
+		return inv.answer(key, "%sid %s", key.PEM, key.ID)
+	})
+}
