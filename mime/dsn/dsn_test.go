@@ -212,6 +212,9 @@ func TestParseRefuses(t *testing.T) {
 
 func FuzzDSN(f *testing.F) {
 	f.Add([]byte(failed))
+	for _, raw := range oddFiles(f) {
+		f.Add([]byte(raw))
+	}
 	f.Add([]byte("Content-Type: message/delivery-status\n\nFinal-Recipient: a@b.example\n\nStatus: 5.1.1\n"))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		n, err := Parse(bytes.NewReader(message), mime.Limits{})

@@ -271,6 +271,9 @@ func TestParseRefuses(t *testing.T) {
 
 func FuzzMDN(f *testing.F) {
 	f.Add([]byte(dispatched))
+	for _, raw := range oddFiles(f) {
+		f.Add([]byte(raw))
+	}
 	f.Add([]byte("Content-Type: message/disposition-notification\n\nDisposition: a/b; x/y,z\n"))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		n, err := Parse(bytes.NewReader(message), mime.Limits{})
