@@ -25,6 +25,12 @@ const (
 	TrackFailed     TrackState = "failed"     // the sender was told
 )
 
+// TrackStates are all states.
+func TrackStates() []TrackState {
+	return []TrackState{TrackQueued, TrackSealed, TrackRelayed, TrackProcessed, TrackDispatched, TrackOverdue,
+		TrackDelivered, TrackRefused, TrackFailed}
+}
+
 // A Track is the life of one message: what it was and where it stands for each
 // recipient. It names no subject and no content.
 type Track struct {

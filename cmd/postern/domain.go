@@ -63,7 +63,11 @@ func runDomainList(ctx context.Context, inv *invocation, args []string) error {
 			return inv.printJSON(listed(all))
 		}
 		for _, d := range all {
-			fmt.Fprintln(inv.stdout, d.Name)
+			line := d.Name
+			if d.Retention != control.Forever {
+				line += "  mail leaves " + d.Retention + " after it was read"
+			}
+			fmt.Fprintln(inv.stdout, line)
 		}
 		return nil
 	})

@@ -13,51 +13,6 @@ import (
 // clock is how times are shown to people.
 const clock = "2006-01-02 15:04:05.000"
 
-func runTrack(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(inv.flags("track"), args, 1, 1)
-	if err != nil {
-		return err
-	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		lives, err := c.Track(ctx, rest[0])
-		if err != nil {
-			return err
-		}
-		if inv.json {
-			return inv.printJSON(lives)
-		}
-		for _, l := range lives {
-			printLife(inv, l)
-		}
-		return nil
-	})
-}
-
-func printLife(inv *invocation, l control.Life) {
-	way := "in"
-	if l.Outbound {
-		way = "out"
-	}
-	fmt.Fprintf(inv.stdout, "%s  %s  %s, from %s, %d bytes\n", l.ID, l.MessageID, way, or(l.Sender.String(), "<>"), l.Size)
-	for _, r := range l.Recipients {
-		fmt.Fprintf(inv.stdout, "  %s: %s", r.Address, r.State)
-		if r.Reason != "" && r.Reason != "ok" {
-			fmt.Fprintf(inv.stdout, ", %s (%s)", r.Reason, r.Detail)
-		}
-		fmt.Fprintln(inv.stdout)
-	}
-	for _, e := range l.Events {
-		fmt.Fprintf(inv.stdout, "  %s  %-8s %s", e.At.In(time.Local).Format(clock), e.Stage, or(e.Recipient.String(), "all"))
-		if e.Reason != "" && e.Reason != "ok" {
-			fmt.Fprintf(inv.stdout, "  %s", e.Reason)
-		}
-		if e.Detail != "" {
-			fmt.Fprintf(inv.stdout, "  %s", e.Detail)
-		}
-		fmt.Fprintln(inv.stdout)
-	}
-}
-
 func addresses(all []mime.Address) string {
 	var texts []string
 	for _, a := range all {

@@ -15,8 +15,8 @@ func (c *Client) AddDomain(ctx context.Context, name string) error {
 }
 
 // Domains lists our domains.
-func (c *Client) Domains(ctx context.Context) ([]store.Domain, error) {
-	return call[None, []store.Domain](ctx, c, "domain/list", None{})
+func (c *Client) Domains(ctx context.Context) ([]DomainInfo, error) {
+	return call[None, []DomainInfo](ctx, c, "domain/list", None{})
 }
 
 // RemoveDomain ends a domain that has no accounts.
@@ -225,7 +225,7 @@ func (c *Client) Queue(ctx context.Context) ([]store.Job, error) {
 	return call[None, []store.Job](ctx, c, "queue/list", None{})
 }
 
-// Track tells the life of a message, or of several that share a Message-ID.
+// Track tells the life of a message, or of the newest that share a Message-ID.
 func (c *Client) Track(ctx context.Context, id string) ([]Life, error) {
 	return call[MessageName, []Life](ctx, c, "track", MessageName{id})
 }

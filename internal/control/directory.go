@@ -55,7 +55,8 @@ type AccountName struct {
 
 func (s *Service) handleDirectory(mux *http.ServeMux) {
 	handle(mux, commandBytes, "domain/add", s.addDomain)
-	handle(mux, commandBytes, "domain/list", s.listDomains)
+	handle(mux, commandBytes, "domain/list", s.showDomains)
+	handle(mux, commandBytes, "domain/retention", s.setRetention)
 	handle(mux, commandBytes, "domain/remove", s.removeDomain)
 	handle(mux, commandBytes, "account/add", s.addAccount)
 	handle(mux, commandBytes, "account/list", s.listAccounts)

@@ -1,0 +1,106 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"postern/internal/gateway"
+	"postern/mime"
+	"postern/store"
+)
+
+// A RetentionOrder says how long a domain keeps mail after it was read.
+type RetentionOrder struct {
+	Name string `json:"name"`
+	Keep string `json:"retention"` // as in 90d, 36h or forever
+}
+
+// A DomainInfo is what is shown of a domain.
+type DomainInfo struct {
+	Name      string    `json:"name"`
+	Retention string    `json:"retention"` // as in 90d or 36h0m0s, or forever
+	Created   time.Time `json:"created"`
+}
+
+// Forever is the retention of a domain that keeps its mail.
+const Forever = "forever"
+
+// Bounds of a retention. Less than a day would take mail from under those who read
+// it now.
+const (
+	leastRetention = 24 * time.Hour
+	mostRetention  = 100 * 365 * 24 * time.Hour
+)
+
+func parseRetention(text string) (time.Duration, error) {
+	if text == Forever {
+		return 0, nil
+	}
+	var keep time.Duration
+	days, isDays := strings.CutSuffix(text, "d")
+	if isDays {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil {
+			return 0, invalid(fmt.Errorf("%q is no time to keep mail for", text), "write it as 90d, as 36h, or as forever")
+		}
+		keep = time.Duration(n) * 24 * time.Hour
+	} else {
+		var err error
+		keep, err = time.ParseDuration(text)
+		if err != nil {
+			return 0, invalid(fmt.Errorf("%q is no time to keep mail for", text), "write it as 90d, as 36h, or as forever")
+		}
+	}
+	if keep < leastRetention || keep > mostRetention {
+		return 0, invalid(fmt.Errorf("mail cannot be kept for %s", text), "from 1d to 36500d, or forever")
+	}
+	return keep, nil
+}
+
+// setRetention says how long a domain keeps mail after it was read.
+func (s *Service) setRetention(ctx context.Context, in RetentionOrder) (DomainInfo, error) {
+	name, err := mime.ParseDomain(in.Name)
+	if err != nil {
+		return DomainInfo{}, err
+	}
+	keep, err := parseRetention(in.Keep)
+	if err != nil {
+		return DomainInfo{}, err
+	}
+	var d store.Domain
+	err = s.change(ctx, "domain "+name.String(), "read mail is kept "+gateway.Days(keep), func(tx store.Tx) error {
+		d, err = tx.Domain(name)
+		if errors.Is(err, store.ErrNotFound) {
+			return &Error{Kind: Negative, Message: fmt.Sprintf("there is no domain %s", name), Hint: "postern domain list shows them"}
+		}
+		if err != nil {
+			return err
+		}
+		d.Retention = keep
+		return tx.PutDomain(d)
+	})
+	return domainInfo(d), err
+}
+
+// showDomains lists our domains.
+func (s *Service) showDomains(ctx context.Context, _ None) ([]DomainInfo, error) {
+	all, err := s.listDomains(ctx, None{})
+	infos := []DomainInfo{}
+	for _, d := range all {
+		infos = append(infos, domainInfo(d))
+	}
+	return infos, err
+}
+
+func domainInfo(d store.Domain) DomainInfo {
+	return DomainInfo{Name: d.Name.String(), Retention: gateway.Days(d.Retention), Created: d.Created}
+}
+
+// SetRetention says how long a domain keeps mail after it was read.
+func (c *Client) SetRetention(ctx context.Context, in RetentionOrder) (DomainInfo, error) {
+	return call[RetentionOrder, DomainInfo](ctx, c, "domain/retention", in)
+}
