@@ -76,6 +76,9 @@ func auditStep(tx store.Tx, r audit.Record, outcomes []outcome) error {
 	r.Actor, r.Action = cmp.Or(outcomes[0].by, audit.System), deedOf(outcomes)
 	place := make(map[string]int)
 	for _, o := range outcomes {
+		if o.recipient.IsZero() {
+			continue // it speaks of the message as a whole
+		}
 		i, known := place[o.recipient.Key()]
 		if !known {
 			i = len(r.Parts)
