@@ -76,6 +76,7 @@ func BenchmarkB14_QueueDepth(b *testing.B) {
 			b.Fatal(err)
 		}
 		err = s.Update(context.Background(), func(tx Tx) error { return tx.Finish(j.ID) })
+		s.Release(j.ID)
 		if err != nil {
 			b.Fatal(err)
 		}

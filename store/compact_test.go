@@ -30,7 +30,7 @@ func TestCompact(t *testing.T) {
 	}
 	kept := s.add(t, text(1<<20))
 	err := s.View(context.Background(), func(tx Tx) error {
-		return tx.EachJob(func(j Job) bool {
+		return tx.EachJob(0, func(j Job) bool {
 			if j.Size == 1<<20 && j.Body != kept {
 				gone = append(gone, j.ID)
 			}

@@ -47,7 +47,7 @@ func newDB(b *bolt.DB, o Options) *DB {
 		db.chunkSize = defaultChunkSize
 	}
 	db.commits = committer{writer: &writer{db: db}, running: &db.running, wake: make(chan struct{}, 1)}
-	db.claims = claims{claimed: make(map[JobID]struct{}), kick: make(chan struct{}, 1)}
+	db.claims = newClaims(db.Steady)
 	db.watch.boxes = make(map[MailboxID]*watched)
 	db.clean.kick = make(chan struct{}, 1)
 	return db

@@ -156,7 +156,7 @@ func (s *testStore) checkAcknowledged(t *testing.T, acknowledged map[string]bool
 	t.Helper()
 	found := make(map[string]Job)
 	err := s.View(context.Background(), func(tx Tx) error {
-		return tx.EachJob(func(j Job) bool {
+		return tx.EachJob(0, func(j Job) bool {
 			if _, twice := found[j.Detail]; twice {
 				t.Errorf("%s is there twice", j.Detail)
 			}

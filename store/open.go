@@ -20,8 +20,8 @@ type Options struct {
 	MasterKey KeyWrapper
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
-	// Clock is the clock by which jobs are due; nil is Now. The store waits for a
-	// job that is not due yet by the real clock, a minute at most at a time.
+	// Clock is the clock by which jobs are due; nil is Now. While
+	// somebody waits for a job it is looked at once a second.
 	Clock Clock
 	// Timeout is how long Open waits for a process that holds the store;
 	// 0 is one second.
@@ -270,5 +270,9 @@ func (db *DB) load(tx *bolt.Tx, master KeyWrapper) error {
 		return err
 	}
 	db.lastBody.Store(in(tx, bucketBodies).Sequence())
+	err = db.loadDue(tx)
+	if err != nil {
+		return err
+	}
 	return db.clean.load(tx)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"time"
 
 	"postern/mime"
@@ -51,17 +52,86 @@ type Job struct {
 
 // QueueTx holds jobs. Due work is found by an index, never by a scan.
 type QueueTx interface {
-	// Enqueue stores j, which must have Kind, Body and Due, gives it an ID and
-	// takes a reference to its body. A zero Size becomes that of the body.
+	// Enqueue stores j, which must have Kind, Due and, unless it is a WatchJob,
+	// Body. It gives it an ID and takes a reference to its body. A zero Size
+	// becomes that of the body.
 	Enqueue(j Job) (JobID, error)
 	Job(id JobID) (Job, error)
-	// EachJob calls fn in order of ID; fn returning false ends it. fn must not
-	// write.
-	EachJob(fn func(Job) bool) error
-	// Reschedule replaces a stored job, due at its Due; a claim on it ends.
+	// FirstJob returns the job of a kind that is due first, of those not held;
+	// ErrNotFound if there is none.
+	FirstJob(kind JobKind) (Job, error)
+	// EachJob calls fn in order of ID, from the one given; fn returning false
+	// ends it. fn must not write.
+	EachJob(from JobID, fn func(Job) bool) error
+	// Reschedule replaces a stored job, due at its Due. If it is claimed it is
+	// handed out again after Release, not before.
 	Reschedule(j Job) error
-	// Finish removes the job and its reference to the body; a claim on it ends.
+	// Finish removes the job and its reference to the body.
 	Finish(id JobID) error
-	// CountJobs returns how many jobs there are of each kind.
-	CountJobs() (map[JobKind]int, error)
+	// JobTotals returns how much there is of each kind of which there are jobs.
+	JobTotals() (map[JobKind]JobTotal, error)
+}
+
+// A Queue hands out jobs that are due, each to one worker at a time.
+//
+// Its order is fair, and not exact: jobs of one flow and lane come in the order
+// of their due times, flows take turns, and notifications (Job.Automatic) go
+// before others, but not in every turn. An implementation for several nodes must
+// promise the same for the jobs that it hands out, and that no job is with two
+// workers; pauses and limits may count for each node by itself.
+type Queue interface {
+	// Claim blocks until a job of the kind is due, free and within limits, and
+	// hands it out. It is handed to nobody else until it is released or this
+	// process ends. A job becomes due within a second of its time by the store's
+	// clock, or two if that clock was set.
+	//
+	// A due job that is past its Expires is handed out whatever it waits for:
+	// its time has come to be ended.
+	Claim(ctx context.Context, kind JobKind) (Job, error)
+
+	// Release ends a claim. The job is then as the transactions since its claim
+	// have left it.
+	Release(id JobID)
+
+	// Limit says how many jobs of a kind are handed out at once; before, there is
+	// no limit. It counts for what is claimed afterwards.
+	Limit(kind JobKind, l Limits)
+
+	// Pause hands out no job of a lane before a time by the store's clock, and
+	// then one at a time, until Resume or another Pause. It does not outlive the
+	// process, nor the last job of its lane after that time.
+	Pause(kind JobKind, lane string, until time.Time)
+
+	// Resume ends a pause and what follows it.
+	Resume(kind JobKind, lane string)
+
+	// Lanes reports on all lanes of a kind that have jobs or are paused, by name.
+	Lanes(kind JobKind) []LaneReport
+}
+
+// Limits bound how many jobs of a kind are in work at once. The zero Limits bound
+// nothing.
+type Limits struct {
+	// Lane returns what a job of a lane takes room in; nil takes none. A lane
+	// must always get the same, narrowest first, and a Slot of one name always
+	// has the same width. It must not call the store.
+	Lane func(lane string) []Slot
+	// Flow is how many jobs of one flow may be in work at once, notifications
+	// and others each; 0 is any number.
+	Flow int
+}
+
+// A Slot is room for so many jobs at once, which lanes may share.
+type Slot struct {
+	Name  string
+	Width int // from 1
+}
+
+// A LaneReport is the state of a lane.
+type LaneReport struct {
+	Lane    string    `json:"lane"`
+	Waiting int       `json:"waiting"` // jobs that are neither in work nor held
+	Working int       `json:"working"`
+	Paused  bool      `json:"paused"`
+	Until   time.Time `json:"until"` // of the pause; zero when it is over and one job at a time is tried
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -16,29 +15,27 @@ func (t *tx) Enqueue(j Job) (JobID, error) {
 	if err != nil {
 		return 0, err
 	}
-	if j.Body != 0 {
-		body, err := t.refBody(j.Body)
-		if err != nil {
-			return 0, err
-		}
-		if j.Size == 0 {
-			j.Size = body.size
-		}
+	err = t.refJob(&j)
+	if err != nil {
+		return 0, err
 	}
 	id, err := t.in(bucketJobs).NextSequence()
 	if err != nil {
 		return 0, err
 	}
 	j.ID = JobID(id)
-	err = errors.Join(t.putJob(j), t.countJob(j.Kind, 1))
+	err = errors.Join(t.putJob(j), t.countJob(j, 1))
 	return j.ID, err
 }
 
 func checkJob(j Job) error {
 	if j.Kind == "" || j.Due.IsZero() || (j.Body == 0) != (j.Kind == WatchJob) {
-		return errors.New("a job needs a kind, a due time and, unless it watches, a body")
+		return errors.New("a job needs a kind, a due time and, unless it is to watch, a body")
 	}
-	return checkText("the kind of a job", string(j.Kind))
+	return errors.Join(
+		checkText("the kind of a job", string(j.Kind)),
+		checkText("the lane of a job", j.Lane),
+		checkText("the flow of a job", j.Flow))
 }
 
 // putJob stores a job and its place in the index of due times; held jobs have
@@ -46,30 +43,39 @@ func checkJob(j Job) error {
 func (t *tx) putJob(j Job) error {
 	j.Created, j.Due, j.Expires = j.Created.UTC(), j.Due.UTC(), j.Expires.UTC()
 	err := t.putRecord(bucketJobs, u64(uint64(j.ID)), j)
-	if err != nil || j.Held {
+	if err != nil {
 		return err
 	}
-	t.then(t.db.claims.wake)
-	return t.put(bucketDue, dueKey(j.Kind, j.Due, j.ID), nil)
+	if j.Held {
+		t.unschedule(j.ID)
+		return nil
+	}
+	it := itemOf(j)
+	t.then(func() { t.db.claims.change(func(s *schedule) { s.set(it) }) })
+	return t.put(bucketDue, dueKey(j.Kind, j.Due, j.ID), dueValue(it))
 }
 
-func (t *tx) countJob(kind JobKind, by int) error {
-	n := 0
-	v := t.get(bucketJobCounts, []byte(kind))
-	if v != nil {
-		if len(v) != 8 {
-			return fmt.Errorf("%w: the count of jobs", ErrCorrupt)
-		}
-		n = int(binary.BigEndian.Uint64(v))
+func (t *tx) unschedule(id JobID) {
+	t.then(func() { t.db.claims.change(func(s *schedule) { s.remove(id) }) })
+}
+
+// refJob takes a job's reference to its body, which jobs that watch do not have.
+func (t *tx) refJob(j *Job) error {
+	if j.Body == 0 {
+		return nil
 	}
-	n += by
-	if n < 0 {
-		return fmt.Errorf("%w: the count of jobs", ErrCorrupt)
+	body, err := t.refBody(j.Body)
+	if err == nil && j.Size == 0 {
+		j.Size = body.size
 	}
-	if n == 0 {
-		return t.remove(bucketJobCounts, []byte(kind))
+	return err
+}
+
+func (t *tx) unrefJob(j Job) error {
+	if j.Body == 0 {
+		return nil
 	}
-	return t.put(bucketJobCounts, []byte(kind), u64(uint64(n)))
+	return t.unrefBody(j.Body)
 }
 
 // Job implements QueueTx.
@@ -82,8 +88,8 @@ func (t *tx) Job(id JobID) (Job, error) {
 }
 
 // EachJob implements QueueTx.
-func (t *tx) EachJob(fn func(Job) bool) error {
-	return t.each(bucketJobs, nil, nil, func(_, v []byte) (bool, error) {
+func (t *tx) EachJob(from JobID, fn func(Job) bool) error {
+	return t.each(bucketJobs, nil, u64(uint64(from)), func(_, v []byte) (bool, error) {
 		j, err := decodeRecord[Job](bucketJobs, v)
 		if err != nil {
 			return false, err
@@ -106,24 +112,15 @@ func (t *tx) Reschedule(j Job) error {
 		return err
 	}
 	if old.Body != j.Body {
-		_, err := t.refBody(j.Body)
-		if err != nil {
-			return err
-		}
-		err = t.unrefBody(old.Body)
+		err := errors.Join(t.refJob(&j), t.unrefJob(old))
 		if err != nil {
 			return err
 		}
 	}
-	t.then(func() { t.db.claims.drop(j.ID) })
-	err = t.remove(bucketDue, dueKey(old.Kind, old.Due, old.ID))
-	if err != nil {
-		return err
-	}
-	if old.Kind != j.Kind {
-		err = errors.Join(t.countJob(old.Kind, -1), t.countJob(j.Kind, 1))
-	}
-	return errors.Join(err, t.putJob(j))
+	return errors.Join(
+		t.remove(bucketDue, dueKey(old.Kind, old.Due, old.ID)),
+		t.countJob(old, -1), t.countJob(j, 1),
+		t.putJob(j))
 }
 
 // Finish implements QueueTx.
@@ -135,25 +132,10 @@ func (t *tx) Finish(id JobID) error {
 	if err != nil {
 		return err
 	}
-	t.then(func() { t.db.claims.drop(id) })
-	if j.Body != 0 {
-		err = t.unrefBody(j.Body)
-	}
-	return errors.Join(err,
+	t.unschedule(id)
+	return errors.Join(
+		t.unrefJob(j),
 		t.remove(bucketJobs, u64(uint64(id))),
 		t.remove(bucketDue, dueKey(j.Kind, j.Due, id)),
-		t.countJob(j.Kind, -1))
-}
-
-// CountJobs implements QueueTx.
-func (t *tx) CountJobs() (map[JobKind]int, error) {
-	counts := make(map[JobKind]int)
-	err := t.each(bucketJobCounts, nil, nil, func(k, v []byte) (bool, error) {
-		if len(v) != 8 {
-			return false, fmt.Errorf("%w: the count of jobs", ErrCorrupt)
-		}
-		counts[JobKind(k)] = int(binary.BigEndian.Uint64(v))
-		return true, nil
-	})
-	return counts, err
+		t.countJob(j, -1))
 }

@@ -233,7 +233,7 @@ const heldByRestore = "held by store restore: it may have been sent after the co
 func (db *DB) holdOutgoing(ctx context.Context) (int, error) {
 	var all []JobID
 	err := db.view(func(t *tx) error {
-		return t.EachJob(func(j Job) bool {
+		return t.EachJob(0, func(j Job) bool {
 			if (j.Kind == SealJob || j.Kind == RelayJob) && !j.Held {
 				all = append(all, j.ID)
 			}

@@ -49,8 +49,8 @@ const (
 	bucketDoomed       = "doomed"       // id u64 of a removed mailbox whose messages are still to go → nothing
 
 	bucketJobs      = "jobs"      // id u64 → Job; sequence: last id
-	bucketDue       = "due"       // kind 0 due u64 id u64 → nothing
-	bucketJobCounts = "jobcounts" // kind → u64
+	bucketDue       = "due"       // kind 0 due u64 id u64 → see dueValue
+	bucketJobCounts = "jobcounts" // kind → jobs u64, bytes u64
 
 	bucketTracks     = "tracks"     // id → Track; sequence: how many there are
 	bucketMessageIDs = "messageids" // SHA-256 of a Message-ID, track id → nothing
@@ -134,7 +134,7 @@ func toSchema4(tx *bolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	return fillTrackIndexes(tx)
+	return errors.Join(fillTrackIndexes(tx), fillQueue(tx))
 }
 
 func createBuckets(tx *bolt.Tx, names ...string) error {

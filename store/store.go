@@ -38,6 +38,8 @@ var (
 // A Store is safe for use by many goroutines. No method of it may be called
 // inside a function given to View or Update: that could wait for itself.
 type Store interface {
+	Queue
+
 	// View calls fn with a consistent snapshot. Writing methods of its Tx
 	// return ErrReadOnly. fn must be short: a snapshot holds back the reuse of
 	// space.
@@ -59,18 +61,9 @@ type Store interface {
 	// body that goes while it is open makes further reads ErrNotFound.
 	OpenBody(ctx context.Context, id BodyID) (Body, error)
 
-	// Claim blocks until a job of one of the kinds is due and free, and hands
-	// it out. It is handed to nobody else until it is rescheduled or finished
-	// in a transaction, released, or this process ends. Among due jobs the one
-	// due first comes first.
-	Claim(ctx context.Context, kinds ...JobKind) (Job, error)
-
 	// Steady is the present by the clock by which jobs are due. It may be another
 	// one than the wall clock (package steady).
 	Steady() time.Time
-
-	// Release gives a claimed job back unchanged.
-	Release(id JobID)
 
 	// WaitMailbox blocks until the mailbox's ModSeq is greater than since, the
 	// mailbox is gone (ErrNotFound) or ctx is done.

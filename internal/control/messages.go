@@ -16,7 +16,7 @@ func (s *Service) handleMessages(mux *http.ServeMux) {
 func (s *Service) listQueue(ctx context.Context, _ None) (jobs []store.Job, err error) {
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
 		jobs = []store.Job{}
-		return tx.EachJob(func(j store.Job) bool {
+		return tx.EachJob(0, func(j store.Job) bool {
 			jobs = append(jobs, j)
 			return len(jobs) < maxListed
 		})

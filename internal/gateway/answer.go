@@ -158,7 +158,7 @@ func (p *part) queueMDN(tx store.Tx, m ownMDN, next store.JobID, held bool) (sto
 	}
 	j := store.Job{
 		Kind: store.SealJob, Track: track.ID, Body: id, Size: m.body.Size(),
-		Sender: m.recipient, Recipients: to, Automatic: true,
+		Sender: m.recipient, Recipients: to, Automatic: true, Flow: flowOf(m.recipient),
 		Created: p.due, Due: p.due, Expires: p.expiry(true),
 		Next: next, Held: held,
 	}

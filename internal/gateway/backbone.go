@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 
+	"postern/internal/admit"
 	"postern/internal/audit"
 	"postern/mime"
 	"postern/smtp"
@@ -64,7 +65,8 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 		}
 		_, err = tx.Enqueue(store.Job{
 			Kind: store.OpenJob, Track: track.ID, Body: id, Size: body.Size(),
-			Sender: e.From, Recipients: e.To, Created: due, Due: due, Expires: due.Add(b.RetryFor),
+			Sender: e.From, Recipients: e.To, Flow: admit.Network(e.Remote.Addr()).String(),
+			Created: due, Due: due, Expires: due.Add(b.RetryFor),
 		})
 		return err
 	})

@@ -1,27 +1,7 @@
 package gateway
 
-import (
-	"time"
+import "time"
 
-	"postern/store"
-)
+func (c *Core) pauseLane(id laneID, until time.Time) { c.Store.Pause(id.kind, id.lane, until) }
 
-// A pauser is a store that holds back the jobs of a lane.
-type pauser interface {
-	Pause(kind store.JobKind, lane string, until time.Time)
-	Resume(kind store.JobKind, lane string)
-}
-
-func (c *Core) pauseLane(id laneID, until time.Time) {
-	s, ok := c.Store.(pauser)
-	if ok {
-		s.Pause(id.kind, id.lane, until)
-	}
-}
-
-func (c *Core) resumeLane(id laneID) {
-	s, ok := c.Store.(pauser)
-	if ok {
-		s.Resume(id.kind, id.lane)
-	}
-}
+func (c *Core) resumeLane(id laneID) { c.Store.Resume(id.kind, id.lane) }

@@ -74,8 +74,14 @@ type Core struct {
 	CryptoMemory int64
 	// Rates bounds how much mail may come from one.
 	Rates Rates
+	// QueueBytes bounds the messages under way; beyond it none is taken. 0 is no
+	// bound.
+	QueueBytes int64
 	// RetryFor is how long a message is tried before its sender is told.
 	RetryFor time.Duration
+	// PerDestination is how many deliveries there are at once to one destination;
+	// 0 is 8.
+	PerDestination int
 	// KeepRefused is how long the sealed original of a refused message stays; less
 	// than 0 keeps none.
 	KeepRefused time.Duration
@@ -221,6 +227,9 @@ func (c *Core) setDefaults() {
 	}
 	if c.RetryFor == 0 {
 		c.RetryFor = defaultRetryFor
+	}
+	if c.PerDestination == 0 {
+		c.PerDestination = defaultPerDestination
 	}
 	if c.JudgeFor == 0 {
 		c.JudgeFor = defaultJudgeFor

@@ -70,6 +70,7 @@ func TestHangingDomainHoldsUpNobodyElse(t *testing.T) {
 				synctest.Wait()
 				away := a.submit(message("alice@a.example", "carol@c.example"), "alice@a.example", "carol@c.example")
 				home := a.submit(message("alice@a.example", "local@a.example"), "alice@a.example", "local@a.example")
+				time.Sleep(30 * time.Second) // until the patience with all of them is over
 				synctest.Wait()
 				equal(t, "another domain's", a.states(away), []string{"carol@c.example relayed"})
 				equal(t, "our own", a.states(home)[0][:24], "local@a.example processe")
@@ -77,8 +78,9 @@ func TestHangingDomainHoldsUpNobodyElse(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				left := len(a.jobs())
-				for range left {
-					_, err := a.Store.Claim(ctx, store.SealJob, store.RelayJob)
+				for _, j := range a.jobs() {
+					a.Store.Limit(j.Kind, store.Limits{})
+					_, err := a.Store.Claim(ctx, j.Kind)
 					if err != nil {
 						t.Fatalf("a job stayed claimed: %v", err)
 					}
@@ -100,7 +102,7 @@ func TestManyHangingDomainsHoldUpNobodyElse(t *testing.T) {
 				w.site("c.example")
 				a.accounts("alice@a.example", "dora@a.example")
 				a.Finder = hangingFinders{a.Finder}
-				for i := range 2 * sealWorkers {
+				for i := range 2 * leastOfWorkers {
 					to := "x@" + fmt.Sprintf(domain, i)
 					a.submit(message("alice@a.example", to), "alice@a.example", to)
 				}
@@ -154,28 +156,23 @@ func TestLanesLetEverythingThrough(t *testing.T) {
 	})
 }
 
-func TestLanes(t *testing.T) {
-	var l lanes
-	b := []key{{"b.example", laneWidth}}
-	both := []key{{"b.example", laneWidth}, {"c.example", laneWidth}}
-	for id := range store.JobID(laneWidth) {
-		p, _ := l.enter(id, b)
-		equal(t, fmt.Sprint(id), p, placeInside)
+func TestZoneOf(t *testing.T) {
+	for domain, want := range map[mime.Domain]string{"a.b.example": "b.example", "b.example": "b.example", "example": "example"} {
+		equal(t, string(domain), zoneOf(domain), want)
 	}
-	for id, want := range map[store.JobID]place{100: placeWaiting, 1: placeWaiting} { // 1 is inside already
-		p, _ := l.enter(id, b)
-		equal(t, fmt.Sprint(id), p, want)
+}
+
+// The limits of a destination are those of the configuration, and leave room for
+// others in its zone and beyond.
+func TestOutwardLimits(t *testing.T) {
+	for _, width := range []int{1, 8, 1000} {
+		workers, l := outward(width)
+		slots := l.Lane("mx.b.example")
+		equal(t, "destination", slots[0], store.Slot{Name: "domain mx.b.example", Width: width})
+		equal(t, "zone", slots[1].Name, "zone b.example")
+		if slots[1].Width <= width || workers <= slots[1].Width || workers <= l.Flow || l.Flow < width {
+			t.Errorf("of %d: zone %d, flow %d, workers %d", width, slots[1].Width, l.Flow, workers)
+		}
+		equal(t, "without a lane", len(l.Lane("")), 0)
 	}
-	p, _ := l.enter(200, both)
-	equal(t, "both", p, placeWaiting)
-	p, _ = l.enter(300, both[1:])
-	equal(t, "another", p, placeInside)
-	equal(t, "room for one", len(l.leave(0, b)), 1)
-	equal(t, "room for two", len(l.leave(1, b)), 2)
-	for range laneQueue {
-		l.enter(2, b)
-	}
-	p, _ = l.enter(2, b)
-	equal(t, "beyond the bound", p, placeNone)
-	equal(t, "all that wait", len(l.clear()), laneQueue)
 }

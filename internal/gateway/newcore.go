@@ -30,7 +30,7 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		Hostname: string(cfg.Hostname), Store: s, Log: log,
 		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
 		MessageBytes:    cfg.Limits.MessageBytes, CryptoMemory: cfg.Limits.CryptoMemory,
-		RetryFor:   cfg.Relay.RetryFor,
+		RetryFor: cfg.Relay.RetryFor, QueueBytes: cfg.Limits.QueueBytes, PerDestination: cfg.Relay.PerDestination,
 		KeepTracks: cfg.Keep.Tracks, KeepDuplicates: cfg.Keep.Duplicates, KeepAudit: cfg.Keep.Audit,
 		Notify: Notify{
 			ProcessedWithin: cfg.Notify.ProcessedWithin, DispatchedWithin: cfg.Notify.DispatchedWithin,

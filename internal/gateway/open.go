@@ -150,7 +150,7 @@ func (c *Core) openLater(ctx context.Context, job store.Job, opened []*sta.Opene
 			c.Log.Error("judging a message again failed", "track", job.Track, "err", err)
 		}
 	})
-	return nil
+	return errGoesOn
 }
 
 // An opening is one run of the open step: what is worked out before its

@@ -272,7 +272,7 @@ func (s *site) jobs(kinds ...store.JobKind) []store.Job {
 	var all []store.Job
 	s.view(func(tx store.Tx) error {
 		all = nil
-		return tx.EachJob(func(j store.Job) bool {
+		return tx.EachJob(0, func(j store.Job) bool {
 			if len(kinds) == 0 && j.Kind != store.WatchJob || slices.Contains(kinds, j.Kind) {
 				all = append(all, j)
 			}

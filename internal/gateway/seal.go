@@ -323,6 +323,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error
 	j := store.Job{
 		Kind: store.RelayJob, Track: s.job.Track, Body: id, Size: c.body.Size(),
 		Sender: s.job.Sender, Recipients: c.recipients, Destination: c.destination,
+		Lane: string(c.destination), Flow: flowOf(s.job.Sender),
 		Automatic: s.job.Automatic, Created: s.job.Created, Due: s.due, Expires: s.job.Expires, Next: next,
 	}
 	if !c.local {
@@ -341,7 +342,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error
 	if err != nil {
 		return err
 	}
-	j.Kind, j.Track, j.Destination = store.OpenJob, in.ID, ""
+	j.Kind, j.Track, j.Destination, j.Lane = store.OpenJob, in.ID, "", ""
 	j.Created = s.due // it is judged from now on
 	_, err = tx.Enqueue(j)
 	if err != nil {

@@ -173,8 +173,8 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 		_, err = tx.Enqueue(store.Job{
 			Kind: store.SealJob, Track: track.ID, Body: id, Size: body.Size(),
 			Sender: e.From, Recipients: e.To, Blind: blind,
-			Automatic: track.Automatic,
-			Created:   due, Due: due, Expires: s.expiry(track.Automatic),
+			Automatic: track.Automatic, Flow: flowOf(e.From),
+			Created: due, Due: due, Expires: s.expiry(track.Automatic),
 		})
 		return err
 	})

@@ -18,15 +18,6 @@ import (
 // be tried again.
 type step func(context.Context, store.Job) error
 
-// Workers for each kind of step. Sealing and relaying mostly wait for others, so
-// that these must be a few times zoneWidth; opening is work of our own.
-const (
-	sealWorkers  = 128
-	relayWorkers = 128
-	watchWorkers = 4
-	keptWorkers  = 1
-)
-
 // Work runs the steps of both ways until ctx is done. Then no other job is begun,
 // and Work returns when the steps under way have ended, such as a relay in the
 // middle of its message; after drainTime they are cut off. What is not done stays
@@ -34,19 +25,38 @@ const (
 func (c *Core) Work(ctx context.Context) {
 	steps, stop := outlasting(ctx, drainTime)
 	defer stop()
-	pools := []pool{
-		{store.SealJob, sealWorkers, c.seal, c.sealLanes},
-		{store.RelayJob, relayWorkers, c.relay, c.relayLanes},
-		{store.OpenJob, 2 * runtime.GOMAXPROCS(0), c.openUntil(ctx), noLanes},
-		{store.WatchJob, watchWorkers, c.watch, noLanes},
-		{keptJob, keptWorkers, c.drop, noLanes},
-	}
 	var all sync.WaitGroup
-	for _, p := range pools {
-		all.Go(func() { c.workAll(ctx, steps, p) })
+	for _, p := range c.pools(ctx) {
+		c.Store.Limit(p.kind, p.limits)
+		for range p.workers {
+			all.Go(func() { c.workOn(ctx, steps, p) })
+		}
 	}
 	all.Wait()
 	c.waits.Wait()
+}
+
+// A pool is who works on one kind of job.
+type pool struct {
+	kind    store.JobKind
+	do      step
+	workers int
+	limits  store.Limits
+}
+
+// pools are who does what until ctx is done. Sealing and relaying mostly wait for
+// others; opening is work of our own.
+func (c *Core) pools(ctx context.Context) []pool {
+	seal := pool{kind: store.SealJob, do: c.seal}
+	seal.workers, seal.limits = outward(lookupWidth)
+	relay := pool{kind: store.RelayJob, do: c.relay}
+	relay.workers, relay.limits = outward(c.PerDestination)
+	return []pool{
+		seal, relay,
+		{kind: store.OpenJob, do: c.openUntil(ctx), workers: 2 * runtime.GOMAXPROCS(0)},
+		{kind: store.WatchJob, do: c.watch, workers: 4},
+		{kind: keptJob, do: c.drop, workers: 1},
+	}
 }
 
 // outlasting is a context that is done some time after ctx is. stop ends it at
@@ -64,32 +74,14 @@ func outlasting(ctx context.Context, by time.Duration) (longer context.Context, 
 	}
 }
 
-// A pool is who works on one kind of job.
-type pool struct {
-	kind    store.JobKind
-	workers int
-	do      step
-	lanes   func(context.Context, store.Job) []key // that it needs
-}
-
-// workAll claims jobs until ctx is done; their steps go on in steps.
-func (c *Core) workAll(ctx, steps context.Context, p pool) {
-	var l lanes
-	var all sync.WaitGroup
-	for range p.workers {
-		all.Go(func() { c.workOn(ctx, steps, p, &l) })
-	}
-	all.Wait()
-	c.releaseAll(l.clear())
-}
-
 // Waits after the store could not be read or written.
 const (
 	storePause        = time.Second
 	longestStorePause = 30 * time.Second
 )
 
-func (c *Core) workOn(ctx, steps context.Context, p pool, l *lanes) {
+// workOn claims jobs until ctx is done; their steps go on in steps.
+func (c *Core) workOn(ctx, steps context.Context, p pool) {
 	for {
 		job, err := c.Store.Claim(ctx, p.kind)
 		if err != nil {
@@ -102,18 +94,24 @@ func (c *Core) workOn(ctx, steps context.Context, p pool, l *lanes) {
 			}
 			continue
 		}
-		c.inLane(steps, l, job, p.lanes(steps, job), p.do)
+		c.doStep(steps, job, p.do)
 	}
 }
 
-// doStep runs one step and, when it fails, puts the job back for later.
+// errGoesOn is returned by a step that goes on beside its worker and releases its
+// job itself.
+var errGoesOn = errors.New("the step goes on")
+
+// doStep runs one step and, when it fails, puts the job back for later. Whatever
+// becomes of the job, the claim on it ends after the step and not before: nobody
+// else works on it at the same time.
 func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
 	err := c.guarded(ctx, job, do)
-	if err == nil {
+	if errors.Is(err, errGoesOn) {
 		return
 	}
-	if ctx.Err() != nil || errors.Is(err, errOvertaken) {
-		c.Store.Release(job.ID)
+	defer c.Store.Release(job.ID)
+	if err == nil || ctx.Err() != nil || errors.Is(err, errOvertaken) {
 		return
 	}
 	c.Log.Error("step failed", "kind", job.Kind, "track", job.Track, "attempt", job.Attempts+1, "err", err)
@@ -142,12 +140,13 @@ func (c *Core) putBack(ctx context.Context, job store.Job, why ...outcome) {
 		return putAgain(tx, job)
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		c.Store.Release(job.ID) // an operator dropped it
-		return
+		return // an operator dropped it
 	}
 	if err != nil {
 		c.Log.Error("putting a job back failed", "track", job.Track, "err", err)
-		c.releaseLater(ctx, job.ID)
+		// Its claim ends in a while, for when not even its new date could be
+		// written. The pause grows while that goes on.
+		pause(ctx, growing(int(c.unwritten.Add(1)-1)))
 		return
 	}
 	c.unwritten.Store(0)
@@ -162,13 +161,6 @@ func putOff(job store.Job, full bool, now time.Time, random io.Reader) store.Job
 	job.Reason = reason.StorageFull.String()
 	job.Due = now.Add(firstRetry)
 	return job
-}
-
-// releaseLater gives a job back after a pause, for when not even its new date
-// could be written. The pause grows while that goes on.
-func (c *Core) releaseLater(ctx context.Context, id store.JobID) {
-	pause(ctx, growing(int(c.unwritten.Add(1)-1)))
-	c.Store.Release(id)
 }
 
 // insist repeats a commit until it succeeds: what it writes down has happened

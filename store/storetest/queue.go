@@ -14,7 +14,9 @@ func queueTests() map[string]func(*suite) {
 	return map[string]func(*suite){
 		"AJobComesBackAsItWas":                  jobRoundTrip,
 		"AJobNeedsKindBodyAndDue":               jobNeeds,
-		"ClaimTakesTheJobDueFirst":              claimOrder,
+		"AJobThatWatchesHasNoBody":              watchJob,
+		"AReleasedClaimShowsWhatWasWritten":     claimChanged,
+		"ClaimTakesTheJobOfItsKindDueFirst":     claimOrder,
 		"ClaimWakesWhenAJobIsEnqueued":          claimWakes,
 		"ClaimWaitsUntilAJobIsDue":              claimDue,
 		"AClaimedJobIsHandedOutOnce":            claimOnce,
@@ -23,6 +25,15 @@ func queueTests() map[string]func(*suite) {
 		"AHeldJobIsNeverDue":                    claimHeld,
 		"AClaimOutlivesAFailedTransaction":      claimOutlives,
 		"JobsAreCountedByKind":                  countJobs,
+		"FirstJobIsTheOneDueFirst":              firstJob,
+		"FlowsTakeTurns":                        flowTurns,
+		"NotificationsGoFirstButNotAlways":      automaticTurns,
+		"LimitsBoundLanesAndFlows":              limits,
+		"ASlotIsSharedByLanes":                  sharedSlot,
+		"APausedLaneHandsOutNothing":            pausedLane,
+		"AfterAPauseOneIsTriedAtATime":          halfOpen,
+		"AJobPastItsTimeWaitsForNothing":        pastItsTime,
+		"LanesAreReported":                      laneReports,
 		"RescheduleAndFinishNeedAJob":           noJob,
 		"EachJobGoesInOrderOfID":                eachJob,
 		"ManyClaimantsTakeEveryJobExactlyOnce":  claimRace,
@@ -34,7 +45,7 @@ func jobRoundTrip(s *suite) {
 	want := store.Job{Kind: store.RelayJob, Track: newTrackID(s, noon()), Size: 5, Sender: s.address("a@a.example"),
 		Recipients: []mime.Address{s.address("B@b.example"), s.address(`"odd one"@b.example`)},
 		Blind:      []mime.Address{s.address("B@b.example")}, Destination: "b.example", Automatic: true,
-		Created: noon(), Due: noon().Add(time.Second), Expires: noon().Add(time.Hour), Attempts: 3,
+		Lane: "b.example", Flow: "a@a.example", Created: noon(), Due: noon().Add(time.Second), Expires: noon().Add(time.Hour), Attempts: 3,
 		Held: true, Reason: "peer-deferred", Detail: "try later"}
 	got := s.enqueue(want)
 	want.ID, want.Body = got.ID, got.Body
@@ -54,19 +65,34 @@ func jobNeeds(s *suite) {
 	}
 }
 
-func (s *suite) claim(kinds ...store.JobKind) store.Job {
+func watchJob(s *suite) {
+	var id store.JobID
+	s.update(func(tx store.Tx) (err error) {
+		id, err = tx.Enqueue(store.Job{Kind: store.WatchJob, Due: noon(), Lane: "l", Flow: "f"})
+		return err
+	})
+	j := s.claim(store.WatchJob)
+	s.equal(j, store.Job{ID: id, Kind: store.WatchJob, Due: noon(), Lane: "l", Flow: "f"})
+	s.sound()
+	j.Due = j.Due.Add(time.Second)
+	s.update(func(tx store.Tx) error { return tx.Reschedule(j) })
+	s.update(func(tx store.Tx) error { return tx.Finish(id) })
+	s.sound()
+}
+
+func (s *suite) claim(kind store.JobKind) store.Job {
 	s.Helper()
-	j, err := s.Claim(s.ctx, kinds...)
+	j, err := s.Claim(s.ctx, kind)
 	s.must(err)
 	return j
 }
 
 // nothingDue fails if there is a job to claim.
-func (s *suite) nothingDue(kinds ...store.JobKind) {
+func (s *suite) nothingDue(kind store.JobKind) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Millisecond)
 	defer cancel()
-	j, err := s.Claim(ctx, kinds...)
+	j, err := s.Claim(ctx, kind)
 	if err == nil {
 		s.Fatalf("claimed %+v", j)
 	}
@@ -75,14 +101,13 @@ func (s *suite) nothingDue(kinds ...store.JobKind) {
 
 func claimOrder(s *suite) {
 	late := s.enqueue(store.Job{Kind: store.SealJob, Due: noon().Add(2 * time.Second)})
-	early := s.enqueue(store.Job{Kind: store.RelayJob, Due: noon()})
+	early := s.enqueue(store.Job{Kind: store.SealJob, Due: noon()})
 	mid := s.enqueue(store.Job{Kind: store.SealJob, Due: noon().Add(time.Second)})
 	s.enqueue(store.Job{Kind: store.OpenJob, Due: noon()})
-	both := []store.JobKind{store.SealJob, store.RelayJob}
-	s.equal(s.claim(both...), early)
-	s.equal(s.claim(both...), mid)
-	s.equal(s.claim(both...), late)
-	s.nothingDue(both...)
+	s.equal(s.claim(store.SealJob), early)
+	s.equal(s.claim(store.SealJob), mid)
+	s.equal(s.claim(store.SealJob), late)
+	s.nothingDue(store.SealJob)
 }
 
 func claimWakes(s *suite) {
@@ -126,9 +151,28 @@ func claimRescheduled(s *suite) {
 	j := s.claim(store.SealJob)
 	j.Attempts, j.Due, j.Kind = 1, noon().Add(time.Minute), store.RelayJob
 	s.update(func(tx store.Tx) error { return tx.Reschedule(j) })
+	s.nothingDue(store.RelayJob)
+	s.Release(j.ID)
 	s.nothingDue(store.SealJob)
 	s.equal(s.claim(store.RelayJob), j)
 	s.sound()
+}
+
+// What others do to a job in work never gives it to a second worker.
+func claimChanged(s *suite) {
+	j := s.enqueue(store.Job{Kind: store.SealJob, Due: noon()})
+	s.claim(store.SealJob)
+	held := j
+	held.Held = true
+	s.update(func(tx store.Tx) error { return tx.Reschedule(held) })
+	s.Release(j.ID)
+	s.nothingDue(store.SealJob)
+	s.update(func(tx store.Tx) error { return tx.Reschedule(j) })
+	s.claim(store.SealJob)
+	s.update(func(tx store.Tx) error { return tx.Finish(j.ID) })
+	s.Release(j.ID)
+	s.nothingDue(store.SealJob)
+	s.Release(j.ID) // of what is not claimed changes nothing
 }
 
 func claimHeld(s *suite) {
@@ -157,18 +201,41 @@ func claimOutlives(s *suite) {
 
 func countJobs(s *suite) {
 	s.enqueue(store.Job{Kind: store.SealJob, Due: noon()})
-	s.enqueue(store.Job{Kind: store.SealJob, Due: noon()})
+	grown := s.enqueue(store.Job{Kind: store.SealJob, Due: noon(), Size: 10})
 	j := s.enqueue(store.Job{Kind: store.OpenJob, Due: noon(), Held: true})
-	counted := func() (n map[store.JobKind]int) {
+	totals := func() (n map[store.JobKind]store.JobTotal) {
 		s.view(func(tx store.Tx) (err error) {
-			n, err = tx.CountJobs()
+			n, err = tx.JobTotals()
 			return err
 		})
 		return n
 	}
-	s.equal(counted(), map[store.JobKind]int{store.SealJob: 2, store.OpenJob: 1})
+	size := j.Size
+	s.equal(totals(), map[store.JobKind]store.JobTotal{store.SealJob: {Jobs: 2, Bytes: size + 10}, store.OpenJob: {Jobs: 1, Bytes: size}})
 	s.update(func(tx store.Tx) error { return tx.Finish(j.ID) })
-	s.equal(counted(), map[store.JobKind]int{store.SealJob: 2})
+	grown.Kind, grown.Size = store.RelayJob, 30
+	s.update(func(tx store.Tx) error { return tx.Reschedule(grown) })
+	s.equal(totals(), map[store.JobKind]store.JobTotal{store.SealJob: {Jobs: 1, Bytes: size}, store.RelayJob: {Jobs: 1, Bytes: 30}})
+	s.sound()
+}
+
+func firstJob(s *suite) {
+	first := func() (j store.Job, err error) {
+		s.view(func(tx store.Tx) error {
+			j, err = tx.FirstJob(store.SealJob)
+			return nil
+		})
+		return j, err
+	}
+	s.enqueue(store.Job{Kind: "sea", Due: noon()})
+	s.enqueue(store.Job{Kind: store.SealJob, Due: noon(), Held: true})
+	_, err := first()
+	s.is(err, store.ErrNotFound)
+	s.enqueue(store.Job{Kind: store.SealJob, Due: noon().Add(time.Hour)})
+	want := s.enqueue(store.Job{Kind: store.SealJob, Due: noon().Add(time.Minute)})
+	got, err := first()
+	s.must(err)
+	s.equal(got, want)
 }
 
 func noJob(s *suite) {
@@ -185,12 +252,12 @@ func eachJob(s *suite) {
 	}
 	got := ""
 	s.view(func(tx store.Tx) error {
-		return tx.EachJob(func(j store.Job) bool {
+		return tx.EachJob(2, func(j store.Job) bool {
 			got += fmt.Sprint(j.ID)
 			return j.ID < 4
 		})
 	})
-	s.equal(got, "1234")
+	s.equal(got, "234")
 }
 
 func claimRace(s *suite) {
@@ -202,7 +269,7 @@ func claimRace(s *suite) {
 	for range 8 {
 		wg.Go(func() {
 			for {
-				j, err := s.Claim(ctx, store.SealJob, store.RelayJob)
+				j, err := s.Claim(ctx, store.SealJob)
 				if err != nil {
 					return
 				}
@@ -214,6 +281,7 @@ func claimRace(s *suite) {
 				if err != nil {
 					s.Error(err)
 				}
+				s.Release(j.ID)
 				if done {
 					cancel()
 				}
@@ -221,11 +289,7 @@ func claimRace(s *suite) {
 		})
 	}
 	for i := range jobs {
-		kind := store.SealJob
-		if i%2 == 0 {
-			kind = store.RelayJob
-		}
-		s.enqueueOnly(store.Job{Kind: kind, Due: noon()})
+		s.enqueueOnly(store.Job{Kind: store.SealJob, Due: noon(), Lane: fmt.Sprint(i % 3), Flow: fmt.Sprint(i % 5)})
 	}
 	wg.Wait()
 	for id, n := range seen {
