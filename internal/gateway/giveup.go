@@ -90,6 +90,6 @@ func (c *Core) refuse(ctx context.Context, job store.Job, done []outcome) error 
 		job.Next = 0
 		job.Kind, job.Due = keptJob, c.Steady().Add(c.KeepRefused)
 		job.Expires = job.Due
-		return tx.Reschedule(job)
+		return c.keepOriginal(tx, job)
 	})
 }

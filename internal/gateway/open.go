@@ -246,7 +246,7 @@ func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error
 	switch {
 	case len(again) > 0:
 		if len(refused) > 0 {
-			_, err := tx.Enqueue(o.kept(refused))
+			err := o.keepCopy(tx, o.kept(refused))
 			if err != nil {
 				return err
 			}
@@ -257,7 +257,7 @@ func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error
 		if err != nil {
 			return err
 		}
-		return tx.Reschedule(o.kept(refused))
+		return o.keepOriginal(tx, o.kept(refused))
 	}
 	return o.finish(tx, o.job)
 }
@@ -295,9 +295,4 @@ func (o *opening) kept(refused []sta.Verdict) store.Job {
 		j.Recipients = append(j.Recipients, v.Recipient)
 	}
 	return j
-}
-
-// drop ends the keeping of a refused message.
-func (c *Core) drop(ctx context.Context, job store.Job) error {
-	return c.Store.Update(ctx, func(tx store.Tx) error { return tx.Finish(job.ID) })
 }

@@ -41,20 +41,23 @@ func limitedDisk(t *testing.T) disk {
 func tmpfsDisk(t *testing.T) disk {
 	t.Helper()
 	dir := t.TempDir()
-	mount := func(flags uintptr, size int) error {
-		return unix.Mount("postern-test", dir, "tmpfs", flags, fmt.Sprintf("size=%d", size))
-	}
-	err := mount(0, diskSize)
-	if err != nil {
-		t.Fatalf("mounting a small file system: %v", err)
-	}
+	mountTmpfs(t, dir, 0, diskSize)
 	t.Cleanup(func() {
 		err := unix.Unmount(dir, 0)
 		if err != nil {
 			t.Errorf("unmounting: %v", err)
 		}
 	})
-	return disk{dir, func(int) error { return nil }, func(int) error { return mount(unix.MS_REMOUNT, 20*diskSize) }}
+	grow := func(int) error { mountTmpfs(t, dir, unix.MS_REMOUNT, 20*diskSize); return nil }
+	return disk{dir, func(int) error { return nil }, grow}
+}
+
+func mountTmpfs(t testing.TB, dir string, flags uintptr, size int) {
+	t.Helper()
+	err := unix.Mount("postern-test", dir, "tmpfs", flags, fmt.Sprintf("size=%d", size))
+	if err != nil {
+		t.Fatalf("mounting a small file system: %v", err)
+	}
 }
 
 // TestInteropDiskFull fills the disk. Both servers answer 452 and lose nothing;
@@ -105,18 +108,19 @@ func fillDisk(t *testing.T, d disk) *full {
 	f := &full{disk: d, accepted: make(map[string]string)}
 	f.site = newSite(t, "b.example", setup{
 		dir: d.dir, users: []string{"bob@b.example", "carol@b.example"}, keys: []*testnet.Identity{own}, anchors: []*testnet.Identity{root},
+		more: map[string]string{"limits": "disk_reserve = 0\n"},
 	})
 	f.serve()
 	err := d.limit(f.cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.fill("submission", func(i int) (string, error) {
+	submission := func(i int) (string, error) {
 		message := record("carol@b.example", "bob@b.example", fmt.Sprintf("<%d@b.example>", i), 1<<20)
 		return message, f.submit("carol@b.example", "bob@b.example", message)
-	})
+	}
 	agent := sealer{far, testnet.Certs(own)}
-	f.fill("the backbone", func(i int) (string, error) {
+	backbone := func(i int) (string, error) {
 		message := record("alice@a.example", "bob@b.example", fmt.Sprintf("<%d@a.example>", i), 1<<20)
 		c, err := dialBackbone(t.Context(), f.backbone)
 		if err != nil {
@@ -124,8 +128,27 @@ func fillDisk(t *testing.T, d disk) *full {
 		}
 		defer c.Close()
 		return message, c.send("alice@a.example", "bob@b.example", strings.NewReader(agent.seal(t, message, "bob@b.example")))
-	})
+	}
+	for i := range begun { // both, before either has filled the disk
+		f.take("submission", i, submission)
+		f.take("the backbone", i, backbone)
+	}
+	f.fill("submission", submission)
+	f.fill("the backbone", backbone)
 	return f
+}
+
+// begun is how many messages each server takes of a disk with space.
+const begun = 3
+
+// take sends a message that must be taken.
+func (f *full) take(server string, i int, send func(i int) (message string, err error)) {
+	f.t.Helper()
+	message, err := send(i)
+	if err != nil {
+		f.t.Fatalf("%s with space answers %v", server, err)
+	}
+	f.accepted[messageID(message)] = message
 }
 
 // fill sends until the answer is 452. What was taken before may free some space
@@ -133,7 +156,7 @@ func fillDisk(t *testing.T, d disk) *full {
 func (f *full) fill(server string, send func(i int) (message string, err error)) {
 	f.t.Helper()
 	const most = 100
-	for i := range most {
+	for i := begun; i < most; i++ {
 		message, err := send(i)
 		if err == nil {
 			f.accepted[messageID(message)] = message

@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+
+	"postern/store"
+)
+
+// maxMadeRoom is how many originals go at once for a new one. One that would need
+// more is not kept: a great message is not worth a thousand small ones.
+const maxMadeRoom = 1000
+
+// keepOriginal makes of a job that has ended what is kept of it for an operator. The
+// oldest originals go in the same transaction, so that all together never take more
+// than RefusedBytes.
+func (c *Core) keepOriginal(tx store.Tx, job store.Job) error {
+	room, err := c.makeRoom(tx, job.Size)
+	if err != nil {
+		return err
+	}
+	if !room {
+		return tx.Finish(job.ID)
+	}
+	return tx.Reschedule(job)
+}
+
+// keepCopy is keepOriginal for a job that goes on with other recipients.
+func (c *Core) keepCopy(tx store.Tx, job store.Job) error {
+	room, err := c.makeRoom(tx, job.Size)
+	if err != nil || !room {
+		return err
+	}
+	_, err = tx.Enqueue(job)
+	return err
+}
+
+// makeRoom removes the oldest originals until one of so many bytes fits, and says
+// whether it does.
+func (c *Core) makeRoom(tx store.Tx, bytes int64) (bool, error) {
+	if c.KeepRefused < 0 || bytes > c.RefusedBytes {
+		return false, nil
+	}
+	totals, err := tx.JobTotals()
+	if err != nil {
+		return false, err
+	}
+	bytes += totals[keptJob].Bytes
+	for n := 0; bytes > c.RefusedBytes; n++ {
+		if n == maxMadeRoom {
+			return false, nil
+		}
+		oldest, err := tx.FirstJob(keptJob)
+		if errors.Is(err, store.ErrNotFound) {
+			return false, nil // an operator holds the rest
+		}
+		if err != nil {
+			return false, err
+		}
+		err = tx.Finish(oldest.ID)
+		if err != nil {
+			return false, err
+		}
+		bytes -= oldest.Size
+	}
+	return true, nil
+}
+
+// drop ends the keeping of a refused message.
+func (c *Core) drop(ctx context.Context, job store.Job) error {
+	err := c.Store.Update(ctx, func(tx store.Tx) error { return tx.Finish(job.ID) })
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // it made room for another meanwhile
+	}
+	return err
+}
