@@ -65,3 +65,35 @@ func (s *benchStore) putAudited(data []byte) error {
 		})
 	})
 }
+
+// BenchmarkAuditVerify walks a trail; figures are for one record.
+func BenchmarkAuditVerify(b *testing.B) {
+	const records = 50_000
+	s := newTestStore(b, Options{})
+	r := audit.Record{
+		Actor: audit.System, Action: audit.Opened, Track: "01KJZZZZZZZZZZZZZZZZZZZZZZ",
+		Keys:  []string{"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
+		Parts: []audit.Part{{Recipient: "doctor@b.example", State: "delivered"}},
+	}
+	for range records / 1000 {
+		err := s.Update(context.Background(), func(tx Tx) error {
+			for range 1000 {
+				err := tx.Audit(r)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if got := s.verify(b); got.Problem != nil || got.Entries != records {
+			b.Fatalf("%+v", got)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/records, "ns/record")
+	b.ReportMetric(0, "ns/op")
+}

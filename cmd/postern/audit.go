@@ -38,11 +38,15 @@ func runAuditShow(ctx context.Context, inv *invocation, args []string) error {
 			return inv.printCheckpoints(ctx, c)
 		}
 		return c.ShowAudit(ctx, f, func(stored []byte, e *audit.Entry) error {
-			if inv.json || e == nil {
-				_, err := fmt.Fprintf(inv.stdout, "%s\n", stored)
-				return err
+			var err error
+			switch {
+			case inv.json:
+				_, err = fmt.Fprintf(inv.stdout, "%s\n", stored)
+			case e == nil: // whoever wrote it writes to a terminal as well
+				_, err = fmt.Fprintf(inv.stdout, "cannot be read: %q\n", stored)
+			default:
+				_, err = fmt.Fprintln(inv.stdout, auditLine(e))
 			}
-			_, err := fmt.Fprintln(inv.stdout, auditLine(e))
 			return err
 		})
 	})
