@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 
-	"postern/internal/admit"
 	"postern/internal/audit"
 	"postern/mime"
 	"postern/smtp"
@@ -65,7 +64,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 		}
 		_, err = tx.Enqueue(store.Job{
 			Kind: store.OpenJob, Track: track.ID, Body: id, Size: body.Size(),
-			Sender: e.From, Recipients: e.To, Flow: admit.Network(e.Remote.Addr()).String(),
+			Sender: e.From, Recipients: e.To, Flow: networkOf(e),
 			Created: due, Due: due, Expires: due.Add(b.RetryFor),
 		})
 		return err
@@ -73,6 +72,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 	if err != nil {
 		return "", storeError(err)
 	}
+	b.unopened.add(networkOf(e), body.Size())
 	b.Log.Info("message", "track", track.ID, "stage", "accept", "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
 	return string(track.ID), nil
 }

@@ -135,6 +135,7 @@ type Core struct {
 	wrong       *throttle           // passwords
 	rates       *rates              // of messages
 	limited     limited
+	unopened    unopened
 	disk        disk
 	rotating    sync.Mutex // held while the master key changes
 	backups     backups

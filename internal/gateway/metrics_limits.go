@@ -50,6 +50,8 @@ func (l *limited) samples() []metrics.Sample {
 		{Labels: []string{"account_messages"}, Value: float64(l.messages.Load())},
 		{Labels: []string{"account_recipients"}, Value: float64(l.recipients.Load())},
 		{Labels: []string{"peer_messages"}, Value: float64(l.peers.Load())},
+		{Labels: []string{"network_messages"}, Value: float64(l.networks.Load())},
+		{Labels: []string{"network_bytes"}, Value: float64(l.unopened.Load())},
 		{Labels: []string{"room"}, Value: float64(l.room.Load())},
 	}
 }

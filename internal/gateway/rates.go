@@ -23,6 +23,7 @@ type Rates struct {
 type rates struct {
 	messages, recipients admit.Meter[string] // by Address.Key
 	peers                admit.Meter[netip.Prefix]
+	networks             admit.Meter[string]
 }
 
 func newRates(r Rates) *rates {
@@ -30,12 +31,13 @@ func newRates(r Rates) *rates {
 		messages:   admit.Meter[string]{Burst: r.AccountMessages, Per: time.Hour},
 		recipients: admit.Meter[string]{Burst: r.AccountRecipients, Per: time.Hour},
 		peers:      admit.Meter[netip.Prefix]{Burst: r.PeerMessages, Per: time.Minute},
+		networks:   admit.Meter[string]{Burst: networkMinutes * r.PeerMessages, Per: 24 * time.Hour},
 	}
 }
 
 // limited counts what was put off by which limit, for the metrics.
 type limited struct {
-	passwords, messages, recipients, peers, room atomic.Uint64
+	passwords, messages, recipients, peers, networks, unopened, room atomic.Uint64
 }
 
 // Ready lets a message of an account begin, if it has not sent too many and there
@@ -69,10 +71,15 @@ func (b Backbone) Ready(ctx context.Context, e smtp.Envelope) error {
 		b.limited.peers.Add(1)
 		return reason.New(reason.RateLimited, "limits.peer_messages of %s", peer)
 	}
+	err := b.networkRoom(ctx, e)
+	if err != nil {
+		return err
+	}
 	return b.mayTake(ctx, e)
 }
 
 func (b Backbone) begin(ctx context.Context, e smtp.Envelope) error {
 	b.rates.peers.Count(b.Steady(), 1, admit.Client(e.Remote.Addr()))
+	b.rates.networks.Count(b.Steady(), 1, networkOf(e))
 	return b.mayTake(ctx, e)
 }
