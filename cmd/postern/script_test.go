@@ -152,7 +152,7 @@ func scriptState(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: state file [flags]")
 	}
 	var all strings.Builder
-	for _, command := range []string{"domain list", "account list", "cert list", "cert csr --list", "anchor list", "bundle list", "queue list", "store check"} {
+	for _, command := range []string{"domain list", "account list", "cert list", "cert csr --list", "anchor list", "bundle list", "queue list --all", "store check"} {
 		err := ts.Exec("postern", append(append([]string{"--json"}, args[1:]...), strings.Fields(command)...)...)
 		if err != nil {
 			ts.Fatalf("%s: %v", command, err)

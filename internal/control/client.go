@@ -220,11 +220,6 @@ func (c *Client) Open(ctx context.Context, in OpenRequest) (OpenAnswer, error) {
 	return answer, nil
 }
 
-// Queue lists the jobs that wait or run.
-func (c *Client) Queue(ctx context.Context) ([]store.Job, error) {
-	return call[None, []store.Job](ctx, c, "queue/list", None{})
-}
-
 // Track tells the life of a message, or of the newest that share a Message-ID.
 func (c *Client) Track(ctx context.Context, id string) ([]Life, error) {
 	return call[MessageName, []Life](ctx, c, "track", MessageName{id})

@@ -84,6 +84,7 @@ func (s *Service) Handler() http.Handler {
 	s.handleBundles(mux)
 	s.handlePublish(mux)
 	s.handleMessages(mux)
+	s.handleQueue(mux)
 	s.handleOffline(mux)
 	s.handleStore(mux)
 	s.handleAudit(mux)

@@ -210,7 +210,7 @@ func TestTrackAndQueue(t *testing.T) {
 	report, err := s.Check(ctx)
 	must(t, err)
 	equal(t, "problems", len(report.Problems), 0)
-	equal(t, "jobs", report.Jobs, 1)
+	equal(t, "jobs", report.Jobs, 2) // the message, and the deadline for its delivery
 }
 
 // No answer ever carries a private key.

@@ -70,7 +70,7 @@ func (c *Core) laneFailed(id laneID, why failure) {
 	wait := jitter(doubled(firstBreak, longestBreak, b.opened), c.uneven)
 	b.opened++
 	b.until = now.Add(wait)
-	c.pauseLane(id, b.until)
+	c.Store.Pause(id.kind, id.lane, b.until)
 	c.Log.Warn("a destination is down", "kind", id.kind, "destination", id.lane, "reason", why.code, "since", b.since, "tries_again_in", wait.Round(time.Second))
 }
 
@@ -91,7 +91,7 @@ func (c *Core) openLane(id laneID) bool {
 	}
 	delete(c.breakers.of, id)
 	if b.opened > 0 {
-		c.resumeLane(id)
+		c.Store.Resume(id.kind, id.lane)
 	}
 	return b.opened > 0
 }

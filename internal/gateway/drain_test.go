@@ -66,3 +66,6 @@ func TestDrainEndsWhatIsUnderWay(t *testing.T) {
 		})
 	}
 }
+
+// open is the step open that nothing ends.
+func (s *site) open(ctx context.Context, job store.Job) error { return s.openUntil(ctx)(ctx, job) }

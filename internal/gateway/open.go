@@ -17,18 +17,16 @@ import (
 // Core.KeepRefused, so that an operator can look into it, and is then dropped.
 const keptJob store.JobKind = "kept"
 
-// open takes a message from the backbone: it is decrypted, verified and judged
-// for each recipient, delivered to those that may believe it, and acknowledged
-// with one processed MDN each (AS-85). Refusals are silent outside (AS-66).
-func (c *Core) open(ctx context.Context, job store.Job) error { return c.openUntil(ctx)(ctx, job) }
-
-// openUntil is the step open that waits for evidence until another context is done:
-// there is nothing to end in a wait.
+// openUntil makes the step that takes a message from the backbone: it is decrypted,
+// verified and judged for each recipient, delivered to those that may believe it,
+// and acknowledged with one processed MDN each (AS-85). Refusals are silent outside
+// (AS-66). It waits for evidence until idle is done: in a wait there is nothing to
+// end.
 func (c *Core) openUntil(idle context.Context) step {
-	return func(ctx context.Context, job store.Job) error { return c.openWaiting(ctx, idle, job) }
+	return func(ctx context.Context, job store.Job) error { return c.open(ctx, idle, job) }
 }
 
-func (c *Core) openWaiting(ctx, idle context.Context, job store.Job) error {
+func (c *Core) open(ctx, idle context.Context, job store.Job) error {
 	dir, err := c.Directory(ctx)
 	if err != nil {
 		return err

@@ -65,6 +65,15 @@ func putAgain(tx store.Tx, job store.Job) error {
 	return tx.Reschedule(job)
 }
 
+// LetGo is a held job that goes on now, with as much time before it as a new one.
+func (c *Core) LetGo(job store.Job) store.Job {
+	job.Held, job.Due = false, c.Steady()
+	if e := c.expiry(job.Automatic); e.After(job.Expires) {
+		job.Expires = e
+	}
+	return job
+}
+
 // Drop ends a job for an operator. The sender of an outgoing message gets a
 // failure notice unless silent, and never for a notification (AS-86); an incoming
 // one is refused. ErrInWork says that it is too late for the moment, and
@@ -137,6 +146,10 @@ func (c *Core) dropJob(tx store.Tx, job store.Job, done []outcome, notice store.
 		return err
 	}
 	err = record(tx, job.Track, c.Now(), done)
+	if err != nil {
+		return err
+	}
+	err = c.rewatch(tx, job.Track)
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,11 @@ import (
 // mayTake asks whether there is room for one more message; without, it is put off
 // before anything of it is kept. It is asked twice for each and costs next to
 // nothing.
-func (c *Core) mayTake(context.Context, smtp.Envelope) error {
+func (c *Core) mayTake(ctx context.Context, e smtp.Envelope) error {
 	err := c.roomOnDisk()
+	if err == nil {
+		err = c.queueRoom(ctx, e.Size)
+	}
 	if err != nil {
 		c.limited.room.Add(1)
 	}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"time"
+
+	"postern/internal/control"
+	"postern/store"
+)
+
+// queueFilter declares the flags that say which messages under way are meant.
+func queueFilter(fs *flag.FlagSet, f *control.QueueFilter) {
+	fs.StringVar(&f.To, "to", "", "")
+	fs.StringVar(&f.From, "from", "", "")
+}
+
+func runQueueList(ctx context.Context, inv *invocation, args []string) error {
+	fs := inv.flags("queue list")
+	var f control.QueueFilter
+	queueFilter(fs, &f)
+	fs.BoolVar(&f.Held, "held", false, "")
+	all := fs.Bool("all", false, "")
+	_, err := parse(fs, args, 0, 0)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		if *all {
+			return inv.listJobs(ctx, c, f)
+		}
+		sum, err := c.QueueSummary(ctx, f)
+		if err != nil {
+			return err
+		}
+		if inv.json {
+			return inv.printJSON(sum)
+		}
+		printQueue(inv, sum)
+		return nil
+	})
+}
+
+// listJobs prints each message under way as it comes: there may be very many.
+func (inv *invocation) listJobs(ctx context.Context, c *control.Client, f control.QueueFilter) error {
+	if !inv.json {
+		return c.EachQueued(ctx, f, func(j store.Job) error {
+			_, err := fmt.Fprintln(inv.stdout, jobLine(j))
+			return err
+		})
+	}
+	separator := "["
+	err := c.EachQueued(ctx, f, func(j store.Job) error {
+		text, err := json.Marshal(j)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(inv.stdout, "%s\n  %s", separator, text)
+		separator = ","
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	end := "\n]\n"
+	if separator == "[" {
+		end = "[]\n"
+	}
+	_, err = fmt.Fprint(inv.stdout, end)
+	return err
+}
+
+// jobLine tells of one job.
+func jobLine(j store.Job) string {
+	line := fmt.Sprintf("%d  %s  %s  from %s to %s, %d bytes, attempt %d, %s", j.ID, j.Kind, j.Track,
+		or(j.Sender.String(), "<>"), addresses(j.Recipients), j.Size, j.Attempts+1, dueText(j))
+	if j.Reason != "" {
+		line += "  " + j.Reason
+	}
+	return line
+}
+
+func dueText(j store.Job) string {
+	if j.Held {
+		return "held"
+	}
+	return "due " + dateTime(j.Due)
+}
+
+func dateTime(t time.Time) string { return t.In(time.Local).Format(clock) }
+
+// printQueue prints a line for each destination and state, and what is down.
+func printQueue(inv *invocation, sum control.QueueSummary) {
+	for _, g := range sum.Groups {
+		fmt.Fprintf(inv.stdout, "%-5s %-24s %6d %-8s %11d bytes, oldest %s", g.Kind, or(g.Destination, "-"), g.Jobs, g.State, g.Bytes, dateTime(g.Oldest))
+		if !g.Next.IsZero() {
+			fmt.Fprintf(inv.stdout, ", next %s", dateTime(g.Next))
+		}
+		fmt.Fprintln(inv.stdout)
+	}
+	for _, d := range sum.Down {
+		what := "delivery to"
+		if d.Kind == store.SealJob {
+			what = "looking up"
+		}
+		fmt.Fprintf(inv.stdout, "down: %s %s, since %s, next try %s  %s  %s\n", what, d.Lane, dateTime(d.Since), dateTime(d.Next), d.Reason, oneLine(d.Detail))
+	}
+}
+
+func runQueueShow(ctx context.Context, inv *invocation, args []string) error {
+	rest, err := parse(inv.flags("queue show"), args, 1, 1)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		e, err := c.ShowQueued(ctx, rest[0])
+		if err != nil {
+			return err
+		}
+		if inv.json {
+			return inv.printJSON(e)
+		}
+		printEntry(inv, e)
+		return nil
+	})
+}
+
+func printEntry(inv *invocation, e control.QueueEntry) {
+	t := teller{inv.stdout}
+	for _, j := range e.Jobs {
+		fmt.Fprintln(inv.stdout, jobLine(j))
+		t.say(1, "message", string(j.Track))
+		t.say(1, "waits for", or(j.Destination.String(), j.Lane))
+		t.say(1, "since", dateTime(j.Created))
+		t.say(1, "tried until", dateTime(j.Expires))
+		t.say(1, "last attempt", oneLine(j.Detail))
+	}
+	if e.Track == nil {
+		return
+	}
+	for _, r := range e.Track.Recipients {
+		fmt.Fprintf(inv.stdout, "  %s: %s", r.Address, r.State)
+		if r.Reason != "" && r.Reason != "ok" {
+			fmt.Fprintf(inv.stdout, ", %s (%s)", r.Reason, r.Detail)
+		}
+		fmt.Fprintln(inv.stdout)
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"postern/internal/control"
+)
+
+// A queueVerb is a command that changes messages under way.
+type queueVerb struct {
+	name string
+	done string // of messages, as in "2 held"
+	all  bool   // it takes --all
+	do   func(*control.Client, context.Context, control.QueueOrder) (control.QueueChanged, error)
+}
+
+func runQueueRetry(ctx context.Context, inv *invocation, args []string) error {
+	return inv.changeQueue(ctx, args, queueVerb{"queue retry", "due now", true, (*control.Client).RetryQueued})
+}
+
+func runQueueHold(ctx context.Context, inv *invocation, args []string) error {
+	return inv.changeQueue(ctx, args, queueVerb{"queue hold", "held", false, (*control.Client).HoldQueued})
+}
+
+func runQueueRelease(ctx context.Context, inv *invocation, args []string) error {
+	return inv.changeQueue(ctx, args, queueVerb{"queue release", "released", true, (*control.Client).ReleaseQueued})
+}
+
+// changeQueue reads which messages are meant: ids, or --to and --from, or --all.
+func (inv *invocation) changeQueue(ctx context.Context, args []string, verb queueVerb) error {
+	fs := inv.flags(verb.name)
+	var f control.QueueFilter
+	queueFilter(fs, &f)
+	all := false
+	if verb.all {
+		fs.BoolVar(&all, "all", false, "")
+	}
+	ids, err := parse(fs, args, 0, maxNamed)
+	if err != nil {
+		return err
+	}
+	ways := 0
+	for _, given := range []bool{len(ids) > 0, f.To != "" || f.From != "", all} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return wrongUse(fs, "say which messages, in one way")
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		changed, err := verb.do(c, ctx, control.QueueOrder{IDs: ids, To: f.To, From: f.From, All: all})
+		if err != nil {
+			return err
+		}
+		return inv.answer(changed, "%d %s", changed.Jobs, verb.done)
+	})
+}
+
+func runQueueDrop(ctx context.Context, inv *invocation, args []string) error {
+	fs := inv.flags("queue drop")
+	silent := fs.Bool("silent", false, "")
+	ids, err := parse(fs, args, 1, maxNamed)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		changed, err := c.DropQueued(ctx, control.QueueOrder{IDs: ids, Silent: *silent})
+		if err != nil {
+			return err
+		}
+		err = inv.answer(changed, "%d dropped", changed.Jobs)
+		if len(changed.InWork) == 0 || err != nil {
+			return err
+		}
+		inv.complain(fmt.Sprintf("%d not dropped: they are being sent at this moment", len(changed.InWork)), "try again, or look into postern track")
+		return errLater
+	})
+}

@@ -1,0 +1,245 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"postern/internal/audit"
+	"postern/internal/gateway"
+	"postern/store"
+)
+
+// A QueueOrder says what is to be done to which messages under way: those with an
+// id, those to or from somebody, or all.
+type QueueOrder struct {
+	IDs    []string `json:"ids,omitempty"` // of jobs or of messages
+	To     string   `json:"to,omitempty"`
+	From   string   `json:"from,omitempty"`
+	All    bool     `json:"all,omitempty"`
+	Silent bool     `json:"silent,omitempty"` // of a drop: the sender is not told
+}
+
+// A QueueChanged says how much was done.
+type QueueChanged struct {
+	Jobs int `json:"jobs"`
+	// InWork are those that could not be dropped, for they are being sent.
+	InWork []store.JobID `json:"in_work,omitempty"`
+}
+
+// A queueDeed is something that an operator does to jobs.
+type queueDeed struct {
+	done string // such as "held"
+	// change changes a job, and reports whether there was something to change.
+	change func(*store.Job) bool
+}
+
+// underWay reports whether a job is a step of a message, not a deadline or what is
+// kept.
+func underWay(j store.Job) bool {
+	return slices.Contains([]store.JobKind{store.SealJob, store.RelayJob, store.OpenJob}, j.Kind)
+}
+
+func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
+	lanes := make(map[gateway.DownLane]struct{})
+	if in.All {
+		for _, d := range s.Core.DownLanes() {
+			lanes[gateway.DownLane{Kind: d.Kind, Lane: d.Lane}] = struct{}{}
+		}
+	}
+	changed, err := s.changeJobs(ctx, in, queueDeed{"due now", func(j *store.Job) bool {
+		if j.Held || !underWay(*j) {
+			return false
+		}
+		lanes[gateway.DownLane{Kind: j.Kind, Lane: laneOf(*j)}] = struct{}{}
+		j.Due = s.Core.Steady()
+		return true
+	}})
+	for l := range lanes {
+		s.Core.OpenLane(l.Kind, l.Lane)
+	}
+	if err == nil && changed.Jobs == 0 && len(in.IDs) > 0 {
+		err = &Error{Kind: Negative, Message: strings.Join(in.IDs, ", ") + ": held, or kept and not under way", Hint: "postern queue release lets a held message go on"}
+	}
+	return changed, err
+}
+
+// laneOf names what a job waits for, as breakers do.
+func laneOf(j store.Job) string {
+	if j.Kind == store.RelayJob {
+		return j.Destination.String()
+	}
+	return j.Lane
+}
+
+func (s *Service) holdJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
+	return s.changeJobs(ctx, in, queueDeed{"held", func(j *store.Job) bool {
+		if j.Held {
+			return false
+		}
+		j.Held = true
+		return true
+	}})
+}
+
+// releaseJobs lets held messages go on. One that waits for another message of ours
+// goes before it only if it is named itself (DN-10).
+func (s *Service) releaseJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
+	after := make(map[store.JobID]bool)
+	if len(in.IDs) == 0 {
+		err := s.pickJobs(ctx, picker{}, func(j store.Job) {
+			if j.Next != 0 {
+				after[j.Next] = true
+			}
+		})
+		if err != nil {
+			return QueueChanged{}, err
+		}
+	}
+	return s.changeJobs(ctx, in, queueDeed{"released", func(j *store.Job) bool {
+		if !j.Held || after[j.ID] {
+			return false
+		}
+		j.Held = false
+		if underWay(*j) {
+			*j = s.Core.LetGo(*j)
+		}
+		return true
+	}})
+}
+
+// batch is how many jobs are changed in one transaction.
+const batch = 200
+
+// changeJobs does a deed to all jobs that an order means, a few in each
+// transaction, and leaves a trace of it in the track of each message and in the
+// audit trail.
+func (s *Service) changeJobs(ctx context.Context, in QueueOrder, d queueDeed) (QueueChanged, error) {
+	ids, err := s.meant(ctx, in)
+	if err != nil {
+		return QueueChanged{}, err
+	}
+	total := 0
+	for some := range slices.Chunk(ids, batch) {
+		n := 0
+		err := s.Core.Store.Update(ctx, func(tx store.Tx) (err error) {
+			n, err = s.changeSome(ctx, tx, some, in, d)
+			return err
+		})
+		if err != nil {
+			return QueueChanged{Jobs: total}, err
+		}
+		total += n
+	}
+	return QueueChanged{Jobs: total}, nil
+}
+
+func (s *Service) changeSome(ctx context.Context, tx store.Tx, ids []store.JobID, in QueueOrder, d queueDeed) (int, error) {
+	var changed []store.Job
+	for _, id := range ids {
+		j, err := tx.Job(id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // it ended meanwhile
+		}
+		if err != nil {
+			return 0, err
+		}
+		if !d.change(&j) {
+			continue
+		}
+		err = errors.Join(tx.Reschedule(j), s.note(tx, j, d.done+" by an operator"))
+		if err != nil {
+			return 0, err
+		}
+		changed = append(changed, j)
+	}
+	if len(changed) == 0 {
+		return 0, nil
+	}
+	r := audit.Record{Actor: actor(ctx), Action: audit.Changed, Object: "queue", Detail: fmt.Sprintf("%d jobs %s%s", len(changed), d.done, in.whom())}
+	if len(changed) == 1 {
+		r.Object, r.Track, r.Detail = fmt.Sprintf("%s job %d", changed[0].Kind, changed[0].ID), string(changed[0].Track), d.done
+	}
+	return len(changed), tx.Audit(r)
+}
+
+// note adds an event to the track of a job, if it is still kept.
+func (s *Service) note(tx store.Tx, j store.Job, what string) error {
+	_, err := tx.Track(j.Track)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return errors.Join(err, tx.AddEvent(j.Track, store.Event{At: s.Core.Now(), Stage: store.StageQueue, Detail: what}))
+}
+
+func (o QueueOrder) whom() string {
+	text := ""
+	for _, part := range []struct{ word, value string }{{" to ", o.To}, {" from ", o.From}} {
+		if part.value != "" {
+			text += part.word + part.value
+		}
+	}
+	return text
+}
+
+// meant returns the ids of the jobs that an order means, each once.
+func (s *Service) meant(ctx context.Context, in QueueOrder) ([]store.JobID, error) {
+	ways := 0
+	for _, given := range []bool{len(in.IDs) > 0, in.To != "" || in.From != "", in.All} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return nil, &Error{Kind: Invalid, Message: "it is not said which messages are meant", Hint: "name ids, or --to or --from, or --all"}
+	}
+	var ids []store.JobID
+	for _, id := range in.IDs {
+		jobs, err := s.jobsOf(ctx, strings.TrimSpace(id))
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range jobs {
+			ids = append(ids, j.ID)
+		}
+	}
+	if len(in.IDs) == 0 {
+		p, err := QueueFilter{To: in.To, From: in.From}.read()
+		if err != nil {
+			return nil, err
+		}
+		err = s.pickJobs(ctx, p, func(j store.Job) { ids = append(ids, j.ID) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// dropJobs ends messages that are named one by one.
+func (s *Service) dropJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
+	if len(in.IDs) == 0 {
+		return QueueChanged{}, &Error{Kind: Invalid, Message: "messages are dropped by their ids alone", Hint: "postern queue list --all shows the ids"}
+	}
+	ids, err := s.meant(ctx, in)
+	if err != nil {
+		return QueueChanged{}, err
+	}
+	var changed QueueChanged
+	for _, id := range ids {
+		err := s.Core.Drop(ctx, id, actor(ctx), in.Silent)
+		switch {
+		case errors.Is(err, gateway.ErrInWork):
+			changed.InWork = append(changed.InWork, id)
+		case errors.Is(err, store.ErrNotFound): // it ended meanwhile
+		case err != nil:
+			return changed, err
+		default:
+			changed.Jobs++
+		}
+	}
+	return changed, nil
+}

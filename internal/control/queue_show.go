@@ -1,0 +1,72 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"postern/store"
+)
+
+// A QueueEntry is one message under way: what waits of it, and what is known of
+// all its recipients.
+type QueueEntry struct {
+	Jobs []store.Job `json:"jobs"`
+	// Track is nil when the message's track is no longer kept.
+	Track *store.Track `json:"track,omitempty"`
+}
+
+// showQueue finds what waits by the id of a job or of a message.
+func (s *Service) showQueue(ctx context.Context, in MessageName) (QueueEntry, error) {
+	var e QueueEntry
+	jobs, err := s.jobsOf(ctx, strings.TrimSpace(in.ID))
+	if err != nil {
+		return e, err
+	}
+	e.Jobs = jobs
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		t, err := tx.Track(jobs[0].Track)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		e.Track = &t
+		return err
+	})
+	for i := range e.Jobs {
+		j := &e.Jobs[i]
+		j.Created, j.Due, j.Expires = s.Core.Wall(j.Created), s.Core.Wall(j.Due), s.Core.Wall(j.Expires)
+	}
+	return e, err
+}
+
+// jobsOf returns the jobs that an id names: a job's own, or all of a message's by
+// the id of its track. There is at least one.
+func (s *Service) jobsOf(ctx context.Context, id string) ([]store.Job, error) {
+	none := &Error{Kind: Negative, Message: "nothing under way is named " + id, Hint: "postern queue list --all shows the ids"}
+	n, err := strconv.ParseUint(id, 10, 64)
+	if err == nil {
+		var j store.Job
+		err = s.Core.Store.View(ctx, func(tx store.Tx) (err error) {
+			j, err = tx.Job(store.JobID(n))
+			return err
+		})
+		if errors.Is(err, store.ErrNotFound) || err == nil && j.Kind == store.WatchJob {
+			return nil, none
+		}
+		return []store.Job{j}, err
+	}
+	var jobs []store.Job
+	err = s.pickJobs(ctx, picker{}, func(j store.Job) {
+		if string(j.Track) == id && len(jobs) < maxShown {
+			jobs = append(jobs, j)
+		}
+	})
+	if err == nil && len(jobs) == 0 {
+		err = none
+	}
+	return jobs, err
+}
+
+// maxShown bounds the jobs of one message; it has one for each destination.
+const maxShown = 10_000
