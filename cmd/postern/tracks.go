@@ -127,7 +127,7 @@ func (inv *invocation) listTracks(ctx context.Context, c *control.Client, q cont
 		}
 	}
 	if err == nil && more {
-		fmt.Fprintf(inv.stderr, "postern: there may be more than these %d\npostern: hint: narrow it down, or ask for more with --limit\n", len(all))
+		fmt.Fprintf(inv.stderr, "postern: %d are shown, and there may be more\npostern: hint: narrow it down, or ask for more with --limit\n", len(all))
 	}
 	if err == nil && len(all) == 0 {
 		return &control.Error{Kind: control.Negative, Message: "no message is like that"}
