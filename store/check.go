@@ -72,6 +72,7 @@ func (c *checker) checkRecords() error {
 		c.checkDelivered, c.checkDeliveredTimes, c.checkFetched,
 		c.checkBodies, c.checkLoose, c.checkChunks,
 		c.checkAudit,
+		c.checkLayout, c.checkDataKeys, c.checkSequences, c.checkLogs,
 	} {
 		err := check()
 		if err != nil {

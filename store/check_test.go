@@ -7,6 +7,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"postern/internal/audit"
 )
 
 // full returns a store with something in every bucket.
@@ -29,7 +31,10 @@ func fullStore(t *testing.T) *testStore {
 			tx.PutKeyRequest(KeyRequest{ID: request, Owner: "b.example", PKCS8: pkcs8}),
 			tx.PutDocument(Document{Key: "http://crl.example/1", Body: []byte("CRL")}),
 			tx.PutDomain(Domain{Name: "b.example"}), tx.PutAccount(Account{Address: a}), tx.PutAnchor(anchor), tx.PutKey(key),
-			tx.PutTrack(Track{ID: k, MessageID: "<1@a.example>"}), tx.AddEvent(k, Event{Stage: "accept"}),
+			tx.PutTrack(Track{ID: k, MessageID: "<1@a.example>", Sender: a, Recipients: []TrackRecipient{{Address: a}}}),
+			tx.AddEvent(k, Event{Stage: "accept"}),
+			tx.PutDelivered(DeliveryKey{1}, Delivery{Track: k, At: time.Unix(1, 0)}),
+			tx.Audit(audit.Record{Action: audit.Started}), tx.Audit(audit.Record{Action: audit.Stopped}),
 			tx.PutBundle(Bundle{Name: "b", URL: "https://b.example/b", Signer: der, Attached: []Attachment{{"", In}}}),
 			tx.PutBundleState("b", BundleState{Anchors: 1}),
 			tx.PutBundleAnchors("b", NewBundleSet([]BundleAnchor{{Certificate: der, Policies: []string{"1.2.3"}}})),
@@ -50,6 +55,12 @@ func fullStore(t *testing.T) *testStore {
 		if err == nil {
 			err = tx.Expunge(box.ID, 2)
 		}
+		if err == nil {
+			_, _, err = tx.MarkFetched(box.ID, 3, time.Unix(2, 0))
+		}
+		if err == nil {
+			_, err = tx.Checkpoint()
+		}
 		return err
 	})
 	if err != nil {
@@ -57,6 +68,22 @@ func fullStore(t *testing.T) *testStore {
 	}
 	s.sound(t)
 	return s
+}
+
+// A bucket that the tests of Check know nothing of would not be checked by any.
+func TestTheFullStoreIsFull(t *testing.T) {
+	s := fullStore(t)
+	err := s.view(func(tx *tx) error {
+		for _, name := range buckets() {
+			if k, _ := tx.in(name).Cursor().First(); k == nil && name != bucketLoose && name != bucketDoomed {
+				t.Errorf("the bucket %s is empty", name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Every record of every bucket is removed, garbled and put under another key,
@@ -77,8 +104,8 @@ func TestCheckSeesAnyDamage(t *testing.T) {
 		},
 	}
 	for _, name := range buckets() {
-		if name == bucketMeta || name == bucketDataKeys {
-			continue // Open reads them
+		if name == bucketMeta {
+			continue // Open reads it
 		}
 		for damage, change := range damages {
 			if damage == "garbled" && indexWithoutValue(name) {
@@ -96,7 +123,7 @@ func TestCheckSeesAnyDamage(t *testing.T) {
 // indexWithoutValue says whether the values of a bucket mean nothing.
 func indexWithoutValue(name string) bool {
 	switch name {
-	case bucketKeyOwners, bucketDue, bucketMessageIDs, bucketDoomed, bucketLoose:
+	case bucketKeyOwners, bucketMessageIDs, bucketTrackNames, bucketDeliveredTimes, bucketFetched, bucketDoomed, bucketLoose:
 		return true
 	}
 	return false
@@ -206,5 +233,33 @@ func TestCheckReportIsBounded(t *testing.T) {
 	}
 	if n := len(c.report.Problems); n != maxProblems+1 {
 		t.Errorf("%d problems", n)
+	}
+}
+
+// What stands beside the records is checked as well.
+func TestCheckSeesWhatStandsBeside(t *testing.T) {
+	for name, tc := range map[string]struct {
+		damage func(tx *bolt.Tx) error
+		want   string
+	}{
+		"a bucket of nobody":     {func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("x")); return err }, `a bucket "x"`},
+		"the count of mailboxes": {func(tx *bolt.Tx) error { return in(tx, bucketMailboxes).SetSequence(0) }, "mailboxes: 1 is there"},
+		"the last UIDVALIDITY":   {func(tx *bolt.Tx) error { return in(tx, bucketMailboxNames).SetSequence(1) }, "is counted as the last"},
+		"the last job":           {func(tx *bolt.Tx) error { return in(tx, bucketJobs).SetSequence(0) }, "jobs: 1 is there"},
+		"the last body":          {func(tx *bolt.Tx) error { return in(tx, bucketBodies).SetSequence(0) }, "bodies: 1 is there"},
+		"a change of no mailbox": {func(tx *bolt.Tx) error { return in(tx, bucketChanges).Put(u64u64(9, 9), u32(1)) }, "changes"},
+		"a tomb of no mailbox":   {func(tx *bolt.Tx) error { return in(tx, bucketTombs).Put(u64u64(9, 9), u32(1)) }, "tombs"},
+		"two master keys": {func(tx *bolt.Tx) error {
+			return in(tx, bucketDataKeys).Put(u32(2), []byte(`{"master_key":"another","wrapped":""}`))
+		}, "data key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := fullStore(t)
+			s.raw(t, tc.damage)
+			problems := s.problems(t)
+			if len(problems) == 0 || !strings.Contains(strings.Join(problems, "\n"), tc.want) {
+				t.Errorf("problems %q, want one with %q", problems, tc.want)
+			}
+		})
 	}
 }

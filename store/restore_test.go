@@ -289,7 +289,7 @@ func TestOpenAfterTheStoreWasReplaced(t *testing.T) {
 	}()
 	err := copyFile(context.Background(), s.path+".x", copied)
 	if err == nil {
-		err = (&held{path: s.path, bolt: s.bolt}).put(s.path+".x")
+		err = (&held{path: s.path, bolt: s.bolt}).put(s.path + ".x")
 	}
 	if err == nil {
 		err = s.Close()

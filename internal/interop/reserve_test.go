@@ -51,7 +51,9 @@ func TestInteropDiskReserve(t *testing.T) {
 			}
 		}
 	}
-	isFull := func(err error) bool { return err != nil && strings.Contains(err.Error(), "452") && strings.Contains(err.Error(), "4.3.1") }
+	isFull := func(err error) bool {
+		return err != nil && strings.Contains(err.Error(), "452") && strings.Contains(err.Error(), "4.3.1")
+	}
 	until("a disk with space", func(err error) bool { return err == nil })
 	ballast := filepath.Join(d.dir, "ballast")
 	err := os.WriteFile(ballast, make([]byte, reserve+reserve/4), 0o600)
