@@ -63,7 +63,8 @@ func (c *Core) lookUp(ctx context.Context, dir *Directory, job store.Job) (looke
 func sealLane(d mime.Domain) laneID { return laneID{store.SealJob, string(d)} }
 
 // observeLookups tells the breakers of domains how looking for their certificates
-// went. What was known already says nothing of their servers.
+// went. What was found before says nothing of their servers; what was spared because
+// they were silent a moment ago is as good as a failure.
 func (c *Core) observeLookups(routes []Route) {
 	type domain struct {
 		worked bool
@@ -71,13 +72,13 @@ func (c *Core) observeLookups(routes []Route) {
 	}
 	seen := make(map[mime.Domain]domain)
 	for i, r := range routes {
-		if r.Local || !slices.ContainsFunc(r.Discovery.Steps, func(s discovery.Step) bool { return !s.Cached }) {
-			continue
-		}
 		d := seen[r.Recipient.Domain()]
-		if r.Discovery.Err != nil && r.Discovery.Err.Code.Outcome().Retry {
+		switch {
+		case r.Local:
+			continue
+		case r.Discovery.Err != nil && r.Discovery.Err.Code.Outcome().Retry:
 			d.failed = &routes[i]
-		} else {
+		case slices.ContainsFunc(r.Discovery.Steps, func(s discovery.Step) bool { return !s.Cached }):
 			d.worked = true
 		}
 		seen[r.Recipient.Domain()] = d
