@@ -1,10 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // enqueue stores jobs due at the times given, of one body.
@@ -66,44 +70,101 @@ func TestClaimTurnsToANearerJob(t *testing.T) {
 	})
 }
 
-// B14: a queue of jobs that are not due costs nothing to claim beside.
-func BenchmarkB14_QueueDepth(b *testing.B) {
-	s := newTestStore(b, Options{})
-	work := func() {
-		s.enqueue(b, SealJob, time.Now())
-		j, err := s.Claim(context.Background(), SealJob)
-		if err != nil {
-			b.Fatal(err)
+// The clock by which jobs are due may be set: what it skipped is due within a
+// second, and what it took back is due when it comes.
+func TestClaimFollowsAClockThatIsSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var step atomic.Int64
+		s := newTestStore(t, Options{Now: func() time.Time { return time.Now().Add(time.Duration(step.Load())) }})
+		s.enqueue(t, SealJob, time.Now().Add(time.Hour), time.Now().Add(2*time.Hour))
+		claimed := make(chan time.Time, 2)
+		for range 2 {
+			go func() {
+				_, err := s.Claim(context.Background(), SealJob)
+				if err == nil {
+					claimed <- time.Now()
+				}
+			}()
 		}
-		err = s.Update(context.Background(), func(tx Tx) error { return tx.Finish(j.ID) })
-		s.Release(j.ID)
-		if err != nil {
-			b.Fatal(err)
+		time.Sleep(10 * time.Minute)
+		set := time.Now()
+		step.Store(int64(time.Hour))
+		if took := (<-claimed).Sub(set); took > time.Second {
+			t.Errorf("claimed %v after the clock was set forward", took)
 		}
+		step.Store(0)
+		synctest.Wait()
+		set = time.Now()
+		if took := (<-claimed).Sub(set); took < 109*time.Minute || took > 111*time.Minute {
+			t.Errorf("claimed %v after the clock was set back", took)
+		}
+		s.Close()
+	})
+}
+
+// A pause is of this process: after a restart a lane is tried again.
+func TestAPauseEndsWithTheProcess(t *testing.T) {
+	s := newTestStore(t, Options{})
+	s.enqueue(t, SealJob, time.Now())
+	s.Pause(SealJob, "", time.Now().Add(time.Hour))
+	s.reopen(t)
+	_, err := s.Claim(context.Background(), SealJob)
+	if err != nil {
+		t.Error(err)
 	}
-	perJob := func() float64 {
-		start := time.Now()
-		for range 500 {
-			work()
-		}
-		return float64(time.Since(start).Microseconds()) / 500
+}
+
+// What is damaged in the index of due times does not lose the job that it leads to.
+func TestADamagedDueValueLosesNothing(t *testing.T) {
+	s := newTestStore(t, Options{})
+	s.enqueue(t, SealJob, time.Now())
+	s.raw(t, func(tx *bolt.Tx) error {
+		b := in(tx, bucketDue)
+		k, _ := b.Cursor().First()
+		return b.Put(bytes.Clone(k), []byte("?"))
+	})
+	if len(s.problems(t)) != 1 {
+		t.Errorf("problems: %q", s.problems(t))
 	}
-	for b.Loop() {
-		empty := perJob()
-		far := make([]time.Time, 10_000)
-		for i := range far {
-			far[i] = time.Now().Add(time.Hour + time.Duration(i)*time.Second)
-		}
-		for range 10 {
-			s.enqueue(b, SealJob, far...)
-		}
-		deep := perJob()
-		start := time.Now()
-		s.reopen(b)
-		b.ReportMetric(empty, "us/job-empty")
-		b.ReportMetric(deep, "us/job-100k")
-		b.ReportMetric(empty/deep, "ratio")
-		b.ReportMetric(float64(time.Since(start).Milliseconds()), "ms-reopen")
+	s.reopen(t)
+	j, err := s.Claim(context.Background(), SealJob)
+	if err != nil || j.ID != 1 {
+		t.Errorf("claimed job %d, %v", j.ID, err)
 	}
-	b.ReportMetric(0, "ns/op")
+	err = s.Update(context.Background(), func(tx Tx) error { return tx.Reschedule(j) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.sound(t)
+}
+
+// A job whose record is damaged is handed out as an error once, and holds up
+// nobody else of its lane.
+func TestADamagedJobIsHandedOutOnce(t *testing.T) {
+	s := newTestStore(t, Options{})
+	s.Limit(SealJob, Limits{Lane: func(string) []Slot { return []Slot{{"one", 1}} }})
+	s.enqueue(t, SealJob, time.Now(), time.Now())
+	s.raw(t, func(tx *bolt.Tx) error { return in(tx, bucketJobs).Put(u64(1), []byte("{")) })
+	_, err := s.Claim(context.Background(), SealJob)
+	wantError(t, err, ErrCorrupt)
+	j, err := s.Claim(context.Background(), SealJob)
+	if err != nil || j.ID != 2 {
+		t.Errorf("claimed job %d, %v", j.ID, err)
+	}
+}
+
+func FuzzDueValue(f *testing.F) {
+	f.Add(dueValue(item{lane: "b.example", flow: "a@a.example", automatic: true, expires: 7}))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, v []byte) {
+		var it item
+		if readDueValue(v, &it) != nil {
+			return
+		}
+		var again item
+		err := readDueValue(dueValue(it), &again)
+		if err != nil || again != it {
+			t.Errorf("%+v became %+v, %v", it, again, err)
+		}
+	})
 }

@@ -54,8 +54,11 @@ func (s *schedule) set(it item) {
 		c.again, c.then = true, it
 		return
 	}
-	s.remove(it.id)
+	old := s.jobs[it.id]
 	s.jobs[it.id] = s.kind(it.kind).add(it)
+	if old != nil { // only now: what is known of its lane goes with its last job
+		s.kind(old.queue.flow.lineup.kind).remove(old)
+	}
 }
 
 // remove takes a job out. A claim on it goes on until it is released.
@@ -119,17 +122,14 @@ func (s *schedule) limit(kind JobKind, limits Limits) {
 			u.reserve(c.lane, c.flow)
 		}
 	}
-	for _, l := range old.lanes {
-		switch {
-		case l.until > 0:
-			u.pause(l.name, l.until)
-		case l.probing:
-			u.lane(l.name).probing = true
-		}
-	}
 	for id, w := range s.jobs {
 		if w.queue.flow.lineup == old {
 			s.jobs[id] = u.add(w.item())
+		}
+	}
+	for _, l := range old.lanes {
+		if l.until > 0 || l.probing {
+			u.pause(l.name, l.until)
 		}
 	}
 }

@@ -222,7 +222,7 @@ func (p *player) pick() {
 	case !known || want != it:
 		p.t.Fatalf("handed out %+v, want %+v", it, want)
 	case !p.naive.may(it):
-		p.t.Fatalf("handed out %+v, which must wait", it)
+		p.t.Fatalf("handed out %+v, which must wait for %+v", it, p.naive)
 	case !p.naive.late(it) && !p.naive.first(it):
 		p.t.Fatalf("handed out %+v before its turn", it)
 	}

@@ -255,7 +255,7 @@ func (u *lineup) takeFrom(f *flow) (item, *lane) {
 // pause hands out no job of a lane before a time, and one at a time after it.
 func (u *lineup) pause(name string, until uint64) {
 	l := u.lane(name)
-	l.until, l.probing = until, true
+	l.until, l.probing = max(until, 1), true // 0 is no pause
 	u.paused.put(l)
 	for q := range l.admitted {
 		u.withdraw(q)
