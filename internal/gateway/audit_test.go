@@ -66,6 +66,7 @@ func TestAuditOfAMessage(t *testing.T) {
 	equal(t, "our side", a.trail(), []string{
 		"account:alice@a.example accepted from alice@a.example",
 		"system sealed; bob@b.example sealed; nobody@nowhere.example failed no-certificate; 1 keys",
+		"system delivered failure notice; alice@a.example delivered",
 		"system relayed; bob@b.example relayed",
 		"peer:192.0.2.1 accepted from bob@b.example",
 		"system answered; bob@b.example processed",

@@ -179,5 +179,8 @@ func (c *Core) deliverNotice(tx store.Tx, job store.Job, notice store.BodyWriter
 		return err
 	}
 	_, err = tx.Append(inbox.ID, store.Message{Body: id, Size: notice.Size(), Received: c.Now(), Track: job.Track})
-	return err
+	if err != nil {
+		return err
+	}
+	return auditNotice(tx, c.Now(), job.Track, job.Sender)
 }

@@ -45,30 +45,46 @@ func (c *Core) makeRoom(tx store.Tx, bytes int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	bytes += totals[keptJob].Bytes
-	for n := 0; bytes > c.RefusedBytes; n++ {
-		if n == maxMadeRoom {
-			return false, nil
+	gone, room, err := c.removeOldest(tx, bytes+totals[keptJob].Bytes)
+	if err != nil {
+		return false, err
+	}
+	return room, auditOriginals(tx, c.Now(), gone, "made room")
+}
+
+// removeOldest removes originals until so many bytes are few enough, or says that
+// they will not be.
+func (c *Core) removeOldest(tx store.Tx, bytes int64) (gone []store.Job, room bool, err error) {
+	for bytes > c.RefusedBytes {
+		if len(gone) == maxMadeRoom {
+			return gone, false, nil
 		}
 		oldest, err := tx.FirstJob(keptJob)
 		if errors.Is(err, store.ErrNotFound) {
-			return false, nil // an operator holds the rest
+			return gone, false, nil // an operator holds the rest
 		}
 		if err != nil {
-			return false, err
+			return nil, false, err
 		}
 		err = tx.Finish(oldest.ID)
 		if err != nil {
-			return false, err
+			return nil, false, err
 		}
+		gone = append(gone, oldest)
 		bytes -= oldest.Size
 	}
-	return true, nil
+	return gone, true, nil
 }
 
 // drop ends the keeping of a refused message.
 func (c *Core) drop(ctx context.Context, job store.Job) error {
-	err := c.Store.Update(ctx, func(tx store.Tx) error { return tx.Finish(job.ID) })
+	err := c.Store.Update(ctx, func(tx store.Tx) error {
+		err := tx.Finish(job.ID)
+		if err != nil {
+			return err
+		}
+		return auditOriginals(tx, c.Now(), []store.Job{job}, "was kept long enough")
+	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // it made room for another meanwhile
 	}

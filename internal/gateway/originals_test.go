@@ -49,7 +49,7 @@ func TestOriginalsOfRefusedMessagesAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			c := &Core{Store: db, KeepRefused: tc.keep, RefusedBytes: tc.bytes}
+			c := &Core{Store: db, Now: time.Now, KeepRefused: tc.keep, RefusedBytes: tc.bytes}
 			for i, size := range tc.sizes {
 				body, err := db.NewBody(t.Context())
 				if err != nil {

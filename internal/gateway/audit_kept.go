@@ -1,0 +1,38 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"postern/internal/audit"
+	"postern/mime"
+	"postern/store"
+)
+
+// auditNotice records that a sender of ours was told of a failure: the notice is
+// in his mailbox.
+func auditNotice(tx store.Tx, at time.Time, track store.TrackID, to mime.Address) error {
+	return tx.Audit(audit.Record{
+		At: at, Actor: audit.System, Action: audit.Delivered, Object: "failure notice", Track: string(track),
+		Parts: []audit.Part{{Recipient: to.String(), State: string(store.TrackDelivered)}},
+	})
+}
+
+// auditOriginals records that kept originals of refused messages are gone, and
+// which: an operator can no longer look into them.
+func auditOriginals(tx store.Tx, at time.Time, gone []store.Job, why string) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	r := audit.Record{At: at, Actor: audit.System, Action: audit.Dropped, Object: "kept originals"}
+	var tracks []string
+	for _, j := range gone {
+		tracks = append(tracks, string(j.Track))
+	}
+	if len(tracks) == 1 {
+		r.Track = tracks[0]
+	}
+	r.Detail = fmt.Sprintf("%d %s: %s", len(gone), why, strings.Join(tracks, " "))
+	return tx.Audit(r)
+}
