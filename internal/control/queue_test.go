@@ -19,28 +19,21 @@ func queued(t *testing.T) (s *server, ids []store.JobID) {
 	s = ours(t, "a.example")
 	must(t, s.AddAccount(t.Context(), "alice@a.example", []byte("correct horse battery")))
 	for _, j := range []store.Job{
-		{Kind: store.RelayJob, Sender: address(t, "alice@a.example"), Recipients: addresses(t, "bob@b.example"), Destination: "b.example"},
-		{Kind: store.RelayJob, Sender: address(t, "carl@a.example"), Recipients: addresses(t, "bob@b.example"), Destination: "b.example", Attempts: 2, Reason: "peer-unreachable", Detail: "no answer"},
-		{Kind: store.RelayJob, Sender: address(t, "alice@a.example"), Recipients: addresses(t, "cid@c.example"), Destination: "c.example", Automatic: true},
-		{Kind: store.SealJob, Sender: address(t, "alice@a.example"), Recipients: addresses(t, "bob@b.example", "cid@c.example")},
-		{Kind: store.OpenJob, Sender: address(t, "zoe@z.example"), Recipients: addresses(t, "alice@a.example"), Held: true},
+		{Kind: store.RelayJob, Sender: addressOf(t, "alice@a.example"), Recipients: addresses(t, "bob@b.example"), Destination: "b.example"},
+		{Kind: store.RelayJob, Sender: addressOf(t, "carl@a.example"), Recipients: addresses(t, "bob@b.example"), Destination: "b.example", Attempts: 2, Reason: "peer-unreachable", Detail: "no answer"},
+		{Kind: store.RelayJob, Sender: addressOf(t, "alice@a.example"), Recipients: addresses(t, "cid@c.example"), Destination: "c.example", Automatic: true},
+		{Kind: store.SealJob, Sender: addressOf(t, "alice@a.example"), Recipients: addresses(t, "bob@b.example", "cid@c.example")},
+		{Kind: store.OpenJob, Sender: addressOf(t, "zoe@z.example"), Recipients: addresses(t, "alice@a.example"), Held: true},
 	} {
 		ids = append(ids, s.enqueue(t, j))
 	}
 	return s, ids
 }
 
-func address(t *testing.T, text string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(text)
-	must(t, err)
-	return a
-}
-
 func addresses(t *testing.T, all ...string) (out []mime.Address) {
 	t.Helper()
 	for _, text := range all {
-		out = append(out, address(t, text))
+		out = append(out, addressOf(t, text))
 	}
 	return out
 }
@@ -232,7 +225,7 @@ func TestQueueDrop(t *testing.T) {
 	must(t, err)
 	equal(t, "left", len(jobs), 3)
 	must(t, s.core.Store.View(ctx, func(tx store.Tx) error {
-		inbox, err := tx.MailboxByName(address(t, "alice@a.example"), store.Inbox)
+		inbox, err := tx.MailboxByName(addressOf(t, "alice@a.example"), store.Inbox)
 		if err != nil {
 			return err
 		}
