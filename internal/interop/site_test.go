@@ -227,7 +227,7 @@ func (s *site) waitIdle(mayStay func(store.Job) bool) {
 	tick := time.NewTicker(trackPause)
 	defer tick.Stop()
 	for {
-		jobs, err := admin.Queue(ctx)
+		jobs, err := admin.Queue(s.t.Context())
 		if err != nil {
 			s.t.Fatal(err)
 		}
