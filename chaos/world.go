@@ -162,7 +162,7 @@ func (w *world) settle() {
 	for {
 		left := 0
 		for _, h := range w.houses {
-			left += w.hurry(ctx, h)
+			left += w.hurry(h)
 		}
 		if left == 0 {
 			return
@@ -176,11 +176,17 @@ func (w *world) settle() {
 }
 
 // hurry makes what waits for its next attempt due, and counts what is there.
-func (w *world) hurry(ctx context.Context, h *house) int {
+func (w *world) hurry(h *house) int {
+	ctx, cancel := context.WithTimeout(w.t.Context(), commandTime)
+	defer cancel()
 	left := 0
 	err := h.admin(ctx, func(c *control.Client) error {
 		jobs, err := c.Queue(ctx)
-		left = len(jobs)
+		for _, j := range jobs {
+			if j.Kind != "kept" { // what was refused is not under way
+				left++
+			}
+		}
 		return err
 	})
 	if err != nil {
