@@ -22,10 +22,10 @@ func (s *server) aTrack(t *testing.T, at time.Time, k store.Track, recipients ..
 
 func standing(t *testing.T, text string, state store.TrackState, code reason.Code) store.TrackRecipient {
 	t.Helper()
-	return store.TrackRecipient{Address: address(t, text), State: state, Reason: code.String()}
+	return store.TrackRecipient{Address: parsed(t, text), State: state, Reason: code.String()}
 }
 
-func address(t *testing.T, text string) mime.Address {
+func parsed(t *testing.T, text string) mime.Address {
 	t.Helper()
 	a, err := mime.ParseAddress(text)
 	must(t, err)
@@ -35,11 +35,11 @@ func address(t *testing.T, text string) mime.Address {
 func TestTracksAreListed(t *testing.T) {
 	s := ours(t, "b.example")
 	hour := func(n int) time.Time { return noon().Add(time.Duration(n) * time.Hour) }
-	sent := s.aTrack(t, hour(1), store.Track{MessageID: "<1@b.example>", Outbound: true, Sender: address(t, "bob@b.example")},
+	sent := s.aTrack(t, hour(1), store.Track{MessageID: "<1@b.example>", Outbound: true, Sender: parsed(t, "bob@b.example")},
 		standing(t, "ann@a.example", store.TrackProcessed, reason.OK), standing(t, "carl@c.example", store.TrackFailed, reason.NoCertificate))
-	taken := s.aTrack(t, hour(2), store.Track{MessageID: "<2@a.example>", Sender: address(t, "ann@a.example")},
+	taken := s.aTrack(t, hour(2), store.Track{MessageID: "<2@a.example>", Sender: parsed(t, "ann@a.example")},
 		standing(t, "bob@b.example", store.TrackDelivered, reason.OK))
-	refused := s.aTrack(t, hour(3), store.Track{MessageID: "<1@b.example>", Sender: address(t, "eve@e.example")},
+	refused := s.aTrack(t, hour(3), store.Track{MessageID: "<1@b.example>", Sender: parsed(t, "eve@e.example")},
 		standing(t, "bob@b.example", store.TrackRefused, reason.UntrustedAnchor))
 	for name, tt := range map[string]struct {
 		q    TrackQuery

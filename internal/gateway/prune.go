@@ -11,6 +11,7 @@ import (
 // Bounds of one transaction of pruning.
 const (
 	tracksAtOnce  = 100  // looked at
+	partsAtOnce   = 2000 // recipients of those
 	eventsAtOnce  = 2000 // removed, roughly
 	entriesAtOnce = 500
 )
@@ -46,10 +47,12 @@ type pruning struct {
 
 func (s *pruning) run() error {
 	var old []store.Track
+	parts := 0
 	q := store.TrackQuery{Oldest: true, After: s.after, Until: s.now.Add(-s.KeepTracks)}
 	err := s.tx.EachTrack(q, func(t store.Track) bool {
-		old = append(old, t)
-		return len(old) < tracksAtOnce
+		old, parts = append(old, t), parts+len(t.Recipients)
+		s.more = len(old) == tracksAtOnce || parts >= partsAtOnce
+		return !s.more
 	})
 	if err != nil {
 		return err
@@ -71,7 +74,6 @@ func (s *pruning) run() error {
 		events += n
 		s.removed++
 	}
-	s.more = len(old) == tracksAtOnce
 	return nil
 }
 
