@@ -82,14 +82,18 @@ func addFields(parts *message.Writer, mediaType string, groups ...*Header) error
 	if err != nil {
 		return err
 	}
-	return addPart(parts, h, func(w io.Writer) error {
-		for _, group := range groups {
-			_, err := group.WriteTo(w)
-			if err != nil {
-				return err
-			}
+	// A blank line stands between groups and not behind the last one (RFC 3464
+	// §2.1, RFC 8098 §3.1): readers would find another group there, an empty one.
+	var b bytes.Buffer
+	for _, group := range groups {
+		_, err := group.WriteTo(&b)
+		if err != nil {
+			return err
 		}
-		return nil
+	}
+	return addPart(parts, h, func(w io.Writer) error {
+		_, err := w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\r\n")))
+		return err
 	})
 }
 

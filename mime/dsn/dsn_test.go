@@ -85,14 +85,12 @@ const failed = "From: postmaster@a.example\r\n" +
 	"Action: delayed\r\n" +
 	"Status: 4.4.1\r\n" +
 	"\r\n" +
-	"\r\n" +
 	"--postern-01010101010101010101010101010101\r\n" +
 	"Content-Type: text/rfc822-headers\r\n" +
 	"\r\n" +
 	"Message-ID: <1@a.example>\r\n" +
 	"From: A <a@a.example>\r\n" +
 	"To: b@b.example, c@c.example\r\n" +
-	"\r\n" +
 	"\r\n" +
 	"--postern-01010101010101010101010101010101--\r\n"
 

@@ -82,7 +82,6 @@ const dispatched = "From: b@b.example\r\n" +
 	"Disposition: automatic-action/MDN-sent-automatically; dispatched\r\n" +
 	"X-DIRECT-FINAL-DESTINATION-DELIVERY:\r\n" +
 	"\r\n" +
-	"\r\n" +
 	"--postern-01010101010101010101010101010101--\r\n"
 
 func TestDN5_DN7_DispatchedAsWritten(t *testing.T) {
