@@ -126,9 +126,9 @@ func TestDomainsAreTriedAgainApart(t *testing.T) {
 // expires meanwhile is not looked up again.
 func TestALookupThatFailsPausesItsDomain(t *testing.T) {
 	w, a, id := severalDomains(t)
-	lookups := 0
+	var lookups atomic.Int32
 	w.find = func(r discovery.Request) (discovery.Result, bool) {
-		lookups++
+		lookups.Add(1)
 		return searched(reason.New(reason.DiscoveryTimeout, "SERVFAIL")), true
 	}
 	for range breakAfter {
@@ -140,10 +140,10 @@ func TestALookupThatFailsPausesItsDomain(t *testing.T) {
 		lanes = append(lanes, string(l.Kind)+" "+l.Lane+" "+l.Reason)
 	}
 	equal(t, "down", lanes, []string{"seal b.example discovery-timeout", "seal c.example discovery-timeout", "seal d.example discovery-timeout"})
-	lookups = 0
+	lookups.Store(0)
 	w.clock.advance(a.RetryFor)
 	a.run()
-	equal(t, "look-ups", lookups, 0)
+	equal(t, "look-ups", lookups.Load(), 0)
 	equal(t, "states", a.states(id), []string{"bob@b.example failed discovery-timeout", "cid@c.example failed discovery-timeout",
 		"dan@d.example failed discovery-timeout", "hidden@c.example failed discovery-timeout"})
 	equal(t, "notices", len(a.inbox("alice@a.example")), 3) // one for each domain
