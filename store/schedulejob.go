@@ -2,7 +2,7 @@ package store
 
 import "container/heap"
 
-// A item is what the schedule knows of a job. It is all that the index of due
+// An item is what the schedule knows of a job. It is all that the index of due
 // times holds, so that a store is opened without reading a job.
 type item struct {
 	id         JobID
