@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -128,11 +129,22 @@ func openFile(path string, o Options) (*bolt.DB, error) {
 
 // openReadOnly opens a file that nobody writes to.
 func openReadOnly(path string) (*bolt.DB, error) {
-	return guarded(func() (*bolt.DB, error) {
+	b, err := guarded(func() (*bolt.DB, error) {
 		return bolt.Open(path, 0, &bolt.Options{
 			ReadOnly: true, Timeout: defaultTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true,
 		})
 	})
+	if err != nil && isNoStore(err) {
+		return nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
+	}
+	return b, err
+}
+
+// isNoStore reports whether a file does not begin as a store does. bbolt has no
+// name for one that is shorter than that.
+func isNoStore(err error) bool {
+	return errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) ||
+		errors.Is(err, bolterrors.ErrVersionMismatch) || strings.HasPrefix(err.Error(), "file size too small")
 }
 
 // isAt reports whether an open file is the one at path.
@@ -176,8 +188,7 @@ func lockFile(path string, o Options) (*bolt.DB, *os.File, error) {
 		return nil, nil, fmt.Errorf("%w: run postern init", err)
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, nil, ErrLocked
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum),
-		errors.Is(err, bolterrors.ErrVersionMismatch):
+	case isNoStore(err):
 		return nil, nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
 	case errors.Is(err, ErrCorrupt) && file != nil:
 		return nil, nil, errors.Join(err, unlock(file), file.Close())

@@ -175,10 +175,11 @@ func TestRestoreUnderAnOlderMasterKey(t *testing.T) {
 // A store that is damaged, or not there, is restored as well.
 func TestRestoreOverDamage(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
-		"gone":     os.Remove,
-		"empty":    func(path string) error { return os.Truncate(path, 0) },
-		"cut off":  func(path string) error { return os.Truncate(path, 8192) },
-		"no store": func(path string) error { return os.WriteFile(path, text(64<<10), 0o600) },
+		"gone":      os.Remove,
+		"empty":     func(path string) error { return os.Truncate(path, 0) },
+		"cut off":   func(path string) error { return os.Truncate(path, 8192) },
+		"cut short": func(path string) error { return os.Truncate(path, 4096) },
+		"no store":  func(path string) error { return os.WriteFile(path, text(64<<10), 0o600) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := fullStore(t)
