@@ -26,10 +26,7 @@ type tally struct {
 }
 
 func (c *tally) Send(ctx context.Context, d smtp.Delivery) []smtp.Result {
-	if d.Destination == c.dead {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.vain++
+	if c.isDead(d.Destination) {
 		return down(d)
 	}
 	if !pause(ctx, time.Second) {
@@ -39,6 +36,16 @@ func (c *tally) Send(ctx context.Context, d smtp.Delivery) []smtp.Result {
 	defer c.mu.Unlock()
 	c.sent = append(c.sent, fmt.Sprintf("%s %s", d.From, d.Destination))
 	return said(d, reason.OK)
+}
+
+// isDead counts an attempt if it is in vain.
+func (c *tally) isDead(d mime.Domain) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d == c.dead {
+		c.vain++
+	}
+	return d == c.dead
 }
 
 // since returns what was sent after the first n.
