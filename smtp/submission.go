@@ -117,7 +117,7 @@ func (s *submissionSession) authenticate(user, password string) (reply error) {
 func (s *submissionSession) failed(err error) error {
 	s.logRefusal("AUTH", err, "")
 	if reason.Of(err) != reason.AuthFailed {
-		return refusal(err, "")
+		return s.wrong(refusal(err, ""))
 	}
 	s.failures++
 	s.wire.linger(time.Duration(s.failures) * s.opts.AuthDelay)

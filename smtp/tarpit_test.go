@@ -305,3 +305,14 @@ func drip(w io.Writer, stop <-chan struct{}) {
 		}
 	}
 }
+
+// Whoever is told to come back later with his password is not told so for ever.
+func TestBusyPasswordsEndTheConnection(t *testing.T) {
+	_, addr := startSubmission(t)
+	d := dial(t, addr).play("< 220\n> EHLO x\n< 250\n> STARTTLS\n< 220\ntls\n> EHLO x\n< 250")
+	busy := "> AUTH PLAIN AGJ1c3kAeA==\n"
+	for range maxErrors {
+		d.play(busy + "< 451")
+	}
+	d.play(busy + "< 421\neof")
+}
