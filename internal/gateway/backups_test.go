@@ -17,6 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postern/internal/config"
+	"postern/internal/testnet"
 	"postern/store"
 )
 
@@ -237,4 +239,53 @@ func TestNoBackupsWithoutAFolder(t *testing.T) {
 	c := newCareful(t, 1)
 	c.Backups = Backups{}
 	c.keepBackups(t.Context()) // returns
+}
+
+// A gateway that serves makes the copies that its configuration asks for.
+func TestBackupsOfAGateway(t *testing.T) {
+	w := newWorld(t)
+	h := build(t, "a.example", "alice@a.example", testnet.DeadPort(t), w.root.Leaf("a.example"), w.root)
+	h.cfg.Backup = config.Backup{Dir: t.TempDir(), Every: time.Hour, Keep: 3}
+	h.core.setCare(h.cfg)
+	h.run()
+	deadline, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for {
+		copies, err := h.core.listBackups()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(copies) == 1 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("no copy was made")
+		}
+	}
+}
+
+// What a configuration says of the store reaches the core; 0 keeps no originals.
+func TestCareOfTheConfiguration(t *testing.T) {
+	cfg := config.Default()
+	cfg.Dir, cfg.Limits.MailboxBytes, cfg.Limits.DiskReserve = t.TempDir(), 7, 8
+	c := &Core{}
+	c.setCare(cfg)
+	if c.Dir != cfg.Dir || c.MailboxBytes != 7 || c.DiskReserve != 8 || c.KeepRefused != 168*time.Hour || c.RefusedBytes != 1<<30 || c.Backups.Dir != "" {
+		t.Errorf("%+v", c)
+	}
+	space, err := c.DiskSpace()
+	if err != nil || space.Free == 0 {
+		t.Errorf("%+v, %v", space, err)
+	}
+	for _, change := range []func(*config.Keep){func(k *config.Keep) { k.Refused = 0 }, func(k *config.Keep) { k.RefusedBytes = 0 }} {
+		cfg := config.Default()
+		change(&cfg.Keep)
+		c := &Core{}
+		c.setCare(cfg)
+		if c.KeepRefused >= 0 || c.RefusedBytes >= 0 {
+			t.Errorf("originals are kept for %s, %d bytes", c.KeepRefused, c.RefusedBytes)
+		}
+	}
 }
