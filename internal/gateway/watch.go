@@ -1,0 +1,200 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"postern/mime"
+	"postern/mime/dsn"
+	"postern/store"
+)
+
+// errMoved ends a transaction that found another state than its notice was
+// composed for.
+var errMoved = errors.New("the message moved while its sender was about to be told")
+
+// maxRewrites bounds how often a transaction is prepared anew because of what
+// others did meanwhile.
+const maxRewrites = 5
+
+// watch ends the waits of a message that are over: its sender is told, and what
+// comes later counts for nothing (DN-14 to DN-16). It may be done twice: what was
+// told is in the track, of the same transaction.
+func (c *Core) watch(ctx context.Context, job store.Job) error {
+	for range maxRewrites {
+		w, err := c.overdue(ctx, job)
+		if err != nil {
+			return err
+		}
+		err = w.end(ctx)
+		if err == nil {
+			c.tell(job.Track, w.outcomes)
+			c.counts.overdue.Add(uint64(len(w.failed)))
+		}
+		if !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+	return errMoved
+}
+
+// A watching is one run of the watch step.
+type watching struct {
+	*Core
+	job       store.Job
+	now, due  time.Time
+	messageID string
+	failed    []failure // overdue
+	late      []mime.Address
+	outcomes  []outcome // of the latest transaction
+}
+
+// overdue finds out whose waits are over.
+func (c *Core) overdue(ctx context.Context, job store.Job) (*watching, error) {
+	w := &watching{Core: c, job: job, now: c.Now(), due: c.Steady()}
+	err := c.Store.View(ctx, func(tx store.Tx) error {
+		t, err := tx.Track(job.Track)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		w.messageID = t.MessageID
+		w.failed, w.late = w.ended(t)
+		return err
+	})
+	return w, err
+}
+
+// ended lists the recipients of a track whose waits are over.
+func (w *watching) ended(t store.Track) (failed []failure, late []mime.Address) {
+	for _, r := range t.Recipients {
+		wait, waits := w.Notify.waits(t, r, w.job.Created)
+		switch {
+		case !waits || wait.until.After(w.due):
+		case wait.code.IsOK():
+			late = append(late, r.Address)
+		default:
+			failed = append(failed, failure{recipient: r.Address, code: wait.code, detail: "nothing came in time"})
+		}
+	}
+	return failed, late
+}
+
+// end tells the sender and writes it down.
+func (w *watching) end(ctx context.Context) error {
+	failed, err := w.compose(ctx, w.failedRecipients())
+	if err != nil {
+		return err
+	}
+	defer discard(failed)
+	late, err := w.compose(ctx, w.lateRecipients())
+	if err != nil {
+		return err
+	}
+	defer discard(late)
+	return w.Store.Update(ctx, func(tx store.Tx) error {
+		_, err := tx.Job(w.job.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			w.outcomes, w.failed = nil, nil
+			return nil // the wait ended meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		t, err := tx.Track(w.job.Track)
+		if errors.Is(err, store.ErrNotFound) {
+			return tx.Finish(w.job.ID)
+		}
+		if err != nil {
+			return err
+		}
+		err = w.write(tx, &t)
+		if err != nil {
+			return err
+		}
+		err = w.deliverNotice(tx, w.job, failed)
+		if err != nil {
+			return err
+		}
+		return w.deliverNotice(tx, w.job, late)
+	})
+}
+
+func discard(b store.BodyWriter) {
+	if b != nil {
+		b.Discard()
+	}
+}
+
+func (w *watching) failedRecipients() []dsn.Recipient {
+	var all []dsn.Recipient
+	for _, f := range w.failed {
+		all = append(all, failedRecipient(f))
+	}
+	return all
+}
+
+// lateRecipients are those of a message that still waits to be handed over.
+func (w *watching) lateRecipients() []dsn.Recipient {
+	var all []dsn.Recipient
+	until := w.now.Add(w.job.Created.Add(w.RetryFor).Sub(w.due))
+	for _, a := range w.late {
+		all = append(all, lateRecipient(a, until))
+	}
+	return all
+}
+
+// compose writes a notice about recipients, or nil about none.
+func (w *watching) compose(ctx context.Context, recipients []dsn.Recipient) (store.BodyWriter, error) {
+	if len(recipients) == 0 {
+		return nil, nil
+	}
+	return w.composeDSN(ctx, w.job, recipients, nil, w.messageID)
+}
+
+// write moves the recipients whose waits are over, if they are still those that
+// the notices are about.
+func (w *watching) write(tx store.Tx, t *store.Track) error {
+	failed, late := w.ended(*t)
+	if !slices.Equal(failed, w.failed) || !slices.Equal(late, w.late) {
+		return errMoved
+	}
+	w.outcomes = nil
+	for _, f := range failed {
+		w.outcomes = append(w.outcomes, outcome{
+			recipient: f.recipient, state: store.TrackOverdue, answer: store.ToldFailure,
+			stage: store.StageMonitor, code: f.code, detail: f.detail,
+		})
+	}
+	for _, a := range late {
+		w.outcomes = append(w.outcomes, outcome{recipient: a, stage: store.StageMonitor, detail: "its sender was told that it is late"})
+	}
+	err := record(tx, t.ID, w.now, w.outcomes)
+	if err != nil {
+		return err
+	}
+	*t, err = tx.Track(t.ID)
+	if err != nil {
+		return err
+	}
+	for _, a := range late {
+		recipientOf(t, a).Delayed = w.now
+	}
+	if t.Watch != w.job.ID {
+		err := tx.Finish(w.job.ID) // another job watches it
+		if err != nil {
+			return err
+		}
+	}
+	err = w.setWatch(tx, t)
+	if err != nil {
+		return err
+	}
+	return tx.PutTrack(*t)
+}
+
+func recipientOf(t *store.Track, a mime.Address) *store.TrackRecipient {
+	i := slices.IndexFunc(t.Recipients, func(r store.TrackRecipient) bool { return r.Address.Same(a) })
+	return &t.Recipients[i]
+}
