@@ -324,7 +324,7 @@ func disposition(t *testing.T, at *clock, d mdn.Disposition) []byte {
 }
 
 // What a sender who asked for nothing is shown, one letter for each notification.
-func TestCP17_DN13_DN21_OrderOfNotifications(t *testing.T) {
+func TestAS94_CP17_DN13_DN21_OrderOfNotifications(t *testing.T) {
 	for name, tt := range map[string]struct {
 		words []mdn.Disposition
 		want  string

@@ -60,7 +60,9 @@ func asked(t *testing.T, fields ...string) (w *world, a, b *site, id store.Track
 	return w, a, b, id
 }
 
-func TestDN1_DN4_DN5_DN7_DispatchedFollowsProcessed(t *testing.T) {
+// DN-2: who asks without Disposition-Notification-To is answered where the message is
+// from.
+func TestDN1_DN2_DN4_DN5_DN7_DispatchedFollowsProcessed(t *testing.T) {
 	w, a, b, id := asked(t, wanted)
 	b.run()
 	letters := w.letters(b, a)
