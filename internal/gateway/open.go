@@ -206,6 +206,10 @@ func (o *opening) tellAll() {
 // commit ends the step: one transaction holds the deliveries, the answers, the
 // track and the end of the job.
 func (o *opening) commit(tx store.Tx) error {
+	err := standing(tx, o.job.ID)
+	if err != nil {
+		return err
+	}
 	var outcomes []outcome
 	var refused []sta.Verdict
 	var again []failure
@@ -226,7 +230,7 @@ func (o *opening) commit(tx store.Tx) error {
 			}
 		}
 	}
-	err := o.identify(tx)
+	err = o.identify(tx)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"postern/smtp"
 	"postern/store"
+	"postern/trust/discovery"
 	"postern/trust/reason"
 )
 
@@ -108,4 +109,47 @@ func TestDropAndSendingExcludeEachOther(t *testing.T) {
 	equal(t, "sent although dropped", len(sent), 0)
 	equal(t, "jobs left", len(a.jobs()), 0)
 	equal(t, "states", a.states(id), []string{"bob@b.example failed dropped", "ben@b.example failed dropped"})
+}
+
+// A message that is held or dropped while it is sealed or opened goes no further.
+func TestHoldAndDropOvertakeOtherSteps(t *testing.T) {
+	for name, overtake := range map[string]func(*site, store.Job) error{
+		"dropped": func(s *site, j store.Job) error { return s.Drop(s.t.Context(), j.ID, "operator:7", true) },
+		"held": func(s *site, j store.Job) error {
+			j.Held = true
+			return s.Store.Update(s.t.Context(), func(tx store.Tx) error { return tx.Reschedule(j) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			a, b := w.site("a.example"), w.site("b.example")
+			a.accounts("alice@a.example")
+			b.accounts("bob@b.example")
+			text := message("alice@a.example", "bob@b.example")
+			a.submit(text, "alice@a.example", "bob@b.example")
+			seal := a.jobs(store.SealJob)[0]
+			w.find = func(discovery.Request) (discovery.Result, bool) {
+				err := overtake(a, seal)
+				if err != nil {
+					t.Error(err)
+				}
+				return discovery.Result{}, false
+			}
+			a.doStep(t.Context(), seal, a.seal)
+			equal(t, "sealed", len(a.jobs(store.RelayJob)), 0)
+			w.find = nil
+			a.submit(text, "alice@a.example", "bob@b.example")
+			a.run()
+			sent, raw := a.taken()
+			b.receive(raw[0], sent[0].From, sent[0].To...)
+			open := b.jobs(store.OpenJob)[0]
+			err := overtake(b, open)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.doStep(t.Context(), open, b.open)
+			equal(t, "delivered", len(b.inbox("bob@b.example")), 0)
+			equal(t, "answered", len(b.jobs(store.SealJob)), 0)
+		})
+	}
 }

@@ -256,7 +256,11 @@ func (s *sealing) commit(routes []Route, late []mime.Address) error {
 		defer notice.Discard()
 	}
 	err = s.Store.Update(s.ctx, func(tx store.Tx) error {
-		err := record(tx, s.job.Track, s.now, outcomes, s.keysUsed()...)
+		err := standing(tx, s.job.ID)
+		if err != nil {
+			return err
+		}
+		err = record(tx, s.job.Track, s.now, outcomes, s.keysUsed()...)
 		if err != nil {
 			return err
 		}
