@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,12 +202,27 @@ func TestAFailedBackupRemovesNone(t *testing.T) {
 	}
 }
 
+// A spoiled store has copies that cannot be read, from some moment on.
+type spoiled struct {
+	store.Store
+	broken atomic.Bool
+}
+
+func (s *spoiled) Verify(ctx context.Context, path string) (store.CheckReport, error) {
+	if s.broken.Load() {
+		return store.CheckReport{}, store.ErrMasterKey
+	}
+	return s.Store.Verify(ctx, path)
+}
+
 // The first copy is made at once if the newest is too old, the next when its time
 // has come; a failure is told and tried again.
 func TestBackupSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCareful(t, 100)
 		c.clock.live = true
+		spoiled := &spoiled{Store: c.Store}
+		c.Store = spoiled
 		begun := time.Now()
 		at := func(d time.Duration) string { return backupName(begun.Add(d)) }
 		c.put(at(-30 * time.Minute))
@@ -219,8 +235,7 @@ func TestBackupSchedule(t *testing.T) {
 		if diff := cmp.Diff(want, c.files()); diff != "" {
 			t.Error(diff)
 		}
-		good := c.Store
-		c.Store = unsound{Store: good, verify: func() (store.CheckReport, error) { return store.CheckReport{}, store.ErrMasterKey }}
+		spoiled.broken.Store(true)
 		time.Sleep(62 * time.Minute)
 		synctest.Wait()
 		if r := c.readCare(); r.failed != 1 || r.made != 3 {
