@@ -29,11 +29,6 @@ func refusal(err error, id string) *gosmtp.SMTPError {
 		code = reason.Internal // an error must not read as success
 	}
 	o := code.Outcome()
-	if code == reason.MailboxFull {
-		// Before the message is ours its sender's server can wait for room
-		// (RFC 5321 §4.5.3.1.10, RFC 3463 §3.3); later it is a failure.
-		o.Reply, o.Enhanced = 452, reason.Enhanced{4, 2, 2}
-	}
 	return status(o, id)
 }
 

@@ -145,7 +145,7 @@ type Limits struct {
 	CommandIdle       time.Duration `toml:"command_idle" default:"5m" range:"1s..1h" doc:"How long a peer may be silent between commands. RFC 5321 asks for 5 minutes."`
 	DataTime          time.Duration `toml:"data_time" default:"30m" range:"1s..24h" doc:"How long the whole transfer of one message may take."`
 	CryptoMemory      int64         `toml:"crypto_memory" default:"268435456" range:"65536..1099511627776" doc:"Bytes of messages that are sealed or opened at once; more wait. At least limits.message_bytes."`
-	MailboxBytes      int64         `toml:"mailbox_bytes" default:"10737418240" range:"0..1125899906842624" doc:"How many bytes the mailboxes of one account may hold, where \"postern account quota\" says nothing else; 0 is no limit. Mail beyond it is refused for the time being, or fails with a notice to its sender."`
+	MailboxBytes      int64         `toml:"mailbox_bytes" default:"10737418240" range:"0..1125899906842624" doc:"How many bytes the mailboxes of one account may hold, where \"postern account quota\" says nothing else; 0 is no limit. Mail beyond it fails with a notice to its sender."`
 	DiskReserve       int64         `toml:"disk_reserve" default:"268435456" range:"0..1099511627776" doc:"How many bytes of the store's disk must be free for new mail to be taken; with less it is refused for the time being (452). What was taken before goes on."`
 	QueueBytes        int64         `toml:"queue_bytes" default:"34359738368" range:"1048576..1099511627776" doc:"How many bytes of messages may be under way; beyond it new mail is refused for the time being (452)."`
 	AccountMessages   int           `toml:"account_messages" default:"36000" range:"1..10000000" doc:"Messages an hour from one account."`

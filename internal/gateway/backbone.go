@@ -26,11 +26,7 @@ func (b Backbone) CheckRecipient(ctx context.Context, to mime.Address) error {
 	if !dir.IsOurs(to.Domain()) {
 		return reason.New(reason.NotOurDomain, "%s is not ours", to.Domain())
 	}
-	err = checkLocal(dir, to)
-	if err != nil {
-		return err
-	}
-	return b.roomFor(ctx, to)
+	return checkLocal(dir, to)
 }
 
 // Accept commits the message to the queue as it came and returns.

@@ -1,12 +1,9 @@
 package gateway
 
 import (
-	"context"
-
 	"postern/internal/gateway/mailbox"
 	"postern/mime"
 	"postern/store"
-	"postern/trust/reason"
 )
 
 // noticeReserve is how far beyond its quota a mailbox takes notifications that
@@ -16,6 +13,9 @@ import (
 const noticeReserve = 16 << 20
 
 // overQuota reports whether a mailbox is too full for a message of so many bytes.
+// It is asked when a message is delivered and not at RCPT TO: whoever we believe
+// learns at once, by a failed notification, what he would otherwise wait for until
+// his server gives up (DN-8); a stranger learns nothing.
 // Failure notices of our own ask nobody: each answers a message that the account
 // itself handed in, and must not get lost.
 func (c *Core) overQuota(tx store.Tx, account mime.Address, bytes int64) (bool, error) {
@@ -25,21 +25,4 @@ func (c *Core) overQuota(tx store.Tx, account mime.Address, bytes int64) (bool, 
 // overNoticeQuota is overQuota for a notification that came from outside.
 func (c *Core) overNoticeQuota(tx store.Tx, account mime.Address, bytes int64) (bool, error) {
 	return mailbox.OverQuota(tx, account, bytes-noticeReserve, c.MailboxBytes)
-}
-
-// roomFor refuses mail to an account of ours whose mailboxes are full, so that
-// its sender's server keeps it until there is room.
-func (c *Core) roomFor(ctx context.Context, to mime.Address) error {
-	full := false
-	err := c.Store.View(ctx, func(tx store.Tx) (err error) {
-		full, err = c.overQuota(tx, to, 1)
-		return err
-	})
-	if err != nil {
-		return reason.New(reason.Internal, "%w", err)
-	}
-	if full {
-		return reason.New(reason.MailboxFull, "the mailboxes of %s are full", to)
-	}
-	return nil
 }

@@ -102,11 +102,7 @@ func (s Submission) CheckRecipient(ctx context.Context, _, to mime.Address) erro
 	if !dir.IsOurs(to.Domain()) {
 		return nil
 	}
-	err = checkLocal(dir, to)
-	if err != nil {
-		return err
-	}
-	return s.roomFor(ctx, to)
+	return checkLocal(dir, to)
 }
 
 func checkLocal(dir *Directory, to mime.Address) error {
