@@ -116,10 +116,10 @@ var table = map[Code]Outcome{
 	Dropped: {554, Enhanced{5, 7, 0}, DispositionFailed, false, "an operator took the message out of the queue",
 		"ask your operator why"},
 	RateLimited: {450, Enhanced{4, 7, 1}, "", true, "too much mail in too short a time, try again later",
-		"limits.account_messages, limits.account_recipients or limits.peer_messages is reached"},
+		"limits.account_messages, limits.account_recipients or limits.peer_messages is reached, or what one network may have of the queue or of a day"},
 
 	NoProcessed: {550, Enhanced{5, 4, 7}, "", false, "the message was handed over, and no notification that it was processed came in time",
-		"it may have arrived all the same: ask the recipient before you send it again; notify.processed_within is the time"},
+		"it may have arrived all the same: ask the recipient before you send it again"},
 	NoDispatched: {550, Enhanced{5, 4, 7}, "", false, "the message was processed, and no notification of its delivery came in time",
-		"it may have arrived all the same: ask the recipient before you send it again; notify.dispatched_within is the time"},
+		"it may have arrived all the same: ask the recipient before you send it again"},
 }
