@@ -57,8 +57,6 @@ type house struct {
 
 	submission, backbone, imaps string // its addresses, the same at every start
 
-	starts int
-
 	mu    sync.Mutex
 	cmd   *exec.Cmd     // nil while it is down
 	ended chan struct{} // closed when cmd is gone
@@ -164,6 +162,12 @@ format = "json"
 // serve starts the gateway and waits until it listens.
 func (h *house) serve() {
 	h.t.Helper()
+	h.awaitListening(h.launch())
+}
+
+// launch starts the gateway and returns what is closed when it ends.
+func (h *house) launch() <-chan struct{} {
+	h.t.Helper()
 	cmd := exec.Command(h.binary, "--config", h.config(), "serve")
 	cmd.Env = append(os.Environ(), "POSTERN_TEST_CLOCK="+h.clockFile())
 	cmd.Stderr = h.log
@@ -179,11 +183,10 @@ func (h *house) serve() {
 	h.mu.Lock()
 	h.cmd, h.ended = cmd, ended
 	h.mu.Unlock()
-	h.starts++
-	h.awaitListening(ended)
+	return ended
 }
 
-func (h *house) awaitListening(ended chan struct{}) {
+func (h *house) awaitListening(ended <-chan struct{}) {
 	h.t.Helper()
 	deadline := time.NewTimer(startTime)
 	defer deadline.Stop()

@@ -28,6 +28,7 @@ type finding struct {
 	arrived int      // copies
 	changed int      // copies that are not what was sent
 	answers []string // to the sender
+	reasons []string // of failures
 }
 
 // findings are by Message-ID and recipient.
@@ -68,6 +69,19 @@ func (w *world) judge() {
 		w.report.enter(m)
 		for i, to := range m.to {
 			w.report.judge(m, to, m.fates[i], found.of(m.id, to))
+		}
+	}
+	w.explain()
+}
+
+// explain adds what both gateways know of the first messages that ended badly.
+func (w *world) explain() {
+	for _, id := range w.report.suspects {
+		for _, h := range w.houses {
+			out, err := h.run(h.config(), "track", id)
+			if err == nil {
+				w.report.Problems = append(w.report.Problems, h.domain+" tracked "+out)
+			}
 		}
 	}
 }
@@ -117,7 +131,9 @@ func (w *world) file(found findings, user, raw string) {
 	}
 	for _, r := range d.Recipients {
 		if r.Action == dsn.Failed {
-			found.of(d.OriginalMessageID, r.Final.String()).say(saidFailed)
+			f := found.of(d.OriginalMessageID, r.Final.String())
+			f.say(saidFailed)
+			f.reasons = append(f.reasons, r.Diagnostic)
 		}
 	}
 }
@@ -135,7 +151,7 @@ func (f *finding) count(what ...string) int {
 }
 
 func (f *finding) String() string {
-	return fmt.Sprintf("came %d times, answered %v", f.arrived, f.answers)
+	return fmt.Sprintf("came %d times, answered %v %v", f.arrived, f.answers, f.reasons)
 }
 
 // messageID is that of a message's header.
@@ -159,6 +175,9 @@ func (r *report) enter(m *message) {
 // judge counts what became of a message for one recipient.
 func (r *report) judge(m *message, to string, want fate, f *finding) {
 	about := func(counter *int) {
+		if len(r.suspects) < suspectsKept && !slices.Contains(r.suspects, m.id) {
+			r.suspects = append(r.suspects, m.id)
+		}
 		r.add(counter, "%s to %s, accepted %t, timely %t, fate %q: %v", m.id, to, m.accepted, m.timely, want, f)
 	}
 	if f.arrived > 0 && want != fails {
@@ -175,7 +194,9 @@ func (r *report) judge(m *message, to string, want fate, f *finding) {
 	case want == arrives && f.arrived > 1:
 		about(&r.Twice)
 	}
-	good, bad := []string{saidProcessed}, []string{saidFailed}
+	// Who did not ask for notice of delivery gets one positive answer, whichever of
+	// the two is read first.
+	good, bad := []string{saidProcessed, saidDispatched}, []string{saidFailed}
 	if m.timely {
 		good = []string{saidDispatched}
 	}
@@ -187,7 +208,7 @@ func (r *report) judge(m *message, to string, want fate, f *finding) {
 		about(&r.Wrong)
 	case f.count(good...) == 0:
 		about(&r.Untold)
-	case f.count(good...) > 1, m.timely && f.count(saidProcessed) > 1, !m.timely && want != fails && len(f.answers) > 1:
+	case f.count(good...) > 1, m.timely && f.count(saidProcessed) > 1:
 		about(&r.ToldTwice)
 	default:
 		r.Told++

@@ -36,6 +36,7 @@ func TestJudgeCountsWhatMustNotBe(t *testing.T) {
 		{"not told of delivery", timely, arrives, said(1, "processed"), []string{"senders without a final answer"}},
 		{"told twice", plain, arrives, said(1, "processed", "processed"), []string{"senders with two final answers"}},
 		{"told of delivery that nobody asked for", plain, taken, said(1, "processed", "dispatched"), []string{"senders with two final answers"}},
+		{"told of delivery alone", plain, taken, said(1, "dispatched"), nil},
 		{"processed told twice", timely, arrives, said(1, "processed", "processed", "dispatched"), []string{"senders with two final answers"}},
 		{"failure told twice", plain, fails, said(0, "failed", "failed"), []string{"senders with two final answers"}},
 		{"failure of what arrived", plain, arrives, said(1, "processed", "failed"), []string{"senders with a wrong answer"}},

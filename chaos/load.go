@@ -14,10 +14,8 @@ import (
 	"time"
 )
 
-const (
-	sessionTime = 30 * time.Second       // of a client, before it gives up on a session
-	pauseMost   = 400 * time.Millisecond // between two messages of one session
-)
+// sessionTime is how long a client tries before it gives up on a session.
+const sessionTime = 30 * time.Second
 
 // request asks for notice of final delivery.
 const request = "Disposition-Notification-Options: X-DIRECT-FINAL-DESTINATION-DELIVERY=optional,true\r\n"
@@ -81,6 +79,7 @@ func (l *ledger) answered250(m *message) {
 type press struct {
 	ledger *ledger
 	seed   uint64
+	pause  time.Duration // between two messages of one session, at most
 	stop   context.CancelFunc
 	all    sync.WaitGroup
 	ctx    context.Context
@@ -88,8 +87,8 @@ type press struct {
 	runs   atomic.Int64
 }
 
-func newPress(t testing.TB, l *ledger, seed uint64) *press {
-	p := &press{ledger: l, seed: seed}
+func newPress(t testing.TB, l *ledger, o order) *press {
+	p := &press{ledger: l, seed: o.seed, pause: o.pause}
 	p.ctx, p.stop = context.WithCancel(t.Context())
 	t.Cleanup(p.end)
 	return p
@@ -109,7 +108,7 @@ func (p *press) session(s sender) {
 	p.all.Go(func() {
 		for p.ctx.Err() == nil {
 			p.once(s, config, random)
-			wait(p.ctx, time.Duration(random.Int64N(int64(pauseMost))))
+			wait(p.ctx, time.Duration(random.Int64N(int64(p.pause))))
 		}
 	})
 }
@@ -138,7 +137,7 @@ func (p *press) once(s sender, config *tls.Config, random *rand.Rand) {
 		if err == nil {
 			p.ledger.answered250(m)
 		}
-		wait(p.ctx, time.Duration(random.Int64N(int64(pauseMost))))
+		wait(p.ctx, time.Duration(random.Int64N(int64(p.pause))))
 	}
 }
 

@@ -23,10 +23,11 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "what the random moments and faults come from")
 	flag.IntVar(&o.kills, "kills", 100, "how often a gateway is killed")
 	flag.IntVar(&o.sessions, "sessions", 10, "sessions of clients at each gateway")
+	flag.DurationVar(&o.pause, "pause", 400*time.Millisecond, "the time between two messages of one session, at most")
 	flag.DurationVar(&o.between, "between", 2500*time.Millisecond, "the time between two kills, on average")
 	flag.DurationVar(&o.drain, "drain", 3*time.Minute, "how long what is left may take in the end")
 	flag.Parse()
-	if flag.NArg() != 0 || o.kills < 0 || o.sessions < 1 || o.between <= 0 || o.drain <= 0 {
+	if flag.NArg() != 0 || o.kills < 0 || o.sessions < 1 || o.pause <= 0 || o.between <= 0 || o.drain <= 0 {
 		flag.Usage()
 		os.Exit(2)
 	}

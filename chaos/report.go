@@ -35,10 +35,15 @@ type report struct {
 	Panics    int `json:"panics"`
 
 	Problems []string `json:"problems"` // some of what must not be
+
+	suspects []string // Message-IDs of some of it
 }
 
-// problemsKept bounds what is told of each run.
-const problemsKept = 50
+// What is told of each run, at most.
+const (
+	problemsKept = 50
+	suspectsKept = 3
+)
 
 func newReport(seed uint64) *report {
 	return &report{Seed: seed, Faults: make(map[string]int), Accepted: make(map[string]int), Problems: []string{}}

@@ -17,12 +17,15 @@ type order struct {
 	seed     uint64
 	kills    int
 	sessions int           // of clients, at each gateway
+	pause    time.Duration // between two messages of one session, at most
 	between  time.Duration // kills, on average
 	drain    time.Duration // for what is left in the end
 }
 
-// tears is after how many kills a torn copy is tried.
-const tearEvery = 5
+const (
+	tearEvery = 5                      // kills, and one of so many starts is cut short
+	startMost = 300 * time.Millisecond // how long such a start may take
+)
 
 // users are who writes and is written to, by domain.
 var users = map[string]string{"a.example": "alice@a.example", "b.example": "bob@b.example", "c.example": "carol@c.example"}
@@ -105,7 +108,7 @@ func (w *world) run() *report {
 	for _, h := range w.houses {
 		h.serve()
 	}
-	p := newPress(w.t, w.ledger, w.order.seed)
+	p := newPress(w.t, w.ledger, w.order)
 	for _, s := range w.senders() {
 		for range w.order.sessions {
 			p.session(s)
@@ -132,18 +135,29 @@ func (w *world) storm() {
 	}
 	defer all.Wait()
 	defer cancel()
-	for n := range w.order.kills {
+	for w.report.Kills < w.order.kills {
 		wait(ctx, time.Duration(w.random.Int64N(int64(2*w.order.between))))
-		w.calm.Lock()
-		h := w.houses[w.random.IntN(len(w.houses))]
+		w.strike(ctx, w.houses[w.random.IntN(len(w.houses))])
+	}
+}
+
+// strike kills a gateway and starts it again; now and then it is killed at that
+// as well.
+func (w *world) strike(ctx context.Context, h *house) {
+	w.calm.Lock()
+	defer w.calm.Unlock()
+	h.kill()
+	if n := w.report.Kills; n%tearEvery == 0 {
+		w.tear(h, []tear{tornNext, cutNext}[n/tearEvery%2])
+	}
+	w.report.Kills++
+	if w.random.IntN(tearEvery) == 0 && w.report.Kills < w.order.kills {
+		h.launch()
+		wait(ctx, time.Duration(w.random.Int64N(int64(startMost))))
 		h.kill()
 		w.report.Kills++
-		if n%tearEvery == 0 {
-			w.tear(h, []tear{tornNext, cutNext}[n/tearEvery%2])
-		}
-		h.serve()
-		w.calm.Unlock()
 	}
+	h.serve()
 }
 
 // tear tries a torn copy of a house that is down.

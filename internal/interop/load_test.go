@@ -6,8 +6,6 @@ import (
 	"io"
 	"net"
 	netsmtp "net/smtp"
-	"strings"
-	"sync"
 	"time"
 )
 
@@ -64,80 +62,4 @@ func (c client) send(from, to string, message io.Reader) error {
 		return err
 	}
 	return w.Close()
-}
-
-// An offer is a message to send, and what must arrive.
-type offer struct {
-	id       string
-	from, to string
-	sent     string // on the wire
-	inner    string // to the mailbox
-}
-
-// A tally is what became of all messages that were offered.
-type tally struct {
-	mu      sync.Mutex
-	offered map[string]offer
-	acked   map[string]bool
-	bell    chan struct{} // told of each 250
-}
-
-func newTally() *tally {
-	return &tally{offered: make(map[string]offer), acked: make(map[string]bool), bell: make(chan struct{}, 1)}
-}
-
-func (l *tally) offering(o offer) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.offered[o.id] = o
-}
-
-func (l *tally) answered250(o offer) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.acked[o.id] = true
-	select {
-	case l.bell <- struct{}{}:
-	default: // it rings already
-	}
-}
-
-func (l *tally) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.acked)
-}
-
-// waitAcks waits until so many messages were answered 250.
-func (l *tally) waitAcks(ctx context.Context, want int) {
-	for l.count() < want {
-		select {
-		case <-l.bell:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// press sends what next gives on one session until it breaks or ctx ends.
-func (l *tally) press(ctx context.Context, dial func(context.Context) (client, error), next func() (offer, bool)) {
-	c, err := dial(ctx)
-	if err != nil {
-		return
-	}
-	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
-	for ctx.Err() == nil {
-		o, more := next()
-		if !more {
-			return
-		}
-		l.offering(o)
-		err := c.send(o.from, o.to, strings.NewReader(o.sent))
-		if err != nil {
-			return
-		}
-		l.answered250(o)
-	}
 }

@@ -83,3 +83,11 @@ func opens(t testing.TB, args ...string) bool {
 func fingerprint(id *testnet.Identity) string {
 	return fmt.Sprintf("%x", sha256.Sum256(id.Cert.Raw))
 }
+
+// messageID is that of a message's header.
+func messageID(message string) string {
+	head, _, _ := strings.Cut(message, "\r\n\r\n")
+	_, rest, _ := strings.Cut(head, "\r\nMessage-ID: ")
+	id, _, _ := strings.Cut(rest, "\r\n")
+	return id
+}
