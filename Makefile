@@ -44,9 +44,9 @@ bench:
 	go run ./bench
 
 # Two gateways are killed a hundred times while everything else goes wrong; see
-# docs/chaos.md. Ten minutes at most.
+# docs/chaos.md.
 chaos: peers
-	timeout 10m go run ./chaos
+	timeout 12m go run ./chaos
 
 # Install the Debian packages of the peers, or say which are missing.
 peers:

@@ -11,6 +11,7 @@ import (
 	"postern/mime/dsn"
 	"postern/mime/mdn"
 	"postern/pickup"
+	"postern/trust/reason"
 )
 
 // fetchTime bounds reading a whole mailbox.
@@ -186,6 +187,11 @@ func (r *report) judge(m *message, to string, want fate, f *finding) {
 	if !m.accepted && f.arrived == 0 && len(f.answers) == 0 {
 		return // it never was here
 	}
+	if want == arrives && r.unfound(to, f) {
+		r.Unfound++
+		r.Told++
+		return
+	}
 	switch {
 	case want == fails && f.arrived > 0, f.changed > 0:
 		about(&r.Changed)
@@ -213,4 +219,11 @@ func (r *report) judge(m *message, to string, want fate, f *finding) {
 	default:
 		r.Told++
 	}
+}
+
+// unfound reports whether a message failed because its recipient's directory did
+// not answer: that is no certificate, at once (CD-31, CD-43).
+func (r *report) unfound(to string, f *finding) bool {
+	return strings.HasSuffix(to, "@"+directoryDomain) && f.arrived == 0 && len(f.answers) == 1 && len(f.reasons) == 1 &&
+		strings.HasSuffix(f.reasons[0], " "+reason.NoCertificate.String())
 }

@@ -77,3 +77,24 @@ func TestReportPrintsATableAndJSON(t *testing.T) {
 		t.Errorf("the table does not say what is wrong:\n%s", out.String())
 	}
 }
+
+// A directory that does not answer ends in a failure (CD-31), and nothing else
+// may.
+func TestJudgeKnowsTheDirectory(t *testing.T) {
+	for _, c := range []struct {
+		to, reason string
+		arrived    int
+		unfound    int
+	}{
+		{"carol@c.example", "x-postern; no-certificate", 0, 1},
+		{"carol@c.example", "x-postern; untrusted-anchor", 0, 0},
+		{"carol@c.example", "x-postern; no-certificate", 1, 0},
+		{"bob@b.example", "x-postern; no-certificate", 0, 0},
+	} {
+		r := newReport(1)
+		r.judge(&message{accepted: true}, c.to, arrives, &finding{arrived: c.arrived, answers: []string{"failed"}, reasons: []string{c.reason}})
+		if r.Unfound != c.unfound || r.good() != (c.unfound == 1) {
+			t.Errorf("%s with %s: unfound %d, good %t", c.to, c.reason, r.Unfound, r.good())
+		}
+	}
+}

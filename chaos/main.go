@@ -24,7 +24,7 @@ func main() {
 	flag.IntVar(&o.kills, "kills", 100, "how often a gateway is killed")
 	flag.IntVar(&o.sessions, "sessions", 10, "sessions of clients at each gateway")
 	flag.DurationVar(&o.pause, "pause", 400*time.Millisecond, "the time between two messages of one session, at most")
-	flag.DurationVar(&o.between, "between", 2500*time.Millisecond, "the time between two kills, on average")
+	flag.DurationVar(&o.between, "between", 2*time.Second, "the time between two kills, on average")
 	flag.DurationVar(&o.drain, "drain", 3*time.Minute, "how long what is left may take in the end")
 	flag.Parse()
 	if flag.NArg() != 0 || o.kills < 0 || o.sessions < 1 || o.pause <= 0 || o.between <= 0 || o.drain <= 0 {

@@ -22,6 +22,8 @@ type report struct {
 	Told      int            `json:"told"`      // final answers, by recipients
 	Again     int            `json:"again"`     // copies that the scripted far side got after a kill (RFC 1047)
 
+	Unfound int `json:"unfound"` // recipients whose directory did not answer, and whose senders were told
+
 	Lost      int `json:"lost"`
 	Twice     int `json:"twice"`
 	Changed   int `json:"changed"` // or came to whom it must not
@@ -114,6 +116,7 @@ func (r *report) print(w io.Writer) error {
 	row("delivered, by recipient", r.Delivered)
 	row("final answers, by recipient", r.Told)
 	row("again to the scripted far side, after a kill", r.Again)
+	row("failed for want of an answer by the directory", r.Unfound)
 	for _, z := range r.zeros() {
 		mark := ""
 		if *z.count != 0 {

@@ -27,6 +27,9 @@ const (
 	startMost = 300 * time.Millisecond // how long such a start may take
 )
 
+// directoryDomain has its certificate in a directory.
+const directoryDomain = "c.example"
+
 // users are who writes and is written to, by domain.
 var users = map[string]string{"a.example": "alice@a.example", "b.example": "bob@b.example", "c.example": "carol@c.example"}
 
