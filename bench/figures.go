@@ -111,3 +111,25 @@ func timingFigures(ctx context.Context, _ *bench) ([]figure, error) {
 	}
 	return all, nil
 }
+
+// mailboxFigures are B15: storing messages in many mailboxes beside 100,000
+// others, and opening such a store.
+func mailboxFigures(ctx context.Context, _ *bench) ([]figure, error) {
+	found, err := goBench(ctx, "./store", "^BenchmarkB15_Mailboxes$")
+	if err != nil {
+		return nil, err
+	}
+	m := found["B15_Mailboxes"]
+	var all []figure
+	for _, n := range []string{"1000", "10000"} {
+		f := figure{
+			ID: "B15", What: "store 2 KiB with 100,000 stored, 10 writers, in " + n + " mailboxes against one", Unit: "puts/s",
+			Ours: m["puts/s-"+n], Peer: m["puts/s-1"], Ratio: m["ratio-"+n], Spread: m["spread-"+n],
+		}
+		all = append(all, f.atLeast(0.7))
+	}
+	f := figure{ID: "B15", What: "open a store with 100,000 messages in 10000 mailboxes, against one", Unit: "ms", Spread: 1}
+	f.Ours, f.Peer = m["ms-open-10000"], m["ms-open-1"]
+	f.Ratio = f.Ours / max(f.Peer, 1)
+	return append(all, f), nil
+}

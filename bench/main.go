@@ -11,14 +11,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
 func main() {
-	err := run(context.Background())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx) // which ends the servers that it started
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -31,10 +35,12 @@ func run(ctx context.Context) error {
 		return serveAs(name)
 	}
 	only := flag.String("only", "", "measure these `IDS` alone, as B3,B12")
-	b := &bench{sizes: allSizes(), anchors: 10_000, revoked: 100_000, addresses: 1000}
+	b := &bench{sizes: allSizes(), anchors: 10_000, revoked: 100_000, addresses: 1000, crowds: []int{0, 10_000, 100_000}}
 	flag.IntVar(&b.rounds, "rounds", 5, "how often the sides take turns")
 	flag.DurationVar(&b.turn, "turn", 200*time.Millisecond, "how long one turn takes")
 	flag.DurationVar(&b.warm, "warm", 5*time.Second, "how long a virtual machine warms up for one workload")
+	flag.IntVar(&b.mails, "mails", 300, "how many messages go through a gateway in one turn")
+	flag.DurationVar(&b.long, "long", 30*time.Second, "how long B17 watches a gateway under load")
 	flag.Parse()
 	chosen, err := choose(*only)
 	if err != nil {
@@ -56,6 +62,10 @@ type bench struct {
 	anchors    int   // at most, in B12
 	revoked    int   // certificates in R1
 	addresses  int   // looked up in D
+	crowds     []int // messages that wait in B14, the first none
+	mails      int   // that go through a gateway in one turn
+	long       time.Duration
+	series     int // of messages, so that no two are the same
 	dir        string
 	rig        *rig
 }
@@ -84,9 +94,15 @@ func groups() []group {
 		{"B4", libraryFigures},
 		{"B5", javaFigures},
 		{"B6", memoryFigures},
+		{"B7", relayFigures},
+		{"B8", filterFigures},
+		{"B9", inboundFigures},
 		{"B10", storeFigures},
 		{"B12", anchorFigures},
 		{"B13", recipientFigures},
+		{"B14", depthFigures},
+		{"B15", mailboxFigures},
+		{"B17", longFigures},
 		{"B18", smtpFigures},
 		{"C1", gcmFigures},
 		{"C2", agreementFigures},
