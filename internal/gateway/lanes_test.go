@@ -176,3 +176,36 @@ func TestOutwardLimits(t *testing.T) {
 		equal(t, "without a lane", len(l.Lane("")), 0)
 	}
 }
+
+// Jobs are made with what they wait for and whose they are: outgoing ones are
+// their senders', incoming ones those of the network that they come from.
+func TestJobsHaveLanesAndFlows(t *testing.T) {
+	w := newWorld(t)
+	a := w.site("a.example")
+	b := w.site("b.example")
+	a.accounts("alice@a.example")
+	b.accounts("bob@b.example")
+	a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+	equal(t, "submitted", lanesOf(a, store.SealJob), []string{" alice@a.example"})
+	a.run1(store.SealJob)
+	equal(t, "sealed", lanesOf(a, store.RelayJob), []string{"b.example alice@a.example"})
+	a.run1(store.RelayJob)
+	sent, raw := a.taken()
+	w.carry(sent[0], raw[0])
+	equal(t, "received", lanesOf(b, store.OpenJob), []string{" 192.0.2.0/24"})
+	b.run1(store.OpenJob)
+	equal(t, "answered", lanesOf(b, store.SealJob), []string{" bob@b.example"})
+}
+
+func lanesOf(s *site, kind store.JobKind) (all []string) {
+	for _, j := range s.jobs(kind) {
+		all = append(all, j.Lane+" "+j.Flow)
+	}
+	return all
+}
+
+// run1 does the step of the one job of a kind.
+func (s *site) run1(kind store.JobKind) {
+	s.t.Helper()
+	s.doStep(s.t.Context(), s.jobs(kind)[0], s.stepOf(kind))
+}
