@@ -75,7 +75,7 @@ func (t *tx) rememberTrack(k Track) error {
 			continue
 		}
 		box, err := t.MailboxByName(r.Address, Inbox)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) {
 			continue
 		}
 		if err != nil {

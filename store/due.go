@@ -75,32 +75,39 @@ func (db *DB) loadDue(tx *bolt.Tx) error {
 	})
 }
 
-// fillQueue gives each entry of the index of due times its value, and the counts
-// of jobs their bytes: schemas before 4 had neither.
-func fillQueue(tx *bolt.Tx) error {
-	values := make(map[string][]byte) // a bucket must not change under its cursor
-	totals := make(map[JobKind]JobTotal)
-	err := in(tx, bucketJobs).ForEach(func(_, v []byte) error {
-		j, err := decodeRecord[Job](bucketJobs, v)
-		if err != nil {
-			return nil // it stays as damaged as it was
-		}
-		totals[j.Kind] = JobTotal{totals[j.Kind].Jobs + 1, totals[j.Kind].Bytes + j.Size}
-		if !j.Held {
-			values[string(dueKey(j.Kind, j.Due, j.ID))] = dueValue(itemOf(j))
-		}
-		return nil
-	})
-	for key, value := range values {
-		err = errors.Join(err, in(tx, bucketDue).Put([]byte(key), value))
+// fillQueue gives the jobs of schemas before 4 their lanes and flows, each entry of
+// the index of due times its value, and the counts of jobs their bytes. A damaged
+// job stays as it was and is not counted.
+func fillQueue(b *bolt.Tx) error {
+	t := &tx{bolt: b, writable: true}
+	err := b.DeleteBucket([]byte(bucketJobCounts))
+	if err == nil {
+		err = createBuckets(b, bucketJobCounts)
 	}
-	for kind, total := range totals {
-		err = errors.Join(err, in(tx, bucketJobCounts).Put([]byte(kind), total.encode()))
+	if err == nil {
+		err = rewriteRecords(t, bucketJobs, t.fillJob)
 	}
 	if err != nil {
 		return fmt.Errorf("filling the queue's index: %w", err)
 	}
 	return nil
+}
+
+func (t *tx) fillJob(key []byte, j *Job) (changed bool, err error) {
+	switch j.Kind {
+	case RelayJob:
+		j.Lane, j.Flow = j.Destination.String(), j.Sender.Key()
+	case SealJob:
+		j.Flow = j.Sender.Key()
+	}
+	if checkJob(*j) != nil || !bytes.Equal(key, u64(uint64(j.ID))) {
+		return false, nil
+	}
+	err = t.countJob(*j, 1)
+	if err == nil && !j.Held {
+		err = t.put(bucketDue, dueKey(j.Kind, j.Due, j.ID), dueValue(itemOf(*j)))
+	}
+	return true, err
 }
 
 // FirstJob implements QueueTx.

@@ -70,6 +70,7 @@ func TestAStoreOfAnEarlierSchemaIsCarriedOn(t *testing.T) {
 			}
 			if schema >= 3 {
 				want.Bundles = 1
+				want.Jobs, want.Tracks = 2, 2
 			}
 			for range 2 {
 				report, err := s.Check(context.Background())
@@ -85,6 +86,103 @@ func TestAStoreOfAnEarlierSchemaIsCarriedOn(t *testing.T) {
 			s.holdsTheNew(t)
 		})
 	}
+}
+
+// What waited in a store of schema 3 is held up, takes turns and is answered for as
+// what came later.
+func TestAStoreOfSchema3GetsLanesAndAnswers(t *testing.T) {
+	s := openDamaged(t, 3, func(*bolt.Tx) error { return nil })
+	s.Pause(RelayJob, "a.example", time.Now().Add(time.Hour))
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	_, err := s.Claim(ctx, RelayJob)
+	wantError(t, err, context.DeadlineExceeded)
+	s.Resume(RelayJob, "a.example")
+	j, err := s.Claim(context.Background(), RelayJob)
+	if err != nil || j.Lane != "a.example" || j.Flow != "nurse@b.example" {
+		t.Fatalf("%+v, %v", j, err)
+	}
+	err = s.View(context.Background(), func(tx Tx) error {
+		k, err := tx.Track(j.Track)
+		var told []Answer
+		for _, r := range k.Recipients {
+			told = append(told, r.Told)
+		}
+		if diff := cmp.Diff([]Answer{"", ToldFailure}, told); diff != "" {
+			t.Errorf("told (-want +got)\n%s", diff)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// openDamaged opens a store of an earlier schema after a change to its file.
+func openDamaged(t *testing.T, schema int, damage func(*bolt.Tx) error) *testStore {
+	t.Helper()
+	path, o := storeOf(t, schema)
+	b, err := bolt.Open(path, 0o600, nil)
+	if err == nil {
+		err = errors.Join(b.Update(damage), b.Close())
+	}
+	s := &testStore{path: path, options: o}
+	if err == nil {
+		s.DB, err = Open(path, o)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// Damage to one job or track of an earlier schema is in the way of no other, and
+// Check tells of it.
+func TestDamageOfAnEarlierSchemaIsCarriedOn(t *testing.T) {
+	garble := func(bucket string) func(*bolt.Tx) error {
+		return func(tx *bolt.Tx) error {
+			k, _ := in(tx, bucket).Cursor().First()
+			return in(tx, bucket).Put(bytes.Clone(k), []byte("{"))
+		}
+	}
+	for name, damage := range map[string]func(*bolt.Tx) error{
+		"a job":              garble(bucketJobs),
+		"a job of no kind":   func(tx *bolt.Tx) error { return in(tx, bucketJobs).Put(u64(1), []byte(`{"id":1}`)) },
+		"a track":            garble(bucketTracks),
+		"another id":         func(tx *bolt.Tx) error { return in(tx, bucketTracks).Put([]byte("x"), []byte(`{"id":"y"}`)) },
+		"a mailbox":          garble(bucketMailboxes),
+		"a count of no jobs": func(tx *bolt.Tx) error { return in(tx, bucketJobCounts).Put([]byte("x"), u64(1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openDamaged(t, 3, damage)
+			if found := len(s.problems(t)) > 0; found != (name != "a count of no jobs") {
+				t.Errorf("Check finds damage: %v", found)
+			}
+			before := s.total(t, SealJob)
+			s.jobOf(t, SealJob)
+			if after := s.total(t, SealJob); after.Jobs != before.Jobs+1 {
+				t.Errorf("%d jobs were counted, and %d with one more", before.Jobs, after.Jobs)
+			}
+			_, err := s.Claim(context.Background(), RelayJob)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func (s *testStore) total(t *testing.T, kind JobKind) (total JobTotal) {
+	t.Helper()
+	err := s.View(context.Background(), func(tx Tx) error {
+		totals, err := tx.JobTotals()
+		total = totals[kind]
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total
 }
 
 // holdsTheOld looks at what the stores of earlier schemas have in common.

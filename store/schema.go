@@ -137,6 +137,28 @@ func toSchema4(tx *bolt.Tx) error {
 	return errors.Join(fillTrackIndexes(tx), fillQueue(tx))
 }
 
+// rewriteRecords calls fn with the records of a bucket that can be read, and stores
+// those that it changes. What cannot be read stays: Check tells of it.
+func rewriteRecords[T any](t *tx, bucket string, fn func(key []byte, record *T) (changed bool, err error)) error {
+	c := t.in(bucket).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		record, err := decodeRecord[T](bucket, v)
+		if err != nil {
+			continue
+		}
+		key := bytes.Clone(k)
+		changed, err := fn(key, &record)
+		if err == nil && changed {
+			err = t.putRecord(bucket, key, record)
+			c.Seek(key) // a cursor does not outlive a change of its bucket
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func createBuckets(tx *bolt.Tx, names ...string) error {
 	for _, name := range names {
 		_, err := tx.CreateBucket([]byte(name))

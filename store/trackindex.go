@@ -140,14 +140,32 @@ func firstTrackID(at time.Time) TrackID {
 }
 
 // fillTrackIndexes counts the tracks of an earlier schema, finds them by address,
-// and remembers what was delivered.
+// and remembers what was delivered and what senders were told. A damaged track
+// stays as it was and is not counted.
 func fillTrackIndexes(b *bolt.Tx) error {
 	t := &tx{bolt: b, writable: true}
 	n := 0
-	err := t.each(bucketTracks, nil, nil, func(_, v []byte) (bool, error) {
-		k, err := decodeRecord[Track](bucketTracks, v)
+	err := rewriteRecords(t, bucketTracks, func(key []byte, k *Track) (bool, error) {
+		if string(key) != string(k.ID) || len(k.ID) != trackIDSize {
+			return false, nil
+		}
 		n++
-		return true, errors.Join(err, t.indexTrack(Track{}, k), t.rememberTrack(k))
+		return tellFailures(k), errors.Join(t.indexTrack(Track{}, *k), t.rememberTrack(*k))
 	})
 	return errors.Join(err, t.countTrack(n))
+}
+
+// tellFailures writes down what schemas before 4 left out: that the sender of a
+// message was told where it failed.
+func tellFailures(k *Track) (changed bool) {
+	if !k.Outbound || k.Automatic {
+		return false
+	}
+	for i := range k.Recipients {
+		r := &k.Recipients[i]
+		if r.State == TrackFailed {
+			r.Told, changed = ToldFailure, true
+		}
+	}
+	return changed
 }
