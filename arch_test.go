@@ -74,6 +74,7 @@ func TestImportLines(t *testing.T) {
 		"internal/keyfile":         {"mime"},
 		"internal/testca":          {"mime", "internal/keyfile"},
 		"internal/password":        {},
+		"internal/gateway/task":    {},
 		"internal/gateway/mailbox": {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/admit"},
 		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/steady", "internal/admit", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics"},
 		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/steady", "internal/admit", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca"},

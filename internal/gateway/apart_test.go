@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"postern/internal/gateway/task"
 	"postern/mime"
 	"postern/store"
 	"postern/trust/discovery"
@@ -24,7 +25,7 @@ type slowFinder struct {
 func (f *slowFinder) Find(ctx context.Context, r discovery.Request) discovery.Result {
 	if r.Address.Domain() == f.domain {
 		f.asked.Add(1)
-		if !pause(ctx, f.takes) {
+		if !task.Pause(ctx, f.takes) {
 			return discovery.Result{Err: reason.New(reason.DiscoveryTimeout, "%w", ctx.Err())}
 		}
 	}

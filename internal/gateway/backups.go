@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postern/internal/audit"
+	"postern/internal/gateway/task"
 	"postern/store"
 	"postern/trust/reason"
 )
@@ -74,14 +75,14 @@ func (c *Core) keepBackups(ctx context.Context) {
 	for {
 		wait := c.untilBackup()
 		if wait <= 0 {
-			err := contained(func() error { return c.makeBackup(ctx) })
+			err := task.Contained(func() error { return c.makeBackup(ctx) })
 			if err == nil {
 				continue
 			}
 			c.backupFailed(ctx, err)
 			wait = min(backupRetry, c.Backups.Every)
 		}
-		if !pause(ctx, wait) {
+		if !task.Pause(ctx, wait) {
 			return
 		}
 	}

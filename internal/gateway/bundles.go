@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postern/bundle"
+	"postern/internal/gateway/task"
 	"postern/store"
 )
 
@@ -176,7 +177,7 @@ func (r *refresher) start(b store.Bundle, whole bool) *flight {
 	r.flights[b.Name] = f
 	r.running.Go(func() {
 		defer r.land(b.Name, f)
-		f.err = contained(func() (err error) {
+		f.err = task.Contained(func() (err error) {
 			if old != nil {
 				<-old.done
 			}

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"postern/internal/gateway/task"
 	"postern/smtp"
 	"postern/store"
 	"postern/trust/reason"
@@ -19,7 +20,7 @@ type slow struct {
 
 func (s slow) Send(ctx context.Context, d smtp.Delivery) []smtp.Result {
 	s.begun <- struct{}{}
-	if !pause(ctx, s.takes) {
+	if !task.Pause(ctx, s.takes) {
 		return said(d, reason.PeerUnreachable)
 	}
 	return said(d, reason.OK)

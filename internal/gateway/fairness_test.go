@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"postern/internal/gateway/task"
 	"postern/mime"
 	"postern/smtp"
 	"postern/store"
@@ -29,7 +30,7 @@ func (c *tally) Send(ctx context.Context, d smtp.Delivery) []smtp.Result {
 	if c.isDead(d.Destination) {
 		return down(d)
 	}
-	if !pause(ctx, time.Second) {
+	if !task.Pause(ctx, time.Second) {
 		return said(d, reason.PeerUnreachable)
 	}
 	c.mu.Lock()

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 
+	"postern/internal/gateway/task"
 	"postern/store"
 	"postern/trust/reason"
 )
@@ -13,7 +14,7 @@ import (
 // alone, and an incoming one is refused and kept for an operator.
 func (c *Core) giveUp(ctx context.Context, job store.Job, why error) bool {
 	var done []outcome
-	err := contained(func() (err error) {
+	err := task.Contained(func() (err error) {
 		switch job.Kind {
 		case store.SealJob, store.RelayJob:
 			done = outcomes(job, store.TrackFailed, reason.QueueExpired, why.Error())

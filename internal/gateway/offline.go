@@ -11,6 +11,7 @@ import (
 
 	"postern/internal/cms"
 	"postern/internal/cms/smime"
+	"postern/internal/gateway/task"
 	"postern/mime"
 	"postern/sta"
 	"postern/store"
@@ -60,7 +61,7 @@ func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Sourc
 	defer release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err = contained(func() error { return c.sealOffline(ctx, w, message, from, to, report, at) })
+	err = task.Contained(func() error { return c.sealOffline(ctx, w, message, from, to, report, at) })
 	report.Refused, err = sealRefusal(err)
 	return report, err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/internal/cms/smime"
+	"postern/internal/gateway/task"
 	"postern/mime"
 	"postern/sta"
 	"postern/store"
@@ -140,7 +141,7 @@ func (c *Core) openLater(ctx context.Context, job store.Job, opened []*sta.Opene
 	c.waits.Go(func() {
 		defer c.waiting.Add(-1)
 		defer c.Store.Release(job.ID)
-		err := contained(func() error {
+		err := task.Contained(func() error {
 			settle(ctx, opened, questions)
 			return nil
 		})

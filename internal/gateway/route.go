@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"postern/internal/gateway/task"
 	"postern/mime"
 	"postern/store"
 	"postern/trust"
@@ -117,7 +118,7 @@ func (c *Core) sideBySide(ctx context.Context, to []mime.Address, route func(mim
 		}
 		j := known[d]
 		looking.Go(func() {
-			err := contained(func() error {
+			err := task.Contained(func() error {
 				all[i] = route(a, j)
 				return nil
 			})

@@ -11,6 +11,7 @@ import (
 	"postern/internal/audit"
 	"postern/internal/cms"
 	"postern/internal/cms/smime"
+	"postern/internal/gateway/task"
 	"postern/mime"
 	"postern/sta"
 	"postern/store"
@@ -182,7 +183,7 @@ func (s *sealing) sealBlind(r *Route) error {
 // its recipients alone; a store that fails is everybody's.
 func (s *sealing) sealGroup(signed *sta.Signed, routes []*Route) error {
 	before := len(s.copies)
-	err := contained(func() error { return s.sealCopy(signed, routes) })
+	err := task.Contained(func() error { return s.sealCopy(signed, routes) })
 	if err == nil || s.ctx.Err() != nil || isStoreError(err) {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"postern/internal/gateway/task"
 )
 
 // What is no longer needed goes in the background: in transactions that hold
@@ -41,7 +43,7 @@ func (c *Core) keepTidy(ctx context.Context) {
 // tidyUp does all there is to do. What fails is tried again in an hour, and keeps
 // nothing else from being done.
 func (c *Core) tidyUp(ctx context.Context) {
-	for _, task := range []struct {
+	for _, chore := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
@@ -51,12 +53,12 @@ func (c *Core) tidyUp(ctx context.Context) {
 		{"mailboxes", c.expireMail},
 		{"unread mail", c.reportUnread},
 	} {
-		err := contained(func() error { return task.do(ctx) })
+		err := task.Contained(func() error { return chore.do(ctx) })
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			c.Log.Error("tidying up failed", "what", task.what, "err", err)
+			c.Log.Error("tidying up failed", "what", chore.what, "err", err)
 		}
 	}
 }
@@ -70,7 +72,7 @@ func atLeisure(ctx context.Context, step func() (more bool, err error)) error {
 		if err != nil || !more {
 			return err
 		}
-		if !pause(ctx, max(restFor*time.Since(began), shortRest)) {
+		if !task.Pause(ctx, max(restFor*time.Since(began), shortRest)) {
 			return ctx.Err()
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"postern/internal/cms/smime"
+	"postern/internal/gateway/task"
 	"postern/mime"
 	"postern/trust/reason"
 )
@@ -42,7 +43,7 @@ func sevenBit(ctx context.Context, src smime.Source) (smime.Source, error) {
 		// A reader that is left before its end must not hold the writer.
 		context.AfterFunc(ctx, func() { r.CloseWithError(ctx.Err()) })
 		go func() {
-			w.CloseWithError(contained(func() error {
+			w.CloseWithError(task.Contained(func() error {
 				_, err := mime.SevenBit(w, src.Open, mime.Limits{})
 				return err
 			}))

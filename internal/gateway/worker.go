@@ -3,13 +3,12 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 
+	"postern/internal/gateway/task"
 	"postern/store"
 	"postern/trust/reason"
 )
@@ -64,7 +63,7 @@ func (c *Core) pools(ctx context.Context) []pool {
 func outlasting(ctx context.Context, by time.Duration) (longer context.Context, stop context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unwatch := context.AfterFunc(ctx, func() {
-		if pause(longer, by) {
+		if task.Pause(longer, by) {
 			cancel()
 		}
 	})
@@ -89,7 +88,7 @@ func (c *Core) workOn(ctx, steps context.Context, p pool) {
 				return
 			}
 			c.Log.Error("asking for work failed", "kind", p.kind, "err", err)
-			if !pause(ctx, storePause) {
+			if !task.Pause(ctx, storePause) {
 				return
 			}
 			continue
@@ -146,7 +145,7 @@ func (c *Core) putBack(ctx context.Context, job store.Job, why ...outcome) {
 		c.Log.Error("putting a job back failed", "track", job.Track, "err", err)
 		// Its claim ends in a while, for when not even its new date could be
 		// written. The pause grows while that goes on.
-		pause(ctx, growing(int(c.unwritten.Add(1)-1)))
+		task.Pause(ctx, growing(int(c.unwritten.Add(1)-1)))
 		return
 	}
 	c.unwritten.Store(0)
@@ -173,7 +172,7 @@ func (c *Core) insist(ctx context.Context, job store.Job, commit func() error) e
 			return err
 		}
 		c.Log.Error("what was done cannot be written down; trying again", "kind", job.Kind, "track", job.Track, "err", err)
-		if !pause(ctx, growing(n)) {
+		if !task.Pause(ctx, growing(n)) {
 			return err
 		}
 	}
@@ -187,49 +186,12 @@ func growing(n int) time.Duration {
 	return storePause << n
 }
 
-// pause waits and reports whether ctx went on meanwhile.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
-}
-
 // guarded is the last net under a step: a panic is an error of this job alone.
 func (c *Core) guarded(ctx context.Context, job store.Job, do step) error {
-	err := contained(func() error { return do(ctx, job) })
-	var p *panicError
+	err := task.Contained(func() error { return do(ctx, job) })
+	var p *task.PanicError
 	if errors.As(err, &p) {
-		c.Log.Error("a step panicked", "track", job.Track, "err", p, "stack", p.stack)
+		c.Log.Error("a step panicked", "track", job.Track, "err", p, "stack", p.Stack)
 	}
 	return err
-}
-
-// A panicError is a panic that was caught. The value of a panic may hold
-// whatever was worked on, so that only the runtime's own are repeated.
-type panicError struct {
-	value any
-	stack string
-}
-
-func (p *panicError) Error() string {
-	known, ok := p.value.(runtime.Error)
-	if ok {
-		return "panic: " + known.Error()
-	}
-	return fmt.Sprintf("panic of type %T", p.value)
-}
-
-// contained calls fn; a panic in it is an error. Every goroutine that a step
-// starts needs it, for a panic there would end the process.
-func contained(fn func() error) (err error) {
-	defer func() {
-		v := recover()
-		if v != nil {
-			err = &panicError{value: v, stack: string(debug.Stack())}
-		}
-	}()
-	return fn()
 }
