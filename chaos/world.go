@@ -10,6 +10,7 @@ import (
 
 	"postern/internal/control"
 	"postern/internal/testnet"
+	"postern/store"
 )
 
 // An order says how much is to go wrong.
@@ -200,7 +201,7 @@ func (w *world) hurry(h *house) int {
 	err := h.admin(ctx, func(c *control.Client) error {
 		jobs, err := c.Queue(ctx)
 		for _, j := range jobs {
-			if j.Kind != "kept" { // what was refused is not under way
+			if j.Kind != store.KeptJob { // what was refused is not under way
 				left++
 			}
 		}

@@ -157,13 +157,6 @@ func (db *DB) Resume(kind JobKind, lane string) {
 	db.claims.change(func(s *schedule) { s.resume(kind, lane) })
 }
 
-// Lanes implements Store.
-func (db *DB) Lanes(kind JobKind) []LaneReport {
-	db.claims.mu.Lock()
-	defer db.claims.mu.Unlock()
-	return db.claims.schedule.lanes(kind)
-}
-
 // claimLoop serves those that wait when a job becomes due. While any waits it
 // looks once a second at least, whatever the clock does meanwhile.
 func (db *DB) claimLoop() {

@@ -19,7 +19,12 @@ const (
 	RelayJob JobKind = "relay" // a sealed message for one destination
 	OpenJob  JobKind = "open"  // a message from the backbone: decrypt, verify, deliver
 	WatchJob JobKind = "watch" // the deadline of a message's notifications; it has no body
+	KeptJob  JobKind = "kept"  // the sealed original of a message that was refused, for an operator to look into, and dropped when due
 )
+
+// Steps are the kinds of jobs that are steps of a message under way, in the order
+// that it meets them.
+func Steps() []JobKind { return []JobKind{SealJob, RelayJob, OpenJob} }
 
 // A Job is a message at one step of its way. The queue holds it from the
 // commit that accepted it to the commit that ends it.
@@ -104,9 +109,6 @@ type Queue interface {
 
 	// Resume ends a pause and what follows it.
 	Resume(kind JobKind, lane string)
-
-	// Lanes reports on all lanes of a kind that have jobs or are paused, by name.
-	Lanes(kind JobKind) []LaneReport
 }
 
 // Limits bound how many jobs of a kind are in work at once. The zero Limits bound
@@ -125,13 +127,4 @@ type Limits struct {
 type Slot struct {
 	Name  string
 	Width int // from 1
-}
-
-// A LaneReport is the state of a lane.
-type LaneReport struct {
-	Lane    string    `json:"lane"`
-	Waiting int       `json:"waiting"` // jobs that are neither in work nor held
-	Working int       `json:"working"`
-	Paused  bool      `json:"paused"`
-	Until   time.Time `json:"until"` // of the pause; zero when it is over and one job at a time is tried
 }

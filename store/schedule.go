@@ -1,10 +1,6 @@
 package store
 
-import (
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
 // A schedule decides which job goes next. It is kept in memory alone, knows
 // nothing of the disk and of goroutines, and costs the same whatever waits.
@@ -145,21 +141,6 @@ func (s *schedule) next(kind JobKind) (at uint64, ok bool) {
 		return 0, false
 	}
 	return u.next()
-}
-
-// lanes reports on the lanes of a kind, by name.
-func (s *schedule) lanes(kind JobKind) []LaneReport {
-	var all []LaneReport
-	u := s.kind(kind)
-	for _, l := range u.lanes {
-		r := LaneReport{Lane: l.name, Waiting: l.jobs, Working: l.busy - len(l.admitted), Paused: l.until > 0 || l.probing}
-		if l.until > 0 {
-			r.Until = timeOfSortable(l.until).UTC()
-		}
-		all = append(all, r)
-	}
-	slices.SortFunc(all, func(a, b LaneReport) int { return strings.Compare(a.Lane, b.Lane) })
-	return all
 }
 
 // sortable is the time by which the schedule goes.

@@ -237,9 +237,9 @@ func (p picker) meansLane(d gateway.DownLane) bool {
 
 // step orders the kinds of jobs as a message meets them.
 func step(kind store.JobKind) int {
-	i := slices.Index([]store.JobKind{store.SealJob, store.RelayJob, store.OpenJob}, kind)
+	i := slices.Index(store.Steps(), kind)
 	if i < 0 {
-		return 3 // what is kept
+		return len(store.Steps()) // what is kept
 	}
 	return i
 }

@@ -39,7 +39,7 @@ type queueDeed struct {
 // underWay reports whether a job is a step of a message, not a deadline or what is
 // kept.
 func underWay(j store.Job) bool {
-	return slices.Contains([]store.JobKind{store.SealJob, store.RelayJob, store.OpenJob}, j.Kind)
+	return slices.Contains(store.Steps(), j.Kind)
 }
 
 func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {

@@ -91,7 +91,7 @@ func TestAS71_RevokedSignerIsRefused(t *testing.T) {
 	b.run()
 	equal(t, "state", b.states(id), []string{"bob@b.example refused revoked"})
 	equal(t, "answers", len(b.jobs(store.SealJob)), 0)
-	equal(t, "kept", len(b.jobs(keptJob)), 1)
+	equal(t, "kept", len(b.jobs(store.KeptJob)), 1)
 }
 
 // A message whose signer has to be asked about is opened when the answer is
@@ -171,7 +171,7 @@ func TestAS73_HardFailWaitsAndThenRefuses(t *testing.T) {
 	w.clock.advance(30 * time.Minute)
 	b.run()
 	equal(t, "after an hour", b.states(id), []string{"bob@b.example refused revocation-unavailable"})
-	equal(t, "kept", len(b.jobs(keptJob)), 1)
+	equal(t, "kept", len(b.jobs(store.KeptJob)), 1)
 	equal(t, "delivered", len(b.inbox("bob@b.example")), 0)
 
 	id = b.from(alice)
@@ -198,14 +198,14 @@ func TestAS73_RecipientsAreDecidedEachForThemselves(t *testing.T) {
 	id := b.receive(raw, addr(t, "alice@a.example"), addrs(t, "bob@b.example", "cat@c.example")...)
 	b.run()
 	equal(t, "states", b.states(id), []string{"bob@b.example queued revocation-unavailable", "cat@c.example refused untrusted-anchor"})
-	equal(t, "kept", len(b.jobs(keptJob)), 1)
+	equal(t, "kept", len(b.jobs(store.KeptJob)), 1)
 	b.Evidence = says(trust.NotRevoked)
 	w.clock.advance(time.Minute)
 	b.run()
 	equal(t, "later", b.states(id), []string{"bob@b.example delivered", "cat@c.example refused untrusted-anchor"})
 	w.clock.advance(8 * 24 * time.Hour)
 	b.run()
-	equal(t, "open and kept in the end", len(b.jobs(store.OpenJob, keptJob)), 0)
+	equal(t, "open and kept in the end", len(b.jobs(store.OpenJob, store.KeptJob)), 0)
 }
 
 // AS-71, AS-75: a recipient's revoked certificate fails the recipient; without

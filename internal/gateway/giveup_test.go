@@ -56,7 +56,7 @@ func TestUnreadableIncomingMessageEnds(t *testing.T) {
 		b.run()
 	}
 	equal(t, "state", b.states(id), []string{"bob@b.example refused internal"})
-	equal(t, "kept", len(b.jobs(keptJob)), 1)
+	equal(t, "kept", len(b.jobs(store.KeptJob)), 1)
 	w.clock.advance(b.KeepRefused)
 	b.run()
 	equal(t, "jobs left", len(b.jobs()), 0)

@@ -16,17 +16,12 @@ type queueReading struct {
 	down   map[store.JobKind]int
 }
 
-// stepKinds are the jobs that are steps of messages.
-func stepKinds() []store.JobKind {
-	return []store.JobKind{store.SealJob, store.RelayJob, store.OpenJob}
-}
-
 // addQueue tells how much is under way, and whether it moves.
 func (g *Gateway) addQueue(r *metrics.Registry) error {
 	perKind := func(name, help string, value func(q queueReading, kind store.JobKind) float64) metrics.Series[queueReading] {
 		return metrics.Series[queueReading]{Name: name, Help: help, Labels: []string{"step"}, Samples: func(q queueReading) []metrics.Sample {
 			var samples []metrics.Sample
-			for _, kind := range stepKinds() {
+			for _, kind := range store.Steps() {
 				samples = append(samples, metrics.Sample{Labels: []string{string(kind)}, Value: value(q, kind)})
 			}
 			return samples
@@ -48,7 +43,7 @@ func (g *Gateway) readQueue() queueReading {
 	q := queueReading{late: make(map[store.JobKind]time.Duration), down: make(map[store.JobKind]int)}
 	err := g.Store.View(context.Background(), func(tx store.Tx) (err error) {
 		q.totals, err = tx.JobTotals()
-		for _, kind := range stepKinds() {
+		for _, kind := range store.Steps() {
 			if err != nil {
 				return err
 			}

@@ -14,10 +14,6 @@ import (
 	"postern/trust/reason"
 )
 
-// keptJob is the sealed original of a message that was refused. It stays for
-// Core.KeepRefused, so that an operator can look into it, and is then dropped.
-const keptJob store.JobKind = "kept"
-
 // openUntil makes the step that takes a message from the backbone: it is decrypted,
 // verified and judged for each recipient, delivered to those that may believe it,
 // and acknowledged with one processed MDN each (AS-85). Refusals are silent outside
@@ -290,7 +286,7 @@ func (o *opening) identify(tx store.Tx) error {
 // operator.
 func (o *opening) kept(refused []sta.Verdict) store.Job {
 	j := o.job
-	j.Kind, j.Due, j.Expires = keptJob, o.due.Add(o.KeepRefused), o.due.Add(o.KeepRefused)
+	j.Kind, j.Due, j.Expires = store.KeptJob, o.due.Add(o.KeepRefused), o.due.Add(o.KeepRefused)
 	j.Next = 0
 	j.Reason, j.Detail = refused[0].Code.String(), refused[0].Detail
 	j.Recipients = nil

@@ -45,7 +45,7 @@ func (c *Core) makeRoom(tx store.Tx, bytes int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	gone, room, err := c.removeOldest(tx, bytes+totals[keptJob].Bytes)
+	gone, room, err := c.removeOldest(tx, bytes+totals[store.KeptJob].Bytes)
 	if err != nil {
 		return false, err
 	}
@@ -59,7 +59,7 @@ func (c *Core) removeOldest(tx store.Tx, bytes int64) (gone []store.Job, room bo
 		if len(gone) == maxMadeRoom {
 			return gone, false, nil
 		}
-		oldest, err := tx.FirstJob(keptJob)
+		oldest, err := tx.FirstJob(store.KeptJob)
 		if errors.Is(err, store.ErrNotFound) {
 			return gone, false, nil // an operator holds the rest
 		}

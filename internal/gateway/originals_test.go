@@ -16,7 +16,7 @@ func keptSizes(t *testing.T, s store.Store) []int64 {
 	sizes := []int64{}
 	err := s.View(t.Context(), func(tx store.Tx) error {
 		return tx.EachJob(0, func(j store.Job) bool {
-			if j.Kind == keptJob {
+			if j.Kind == store.KeptJob {
 				sizes = append(sizes, j.Size)
 			}
 			return true
@@ -72,7 +72,7 @@ func TestOriginalsOfRefusedMessagesAreBounded(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				job.Kind = keptJob
+				job.Kind = store.KeptJob
 				err = db.Update(t.Context(), func(tx store.Tx) error { return c.keepOriginal(tx, job) })
 				if err != nil {
 					t.Fatal(err)

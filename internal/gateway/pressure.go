@@ -37,7 +37,7 @@ func (c *Core) UnderWay(ctx context.Context) (map[store.JobKind]store.JobTotal, 
 		return err
 	})
 	steps := make(map[store.JobKind]store.JobTotal)
-	for _, kind := range stepKinds() {
+	for _, kind := range store.Steps() {
 		steps[kind] = all[kind]
 	}
 	return steps, err

@@ -58,7 +58,7 @@ func TestAS66_RefusalIsSilence(t *testing.T) {
 				equal(t, "kept", len(kept), 0)
 				return
 			}
-			if len(kept) != 1 || kept[0].Kind != keptJob || kept[0].Reason != tt.want {
+			if len(kept) != 1 || kept[0].Kind != store.KeptJob || kept[0].Reason != tt.want {
 				t.Fatalf("jobs %+v", kept)
 			}
 			equal(t, "the sealed original", b.body(kept[0].Body), string(raw))
@@ -97,7 +97,7 @@ func TestAS60_TwoLocalDomainsJudgeEachForItself(t *testing.T) {
 	sent, _ := b.taken()
 	equal(t, "answers", len(sent), 1)
 	equal(t, "from", sent[0].From, addr(t, "bob@b.example"))
-	kept := b.jobs(keptJob)
+	kept := b.jobs(store.KeptJob)
 	equal(t, "kept", len(kept), 1)
 	equal(t, "for", kept[0].Recipients, addrs(t, "carol@c.example"))
 }

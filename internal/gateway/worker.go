@@ -54,7 +54,7 @@ func (c *Core) pools(ctx context.Context) []pool {
 		seal, relay,
 		{kind: store.OpenJob, do: c.openUntil(ctx), workers: 2 * runtime.GOMAXPROCS(0)},
 		{kind: store.WatchJob, do: c.watch, workers: 4},
-		{kind: keptJob, do: c.drop, workers: 1},
+		{kind: store.KeptJob, do: c.drop, workers: 1},
 	}
 }
 

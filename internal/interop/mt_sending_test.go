@@ -123,7 +123,7 @@ func TestInteropMT_Sending(t *testing.T) {
 	}
 	m.checkMixed()
 	m.checkNameless()
-	m.a.waitIdle(func(j store.Job) bool { return j.Kind == "kept" }) // what was refused
+	m.a.waitIdle(func(j store.Job) bool { return j.Kind == store.KeptJob }) // what was refused
 	m.checkMailbox()
 	m.a.alive()
 }

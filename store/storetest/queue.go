@@ -33,7 +33,6 @@ func queueTests() map[string]func(*suite) {
 		"APausedLaneHandsOutNothing":            pausedLane,
 		"AfterAPauseOneIsTriedAtATime":          halfOpen,
 		"AJobPastItsTimeWaitsForNothing":        pastItsTime,
-		"LanesAreReported":                      laneReports,
 		"RescheduleAndFinishNeedAJob":           noJob,
 		"EachJobGoesInOrderOfID":                eachJob,
 		"ManyClaimantsTakeEveryJobExactlyOnce":  claimRace,

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"time"
 
 	"postern/store"
@@ -142,17 +141,4 @@ func pastItsTime(s *suite) {
 	s.equal(s.claim(store.SealJob), want)
 	s.enqueue(store.Job{Kind: store.SealJob, Due: time.Now().Add(time.Hour), Expires: noon(), Flow: "a", Lane: "x"})
 	s.nothingDue(store.SealJob) // nothing is before it is due
-}
-
-func laneReports(s *suite) {
-	until := time.Now().Add(time.Hour).UTC()
-	s.flow(3, "a", "x")
-	s.flow(2, "b", "y")
-	s.enqueue(store.Job{Kind: store.SealJob, Due: noon(), Lane: "z", Held: true})
-	s.Pause(store.SealJob, "y", until)
-	s.claim(store.SealJob)
-	got := s.Lanes(store.SealJob)
-	s.equal(fmt.Sprint(len(got)), "2")
-	s.equal(got[0], store.LaneReport{Lane: "x", Waiting: 2, Working: 1})
-	s.equal(got[1], store.LaneReport{Lane: "y", Waiting: 2, Paused: true, Until: until})
 }
