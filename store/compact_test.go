@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -24,6 +25,8 @@ func (s *testStore) compact(t *testing.T) (Compaction, error) {
 // A compacted store holds the same, in less space.
 func TestCompact(t *testing.T) {
 	s := fullStore(t)
+	s.options.chunkSize = 0 // of the usual size: there is much to write
+	s.reopen(t)
 	var gone []JobID
 	for range 20 {
 		s.add(t, text(1<<20))
@@ -86,7 +89,9 @@ func TestCompactRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Compact(context.Background(), s.path, s.options, restored(audit.Changed))
+	o := s.options
+	o.Timeout = 10 * time.Millisecond
+	_, err = Compact(context.Background(), s.path, o, restored(audit.Changed))
 	wantError(t, err, ErrLocked)
 	_, err = s.compact(t)
 	if err != nil {

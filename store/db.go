@@ -23,7 +23,7 @@ type DB struct {
 	chunkSize int
 	ring      atomic.Pointer[keyring]
 	lastBody  atomic.Uint64 // id of the body begun last
-	rotating  sync.Mutex    // held by Rotate
+	rotating  chan struct{} // has room for one Rotate
 
 	commits committer
 	claims  claims
@@ -39,7 +39,7 @@ type DB struct {
 var _ Store = (*DB)(nil)
 
 func newDB(b *bolt.DB, o Options) *DB {
-	db := &DB{bolt: b, now: o.Now, clock: o.Clock, chunkSize: o.chunkSize, closing: make(chan struct{})}
+	db := &DB{bolt: b, now: o.Now, clock: o.Clock, chunkSize: o.chunkSize, rotating: make(chan struct{}, 1), closing: make(chan struct{})}
 	if db.now == nil {
 		db.now = time.Now
 	}

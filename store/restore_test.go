@@ -231,6 +231,7 @@ func TestRestoreRefuses(t *testing.T) {
 			s := fullStore(t)
 			copied := tc.copied(t, s)
 			o := RestoreOptions{Options: s.options}
+			o.Timeout = 10 * time.Millisecond
 			_, err := Restore(context.Background(), s.path, copied, o)
 			wantError(t, err, ErrLocked) // the store is in use
 			err = s.Close()

@@ -12,8 +12,12 @@ import (
 
 // Rotate implements Store.
 func (db *DB) Rotate(ctx context.Context, to KeyWrapper, records ...audit.Record) error {
-	db.rotating.Lock() // two in one commit would each begin the same data key
-	defer db.rotating.Unlock()
+	select { // two in one commit would each begin the same data key
+	case db.rotating <- struct{}{}:
+		defer func() { <-db.rotating }()
+	case <-ctx.Done():
+		return fmt.Errorf("changing the master key: %w", ctx.Err())
+	}
 	err := db.update(ctx, func(t *tx) error {
 		for _, r := range records {
 			err := t.Audit(r)

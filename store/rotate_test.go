@@ -206,3 +206,14 @@ func TestPaceRestsAsLongAsItWorked(t *testing.T) {
 	cancel()
 	wantError(t, p.rest(ctx), context.Canceled)
 }
+
+// Who waits for another rotation does so no longer than he may.
+func TestARotationIsNotWaitedForWithoutEnd(t *testing.T) {
+	s := newTestStore(t, Options{})
+	s.rotating <- struct{}{} // another is at it
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	wantError(t, s.Rotate(ctx, NewMasterKey()), context.Canceled)
+	<-s.rotating
+	s.rotate(t)
+}
