@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,28 +43,47 @@ func underWay(j store.Job) bool {
 	return slices.Contains(store.Steps(), j.Kind)
 }
 
+// retryJobs makes messages due now, and opens the destinations that they wait for.
+// What is due already keeps its place in the line and is not written again: this
+// may be asked for often, while much is under way.
 func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
-	lanes := make(map[gateway.DownLane]struct{})
+	down := make(map[laneName]bool)
+	for _, d := range s.Core.DownLanes() {
+		down[laneName{d.Kind, d.Lane}] = true
+	}
+	open, before := make(map[laneName]bool), make(map[store.JobID]bool)
 	if in.All {
-		for _, d := range s.Core.DownLanes() {
-			lanes[gateway.DownLane{Kind: d.Kind, Lane: d.Lane}] = struct{}{}
-		}
+		maps.Copy(open, down)
 	}
 	changed, err := s.changeJobs(ctx, in, queueDeed{"due now", func(j *store.Job) bool {
 		if j.Held || !underWay(*j) {
 			return false
 		}
-		lanes[gateway.DownLane{Kind: j.Kind, Lane: laneOf(*j)}] = struct{}{}
-		j.Due = s.Core.Steady()
+		lane, now := laneName{j.Kind, laneOf(*j)}, s.Core.Steady()
+		open[lane] = true
+		switch {
+		case j.Due.After(now):
+			j.Due = now
+		case !down[lane]:
+			before[j.ID] = true
+			return false
+		}
 		return true
 	}})
-	for l := range lanes {
-		s.Core.OpenLane(l.Kind, l.Lane)
+	for l := range open {
+		s.Core.OpenLane(l.kind, l.lane)
 	}
+	changed.Jobs += len(before)
 	if err == nil && changed.Jobs == 0 && len(in.IDs) > 0 {
 		err = &Error{Kind: Negative, Message: strings.Join(in.IDs, ", ") + ": held, or kept and not under way", Hint: "postern queue release lets a held message go on"}
 	}
 	return changed, err
+}
+
+// A laneName names what jobs of a kind wait for.
+type laneName struct {
+	kind store.JobKind
+	lane string
 }
 
 // laneOf names what a job waits for, as breakers do.

@@ -197,6 +197,42 @@ func TestQueueRetryHoldRelease(t *testing.T) {
 	equal(t, "events of the operator", events, 2)
 }
 
+// What is due keeps its place before what came after it, and is not written again
+// however often it is asked for; of a destination that is down it is told.
+func TestQueueRetryLeavesWhatIsDue(t *testing.T) {
+	s, ids := queued(t)
+	retry := func(order QueueOrder, want int) {
+		t.Helper()
+		changed, err := s.RetryQueued(t.Context(), order)
+		must(t, err)
+		equal(t, "due", changed.Jobs, want)
+	}
+	retry(QueueOrder{IDs: []string{fmt.Sprint(ids[1])}}, 1)
+	first := s.job(t, ids[1])
+	for range 3 {
+		retry(QueueOrder{All: true}, 4)
+	}
+	retry(QueueOrder{IDs: []string{fmt.Sprint(ids[1])}}, 1)
+	equal(t, "due", s.job(t, ids[1]).Due, first.Due)
+	if !s.job(t, ids[0]).Due.After(first.Due) {
+		t.Error("what was due first has lost its place")
+	}
+	must(t, s.core.Store.View(t.Context(), func(tx store.Tx) error {
+		for _, id := range ids[:4] {
+			j, err := tx.Job(id)
+			if err != nil {
+				return err
+			}
+			all, err := tx.Events(j.Track)
+			if err != nil {
+				return err
+			}
+			equal(t, "events", len(all), 1)
+		}
+		return nil
+	}))
+}
+
 // A held message that waits for another of ours does not go before it with many
 // others (DN-10).
 func TestQueueReleaseKeepsTheOrder(t *testing.T) {

@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postern/smtp"
@@ -187,6 +190,110 @@ func TestAS75_TheFarSidesWordsAreTold(t *testing.T) {
 			notices := a.inbox("alice@a.example")
 			equal(t, "notices", len(notices), 1)
 			equal(t, "diagnostics", diagnostics(parseDSN(t, notices[0])), map[string]string{"bob@b.example": row.want, "ben@b.example": row.want})
+		})
+	}
+}
+
+// A patchy destination is down, then hangs, then works.
+type patchy struct {
+	Sender
+	state   atomic.Int32 // of the three below
+	hanging atomic.Int32
+}
+
+const (
+	itIsDown = iota
+	itHangs
+	itWorks
+)
+
+func (p *patchy) Send(ctx context.Context, d smtp.Delivery) []smtp.Result {
+	switch p.state.Load() {
+	case itIsDown:
+		return down(d)
+	case itHangs:
+		p.hanging.Add(1)
+		wait(ctx)
+		p.hanging.Add(-1)
+		return down(d)
+	}
+	return p.Sender.Send(ctx, d)
+}
+
+// rewrite changes jobs as an operator does.
+func (s *site) rewrite(jobs []store.Job, change func(*store.Job)) {
+	s.t.Helper()
+	s.update(func(tx store.Tx) error {
+		for _, j := range jobs {
+			change(&j)
+			err := tx.Reschedule(j)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// However a destination was left alone, and whatever became of the job that tries
+// whether it is back: when an operator has it tried at once, everything goes at once.
+func TestOpenedLanesLetEverythingThrough(t *testing.T) {
+	for name, meanwhile := range map[string]func(*site, []store.Job){
+		"paused": func(*site, []store.Job) {},
+		"half open": func(a *site, _ []store.Job) {
+			time.Sleep(2 * time.Minute)
+		},
+		"while it is tried": func(a *site, _ []store.Job) {
+			a.Sender.(*patchy).state.Store(itHangs)
+			time.Sleep(time.Minute)
+		},
+		"some held": func(a *site, jobs []store.Job) {
+			some := jobs[:len(jobs)/2]
+			a.rewrite(some, func(j *store.Job) { j.Held = true })
+			time.Sleep(time.Minute)
+			a.rewrite(some, func(j *store.Job) { *j = a.LetGo(*j) })
+		},
+		"all due again": func(a *site, jobs []store.Job) {
+			for range 100 {
+				a.rewrite(jobs, func(j *store.Job) { j.Due = a.Steady() })
+				time.Sleep(time.Second)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := live(t)
+				a := w.site("a.example")
+				w.site("b.example")
+				far := &patchy{Sender: a.Sender}
+				a.Sender = far
+				const n = 60
+				for i := range n {
+					from := fmt.Sprintf("u%d@a.example", i%3)
+					if i < 3 {
+						a.accounts(from)
+					}
+					a.submit(message(from, "bob@b.example"), from, "bob@b.example")
+				}
+				stop := a.work()
+				time.Sleep(40 * time.Second)
+				synctest.Wait()
+				equal(t, "down", len(a.DownLanes()), 1)
+				meanwhile(a, a.jobs(store.RelayJob))
+				synctest.Wait()
+				far.state.Store(itWorks)
+				a.rewrite(a.jobs(store.RelayJob), func(j *store.Job) { j.Due = a.Steady() })
+				a.OpenLane(store.RelayJob, "b.example")
+				time.Sleep(time.Second)
+				synctest.Wait()
+				sent, _ := a.taken()
+				equal(t, "sent at once, but for what hangs", len(sent), n-int(far.hanging.Load()))
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				equal(t, "jobs left", len(a.jobs()), 0)
+				stop()
+				closeStores(w)
+			})
 		})
 	}
 }
