@@ -25,11 +25,11 @@ func runAuditShow(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
-	f.Since, err = auditTime("since", *since)
-	if err != nil {
-		return err
+	now := time.Now()
+	f.Since, err = parseWhen("since", *since, now)
+	if err == nil {
+		f.Until, err = parseWhen("until", *until, now)
 	}
-	f.Until, err = auditTime("until", *until)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,9 @@ func runAuditShow(ctx context.Context, inv *invocation, args []string) error {
 		if *points {
 			return inv.printCheckpoints(ctx, c)
 		}
-		return c.ShowAudit(ctx, f, func(stored []byte, e *audit.Entry) error {
+		shown := false
+		err := c.ShowAudit(ctx, f, func(stored []byte, e *audit.Entry) error {
+			shown = true
 			var err error
 			switch {
 			case inv.json:
@@ -49,21 +51,11 @@ func runAuditShow(ctx context.Context, inv *invocation, args []string) error {
 			}
 			return err
 		})
-	})
-}
-
-// auditTime reads a moment (RFC 3339), or a day, which begins in UTC.
-func auditTime(name, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, form := range []string{time.RFC3339, time.DateOnly} {
-		at, err := time.Parse(form, text)
-		if err == nil {
-			return at, nil
+		if err == nil && !shown {
+			err = &control.Error{Kind: control.Negative, Message: "no record is like that"}
 		}
-	}
-	return time.Time{}, usagef("write it as 2026-03-01 or 2026-03-01T12:00:00Z", "--%s %q is no time", name, text)
+		return err
+	})
 }
 
 func (inv *invocation) printCheckpoints(ctx context.Context, c *control.Client) error {

@@ -24,7 +24,6 @@ const (
 	Notified  Action = "notified"  // a notification of ours is on its way
 	Answered  Action = "answered"  // a notification about a message of ours came in
 	Overdue   Action = "overdue"   // no notification came in time
-	Duplicate Action = "duplicate" // a message came again and was not delivered again
 	Fetched   Action = "fetched"   // read by the owner of a mailbox
 	Removed   Action = "removed"   // from a mailbox: by its owner or for its age
 	Dropped   Action = "dropped"   // from the queue, by an operator or for its age
@@ -43,10 +42,21 @@ const (
 	Pruned     Action = "pruned" // the oldest records of this trail, for their age
 )
 
+// Actions are all actions.
+func Actions() []Action {
+	return []Action{
+		Accepted, Sealed, Opened, Relayed, Delivered, Notified, Answered, Overdue, Fetched, Removed, Dropped,
+		LoggedIn, LoginWrong, Changed, Used, Started, Stopped, Backup, Restored, Pruned,
+	}
+}
+
+// Duplicate is the State of a recipient who was not given a message again.
+const Duplicate = "duplicate"
+
 // A Part is how a deed ended for one recipient.
 type Part struct {
 	Recipient string `json:"recipient"`
-	State     string `json:"state,omitempty"`
+	State     string `json:"state,omitempty"`  // where its track stands then, or Duplicate
 	Reason    string `json:"reason,omitempty"` // a reason code; "" is ok
 }
 

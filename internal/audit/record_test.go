@@ -3,6 +3,10 @@ package audit
 import (
 	"crypto/ed25519"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +114,31 @@ func TestReadCheckpoints(t *testing.T) {
 		if err == nil {
 			t.Errorf("%q was read", bad)
 		}
+	}
+}
+
+// Actions has every Action there is.
+func TestActionsAreAll(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "record.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []Action
+	ast.Inspect(file, func(n ast.Node) bool {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, ok := v.Type.(*ast.Ident); ok && kind.Name == "Action" {
+			value, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Error(err)
+			}
+			named = append(named, Action(value))
+		}
+		return true
+	})
+	if diff := cmp.Diff(named, Actions()); diff != "" {
+		t.Errorf("(-named +listed)\n%s", diff)
 	}
 }

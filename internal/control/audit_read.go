@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +119,14 @@ func (s *Service) firstOf(ctx context.Context, f AuditFilter) (uint64, error) {
 	return latest[seen%len(latest)], nil
 }
 
+func listOf(all []audit.Action) string {
+	var words []string
+	for _, a := range all {
+		words = append(words, string(a))
+	}
+	return strings.Join(words, ", ")
+}
+
 // shownTrailer says at the end of an answer that it is whole.
 const shownTrailer = "Postern-Whole"
 
@@ -133,6 +143,10 @@ func (s *Service) showAudit(w http.ResponseWriter, r *http.Request) {
 	}
 	if f.Limit < 0 || f.Limit > maxAuditLimit {
 		writeError(w, invalid(errors.New("the limit is a number from 1 to 1000000"), "leave it out for all records"))
+		return
+	}
+	if f.Action != "" && !slices.Contains(audit.Actions(), audit.Action(f.Action)) {
+		writeError(w, invalid(fmt.Errorf("there is no action %q", f.Action), "the actions are "+listOf(audit.Actions())))
 		return
 	}
 	from, err := s.firstOf(r.Context(), f)

@@ -35,7 +35,8 @@ func sender(a mime.Address) string {
 func peerActor(a netip.AddrPort) string { return audit.Peer(a.Addr().Unmap().String()) }
 
 // auditDeeds says which action the outcomes of a step are. What comes first in
-// the table counts: whoever opens a message may notify as well.
+// the table counts: whoever opens a message may notify as well. Whatever is
+// delivered was opened, and whoever is trusted was discovered.
 func auditDeeds() []struct {
 	stage  string
 	action audit.Action
@@ -45,13 +46,11 @@ func auditDeeds() []struct {
 		action audit.Action
 	}{
 		{store.StageOpen, audit.Opened},
-		{store.StageDeliver, audit.Delivered},
 		{store.StageRelay, audit.Relayed},
 		{store.StageSeal, audit.Sealed},
-		{store.StageTrust, audit.Sealed},
 		{store.StageDiscover, audit.Sealed},
 		{store.StageMonitor, audit.Overdue},
-		{string(store.WatchJob), audit.Overdue},
+		{string(store.KeptJob), audit.Dropped},
 		{store.StageQueue, audit.Dropped},
 	}
 }
@@ -98,7 +97,7 @@ func (o outcome) become(p *audit.Part) {
 	}
 	p.State, p.Reason = string(o.state), ""
 	if o.duplicate {
-		p.State = string(audit.Duplicate)
+		p.State = audit.Duplicate
 	}
 	if !o.code.IsOK() {
 		p.Reason = o.code.String()

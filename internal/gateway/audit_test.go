@@ -12,7 +12,9 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/password"
+	"postern/mime"
 	"postern/store"
+	"postern/trust/reason"
 )
 
 // trail returns the records of a site, which must be whole, each in one line.
@@ -279,4 +281,10 @@ func TestAuditKeeper(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// What fails with a kept original is no notification that came in.
+func TestAuditOfAKeptOriginal(t *testing.T) {
+	job := store.Job{Kind: store.KeptJob, Recipients: []mime.Address{addr(t, "bob@b.example")}}
+	equal(t, "deed", deedOf(outcomes(job, "", reason.Internal, "")), audit.Dropped)
 }
