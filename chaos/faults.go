@@ -134,7 +134,7 @@ func resetInData(ctx context.Context, random *rand.Rand, h *house) {
 		}
 		_ = conn.SetDeadline(time.Now().Add(sessionTime))
 		in := make([]byte, 512)
-		for _, line := range []string{"EHLO far.example", "MAIL FROM:<mallory@far.example>", "RCPT TO:<" + users[h.domain] + ">", "DATA"} {
+		for _, line := range []string{"EHLO far.example", "MAIL FROM:<mallory@far.example>", "RCPT TO:<" + users()[h.domain] + ">", "DATA"} {
 			_, err = conn.Read(in)
 			if err == nil {
 				_, err = io.WriteString(conn, line+"\r\n")

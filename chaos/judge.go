@@ -47,7 +47,7 @@ func (f findings) of(id, recipient string) *finding {
 func (w *world) judge() {
 	found := make(findings)
 	for _, h := range w.houses {
-		for domain, user := range users {
+		for domain, user := range users() {
 			if domain != h.domain && (h != w.b || domain != "c.example") {
 				continue
 			}

@@ -32,7 +32,9 @@ const (
 const directoryDomain = "c.example"
 
 // users are who writes and is written to, by domain.
-var users = map[string]string{"a.example": "alice@a.example", "b.example": "bob@b.example", "c.example": "carol@c.example"}
+func users() map[string]string {
+	return map[string]string{"a.example": "alice@a.example", "b.example": "bob@b.example", "c.example": "carol@c.example"}
+}
 
 // A world is two gateways, a third that is scripted, and all that is between
 // them: a.example on one, b.example and c.example on the other, f.example far
@@ -74,7 +76,7 @@ func newWorld(t testing.TB, o order) *world {
 	binary := buildPostern(t)
 	w.far = newFarSide(t, leafF, o.seed)
 	w.a = newHouse(t, binary, houseplan{
-		dir: filepath.Join(t.TempDir(), "house"), domain: "a.example", users: []string{users["a.example"]},
+		dir: filepath.Join(t.TempDir(), "house"), domain: "a.example", users: []string{users()["a.example"]},
 		keys: []*testnet.Identity{leafA}, anchors: []*testnet.Identity{rootB},
 	})
 	w.disks[w.a] = limited{}
@@ -84,7 +86,7 @@ func newWorld(t testing.TB, o order) *world {
 		small = limited{}
 	}
 	w.b = newHouse(t, binary, houseplan{
-		dir: filepath.Join(other, "house"), domain: "b.example", more: []string{"c.example"}, users: []string{users["b.example"], users["c.example"]},
+		dir: filepath.Join(other, "house"), domain: "b.example", more: []string{"c.example"}, users: []string{users()["b.example"], users()["c.example"]},
 		keys: []*testnet.Identity{leafB, leafC}, anchors: []*testnet.Identity{rootA, rootB},
 	})
 	w.disks[w.b] = small
@@ -99,7 +101,7 @@ func newWorld(t testing.TB, o order) *world {
 
 // senders are the users, with whom they write to.
 func (w *world) senders() []sender {
-	bob, carol, alice := users["b.example"], users["c.example"], users["a.example"]
+	bob, carol, alice := users()["b.example"], users()["c.example"], users()["a.example"]
 	return []sender{
 		{w.a, alice, []addressee{{bob, arrives, 8}, {carol, arrives, 4}, {"fay@f.example", taken, 4}, {"nobody@b.example", fails, 1}, {"nobody@f.example", fails, 1}, {"dan@bare.example", fails, 1}}},
 		{w.b, bob, []addressee{{alice, arrives, 8}, {carol, arrives, 2}, {"nobody@a.example", fails, 1}, {"dan@bare.example", fails, 1}}},

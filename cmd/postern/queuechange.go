@@ -40,17 +40,12 @@ func (inv *invocation) changeQueue(ctx context.Context, args []string, verb queu
 	if err != nil {
 		return err
 	}
-	ways := 0
-	for _, given := range []bool{len(ids) > 0, f.To != "" || f.From != "", all} {
-		if given {
-			ways++
-		}
-	}
-	if ways != 1 {
+	order := control.QueueOrder{IDs: ids, To: f.To, From: f.From, All: all}
+	if !order.Clear() {
 		return wrongUse(fs, "say which messages, in one way")
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		changed, err := verb.do(c, ctx, control.QueueOrder{IDs: ids, To: f.To, From: f.From, All: all})
+		changed, err := verb.do(c, ctx, order)
 		if err != nil {
 			return err
 		}

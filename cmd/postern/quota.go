@@ -34,11 +34,16 @@ func runAccountQuota(ctx context.Context, inv *invocation, args []string) error 
 	})
 }
 
-// units of sizes, from the largest.
-var units = []struct {
+// A unit is one of sizes.
+type unit struct {
 	name string
 	size int64
-}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}}
+}
+
+// units are all, from the largest.
+func units() []unit {
+	return []unit{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}}
+}
 
 // parseQuota reads a size such as 5GiB, none or default.
 func parseQuota(text string) (int64, bool) {
@@ -48,7 +53,7 @@ func parseQuota(text string) (int64, bool) {
 	case "default":
 		return 0, true
 	}
-	for _, u := range units {
+	for _, u := range units() {
 		number, ok := strings.CutSuffix(text, u.name)
 		if !ok {
 			continue
@@ -63,7 +68,7 @@ func parseQuota(text string) (int64, bool) {
 // writeSize writes a number of bytes for people, in the largest unit that leaves a
 // whole, or rounded to a tenth.
 func writeSize(bytes int64) string {
-	for _, u := range units {
+	for _, u := range units() {
 		switch {
 		case bytes < u.size || u.name == "":
 			continue

@@ -23,6 +23,17 @@ type QueueOrder struct {
 	Silent bool     `json:"silent,omitempty"` // of a drop: the sender is not told
 }
 
+// Clear reports whether an order says in exactly one way which messages are meant.
+func (o QueueOrder) Clear() bool {
+	ways := 0
+	for _, given := range []bool{len(o.IDs) > 0, o.To != "" || o.From != "", o.All} {
+		if given {
+			ways++
+		}
+	}
+	return ways == 1
+}
+
 // A QueueChanged says how much was done.
 type QueueChanged struct {
 	Jobs int `json:"jobs"`
@@ -206,13 +217,7 @@ func (o QueueOrder) whom() string {
 
 // meant returns the ids of the jobs that an order means, each once.
 func (s *Service) meant(ctx context.Context, in QueueOrder) ([]store.JobID, error) {
-	ways := 0
-	for _, given := range []bool{len(in.IDs) > 0, in.To != "" || in.From != "", in.All} {
-		if given {
-			ways++
-		}
-	}
-	if ways != 1 {
+	if !in.Clear() {
 		return nil, &Error{Kind: Invalid, Message: "it is not said which messages are meant", Hint: "name ids, or --to or --from, or --all"}
 	}
 	var ids []store.JobID
