@@ -14,7 +14,8 @@ func (h *Header) MessageID() string { return ParseMessageID(h.Get("Message-ID"))
 // ParseMessageID returns the first message identifier in s as <id>. Brackets
 // may be missing, as peers leave them out (DN-12), and so may the at sign
 // (CP-15). It returns "" when s has no identifier or one that is not printable
-// ASCII, longer than a line, or broken by white space.
+// ASCII, broken by white space, or too long for a line of any field that names it
+// in a notification.
 func ParseMessageID(s string) string {
 	_, after, bracketed := strings.Cut(s, "<")
 	id := after
@@ -29,7 +30,7 @@ func ParseMessageID(s string) string {
 	} else {
 		return ""
 	}
-	if id == "" || len(id) > maxLine-2-len("Original-Message-ID: ") {
+	if id == "" || len(id) > maxLine-len("<>")-len(longestIDField) {
 		return ""
 	}
 	for i := 0; i < len(id); i++ {
@@ -39,6 +40,9 @@ func ParseMessageID(s string) string {
 	}
 	return "<" + id + ">"
 }
+
+// longestIDField is the longest name before an identifier, with what stands between.
+const longestIDField = "X-Original-Message-ID: "
 
 // NewMessageID makes a globally unique <left@host> of 128 random bits (AS-57).
 // The randomness is taken from rand, or from the system when rand is nil or

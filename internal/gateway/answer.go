@@ -3,9 +3,9 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"postern/internal/audit"
+	"postern/internal/gateway/task"
 	"postern/mime"
 	"postern/mime/mdn"
 	"postern/store"
@@ -17,7 +17,7 @@ type ownMDN struct {
 	to          mime.Address
 	disposition mdn.Disposition
 	messageID   string
-	body        store.BodyWriter
+	body        store.BodyWriter // nil if it could not be composed
 }
 
 // composeAnswers writes what a recipient answers when the message reaches his
@@ -35,26 +35,19 @@ func (p *part) composeAnswers(ctx context.Context, from mime.Address) error {
 	return err
 }
 
-// composeMDN writes one notification. A message that cannot be answered, for want
-// of a Message-ID, is delivered all the same.
+// composeMDN writes one notification. A message that cannot be answered, such as for
+// want of a Message-ID, is delivered all the same.
 func (p *part) composeMDN(ctx context.Context, from mime.Address, disposition mdn.Disposition, why string) error {
-	n, err := mdn.Answer(p.opened.Header, from, disposition)
+	m := ownMDN{recipient: from, disposition: disposition}
+	text, err := p.writeMDN(&m, why)
 	if errors.Is(err, mdn.ErrUnanswerable) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("composing a notification: %w", err)
+		p.Log.Error("a notification cannot be composed", "track", p.job.Track, "rcpt", from, "err", err)
+		p.mdns = append(p.mdns, m)
+		return nil
 	}
-	n.To = []mime.Address{p.answerTo(n.To)}
-	n.Date, n.MessageID = p.now, mime.NewMessageID(string(from.Domain()), p.Rand)
-	n.ReportingUA = p.Hostname + "; Postern"
-	n.FinalDestination = disposition == mdn.Dispatched // DN-5
-	n.Why = why
-	text, err := n.Compose(p.Rand)
-	if err != nil {
-		return fmt.Errorf("composing a notification: %w", err)
-	}
-	m := ownMDN{recipient: from, to: n.To[0], disposition: disposition, messageID: n.MessageID}
 	m.body, err = p.Store.NewBody(ctx)
 	if err != nil {
 		return err
@@ -62,6 +55,24 @@ func (p *part) composeMDN(ctx context.Context, from mime.Address, disposition md
 	p.mdns = append(p.mdns, m)
 	_, err = m.body.Write(text)
 	return err
+}
+
+func (p *part) writeMDN(m *ownMDN, why string) (text []byte, err error) {
+	n, err := mdn.Answer(p.opened.Header, m.recipient, m.disposition)
+	if err != nil {
+		return nil, err
+	}
+	n.To = []mime.Address{p.answerTo(n.To)}
+	n.Date, n.MessageID = p.now, mime.NewMessageID(string(m.recipient.Domain()), p.Rand)
+	n.ReportingUA = p.Hostname + "; Postern"
+	n.FinalDestination = m.disposition == mdn.Dispatched // DN-5
+	n.Why = why
+	m.to, m.messageID = n.To[0], n.MessageID
+	err = task.Contained(func() (err error) {
+		text, err = n.Compose(p.Rand)
+		return err
+	})
+	return text, err
 }
 
 // mdn returns a notification that was composed, or nil.
@@ -96,7 +107,7 @@ var errLacking = errors.New("a notification of failure is not composed yet")
 // follows is held until processed is on its way (DN-10).
 func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 	first := p.mdn(delivery.recipient, mdn.Processed)
-	if first == nil {
+	if first == nil || first.body == nil {
 		return nil, nil // it gets no answer
 	}
 	second := p.mdn(delivery.recipient, mdn.Dispatched)
@@ -110,7 +121,7 @@ func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 	var next store.JobID
 	var outcomes []outcome
 	for _, m := range []*ownMDN{second, first} {
-		if m == nil {
+		if m == nil || m.body == nil {
 			continue
 		}
 		job, err := p.queueMDN(tx, *m, next, m == second)

@@ -8,6 +8,7 @@ import (
 	"postern/internal/audit"
 	"postern/mime"
 	"postern/store"
+	"postern/trust/reason"
 )
 
 // auditNotice records that a sender of ours was told of a failure: the notice is
@@ -16,6 +17,15 @@ func auditNotice(tx store.Tx, at time.Time, track store.TrackID, to mime.Address
 	return tx.Audit(audit.Record{
 		At: at, Actor: audit.System, Action: audit.Delivered, Object: "failure notice", Track: string(track),
 		Parts: []audit.Part{{Recipient: to.String(), State: string(store.TrackDelivered)}},
+	})
+}
+
+// auditUntold records that a sender could not be told of a failure; the track tells
+// whoever asks.
+func auditUntold(tx store.Tx, at time.Time, track store.TrackID, to mime.Address) error {
+	return tx.Audit(audit.Record{
+		At: at, Actor: audit.System, Action: audit.Delivered, Object: "failure notice", Track: string(track), Reason: reason.Internal.String(),
+		Parts: []audit.Part{{Recipient: to.String(), Reason: reason.Internal.String()}},
 	})
 }
 

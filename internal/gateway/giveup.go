@@ -9,9 +9,9 @@ import (
 )
 
 // giveUp ends a job whose step still fails when its time is over, and reports
-// whether it did. It reads nothing of the message, which may be what the step
-// fails over: the sender of an outgoing message is told from job and track
-// alone, and an incoming one is refused and kept for an operator.
+// whether it did. It needs nothing of the message, which may be what the step
+// fails over: the sender of an outgoing message is told from job and track alone
+// if it must be, and an incoming one is refused and kept for an operator.
 func (c *Core) giveUp(ctx context.Context, job store.Job, why error) bool {
 	var done []outcome
 	err := task.Contained(func() (err error) {
@@ -22,6 +22,8 @@ func (c *Core) giveUp(ctx context.Context, job store.Job, why error) bool {
 		case store.OpenJob:
 			done = outcomes(job, store.TrackRefused, reason.Internal, why.Error())
 			return c.refuse(ctx, job, done)
+		case store.WatchJob:
+			return c.Store.Update(ctx, func(tx store.Tx) error { return c.finish(tx, job) })
 		}
 		return why
 	})
@@ -44,37 +46,7 @@ func outcomes(job store.Job, state store.TrackState, code reason.Code, detail st
 
 // fail ends an outgoing message and tells its sender.
 func (c *Core) fail(ctx context.Context, job store.Job, done []outcome) error {
-	var notice store.BodyWriter
-	if !job.Automatic && !job.Sender.IsZero() && len(done) > 0 { // AS-86
-		var failed []failure
-		for _, o := range done {
-			failed = append(failed, failure{recipient: o.recipient, code: o.code, detail: o.detail})
-		}
-		messageID, err := c.trackedID(ctx, job)
-		if err != nil {
-			return err
-		}
-		notice, err = c.composeNotice(ctx, job, failed, nil, messageID)
-		if err != nil {
-			return err
-		}
-		defer discard(notice)
-	}
-	return c.Store.Update(ctx, func(tx store.Tx) error {
-		err := c.deliverNotice(tx, job, notice)
-		if err != nil {
-			return err
-		}
-		err = record(tx, job.Track, c.Now(), done)
-		if err != nil {
-			return err
-		}
-		err = c.rewatch(tx, job.Track)
-		if err != nil {
-			return err
-		}
-		return c.finish(tx, job)
-	})
+	return c.endOutgoing(ctx, job, done, failuresOf(done), func(tx store.Tx) error { return c.finish(tx, job) })
 }
 
 // refuse ends an incoming message; its sealed original is kept.

@@ -21,7 +21,7 @@ type hiding struct {
 // out from whose mailboxes it is kept.
 func (p *part) hear(tx store.Tx) error {
 	p.hidden, p.news = make(map[string]hiding), nil
-	if p.notice == nil {
+	if p.report == nil {
 		return nil
 	}
 	for _, v := range p.opened.Verdicts {
@@ -52,12 +52,12 @@ type hearing struct {
 // hearFor moves the messages that the one a notification is addressed to has
 // sent. It returns nil if he is to see it.
 func (p *part) hearFor(tx store.Tx, v sta.Verdict) (*hiding, error) {
-	tracks, err := sentBy(tx, v.Recipient, p.notice.ids)
+	tracks, err := sentBy(tx, v.Recipient, p.report.ids)
 	if err != nil || len(tracks) == 0 {
 		return nil, err // of nothing of his: mail like any other
 	}
 	h := &hearing{part: p, verdict: v, tracks: tracks, outcomes: make(map[store.TrackID][]outcome)}
-	for _, e := range p.notice.entries {
+	for _, e := range p.report.entries {
 		h.entry(e)
 	}
 	for _, t := range h.tracks {
@@ -98,7 +98,7 @@ func sentBy(tx store.Tx, sender mime.Address, ids []string) ([]store.Track, erro
 }
 
 // entry hears what is said of one recipient.
-func (h *hearing) entry(e noticeEntry) {
+func (h *hearing) entry(e reportEntry) {
 	i, j, found := h.find(e)
 	if !found {
 		h.shown = true // of nobody the message went to: for its reader to judge
@@ -143,7 +143,7 @@ type news struct {
 // find returns the recipient that an entry is about. A client may have sent a
 // message more than once under its Message-ID: the first that still waits for an
 // answer gets it.
-func (h *hearing) find(e noticeEntry) (track, recipient int, found bool) {
+func (h *hearing) find(e reportEntry) (track, recipient int, found bool) {
 	for _, a := range []mime.Address{e.recipient, e.original} {
 		if a.IsZero() {
 			continue

@@ -62,11 +62,8 @@ func (n Notify) next(t store.Track, begun time.Time) time.Time {
 // rewatch has the job that watches a message follow what its track says now. It
 // belongs into every transaction that moves the track of a message of ours.
 func (c *Core) rewatch(tx store.Tx, id store.TrackID) error {
-	t, err := tx.Track(id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil || !t.Outbound || t.Automatic {
+	t, known, err := trackOf(tx, id)
+	if err != nil || !known || !t.Outbound || t.Automatic {
 		return err
 	}
 	before := t.Watch

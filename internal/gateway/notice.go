@@ -1,117 +1,216 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"postern/internal/gateway/task"
 	"postern/mime"
 	"postern/mime/dsn"
-	"postern/mime/mdn"
-	"postern/trust/reason"
+	"postern/store"
 )
 
-// A notice is what an incoming MDN or DSN says about messages of ours.
+// A notice tells a sender of ours what became of recipients of his message. The
+// zero notice tells nothing.
 type notice struct {
-	ids     []string // that may be the original's, the best first
-	entries []noticeEntry
+	about []mime.Address
+	body  store.BodyWriter // nil if it could not be composed
 }
 
-// A noticeEntry is what it says of one recipient.
-type noticeEntry struct {
-	recipient mime.Address // its final recipient, zero if it names none
-	original  mime.Address // as it was written by the sender; may be zero
-	word      word
-	code      reason.Code
-	detail    string
+func (n notice) discard() {
+	if n.body != nil {
+		n.body.Discard()
+	}
 }
 
-// readNotice reads the report of an incoming notification. One that cannot be
-// read is delivered all the same, and moves nothing.
-func (p *part) readNotice() (*notice, error) {
-	message, err := p.opened.Message(mime.Limits{})
+// noticeOf composes a notice (DN-23, DN-24). The store alone can make it fail: what
+// cannot be said of the message is left out, and what cannot be composed at all would
+// not be the next time.
+func (c *Core) noticeOf(ctx context.Context, job store.Job, recipients []dsn.Recipient) (notice, error) {
+	var n notice
+	if len(recipients) == 0 {
+		return n, nil
+	}
+	for _, r := range recipients {
+		n.about = append(n.about, r.Final)
+	}
+	header, messageID, err := c.original(ctx, job)
 	if err != nil {
-		return nil, err
+		return n, err
 	}
-	m, err := mdn.Parse(message, mime.Limits{})
-	if err == nil {
-		return mdnNotice(m), nil
-	}
-	if !unreadable(err) {
-		return nil, err
-	}
-	message, err = p.opened.Message(mime.Limits{})
+	text, err := c.composeDSN(job, recipients, header, messageID)
 	if err != nil {
-		return nil, err
+		c.Log.Error("a notice is composed without what others wrote", "track", job.Track, "err", err)
+		text, err = c.composeDSN(job, plain(recipients), nil, "")
 	}
-	d, err := dsn.Parse(message, mime.Limits{})
-	if err == nil {
-		return dsnNotice(d), nil
+	if err != nil {
+		c.Log.Error("a notice cannot be composed", "track", job.Track, "err", err)
+		return n, nil
 	}
-	if !unreadable(err) {
-		return nil, err
+	body, err := c.Store.NewBody(ctx)
+	if err != nil {
+		return n, err
 	}
-	return nil, nil
+	n.body = body
+	_, err = body.Write(text)
+	if err != nil {
+		n.discard()
+	}
+	return n, err
 }
 
-// unreadable tells what is wrong with a message from what is wrong with reading
-// it at the moment.
-func unreadable(err error) bool {
-	for _, known := range []error{mime.ErrNotReport, mime.ErrHeader, mime.ErrLimit, mime.ErrEncoding, mime.ErrMediaType, mime.ErrParts, mime.ErrAddress} {
-		if errors.Is(err, known) {
-			return true
+func (c *Core) composeDSN(job store.Job, recipients []dsn.Recipient, header *mime.Header, messageID string) (text []byte, err error) {
+	postmaster, err := mime.NewAddress("postmaster", job.Sender.Domain())
+	if err != nil {
+		return nil, fmt.Errorf("naming the postmaster: %w", err)
+	}
+	n := dsn.Notification{
+		From: postmaster, To: job.Sender, Date: c.Now(), MessageID: mime.NewMessageID(c.Hostname, c.Rand),
+		ReportingMTA: c.Hostname, OriginalMessageID: messageID, Original: header, Recipients: recipients,
+	}
+	err = task.Contained(func() (err error) {
+		text, err = n.Compose(c.Rand)
+		return err
+	})
+	return text, err
+}
+
+// original returns the header that a notice quotes from, and the Message-ID of
+// the message. The sealed copy of a relay job has the same outside. A message that
+// can no longer be read, or is not there any more, is known by its track alone.
+func (c *Core) original(ctx context.Context, job store.Job) (header *mime.Header, messageID string, err error) {
+	if job.Body != 0 {
+		err = task.Contained(func() error {
+			src, err := c.stored(ctx, job.Body)
+			if err == nil {
+				header, err = readHeader(src)
+			}
+			return err
+		})
+		if err == nil {
+			return header, header.MessageID(), nil
 		}
+		if ctx.Err() != nil {
+			return nil, "", ctx.Err()
+		}
+		c.Log.Error("a failed message cannot be read for its notice", "track", job.Track, "err", err)
 	}
-	return false
+	err = c.Store.View(ctx, func(tx store.Tx) error {
+		t, _, err := trackOf(tx, job.Track)
+		messageID = t.MessageID
+		return err
+	})
+	return nil, messageID, err
 }
 
-func mdnNotice(m *mdn.Notification) *notice {
-	e := noticeEntry{recipient: m.FinalRecipient, original: m.OriginalRecipient, detail: "MDN " + clip(string(m.Disposition))}
-	if e.recipient.IsZero() && e.original.IsZero() {
-		e.recipient = m.From // CP-16
+// deliverNotice puts a notice into the sender's INBOX. It needs no S/MIME: it never
+// leaves the house (DN-26). One that cannot be composed, or put there, is recorded in
+// its stead.
+func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
+	if len(n.about) == 0 {
+		return nil
 	}
+	inbox, err := tx.MailboxByName(job.Sender, store.Inbox)
 	switch {
-	case m.Failure():
-		e.word, e.code = wordFailed, reason.PeerRefused
-	case m.Disposition == mdn.Processed:
-		e.word = wordProcessed
-	case m.Disposition == mdn.Dispatched && m.FinalDestination:
-		e.word = wordDispatched
-	case m.Disposition == mdn.Dispatched:
-		e.word = wordHandedOver
-	case m.Disposition == mdn.Displayed:
-		e.word = wordDisplayed
+	case errors.Is(err, store.ErrNotFound):
+		return nil // the account is gone; the track tells whoever asks
+	case errors.Is(err, store.ErrCorrupt), err == nil && n.body == nil:
+		return auditUntold(tx, c.Now(), job.Track, job.Sender)
+	case err != nil:
+		return err
 	}
-	return &notice{ids: m.OriginalIDs, entries: []noticeEntry{e}}
+	id, err := tx.PutBody(n.body)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Append(inbox.ID, store.Message{Body: id, Size: n.body.Size(), Received: c.Now(), Track: job.Track})
+	if err != nil {
+		return err
+	}
+	return auditNotice(tx, c.Now(), job.Track, job.Sender)
 }
 
-func dsnNotice(d *dsn.Notification) *notice {
-	n := &notice{ids: d.OriginalIDs}
-	for _, r := range d.Recipients {
-		e := noticeEntry{recipient: r.Final, original: r.Original}
-		e.detail = clip(fmt.Sprintf("DSN %s %s %s", r.Action, r.Status, r.Diagnostic))
-		switch r.Action {
-		case dsn.Failed:
-			e.word, e.code = wordFailed, reason.PeerRefused
-		case dsn.Delivered:
-			e.word = wordHandedOver
-		case dsn.Relayed, dsn.Expanded:
-			e.word = wordPassed
+// errMoved ends a transaction that found another state than its notice was
+// composed for.
+var errMoved = errors.New("the message moved while its sender was about to be told")
+
+// maxRewrites bounds how often a transaction is prepared anew because of what
+// others did meanwhile.
+const maxRewrites = 5
+
+// telling does write, which ends recipients of a job that failed, in one transaction
+// with the notice of that to the sender (AS-75, DN-19). The notice is about exactly
+// those of whom he has to be told then: if that is not who it was composed for, it is
+// composed anew.
+func (c *Core) telling(ctx context.Context, job store.Job, failed []failure, write func(store.Tx) error) error {
+	for range maxRewrites {
+		n, err := c.failureNotice(ctx, job, failed)
+		if err != nil {
+			return err
 		}
-		n.entries = append(n.entries, e)
+		err = c.Store.Update(ctx, func(tx store.Tx) error {
+			err := n.stillTrue(tx, job, failed)
+			if err != nil {
+				return err
+			}
+			err = write(tx)
+			if err != nil {
+				return err
+			}
+			return c.deliverNotice(tx, job, n)
+		})
+		n.discard()
+		if !errors.Is(err, errMoved) {
+			return err
+		}
 	}
-	return n
+	return errMoved
 }
 
-// maxQuoted bounds what the far side's words may take in a track, in octets.
-const maxQuoted = 300
-
-// clip leaves of others' words what can stand in one line of ours.
-func clip(s string) string {
-	var b []byte
-	for i := 0; i < len(s) && len(b) < maxQuoted; i++ {
-		if s[i] >= ' ' && s[i] <= '~' {
-			b = append(b, s[i])
+// failureNotice composes the notice about those of whom the sender has to be told.
+func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failure) (notice, error) {
+	var recipients []dsn.Recipient
+	err := c.Store.View(ctx, func(tx store.Tx) error {
+		recipients = nil
+		told, err := toTell(tx, job, failed)
+		for _, f := range told {
+			recipients = append(recipients, failedRecipient(f))
 		}
+		return err
+	})
+	if err != nil {
+		return notice{}, err
 	}
-	return string(b)
+	return c.noticeOf(ctx, job, recipients)
+}
+
+// stillTrue is errMoved if a notice of failures is not about those of whom the sender
+// has to be told. It must be asked before the failures are in the track.
+func (n notice) stillTrue(tx store.Tx, job store.Job, failed []failure) error {
+	now, err := toTell(tx, job, failed)
+	if err != nil {
+		return err
+	}
+	if !slices.EqualFunc(now, n.about, func(f failure, a mime.Address) bool { return f.recipient.Same(a) }) {
+		return errMoved
+	}
+	return nil
+}
+
+// endOutgoing ends recipients of an outgoing job, or all of it: its sender is told of
+// those that failed, the track has what was done, and end does the rest.
+func (c *Core) endOutgoing(ctx context.Context, job store.Job, done []outcome, failed []failure, end func(store.Tx) error) error {
+	return c.telling(ctx, job, failed, func(tx store.Tx) error {
+		err := record(tx, job.Track, c.Now(), done)
+		if err != nil {
+			return err
+		}
+		err = c.rewatch(tx, job.Track)
+		if err != nil {
+			return err
+		}
+		return end(tx)
+	})
 }

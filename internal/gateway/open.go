@@ -269,11 +269,8 @@ func (o *opening) identify(tx store.Tx) error {
 		if p.inner == nil {
 			continue
 		}
-		t, err := tx.Track(o.job.Track)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
+		t, known, err := trackOf(tx, o.job.Track)
+		if err != nil || !known {
 			return err
 		}
 		t.MessageID, t.Author, t.Digest = p.opened.Header.MessageID(), p.opened.Sender, p.digest

@@ -88,25 +88,11 @@ func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bo
 		return err
 	}
 	done := dropped(job, actor)
-	var notice store.BodyWriter
-	if job.Kind == store.SealJob || job.Kind == store.RelayJob {
-		var failed []failure
-		for _, o := range done {
-			failed = append(failed, failure{recipient: o.recipient, code: o.code, detail: o.detail})
-		}
-		if !silent {
-			notice, err = c.failureNotice(ctx, job, failed)
-		}
-		if err != nil {
-			return err
-		}
-		if notice != nil {
-			defer notice.Discard()
-		}
+	var failed []failure
+	if !silent {
+		failed = failuresOf(done)
 	}
-	err = c.Store.Update(ctx, func(tx store.Tx) error {
-		return c.dropJob(tx, job, done, notice)
-	})
+	err = c.endOutgoing(ctx, job, done, failed, func(tx store.Tx) error { return c.dropJob(tx, job) })
 	if err == nil {
 		c.tell(job.Track, done)
 	}
@@ -130,7 +116,7 @@ func dropped(job store.Job, actor string) []outcome {
 	return all
 }
 
-func (c *Core) dropJob(tx store.Tx, job store.Job, done []outcome, notice store.BodyWriter) error {
+func (c *Core) dropJob(tx store.Tx, job store.Job) error {
 	stored, err := tx.Job(job.ID)
 	if err != nil {
 		return err
@@ -140,22 +126,6 @@ func (c *Core) dropJob(tx store.Tx, job store.Job, done []outcome, notice store.
 	}
 	if c.sending.has(job.ID) {
 		return ErrInWork
-	}
-	err = c.deliverNotice(tx, job, notice)
-	if err != nil {
-		return err
-	}
-	err = record(tx, job.Track, c.Now(), done)
-	if err != nil {
-		return err
-	}
-	err = c.rewatch(tx, job.Track)
-	if err != nil {
-		return err
-	}
-	err = c.rewatch(tx, job.Track)
-	if err != nil {
-		return err
 	}
 	return c.finish(tx, stored)
 }

@@ -23,7 +23,7 @@ type part struct {
 	opened *sta.Opened
 	inner  store.BodyWriter // the verified message; nil when nobody accepts it
 	digest string           // of inner: SHA-256 in hexadecimal
-	notice *notice          // what it says, if it is a notification
+	report *report          // what it says, if it is a notification
 	mdns   []ownMDN
 	// Of the latest transaction: the answers it lacks, from whom a notification is
 	// kept, by Address.Key, and what it did to other messages.
@@ -37,7 +37,9 @@ func (p *part) discard() {
 		p.inner.Discard()
 	}
 	for _, m := range p.mdns {
-		m.body.Discard()
+		if m.body != nil {
+			m.body.Discard()
+		}
 	}
 }
 
@@ -63,7 +65,7 @@ func (p *part) prepare(ctx context.Context) error {
 	}
 	if mime.IsNotification(p.opened.Header) {
 		// A notification is never answered (AS-86).
-		p.notice, err = p.readNotice()
+		p.report, err = p.readReport()
 		return err
 	}
 	for _, a := range accepted {

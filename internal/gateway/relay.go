@@ -68,7 +68,6 @@ func (c *Core) checkWritable(ctx context.Context, job store.Job) error {
 type relayEnd struct {
 	*Core
 	job      store.Job
-	now      time.Time
 	due      time.Time // the present by the clock of the queue
 	outcomes []outcome
 	failed   []failure
@@ -76,7 +75,7 @@ type relayEnd struct {
 }
 
 func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *relayEnd {
-	e := &relayEnd{Core: c, job: job, now: c.Now(), due: c.Steady()}
+	e := &relayEnd{Core: c, job: job, due: c.Steady()}
 	for _, r := range results {
 		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: "relay", code: r.Code, detail: describeResult(r)}
 		f := relayFailure(r)
@@ -102,7 +101,7 @@ func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *re
 // alone: its sender is told what the destination said last, and there is no
 // attempt, for which there would be no time if many such jobs end at once.
 func (c *Core) expiredWhileDown(job store.Job) (*relayEnd, bool) {
-	e := &relayEnd{Core: c, job: job, now: c.Now(), due: c.Steady()}
+	e := &relayEnd{Core: c, job: job, due: c.Steady()}
 	if e.due.Before(job.Expires) {
 		return nil, false
 	}
@@ -146,26 +145,7 @@ func relayFailure(r smtp.Result) failure {
 // commit ends the attempt in one transaction. It may be called again after it
 // failed.
 func (e *relayEnd) commit(ctx context.Context) error {
-	notice, err := e.failureNotice(ctx, e.job, e.failed)
-	if err != nil {
-		return err
-	}
-	if notice != nil {
-		defer notice.Discard()
-	}
-	return e.Store.Update(ctx, func(tx store.Tx) error {
-		err := e.deliverNotice(tx, e.job, notice)
-		if err != nil {
-			return err
-		}
-		err = record(tx, e.job.Track, e.now, e.outcomes)
-		if err != nil {
-			return err
-		}
-		err = e.rewatch(tx, e.job.Track)
-		if err != nil {
-			return err
-		}
+	return e.endOutgoing(ctx, e.job, e.outcomes, e.failed, func(tx store.Tx) error {
 		if len(e.again) == 0 {
 			return e.finish(tx, e.job)
 		}

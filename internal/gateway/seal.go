@@ -249,14 +249,7 @@ func (s *sealing) sealCopy(signed *sta.Signed, routes []*Route) error {
 func (s *sealing) commit(routes []Route, late []mime.Address) error {
 	outcomes, failed, again := s.sort(routes)
 	rest := s.rest(again, late)
-	notice, err := s.failureNotice(s.ctx, s.job, failed)
-	if err != nil {
-		return err
-	}
-	if notice != nil {
-		defer notice.Discard()
-	}
-	err = s.Store.Update(s.ctx, func(tx store.Tx) error {
+	err := s.telling(s.ctx, s.job, failed, func(tx store.Tx) error {
 		err := standing(tx, s.job.ID)
 		if err != nil {
 			return err
@@ -272,10 +265,6 @@ func (s *sealing) commit(routes []Route, late []mime.Address) error {
 			}
 		}
 		err = s.rewatch(tx, s.job.Track)
-		if err != nil {
-			return err
-		}
-		err = s.deliverNotice(tx, s.job, notice)
 		if err != nil {
 			return err
 		}
@@ -335,8 +324,8 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error
 		_, err = tx.Enqueue(j)
 		return err
 	}
-	out, err := tx.Track(s.job.Track)
-	if err != nil && !errors.Is(err, store.ErrNotFound) { // a track may be gone before its message
+	out, _, err := trackOf(tx, s.job.Track)
+	if err != nil {
 		return err
 	}
 	in, err := s.newTrack(out.MessageID, s.job.Sender, c.recipients, c.body.Size(), s.now)

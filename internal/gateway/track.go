@@ -59,11 +59,8 @@ func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome, ke
 	if err != nil {
 		return err
 	}
-	t, err := tx.Track(id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // pruned; the message itself still goes its way
-	}
-	if err != nil {
+	t, known, err := trackOf(tx, id)
+	if err != nil || !known {
 		return err
 	}
 	for _, o := range outcomes {
@@ -92,6 +89,16 @@ func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome, ke
 		}
 	}
 	return tx.PutTrack(t)
+}
+
+// trackOf reads the track of a message that goes its way also where it has none:
+// it was pruned, or is damaged.
+func trackOf(tx store.Tx, id store.TrackID) (t store.Track, known bool, err error) {
+	t, err = tx.Track(id)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) {
+		return store.Track{}, false, nil
+	}
+	return t, err == nil, err
 }
 
 // told is the detail of the event.

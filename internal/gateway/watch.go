@@ -11,14 +11,6 @@ import (
 	"postern/store"
 )
 
-// errMoved ends a transaction that found another state than its notice was
-// composed for.
-var errMoved = errors.New("the message moved while its sender was about to be told")
-
-// maxRewrites bounds how often a transaction is prepared anew because of what
-// others did meanwhile.
-const maxRewrites = 5
-
 // watch ends the waits of a message that are over: its sender is told, and what
 // comes later counts for nothing (DN-14 to DN-16). It may be done twice: what was
 // told is in the track, of the same transaction.
@@ -43,23 +35,18 @@ func (c *Core) watch(ctx context.Context, job store.Job) error {
 // A watching is one run of the watch step.
 type watching struct {
 	*Core
-	job       store.Job
-	now, due  time.Time
-	messageID string
-	failed    []failure // overdue
-	late      []mime.Address
-	outcomes  []outcome // of the latest transaction
+	job      store.Job
+	now, due time.Time
+	failed   []failure // overdue
+	late     []mime.Address
+	outcomes []outcome // of the latest transaction
 }
 
 // overdue finds out whose waits are over.
 func (c *Core) overdue(ctx context.Context, job store.Job) (*watching, error) {
 	w := &watching{Core: c, job: job, now: c.Now(), due: c.Steady()}
 	err := c.Store.View(ctx, func(tx store.Tx) error {
-		t, err := tx.Track(job.Track)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		w.messageID = t.MessageID
+		t, _, err := trackOf(tx, job.Track)
 		w.failed, w.late = w.ended(t)
 		return err
 	})
@@ -83,16 +70,16 @@ func (w *watching) ended(t store.Track) (failed []failure, late []mime.Address) 
 
 // end tells the sender and writes it down.
 func (w *watching) end(ctx context.Context) error {
-	failed, err := w.compose(ctx, w.failedRecipients())
+	late, err := w.noticeOf(ctx, w.job, w.lateRecipients())
 	if err != nil {
 		return err
 	}
-	defer discard(failed)
-	late, err := w.compose(ctx, w.lateRecipients())
+	defer late.discard()
+	failed, err := w.failureNotice(ctx, w.job, w.failed)
 	if err != nil {
 		return err
 	}
-	defer discard(late)
+	defer failed.discard()
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		_, err := tx.Job(w.job.ID)
 		if errors.Is(err, store.ErrNotFound) {
@@ -102,10 +89,14 @@ func (w *watching) end(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t, err := tx.Track(w.job.Track)
-		if errors.Is(err, store.ErrNotFound) {
+		t, known, err := trackOf(tx, w.job.Track)
+		if err != nil {
+			return err
+		}
+		if !known {
 			return tx.Finish(w.job.ID)
 		}
+		err = failed.stillTrue(tx, w.job, w.failed)
 		if err != nil {
 			return err
 		}
@@ -121,20 +112,6 @@ func (w *watching) end(ctx context.Context) error {
 	})
 }
 
-func discard(b store.BodyWriter) {
-	if b != nil {
-		b.Discard()
-	}
-}
-
-func (w *watching) failedRecipients() []dsn.Recipient {
-	var all []dsn.Recipient
-	for _, f := range w.failed {
-		all = append(all, failedRecipient(f))
-	}
-	return all
-}
-
 // lateRecipients are those of a message that still waits to be handed over.
 func (w *watching) lateRecipients() []dsn.Recipient {
 	var all []dsn.Recipient
@@ -143,14 +120,6 @@ func (w *watching) lateRecipients() []dsn.Recipient {
 		all = append(all, lateRecipient(a, until))
 	}
 	return all
-}
-
-// compose writes a notice about recipients, or nil about none.
-func (w *watching) compose(ctx context.Context, recipients []dsn.Recipient) (store.BodyWriter, error) {
-	if len(recipients) == 0 {
-		return nil, nil
-	}
-	return w.composeDSN(ctx, w.job, recipients, nil, w.messageID)
 }
 
 // write moves the recipients whose waits are over, if they are still those that
