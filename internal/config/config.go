@@ -64,7 +64,7 @@ type Relay struct {
 	Routes         map[mime.Domain]string `toml:"routes" example:"{ \"b.example\" = \"127.0.0.1:2525\" }" doc:"Domains whose mail goes to HOST:PORT instead of to their MX; several may stand under [relay.routes], one a line."`
 	Port           int                    `toml:"port" default:"25" range:"1..65535" doc:"The port of MX hosts."`
 	RetryFor       time.Duration          `toml:"retry_for" default:"72h" range:"1m..720h" doc:"How long delivery is tried before the sender gets a failure notice."`
-	PerDestination int                    `toml:"per_destination" default:"8" range:"1..1000" doc:"Deliveries at once to one destination."`
+	PerDestination int                    `toml:"per_destination" default:"8" range:"1..100" doc:"Deliveries at once to one destination; to all of one zone four times as many, and to everybody sixteen times as many, or 128 if that is more."`
 }
 
 // Network bounds where fetches may go.
@@ -125,8 +125,8 @@ type Keep struct {
 	Tracks       time.Duration `toml:"tracks" default:"2160h" range:"24h..87600h" doc:"How long the life of a message is kept, for \"postern track\", after it has ended."`
 	Audit        time.Duration `toml:"audit" default:"52560h" range:"24h..262800h" doc:"How long the audit trail is kept. The default is six years, as 45 CFR 164.316 wants it."`
 	Duplicates   time.Duration `toml:"duplicates" default:"168h" range:"1h..2160h" doc:"How long a message that was delivered is known when it comes again."`
-	Refused      time.Duration `toml:"refused" default:"168h" range:"0s..2160h" doc:"How long the sealed original of a message that was not believed is kept for an operator."`
-	RefusedBytes int64         `toml:"refused_bytes" default:"1073741824" range:"0..1099511627776" doc:"How many bytes of such originals are kept at most; the oldest go first."`
+	Refused      time.Duration `toml:"refused" default:"168h" range:"0s..2160h" doc:"How long the sealed original of a message that was not believed is kept for an operator; 0s keeps none."`
+	RefusedBytes int64         `toml:"refused_bytes" default:"1073741824" range:"0..1099511627776" doc:"How many bytes of such originals are kept at most; the oldest go first. 0 keeps none."`
 }
 
 // Backup says where copies of the store go.
@@ -147,10 +147,10 @@ type Limits struct {
 	CryptoMemory      int64         `toml:"crypto_memory" default:"268435456" range:"65536..1099511627776" doc:"Bytes of messages that are sealed or opened at once; more wait. At least limits.message_bytes."`
 	MailboxBytes      int64         `toml:"mailbox_bytes" default:"10737418240" range:"0..1125899906842624" doc:"How many bytes the mailboxes of one account may hold, where \"postern account quota\" says nothing else; 0 is no limit. Mail beyond it fails with a notice to its sender."`
 	DiskReserve       int64         `toml:"disk_reserve" default:"268435456" range:"0..1099511627776" doc:"How many bytes of the store's disk must be free for new mail to be taken; with less it is refused for the time being (452). What was taken before goes on."`
-	QueueBytes        int64         `toml:"queue_bytes" default:"34359738368" range:"1048576..1099511627776" doc:"How many bytes of messages may be under way; beyond it new mail is refused for the time being (452)."`
+	QueueBytes        int64         `toml:"queue_bytes" default:"34359738368" range:"1048576..1099511627776" doc:"How many bytes of messages may be under way; beyond it new mail is refused for the time being (452). A quarter of it is for mail from one IPv4 /24 or IPv6 /56 that waits to be opened; beyond that its mail is refused for the time being (450)."`
 	AccountMessages   int           `toml:"account_messages" default:"36000" range:"1..10000000" doc:"Messages an hour from one account."`
 	AccountRecipients int           `toml:"account_recipients" default:"360000" range:"1..100000000" doc:"Recipients an hour of one account's messages."`
-	PeerMessages      int           `toml:"peer_messages" default:"1200" range:"1..10000000" doc:"Messages a minute at the backbone from one IPv4 address or IPv6 /64."`
+	PeerMessages      int           `toml:"peer_messages" default:"1200" range:"1..10000000" doc:"Messages a minute at the backbone from one IPv4 address or IPv6 /64. All of an IPv4 /24 or IPv6 /56 together may send 240 times as many a day."`
 	PeerConnections   int           `toml:"peer_connections" default:"600" range:"1..10000000" doc:"Connections a minute from one IPv4 address or IPv6 /64, for each listener of mail and mailboxes."`
 }
 

@@ -280,6 +280,7 @@ func TestErrorsAreOneLineWithAHint(t *testing.T) {
 		{"negative duration", host + "[limits]\ndata_time = \"-5m\"", `key "limits.data_time" must be from 1s to 24h`},
 		{"huge size", host + "[limits]\nmessage_bytes = 9223372036854775807", `key "limits.message_bytes" must be from 65536 to 1073741824`},
 		{"zero recipients", host + "[limits]\nrecipients = 0", `key "limits.recipients" must be from 1 to 1000`},
+		{"too much at once", host + "[relay]\nper_destination = 101", `key "relay.per_destination" must be from 1 to 100`},
 		{"port above", host + "[relay]\nport = 65536", `key "relay.port" must be from 1 to 65535`},
 		{"profile", host + "[trust]\nprofile = \"1.4\"", `key "trust.profile" is "1.4", but must be one of ["1.2" "1.3"]`},
 		{"log level", host + "[log]\nlevel = \"INFO\"", `key "log.level" is "INFO", but must be one of`},
