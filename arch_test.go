@@ -76,6 +76,7 @@ func TestImportLines(t *testing.T) {
 		"internal/password":        {},
 		"internal/gateway/task":    {},
 		"internal/gateway/mailbox": {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/admit"},
+		"internal/gateway/care":    {"internal/gateway/mailbox", "internal/gateway/task", "internal/steady", "mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/admit"},
 		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/steady", "internal/admit", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics"},
 		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/steady", "internal/admit", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca"},
 		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/steady", "internal/admit", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},

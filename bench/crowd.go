@@ -8,6 +8,7 @@ import (
 
 	"postern/internal/config"
 	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 	"postern/mime"
 	"postern/store"
 )
@@ -21,7 +22,7 @@ func (h *house) crowd(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	db, err := gateway.OpenStore(cfg, time.Second)
+	db, err := care.Open(cfg.Dir, time.Second)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"postern/internal/control"
-	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 	"postern/internal/testnet"
 )
 
@@ -111,7 +111,7 @@ func (h *house) config() string { return filepath.Join(h.dir, configFile) }
 
 func (h *house) data() string { return filepath.Join(h.dir, dataFolder) }
 
-func (h *house) storeFile() string { return filepath.Join(h.data(), gateway.StoreFile) }
+func (h *house) storeFile() string { return filepath.Join(h.data(), care.StoreFile) }
 
 func (h *house) clockFile() string { return filepath.Join(h.dir, "clock") }
 

@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 )
 
 // The store is a bbolt file: pages, of which the first two hold what the last two
@@ -112,7 +112,7 @@ func (h *house) tryTorn(k tear, random *rand.Rand) error {
 	if err != nil {
 		return fmt.Errorf("copying %s: %w", h.domain, err)
 	}
-	err = k.apply(filepath.Join(copied, dataFolder, gateway.StoreFile), random)
+	err = k.apply(filepath.Join(copied, dataFolder, care.StoreFile), random)
 	if err != nil {
 		return fmt.Errorf("tearing %s: %w", h.domain, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"postern/internal/config"
 	"postern/internal/control"
 	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 	"postern/store"
 )
 
@@ -30,7 +31,7 @@ func (inv *invocation) loadConfig() (*config.Config, error) {
 
 // openStore opens the store of a configuration.
 func openStore(cfg *config.Config, wait time.Duration) (*store.DB, error) {
-	db, err := gateway.OpenStore(cfg, wait)
+	db, err := care.Open(cfg.Dir, wait)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, missing(cfg.Dir)
 	}
@@ -44,12 +45,12 @@ func missing(dir string) error {
 		return err == nil
 	}
 	switch {
-	case here(gateway.StoreFile):
+	case here(care.StoreFile):
 		return usagef("bring it back from where it is kept apart: without it nobody can read the store",
-			"the master key %s is missing", filepath.Join(dir, gateway.MasterFile))
-	case here(gateway.MasterFile):
+			"the master key %s is missing", filepath.Join(dir, care.MasterFile))
+	case here(care.MasterFile):
 		return usagef("restore the latest backup with postern store restore; docs/operations.md says how",
-			"the store %s is missing", filepath.Join(dir, gateway.StoreFile))
+			"the store %s is missing", filepath.Join(dir, care.StoreFile))
 	}
 	return usagef("postern init makes one, together with its configuration", "there is no store in %s", dir)
 }

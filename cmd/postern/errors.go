@@ -9,6 +9,7 @@ import (
 
 	"postern/internal/control"
 	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 	"postern/mime"
 	"postern/store"
 	"postern/trust/reason"
@@ -98,7 +99,7 @@ func explain(err error) (hint string, code int) {
 		{syscall.ENOSPC, "free or add disk space", exitTemporary},
 		{syscall.EADDRINUSE, "another program uses the port, or a postern runs already", exitTemporary},
 		{syscall.EADDRNOTAVAIL, "the address under [listen] must be one of this machine's", exitUsage},
-		{gateway.ErrMasterFile, "the file is as postern init made it, readable for its owner alone", exitUsage},
+		{care.ErrMasterFile, "the file is as postern init made it, readable for its owner alone", exitUsage},
 		{gateway.ErrTLS, "tls.cert and tls.key must name PEM files that belong together", exitUsage},
 		{gateway.ErrRoots, "network.ca must name a PEM file with certificates of authorities", exitUsage},
 		{syscall.EACCES, "run as a user that may do this; ports below 1024 need a privilege", exitUsage},

@@ -48,7 +48,7 @@ func serve(ctx context.Context, cfg *config.Config, db *store.DB, log *slog.Logg
 		return err
 	}
 	defer core.Close()
-	core.Version = version
+	core.Care.Version = version
 	g, err := gateway.Listen(cfg, core)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"postern/internal/audit"
 	"postern/internal/config"
 	"postern/internal/control"
-	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 )
 
 // alone loads the configuration for a command that puts another file in the place
@@ -41,7 +41,7 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 	if err != nil {
 		return err
 	}
-	r, err := gateway.Restore(ctx, cfg, rest[0], *key, audit.Operator(os.Getuid()))
+	r, err := care.Restore(ctx, cfg.Dir, rest[0], *key, audit.Operator(os.Getuid()))
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func runStoreCompact(ctx context.Context, inv *invocation, args []string) error 
 	if err != nil {
 		return err
 	}
-	c, err := gateway.Compact(ctx, cfg, audit.Operator(os.Getuid()))
+	c, err := care.Compact(ctx, cfg.Dir, audit.Operator(os.Getuid()))
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 
-	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 	"postern/store"
 )
 
@@ -226,8 +226,8 @@ func (c *Client) Track(ctx context.Context, id string) ([]Life, error) {
 }
 
 // RotateMaster gives the store a new master key.
-func (c *Client) RotateMaster(ctx context.Context, in RotateOrder) (gateway.Rotation, error) {
-	return call[RotateOrder, gateway.Rotation](ctx, c, "store/rotate", in)
+func (c *Client) RotateMaster(ctx context.Context, in RotateOrder) (care.Rotation, error) {
+	return call[RotateOrder, care.Rotation](ctx, c, "store/rotate", in)
 }
 
 // SetQuota bounds the mailboxes of an account.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 	"postern/mime"
 	"postern/store"
 )
@@ -72,7 +72,7 @@ func (s *Service) setRetention(ctx context.Context, in RetentionOrder) (DomainIn
 		return DomainInfo{}, err
 	}
 	var d store.Domain
-	err = s.change(ctx, "domain "+name.String(), "read mail is kept "+gateway.Days(keep), func(tx store.Tx) error {
+	err = s.change(ctx, "domain "+name.String(), "read mail is kept "+care.Days(keep), func(tx store.Tx) error {
 		d, err = tx.Domain(name)
 		if errors.Is(err, store.ErrNotFound) {
 			return &Error{Kind: Negative, Message: fmt.Sprintf("there is no domain %s", name), Hint: "postern domain list shows them"}
@@ -97,7 +97,7 @@ func (s *Service) showDomains(ctx context.Context, _ None) ([]DomainInfo, error)
 }
 
 func domainInfo(d store.Domain) DomainInfo {
-	return DomainInfo{Name: d.Name.String(), Retention: gateway.Days(d.Retention), Created: d.Created}
+	return DomainInfo{Name: d.Name.String(), Retention: care.Days(d.Retention), Created: d.Created}
 }
 
 // SetRetention says how long a domain keeps mail after it was read.

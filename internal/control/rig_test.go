@@ -14,6 +14,7 @@ import (
 
 	"postern/internal/config"
 	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 	"postern/store"
 	"postern/trust/discovery"
 	"postern/trust/reason"
@@ -43,7 +44,7 @@ func (none) Find(_ context.Context, r discovery.Request) discovery.Result {
 func serve(t *testing.T, change ...func(*config.Config)) *server {
 	t.Helper()
 	s := &server{dir: t.TempDir()}
-	db, err := store.Create(filepath.Join(s.dir, gateway.StoreFile), store.Options{MasterKey: store.NewMasterKey()})
+	db, err := store.Create(filepath.Join(s.dir, care.StoreFile), store.Options{MasterKey: store.NewMasterKey()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"postern/internal/audit"
-	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 	"postern/store"
 )
 
@@ -20,8 +20,8 @@ func (s *Service) handleStore(mux *http.ServeMux) {
 	handle(mux, commandBytes, "store/check", func(ctx context.Context, _ None) (store.CheckReport, error) {
 		return s.Core.Store.Check(ctx)
 	})
-	handle(mux, commandBytes, "store/rotate", func(ctx context.Context, in RotateOrder) (gateway.Rotation, error) {
-		return s.Core.RotateMaster(ctx, actor(ctx), in.DiscardOld)
+	handle(mux, commandBytes, "store/rotate", func(ctx context.Context, in RotateOrder) (care.Rotation, error) {
+		return s.Core.Care.Rotate(ctx, actor(ctx), in.DiscardOld)
 	})
 	mux.HandleFunc("POST /store/backup", s.backup)
 }

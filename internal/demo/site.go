@@ -20,6 +20,7 @@ import (
 	"postern/internal/config"
 	"postern/internal/control"
 	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 	"postern/mime"
 	"postern/store"
 )
@@ -71,7 +72,7 @@ func newSite(ctx context.Context, log *slog.Logger, dir, domain, user, dns strin
 }
 
 func (s *site) open(log *slog.Logger) (err error) {
-	s.db, err = gateway.OpenStore(s.cfg, time.Second)
+	s.db, err = care.Open(s.cfg.Dir, time.Second)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 
 	"postern/bundle"
 	"postern/internal/fetch"
+	"postern/internal/gateway/care"
 	"postern/internal/testnet"
 	"postern/store"
 	"postern/trust"
@@ -83,7 +84,7 @@ func (f *files) Do(context.Context, fetch.Request) (fetch.Document, error) {
 // benchSite is a Core over a store on the disk which believes a bundle.
 func benchSite(b *testing.B, fetcher bundle.Fetcher) *Core {
 	b.Helper()
-	db, err := store.Create(filepath.Join(b.TempDir(), StoreFile), store.Options{MasterKey: store.NewMasterKey()})
+	db, err := store.Create(filepath.Join(b.TempDir(), care.StoreFile), store.Options{MasterKey: store.NewMasterKey()})
 	if err != nil {
 		b.Fatal(err)
 	}

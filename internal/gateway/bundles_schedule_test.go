@@ -14,6 +14,7 @@ import (
 
 	"postern/bundle"
 	"postern/internal/fetch"
+	"postern/internal/gateway/care"
 	"postern/internal/testnet"
 	"postern/store"
 	"postern/trust/reason"
@@ -38,7 +39,7 @@ type calendar struct {
 // one of their own.
 func onCalendar(t *testing.T, fn func(t *testing.T, c *calendar), bundles ...store.Bundle) {
 	synctest.Test(t, func(t *testing.T) {
-		db, err := store.Create(filepath.Join(t.TempDir(), StoreFile), store.Options{MasterKey: store.NewMasterKey()})
+		db, err := store.Create(filepath.Join(t.TempDir(), care.StoreFile), store.Options{MasterKey: store.NewMasterKey()})
 		if err != nil {
 			t.Fatal(err)
 		}

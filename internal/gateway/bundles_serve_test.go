@@ -16,6 +16,7 @@ import (
 
 	"postern/bundle"
 	"postern/internal/config"
+	"postern/internal/gateway/care"
 	"postern/internal/testnet"
 	"postern/store"
 )
@@ -50,7 +51,7 @@ func TestTB9_ServeFetchesByNetworkCA(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := config.Default()
 			cfg.Hostname, cfg.DNS.Servers, cfg.Network = "mx.b.example", []string{"127.0.0.1:1"}, tt.network
-			db, err := store.Create(filepath.Join(t.TempDir(), StoreFile), store.Options{MasterKey: store.NewMasterKey()})
+			db, err := store.Create(filepath.Join(t.TempDir(), care.StoreFile), store.Options{MasterKey: store.NewMasterKey()})
 			if err != nil {
 				t.Fatal(err)
 			}

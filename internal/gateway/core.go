@@ -21,6 +21,7 @@ import (
 
 	"postern/bundle"
 	"postern/internal/fetch"
+	"postern/internal/gateway/care"
 	"postern/internal/password"
 	"postern/internal/publish"
 	"postern/internal/steady"
@@ -46,12 +47,10 @@ type Sender interface {
 // A Core is what a gateway is made of.
 type Core struct {
 	Hostname string
-	// Version is that of the program, for the audit trail.
-	Version string
-	Store   store.Store
-	Finder  Finder
-	Sender  Sender
-	Profile trust.Profile
+	Store    store.Store
+	Finder   Finder
+	Sender   Sender
+	Profile  trust.Profile
 	// AcceptUnwrapped is trust.accept_unwrapped of the configuration.
 	AcceptUnwrapped bool
 	// Sealing says how messages are encrypted for which domain.
@@ -82,29 +81,14 @@ type Core struct {
 	// PerDestination is how many deliveries there are at once to one destination;
 	// 0 is 8.
 	PerDestination int
-	// KeepRefused is how long the sealed original of a refused message stays; less
-	// than 0 keeps none.
-	KeepRefused time.Duration
 	// RefusedBytes bounds the originals of refused messages, in bytes; the oldest go
 	// first. Less than 0 keeps none.
 	RefusedBytes int64
 	// MailboxBytes bounds the mailboxes of an account that has no quota of its own,
 	// in bytes; 0 does not.
 	MailboxBytes int64
-	// DiskReserve is how many bytes the store's disk must have free for new mail to
-	// be taken; DiskSpace asks for them, and nil does not know.
-	DiskReserve int64
-	DiskSpace   func() (store.Space, error)
-	// Backups are the copies of the store that are made while it is in use.
-	Backups Backups
-	// Dir is the folder of the store and of its master key.
-	Dir string
-	// KeepTracks is how long the life of a message stays after it has ended.
-	KeepTracks time.Duration
-	// KeepAudit is how long the audit trail stays.
-	KeepAudit time.Duration
-	// KeepDuplicates is how long a delivered message is known when it comes again.
-	KeepDuplicates time.Duration
+	// Care looks after the store, by the clocks and the log of the Core.
+	Care care.Keeper
 	// Notify says what senders wait for.
 	Notify Notify
 	// Publish is what is told of our servers beside our certificates.
@@ -126,7 +110,6 @@ type Core struct {
 	counts      counts
 	breakers    breakers // of destinations
 	sending     sending  // what is being relayed
-	tidying     tidying
 	bundles     refresher
 	published   publications
 	keeper      *evidence.Keeper    // Evidence, if it is one of ours
@@ -136,9 +119,6 @@ type Core struct {
 	rates       *rates              // of messages
 	limited     limited
 	unopened    unopened
-	disk        disk
-	rotating    sync.Mutex // held while the master key changes
-	backups     backups
 	crypto      *semaphore.Weighted
 	judging     *semaphore.Weighted // strangers' certificates
 	unwritten   atomic.Int32        // jobs in a row that could not be put back
@@ -185,10 +165,6 @@ const (
 	defaultMessageBytes = 36 << 20
 	defaultCryptoMemory = 256 << 20
 	defaultRetryFor     = 72 * time.Hour
-	defaultKeepRefused  = 7 * 24 * time.Hour
-	defaultKeepTracks   = 90 * 24 * time.Hour
-	defaultDuplicates   = 7 * 24 * time.Hour
-	defaultKeepAudit    = 6 * 365 * 24 * time.Hour // 45 CFR 164.316(b)(2)(i)
 	defaultRefusedBytes = 1 << 30
 	// An hour is what senders wait for an answer (DN-17); later they have been
 	// told that the message failed.
@@ -235,20 +211,8 @@ func (c *Core) setDefaults() {
 	if c.JudgeFor == 0 {
 		c.JudgeFor = defaultJudgeFor
 	}
-	if c.KeepRefused == 0 {
-		c.KeepRefused = defaultKeepRefused
-	}
 	if c.RefusedBytes == 0 {
 		c.RefusedBytes = defaultRefusedBytes
-	}
-	if c.KeepTracks == 0 {
-		c.KeepTracks = defaultKeepTracks
-	}
-	if c.KeepAudit == 0 {
-		c.KeepAudit = defaultKeepAudit
-	}
-	if c.KeepDuplicates == 0 {
-		c.KeepDuplicates = defaultDuplicates
 	}
 	if c.Notify.ProcessedWithin == 0 {
 		c.Notify.ProcessedWithin = defaultNotifyWithin
@@ -262,6 +226,8 @@ func (c *Core) setDefaults() {
 	if c.Bundles == nil {
 		c.Bundles = &fetch.Client{}
 	}
+	c.Care.Store, c.Care.Now, c.Care.Steady, c.Care.Log = c.Store, c.Now, c.Steady, c.Log
+	c.Care.SetDefaults()
 	c.wrong, c.rates = newThrottle(), newRates(c.Rates)
 	c.directories.store, c.directories.log = c.Store, c.Log
 	c.bundles.init(c)

@@ -183,7 +183,7 @@ func lived(t *testing.T, victim string, at int, after bool) (f fate, updates int
 		w.clock.advance(2 * 24 * time.Hour)
 		settle()
 	}
-	w.clock.advance(b.KeepRefused)
+	w.clock.advance(b.Care.KeepRefused)
 	settle()
 	for _, m := range mortals {
 		if (m.site == a) == (victim == "a") {

@@ -133,7 +133,29 @@ func TestSameMessageComesAgain(t *testing.T) {
 	w.runAll()
 	equal(t, "bob's INBOX after another message of the same name", len(b.inbox("bob@b.example")), 2)
 
-	w.clock.advance(b.KeepDuplicates + time.Hour)
+	w.clock.advance(b.Care.KeepDuplicates + time.Hour)
 	again()
 	equal(t, "bob's INBOX after the window", len(b.inbox("bob@b.example")), 3)
+}
+
+// Duplicates are known for their own time, whatever becomes of the tracks.
+func TestPrunedTracksLoseNoDuplicates(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.site("a.example"), w.site("b.example")
+	a.accounts("alice@a.example")
+	b.accounts("bob@b.example")
+	b.Care.KeepTracks, b.Care.KeepDuplicates = 24*time.Hour, 72*time.Hour
+	a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+	a.run()
+	sent, raw := a.taken()
+	for _, tt := range []struct {
+		wait      time.Duration
+		delivered int
+	}{{0, 1}, {48 * time.Hour, 1}, {73 * time.Hour, 2}} {
+		w.clock.advance(tt.wait)
+		b.Care.Tidy(t.Context())
+		b.receive(raw[0], sent[0].From, sent[0].To...)
+		b.run()
+		equal(t, "bob's INBOX", len(b.inbox("bob@b.example")), tt.delivered)
+	}
 }

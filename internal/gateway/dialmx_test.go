@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"postern/internal/config"
+	"postern/internal/gateway/care"
 	"postern/mime"
 	"postern/smtp"
 	"postern/store"
@@ -49,7 +50,7 @@ func TestMailGoesWhereNetworkLets(t *testing.T) {
 			cfg.Hostname, cfg.DNS.Servers = "mx.a.example", []string{"127.0.0.1:1"}
 			cfg.Network.AllowPrivate, cfg.Relay.Routes = tt.private, tt.routes
 			cfg.Relay.Port = peer.Addr().(*net.TCPAddr).Port
-			db, err := store.Create(filepath.Join(t.TempDir(), StoreFile), store.Options{MasterKey: store.NewMasterKey()})
+			db, err := store.Create(filepath.Join(t.TempDir(), care.StoreFile), store.Options{MasterKey: store.NewMasterKey()})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -75,14 +75,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer stopWork()
 	var working errgroup.Group
 	working.Go(func() error { g.watchExpiry(work); return nil })
-	working.Go(func() error { g.watchDisk(work); return nil })
-	working.Go(func() error { g.keepBackups(work); return nil })
 	working.Go(func() error { g.keepEvidence(work); return nil })
 	working.Go(func() error { g.keepBundles(work); return nil })
 	working.Go(func() error { g.keepFound(work); return nil })
-	working.Go(func() error { g.keepTidy(work); return nil })
 
-	defer g.keepAudit(ctx)()
+	defer g.Care.Start(ctx)()
 	serving, serveCtx := errgroup.WithContext(ctx)
 	stepping := make(chan struct{})
 	go func() {

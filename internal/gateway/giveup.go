@@ -61,7 +61,7 @@ func (c *Core) refuse(ctx context.Context, job store.Job, done []outcome) error 
 			return err
 		}
 		job.Next = 0
-		job.Kind, job.Due = store.KeptJob, c.Steady().Add(c.KeepRefused)
+		job.Kind, job.Due = store.KeptJob, c.Steady().Add(c.Care.KeepRefused)
 		job.Expires = job.Due
 		return c.keepOriginal(tx, job)
 	})

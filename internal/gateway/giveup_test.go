@@ -57,7 +57,7 @@ func TestUnreadableIncomingMessageEnds(t *testing.T) {
 	}
 	equal(t, "state", b.states(id), []string{"bob@b.example refused internal"})
 	equal(t, "kept", len(b.jobs(store.KeptJob)), 1)
-	w.clock.advance(b.KeepRefused)
+	w.clock.advance(b.Care.KeepRefused)
 	b.run()
 	equal(t, "jobs left", len(b.jobs()), 0)
 }

@@ -40,7 +40,7 @@ func serverTLS(cfg *config.Config, c *Core) (*tls.Config, error) {
 func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 	c := g.Core
 	backend := mailbox.New(c.Store, c.authenticateFrom, mailbox.Options{
-		Bytes: c.MailboxBytes, Room: c.roomOnDisk, Now: c.Now, Steady: c.Steady,
+		Bytes: c.MailboxBytes, Room: c.Care.Room, Now: c.Now, Steady: c.Steady,
 	})
 	mail := func(implicit bool) smtp.ServerOptions {
 		return smtp.ServerOptions{

@@ -1,56 +1,42 @@
 package gateway
 
 import (
-	"errors"
-	"time"
+	"context"
 
+	"postern/internal/gateway/care"
 	"postern/internal/metrics"
 )
 
-// A careReading is how the store is looked after, at one moment.
-type careReading struct {
-	free         int64
-	short        bool
-	last         time.Time
-	bytes        int64
-	took         time.Duration
-	made, failed uint64
-}
-
-func (c *Core) readCare() careReading {
-	r := careReading{free: c.disk.free.Load(), short: c.disk.short.Load()}
-	c.backups.mu.Lock()
-	defer c.backups.mu.Unlock()
-	r.last, r.bytes, r.took = c.backups.last, c.backups.bytes, c.backups.took
-	r.made, r.failed = c.backups.made, c.backups.failed
-	return r
-}
-
-// addCare tells of the space on the disk, and of the copies of the store where
-// some are made.
+// addCare tells of the space on the disk, of what stays behind and what went for its
+// age, and of the copies of the store where some are made.
 func (g *Gateway) addCare(r *metrics.Registry) error {
-	gauge := func(name, help string, value func(careReading) float64) metrics.Series[careReading] {
-		return metrics.Series[careReading]{Name: name, Help: help, Samples: func(r careReading) []metrics.Sample {
-			return []metrics.Sample{{Value: value(r)}}
+	type stats = care.Stats
+	gauge := func(name, help string, value func(stats) float64) metrics.Series[stats] {
+		return metrics.Series[stats]{Name: name, Help: help, Samples: func(s stats) []metrics.Sample {
+			return []metrics.Sample{{Value: value(s)}}
 		}}
 	}
-	err := metrics.Add(r, g.readCare,
-		gauge("disk_free_bytes", "Free bytes of the store's disk.", func(r careReading) float64 { return float64(r.free) }),
-		gauge("disk_short", "1 while no new mail is taken because the store's disk is short of space or read-only.", func(r careReading) float64 { return oneIf(r.short) }),
-	)
-	if g.Backups.Dir == "" {
-		return err
+	all := []metrics.Series[stats]{
+		gauge("disk_free_bytes", "Free bytes of the store's disk.", func(s stats) float64 { return float64(s.Free) }),
+		gauge("disk_short", "1 while no new mail is taken because the store's disk is short of space or read-only.", func(s stats) float64 { return oneIf(s.Short) }),
+		gauge("tracks", "Messages whose life is kept.", func(s stats) float64 { return float64(s.Tracks) }),
+		metrics.Counts("tracks_pruned_total", "Messages whose life was forgotten for its age.", func(s stats) uint64 { return s.Pruned }),
+		metrics.Counts("mail_expired_total", "Messages that left mailboxes for their age.", func(s stats) uint64 { return s.Expired }),
+		gauge("mail_unread_old", "Messages that nobody has read for longer than their domain keeps what was read; counted once a day.", func(s stats) float64 { return float64(s.Unread) }),
 	}
-	return errors.Join(err, metrics.Add(r, g.readCare,
-		gauge("backup_last_timestamp_seconds", "When the newest copy of the store was begun, in Unix time; 0 if there is none.", func(r careReading) float64 {
-			if r.last.IsZero() {
-				return 0
-			}
-			return float64(r.last.Unix())
-		}),
-		gauge("backup_bytes", "Size of the copy that this process made last.", func(r careReading) float64 { return float64(r.bytes) }),
-		gauge("backup_seconds", "How long making and verifying it took.", func(r careReading) float64 { return r.took.Seconds() }),
-		metrics.Counts("backups_total", "Copies that were made and verified.", func(r careReading) uint64 { return r.made }),
-		metrics.Counts("backup_failures_total", "Copies that could not be made.", func(r careReading) uint64 { return r.failed }),
-	))
+	if g.Care.Backups.Dir != "" {
+		all = append(all,
+			gauge("backup_last_timestamp_seconds", "When the newest copy of the store was begun, in Unix time; 0 if there is none.", func(s stats) float64 {
+				if s.LastBackup.IsZero() {
+					return 0
+				}
+				return float64(s.LastBackup.Unix())
+			}),
+			gauge("backup_bytes", "Size of the copy that this process made last.", func(s stats) float64 { return float64(s.BackupBytes) }),
+			gauge("backup_seconds", "How long making and verifying it took.", func(s stats) float64 { return s.BackupTook.Seconds() }),
+			metrics.Counts("backups_total", "Copies that were made and verified.", func(s stats) uint64 { return s.BackupsMade }),
+			metrics.Counts("backup_failures_total", "Copies that could not be made.", func(s stats) uint64 { return s.BackupsFailed }),
+		)
+	}
+	return metrics.Add(r, func() stats { return g.Care.Stats(context.Background()) }, all...)
 }

@@ -69,7 +69,7 @@ func TestMetricsAreReadOnce(t *testing.T) {
 		s.putBundle(store.Bundle{Name: name, Created: s.Now()})
 	}
 	counted := &viewed{Store: s.Store}
-	s.Store = counted
+	s.Store, s.Care.Store = counted, counted
 	g := &Gateway{Core: s.Core}
 	server, err := g.newMetrics()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"postern/internal/config"
 	"postern/internal/fetch"
+	"postern/internal/gateway/care"
 	"postern/internal/guard"
 	"postern/mime"
 	"postern/smtp"
@@ -31,7 +32,6 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped,
 		MessageBytes:    cfg.Limits.MessageBytes, CryptoMemory: cfg.Limits.CryptoMemory,
 		RetryFor: cfg.Relay.RetryFor, QueueBytes: cfg.Limits.QueueBytes, PerDestination: cfg.Relay.PerDestination,
-		KeepTracks: cfg.Keep.Tracks, KeepDuplicates: cfg.Keep.Duplicates, KeepAudit: cfg.Keep.Audit,
 		Notify: Notify{
 			ProcessedWithin: cfg.Notify.ProcessedWithin, DispatchedWithin: cfg.Notify.DispatchedWithin,
 			DelayedAfter: cfg.Notify.DelayedAfter, HideProcessed: cfg.Notify.HideProcessed,
@@ -57,14 +57,16 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 
 // setCare reads how much there may be in the store, and for how long.
 func (c *Core) setCare(cfg *config.Config) {
-	c.Dir = cfg.Dir
-	c.Backups = Backups{Dir: cfg.Backup.Dir, Every: cfg.Backup.Every, Keep: cfg.Backup.Keep}
-	c.MailboxBytes, c.DiskReserve = cfg.Limits.MailboxBytes, cfg.Limits.DiskReserve
-	c.DiskSpace = func() (store.Space, error) { return store.SpaceOf(cfg.Dir) }
-	c.KeepRefused, c.RefusedBytes = cfg.Keep.Refused, cfg.Keep.RefusedBytes
-	if c.KeepRefused == 0 || c.RefusedBytes == 0 {
-		c.KeepRefused, c.RefusedBytes = -1, -1 // zero is the default of a Core
+	k := &c.Care
+	k.Dir = cfg.Dir
+	k.Backups = care.Backups{Dir: cfg.Backup.Dir, Every: cfg.Backup.Every, Keep: cfg.Backup.Keep}
+	k.DiskReserve, k.DiskSpace = cfg.Limits.DiskReserve, func() (store.Space, error) { return store.SpaceOf(cfg.Dir) }
+	k.KeepTracks, k.KeepAudit, k.KeepDuplicates = cfg.Keep.Tracks, cfg.Keep.Audit, cfg.Keep.Duplicates
+	k.KeepRefused, c.RefusedBytes = cfg.Keep.Refused, cfg.Keep.RefusedBytes
+	if k.KeepRefused == 0 || c.RefusedBytes == 0 {
+		k.KeepRefused, c.RefusedBytes = -1, -1 // zero is the default
 	}
+	c.MailboxBytes = cfg.Limits.MailboxBytes
 }
 
 // setTrust reads whom we believe, and how we seal.

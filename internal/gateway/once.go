@@ -17,7 +17,7 @@ func (p *part) deliveredBefore(tx store.Tx, to store.MailboxID) (store.TrackID, 
 		return "", nil
 	}
 	d, err := tx.Delivered(key)
-	if errors.Is(err, store.ErrNotFound) || err == nil && p.Steady().Sub(d.At) > p.KeepDuplicates {
+	if errors.Is(err, store.ErrNotFound) || err == nil && p.Steady().Sub(d.At) > p.Care.KeepDuplicates {
 		return "", nil
 	}
 	return d.Track, err

@@ -283,7 +283,7 @@ func (o *opening) identify(tx store.Tx) error {
 // operator.
 func (o *opening) kept(refused []sta.Verdict) store.Job {
 	j := o.job
-	j.Kind, j.Due, j.Expires = store.KeptJob, o.due.Add(o.KeepRefused), o.due.Add(o.KeepRefused)
+	j.Kind, j.Due, j.Expires = store.KeptJob, o.due.Add(o.Care.KeepRefused), o.due.Add(o.Care.KeepRefused)
 	j.Next = 0
 	j.Reason, j.Detail = refused[0].Code.String(), refused[0].Detail
 	j.Recipients = nil

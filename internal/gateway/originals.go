@@ -38,7 +38,7 @@ func (c *Core) keepCopy(tx store.Tx, job store.Job) error {
 // makeRoom removes the oldest originals until one of so many bytes fits, and says
 // whether it does.
 func (c *Core) makeRoom(tx store.Tx, bytes int64) (bool, error) {
-	if c.KeepRefused < 0 || bytes > c.RefusedBytes {
+	if c.Care.KeepRefused < 0 || bytes > c.RefusedBytes {
 		return false, nil
 	}
 	totals, err := tx.JobTotals()

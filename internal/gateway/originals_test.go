@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postern/internal/gateway/care"
 	"postern/store"
 )
 
@@ -44,12 +45,12 @@ func TestOriginalsOfRefusedMessagesAreBounded(t *testing.T) {
 		"none are kept":     {-1, -1, []int{40}, []int64{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db, err := store.Create(filepath.Join(t.TempDir(), StoreFile), store.Options{MasterKey: store.NewMasterKey()})
+			db, err := store.Create(filepath.Join(t.TempDir(), care.StoreFile), store.Options{MasterKey: store.NewMasterKey()})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			c := &Core{Store: db, Now: time.Now, KeepRefused: tc.keep, RefusedBytes: tc.bytes}
+			c := &Core{Store: db, Now: time.Now, Care: care.Keeper{KeepRefused: tc.keep}, RefusedBytes: tc.bytes}
 			for i, size := range tc.sizes {
 				body, err := db.NewBody(t.Context())
 				if err != nil {
@@ -91,7 +92,7 @@ func TestOriginalsOfRefusedMessagesAreBounded(t *testing.T) {
 
 // An original that made room while its own time came is no failure.
 func TestAnOriginalThatIsGoneIsDropped(t *testing.T) {
-	db, err := store.Create(filepath.Join(t.TempDir(), StoreFile), store.Options{MasterKey: store.NewMasterKey()})
+	db, err := store.Create(filepath.Join(t.TempDir(), care.StoreFile), store.Options{MasterKey: store.NewMasterKey()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/smtp"
+	"postern/store"
 )
 
 // rated is a site with bounds, and what sends from an account there.
@@ -101,22 +102,27 @@ func TestRatesGoByTheSteadyClock(t *testing.T) {
 func TestNothingIsTakenWithoutRoom(t *testing.T) {
 	_, s, send := rated(t, Rates{})
 	text := string(crlf(message("alice@a.example", "bob@b.example")))
-	s.disk.short.Store(true)
+	free := func(bytes int64) {
+		s.Care.DiskSpace = func() (store.Space, error) { return store.Space{Free: bytes}, nil }
+		s.Care.Look()
+	}
+	s.Care.DiskReserve = 100
+	free(99)
 	equal(t, "submission", send("bob@b.example"), "storage-full")
 	b := Backbone{s.Core}
 	e := smtp.Envelope{To: addrs(t, "alice@a.example")}
 	equal(t, "MAIL at the backbone", reasonOf(b.Ready(t.Context(), e)), "storage-full")
 	_, err := b.Accept(t.Context(), e, strings.NewReader(text))
 	equal(t, "backbone", reasonOf(err), "storage-full")
-	s.disk.short.Store(false)
+	free(100)
 	shrinking := io.MultiReader(strings.NewReader(text), readerFunc(func([]byte) (int, error) {
-		s.disk.short.Store(true)
+		free(99)
 		return 1, nil
 	}))
 	_, err = b.Accept(t.Context(), e, shrinking)
 	equal(t, "in the midst of a message", reasonOf(err), "storage-full")
 	equal(t, "jobs", len(s.jobs()), 0)
 	equal(t, "counted", s.limited.room.Load() >= 4, true)
-	s.disk.short.Store(false)
+	free(100)
 	equal(t, "later", send("bob@b.example"), "ok")
 }

@@ -11,7 +11,7 @@ import (
 // before anything of it is kept. It is asked twice for each and costs next to
 // nothing.
 func (c *Core) mayTake(ctx context.Context, e smtp.Envelope) error {
-	err := c.roomOnDisk()
+	err := c.Care.Room()
 	if err == nil {
 		err = c.queueRoom(ctx, e.Size)
 	}
@@ -30,7 +30,7 @@ type roomy struct {
 
 // Read implements io.Reader.
 func (r roomy) Read(p []byte) (int, error) {
-	err := r.core.roomOnDisk()
+	err := r.core.Care.Room()
 	if err != nil {
 		r.core.limited.room.Add(1)
 		return 0, err

@@ -62,7 +62,7 @@ func TestAS66_RefusalIsSilence(t *testing.T) {
 				t.Fatalf("jobs %+v", kept)
 			}
 			equal(t, "the sealed original", b.body(kept[0].Body), string(raw))
-			w.clock.advance(b.KeepRefused - time.Second)
+			w.clock.advance(b.Care.KeepRefused - time.Second)
 			b.run()
 			equal(t, "kept", len(b.jobs()), 1)
 			w.clock.advance(time.Second)

@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"postern/internal/gateway/care"
 	"postern/internal/testnet"
 	"postern/mime"
 	"postern/smtp"
@@ -106,7 +107,7 @@ func (w *world) site(domains ...mime.Domain) *site {
 // bare is a site without certificates and anchors.
 func (w *world) bare(domains ...mime.Domain) *site {
 	w.t.Helper()
-	db, err := store.Create(filepath.Join(w.t.TempDir(), StoreFile), store.Options{MasterKey: store.NewMasterKey(), Now: w.clock.Now})
+	db, err := store.Create(filepath.Join(w.t.TempDir(), care.StoreFile), store.Options{MasterKey: store.NewMasterKey(), Now: w.clock.Now})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"postern/internal/config"
+	"postern/internal/gateway/care"
 	"postern/internal/publish/named"
 	"postern/internal/testnet"
 	"postern/mime"
@@ -54,7 +55,7 @@ func build(t *testing.T, domain mime.Domain, user string, dns string, id, root *
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := OpenStore(h.cfg, time.Second)
+	db, err := care.Open(h.cfg.Dir, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +196,7 @@ func TestCreateReplacesNothing(t *testing.T) {
 	cfg.Hostname, cfg.TLS = "mx.a.example", config.TLS{Cert: "tls/cert.pem", Key: "tls/key.pem"}
 	path := filepath.Join(dir, ConfigFile)
 	create := func() error { return Create(t.Context(), path, cfg, "a.example", nil, time.Now()) }
-	inTheWay := filepath.Join(dir, "data", MasterFile)
+	inTheWay := filepath.Join(dir, "data", care.MasterFile)
 	if err := errors.Join(os.Mkdir(filepath.Join(dir, "data"), 0o700), os.WriteFile(inTheWay, []byte("mine"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +218,7 @@ func TestCreateReplacesNothing(t *testing.T) {
 	if err := create(); err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{path, inTheWay, filepath.Join(dir, "data", StoreFile), filepath.Join(dir, "tls", "key.pem")} {
+	for _, secret := range []string{path, inTheWay, filepath.Join(dir, "data", care.StoreFile), filepath.Join(dir, "tls", "key.pem")} {
 		info, err := os.Stat(secret)
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", secret, info.Mode(), err)

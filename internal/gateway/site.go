@@ -12,17 +12,13 @@ import (
 	"time"
 
 	"postern/internal/config"
-	"postern/internal/steady"
+	"postern/internal/gateway/care"
 	"postern/mime"
 	"postern/store"
 )
 
-// Files of a site, relative to the folder of its configuration or store.
-const (
-	ConfigFile = "postern.toml"
-	StoreFile  = "postern.db"
-	MasterFile = "master.key"
-)
+// ConfigFile is the configuration of a site, in its folder.
+const ConfigFile = "postern.toml"
 
 // Create makes a new site: the commented configuration cfg at path, the folder
 // of the store with a master key and an empty store that has the domain, and a
@@ -38,7 +34,7 @@ func Create(ctx context.Context, path string, cfg *config.Config, domain mime.Do
 	if err != nil {
 		return err
 	}
-	files := []string{path, filepath.Join(parsed.Dir, MasterFile), filepath.Join(parsed.Dir, StoreFile), parsed.TLS.Cert, parsed.TLS.Key}
+	files := []string{path, filepath.Join(parsed.Dir, care.MasterFile), filepath.Join(parsed.Dir, care.StoreFile), parsed.TLS.Cert, parsed.TLS.Key}
 	for _, f := range files {
 		_, err := os.Lstat(f)
 		if err == nil {
@@ -57,7 +53,10 @@ func Create(ctx context.Context, path string, cfg *config.Config, domain mime.Do
 	}
 	if err != nil {
 		for _, f := range files {
-			err = errors.Join(err, ignoreMissing(os.Remove(f)))
+			undo := os.Remove(f)
+			if !errors.Is(undo, fs.ErrNotExist) {
+				err = errors.Join(err, undo)
+			}
 		}
 	}
 	return err
@@ -73,11 +72,11 @@ func createFiles(ctx context.Context, cfg *config.Config, domain mime.Domain, ad
 		return err
 	}
 	master := store.NewMasterKey()
-	err = store.WriteMasterKey(filepath.Join(cfg.Dir, MasterFile), master)
+	err = store.WriteMasterKey(filepath.Join(cfg.Dir, care.MasterFile), master)
 	if err != nil {
 		return err
 	}
-	db, err := store.Create(filepath.Join(cfg.Dir, StoreFile), store.Options{MasterKey: master})
+	db, err := store.Create(filepath.Join(cfg.Dir, care.StoreFile), store.Options{MasterKey: master})
 	if err != nil {
 		return err
 	}
@@ -94,22 +93,4 @@ func writeNew(path string, data []byte, mode fs.FileMode) error {
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// ErrMasterFile says that the file of the master key cannot be used, whatever
-// the store is sealed for.
-var ErrMasterFile = errors.New("the master key cannot be used")
-
-// OpenStore opens the store of a configuration and waits for it at most so
-// long. Errors are those of store.Open and ErrMasterFile; a missing file wraps
-// fs.ErrNotExist.
-func OpenStore(cfg *config.Config, wait time.Duration) (*store.DB, error) {
-	return openWithMaster(cfg, store.Options{Timeout: wait, Now: steady.Wall, Clock: steady.New()})
 }

@@ -1,4 +1,4 @@
-package gateway
+package care
 
 import (
 	"errors"
@@ -10,15 +10,15 @@ import (
 	"postern/store"
 )
 
-// put delivers n messages to an account's mailbox, each with a track.
-func (s *site) put(account, box string, n int) {
+// deliver puts n messages to an account's mailbox, each with a track.
+func (s *rig) deliver(account, box string, n int) {
 	s.t.Helper()
 	body, err := s.Store.NewBody(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer body.Discard()
-	_, err = body.Write([]byte(canary))
+	_, err = body.Write([]byte("Jane Doe"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func (s *site) put(account, box string, n int) {
 }
 
 // read marks a message of INBOX as read now.
-func (s *site) read(account, box string, uids ...uint32) {
+func (s *rig) read(account, box string, uids ...uint32) {
 	s.t.Helper()
 	s.update(func(tx store.Tx) error {
 		m, err := tx.MailboxByName(addr(s.t, account), box)
@@ -56,7 +56,7 @@ func (s *site) read(account, box string, uids ...uint32) {
 	})
 }
 
-func (s *site) left(account, box string) (n int) {
+func (s *rig) left(account, box string) (n int) {
 	s.t.Helper()
 	s.view(func(tx store.Tx) error {
 		m, err := tx.MailboxByName(addr(s.t, account), box)
@@ -66,20 +66,19 @@ func (s *site) left(account, box string) (n int) {
 	return n
 }
 
-func (s *site) retain(d mime.Domain, keep time.Duration) {
+func (s *rig) retain(d mime.Domain, keep time.Duration) {
 	s.t.Helper()
 	s.update(func(tx store.Tx) error { return tx.PutDomain(store.Domain{Name: d, Retention: keep}) })
 }
 
 // What was read leaves after the time of its domain; what was not stays and is told.
 func TestMailLeavesAfterItWasRead(t *testing.T) {
-	w := newWorld(t)
-	s := w.site("a.example", "b.example")
+	s := newRig(t)
 	s.accounts("alice@a.example", "bob@b.example")
 	s.retain("a.example", 10*day)
-	s.put("alice@a.example", store.Inbox, 3)
-	s.put("alice@a.example", "Archive/Jane Doe", 2)
-	s.put("bob@b.example", store.Inbox, 2)
+	s.deliver("alice@a.example", store.Inbox, 3)
+	s.deliver("alice@a.example", "Archive/Jane Doe", 2)
+	s.deliver("bob@b.example", store.Inbox, 2)
 	var first store.Message
 	s.view(func(tx store.Tx) error {
 		box, err := tx.MailboxByName(addr(t, "alice@a.example"), store.Inbox)
@@ -89,25 +88,25 @@ func TestMailLeavesAfterItWasRead(t *testing.T) {
 		first, err = tx.Message(box.ID, 1)
 		return err
 	})
-	w.clock.advance(20 * day)
+	s.clock.advance(20 * day)
 	s.read("alice@a.example", store.Inbox, 1)
 	s.read("alice@a.example", "Archive/Jane Doe", 1, 2)
 	s.read("bob@b.example", store.Inbox, 1, 2)
 	s.tidied()
 	equal(t, "read only now", s.left("alice@a.example", store.Inbox), 3)
-	equal(t, "unread", *s.tidying.unread.Load(), map[string]int{"a.example": 2})
+	equal(t, "unread", s.Stats(t.Context()).Unread, 2)
 
-	w.clock.advance(10*day + time.Second)
+	s.clock.advance(10*day + time.Second)
 	s.log.Reset()
 	s.tidied()
 	equal(t, "alice's INBOX", s.left("alice@a.example", store.Inbox), 2)
 	equal(t, "her archive", s.left("alice@a.example", "Archive/Jane Doe"), 0)
 	equal(t, "bob's INBOX", s.left("bob@b.example", store.Inbox), 2)
-	equal(t, "counted", s.tidying.expired.Load(), 3)
+	equal(t, "counted", s.Stats(t.Context()).Expired, 3)
 	if !strings.Contains(s.log.String(), "messages=2") || strings.Contains(s.log.String(), "Jane") {
 		t.Errorf("the log: %s", s.log.String())
 	}
-	w.clock.advance(time.Hour)
+	s.clock.advance(time.Hour)
 	s.log.Reset()
 	s.tidied()
 	equal(t, "told again the same day", s.log.String(), "")
@@ -121,18 +120,17 @@ func TestMailLeavesAfterItWasRead(t *testing.T) {
 
 // Many messages go in several transactions.
 func TestMuchMailLeaves(t *testing.T) {
-	w := newWorld(t)
-	s := w.site("a.example")
+	s := newRig(t)
 	s.accounts("alice@a.example")
 	s.retain("a.example", day)
 	const n = 2*messagesAtOnce + 7
-	s.put("alice@a.example", store.Inbox, n)
+	s.deliver("alice@a.example", store.Inbox, n)
 	var uids []uint32
 	for uid := range uint32(n) {
 		uids = append(uids, uid+1)
 	}
 	s.read("alice@a.example", store.Inbox, uids...)
-	w.clock.advance(2 * day)
+	s.clock.advance(2 * day)
 	s.tidied()
 	equal(t, "left", s.left("alice@a.example", store.Inbox), 0)
 }

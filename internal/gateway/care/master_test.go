@@ -1,4 +1,4 @@
-package gateway
+package care
 
 import (
 	"context"
@@ -14,20 +14,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"postern/internal/audit"
-	"postern/internal/config"
 	"postern/store"
 )
 
 // Premises are those of a site whose store is opened by its files.
 type premises struct {
 	*testing.T
-	cfg *config.Config
+	dir string
 }
 
 func newPremises(t *testing.T) *premises {
 	t.Helper()
-	h := &premises{t, config.Default()}
-	h.cfg.Dir = t.TempDir()
+	h := &premises{t, t.TempDir()}
 	key := store.NewMasterKey()
 	err := store.WriteMasterKey(h.path(MasterFile), key)
 	if err != nil {
@@ -43,23 +41,23 @@ func newPremises(t *testing.T) *premises {
 	return h
 }
 
-func (h *premises) path(name string) string { return filepath.Join(h.cfg.Dir, name) }
+func (h *premises) path(name string) string { return filepath.Join(h.dir, name) }
 
-// open opens the store and returns it with a core over it.
-func (h *premises) open() (*Core, *store.DB) {
+// open opens the store and returns it with a keeper of it.
+func (h *premises) open() (*Keeper, *store.DB) {
 	h.Helper()
-	db, err := OpenStore(h.cfg, 0)
+	db, err := Open(h.dir, 0)
 	if err != nil {
 		h.Fatal(err)
 	}
 	h.Cleanup(func() { db.Close() })
-	return &Core{Store: db, Dir: h.cfg.Dir, Log: slog.New(slog.DiscardHandler)}, db
+	return &Keeper{Store: db, Dir: h.dir, Log: slog.New(slog.DiscardHandler)}, db
 }
 
 // keys lists the files of master keys without the ids in their names.
 func (h *premises) keys() []string {
 	h.Helper()
-	entries, err := os.ReadDir(h.cfg.Dir)
+	entries, err := os.ReadDir(h.dir)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -85,11 +83,11 @@ func (h *premises) copyKey(to, from string) {
 	}
 }
 
-func TestRotateMaster(t *testing.T) {
+func TestRotate(t *testing.T) {
 	h := newPremises(t)
 	c, db := h.open()
 	before := db.MasterKeyID()
-	r, err := c.RotateMaster(t.Context(), audit.Operator(0), false)
+	r, err := c.Rotate(t.Context(), audit.Operator(0), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +95,7 @@ func TestRotateMaster(t *testing.T) {
 	if diff := cmp.Diff(want, r); diff != "" || before == r.New {
 		t.Error(diff)
 	}
-	r, err = c.RotateMaster(t.Context(), audit.Operator(0), true)
+	r, err = c.Rotate(t.Context(), audit.Operator(0), true)
 	if err != nil || r.Kept != "" {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -117,7 +115,7 @@ func TestRotationSurvivesACrash(t *testing.T) {
 	rotated := func(h *premises) { // the store is sealed for the new key, the files are as before
 		c, db := h.open()
 		h.copyKey("saved", MasterFile)
-		_, err := c.RotateMaster(h.Context(), audit.Operator(0), true)
+		_, err := c.Rotate(h.Context(), audit.Operator(0), true)
 		if err != nil {
 			h.Fatal(err)
 		}
@@ -175,7 +173,7 @@ func TestRotationThatFailsIsTriedAgain(t *testing.T) {
 	h := newPremises(t)
 	c, db := h.open()
 	c.Store = unrotatable{db}
-	_, err := c.RotateMaster(t.Context(), audit.Operator(0), false)
+	_, err := c.Rotate(t.Context(), audit.Operator(0), false)
 	if !errors.Is(err, store.ErrFull) {
 		t.Fatal(err)
 	}
@@ -184,7 +182,7 @@ func TestRotationThatFailsIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Store = db
-	r, err := c.RotateMaster(t.Context(), audit.Operator(0), false)
+	r, err := c.Rotate(t.Context(), audit.Operator(0), false)
 	if err != nil || r.New != next.KeyID() {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -220,7 +218,7 @@ func TestRestoreNeedsTheKeyOfItsTime(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := c.RotateMaster(t.Context(), audit.Operator(0), false)
+			r, err := c.Rotate(t.Context(), audit.Operator(0), false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -236,7 +234,7 @@ func TestRestoreNeedsTheKeyOfItsTime(t *testing.T) {
 					key = other
 				}
 			}
-			_, err = Restore(t.Context(), h.cfg, copied.Name(), key, audit.Operator(0))
+			_, err = Restore(t.Context(), h.dir, copied.Name(), key, audit.Operator(0))
 			if !errors.Is(err, tc.want) {
 				t.Fatalf("%v, want %v", err, tc.want)
 			}
@@ -247,7 +245,7 @@ func TestRestoreNeedsTheKeyOfItsTime(t *testing.T) {
 		})
 	}
 	h := newPremises(t)
-	_, err := Restore(t.Context(), h.cfg, "absent.db", h.path("absent.key"), audit.Operator(0))
+	_, err := Restore(t.Context(), h.dir, "absent.db", h.path("absent.key"), audit.Operator(0))
 	if !errors.Is(err, ErrMasterFile) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a key that is not there: %v", err)
 	}
@@ -256,12 +254,12 @@ func TestRestoreNeedsTheKeyOfItsTime(t *testing.T) {
 func TestCompactOfASite(t *testing.T) {
 	h := newPremises(t)
 	_, db := h.open()
-	_, err := Compact(t.Context(), h.cfg, audit.Operator(0))
+	_, err := Compact(t.Context(), h.dir, audit.Operator(0))
 	if !errors.Is(err, store.ErrLocked) {
 		t.Errorf("a store in use: %v", err)
 	}
 	db.Close()
-	c, err := Compact(t.Context(), h.cfg, audit.Operator(0))
+	c, err := Compact(t.Context(), h.dir, audit.Operator(0))
 	if err != nil || c.After == 0 {
 		t.Errorf("%+v, %v", c, err)
 	}

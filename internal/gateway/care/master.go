@@ -1,4 +1,4 @@
-package gateway
+package care
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"postern/internal/audit"
-	"postern/internal/config"
 	"postern/store"
 )
 
@@ -33,42 +32,42 @@ type Rotation struct {
 	Kept string `json:"kept"` // the file of the old key; "" if it was discarded
 }
 
-// RotateMaster gives the store a new master key, in the file of the old one. The
+// Rotate gives the store a new master key, in the file of the old one. The
 // old key is kept beside it, or discarded: then copies from before can no longer
 // be read, unless somebody else keeps it. actor is for the audit trail. After an
 // error nothing has changed, or the next try or opening of the store finishes.
-func (c *Core) RotateMaster(ctx context.Context, actor string, discard bool) (Rotation, error) {
-	c.rotating.Lock()
-	defer c.rotating.Unlock()
-	r, err := c.rotateMaster(ctx, actor, discard)
+func (k *Keeper) Rotate(ctx context.Context, actor string, discard bool) (Rotation, error) {
+	k.rotating.Lock()
+	defer k.rotating.Unlock()
+	r, err := k.rotateMaster(ctx, actor, discard)
 	if err != nil {
 		return Rotation{}, fmt.Errorf("changing the master key: %w", err)
 	}
-	c.Log.Info("the master key was changed", "old", r.Old, "new", r.New, "kept", r.Kept)
+	k.Log.Info("the master key was changed", "old", r.Old, "new", r.New, "kept", r.Kept)
 	return r, nil
 }
 
-func (c *Core) rotateMaster(ctx context.Context, actor string, discard bool) (Rotation, error) {
-	next, err := c.newMaster()
+func (k *Keeper) rotateMaster(ctx context.Context, actor string, discard bool) (Rotation, error) {
+	next, err := k.newMaster()
 	if err != nil {
 		return Rotation{}, err
 	}
-	if next.KeyID() != c.Store.MasterKeyID() { // otherwise an earlier change is to be finished
-		err = c.Store.Rotate(ctx, next, audit.Record{
+	if next.KeyID() != k.Store.MasterKeyID() { // otherwise an earlier change is to be finished
+		err = k.Store.Rotate(ctx, next, audit.Record{
 			Actor: actor, Action: audit.Changed, Object: "master key",
-			Detail: fmt.Sprintf("from %s to %s", c.Store.MasterKeyID(), next.KeyID()),
+			Detail: fmt.Sprintf("from %s to %s", k.Store.MasterKeyID(), next.KeyID()),
 		})
 		if err != nil {
 			return Rotation{}, err
 		}
 	}
-	return finishRotation(c.Dir, discard)
+	return finishRotation(k.Dir, discard)
 }
 
 // newMaster writes a new master key, or takes the one that an earlier try wrote:
 // nobody knows for certain that the store is not sealed for that one.
-func (c *Core) newMaster() (*store.MasterKey, error) {
-	path := filepath.Join(c.Dir, nextMaster)
+func (k *Keeper) newMaster() (*store.MasterKey, error) {
+	path := filepath.Join(k.Dir, nextMaster)
 	_, err := os.Lstat(path)
 	if err == nil {
 		return store.FileMasterKey(path)
@@ -127,9 +126,9 @@ func syncFolder(dir string) error {
 // openWithMaster opens the store under its master key, and ends a change of it that
 // was broken off: where the store is sealed for the new key that one takes its
 // place, and otherwise it is forgotten.
-func openWithMaster(cfg *config.Config, o store.Options) (*store.DB, error) {
-	path, next := filepath.Join(cfg.Dir, StoreFile), filepath.Join(cfg.Dir, nextMaster)
-	master, err := masterFile(filepath.Join(cfg.Dir, MasterFile))
+func openWithMaster(dir string, o store.Options) (*store.DB, error) {
+	path, next := filepath.Join(dir, StoreFile), filepath.Join(dir, nextMaster)
+	master, err := masterFile(filepath.Join(dir, MasterFile))
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +155,7 @@ func openWithMaster(cfg *config.Config, o store.Options) (*store.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = finishRotation(cfg.Dir, false)
+	_, err = finishRotation(dir, false)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

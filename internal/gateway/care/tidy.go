@@ -1,4 +1,4 @@
-package gateway
+package care
 
 import (
 	"context"
@@ -27,11 +27,11 @@ type tidying struct {
 }
 
 // keepTidy tidies up at once and then every hour, until ctx is done.
-func (c *Core) keepTidy(ctx context.Context) {
+func (k *Keeper) keepTidy(ctx context.Context) {
 	ticker := time.NewTicker(tidyEvery)
 	defer ticker.Stop()
 	for {
-		c.tidyUp(ctx)
+		k.Tidy(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -40,25 +40,25 @@ func (c *Core) keepTidy(ctx context.Context) {
 	}
 }
 
-// tidyUp does all there is to do. What fails is tried again in an hour, and keeps
+// Tidy does all there is to do. What fails is tried again in an hour, and keeps
 // nothing else from being done.
-func (c *Core) tidyUp(ctx context.Context) {
+func (k *Keeper) Tidy(ctx context.Context) {
 	for _, chore := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
-		{"tracks", c.pruneTracks},
-		{"deliveries", c.pruneDelivered},
-		{"audit trail", c.pruneAudit},
-		{"mailboxes", c.expireMail},
-		{"unread mail", c.reportUnread},
+		{"tracks", k.pruneTracks},
+		{"deliveries", k.pruneDelivered},
+		{"audit trail", k.pruneAudit},
+		{"mailboxes", k.expireMail},
+		{"unread mail", k.reportUnread},
 	} {
 		err := task.Contained(func() error { return chore.do(ctx) })
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			c.Log.Error("tidying up failed", "what", chore.what, "err", err)
+			k.Log.Error("tidying up failed", "what", chore.what, "err", err)
 		}
 	}
 }
@@ -80,8 +80,8 @@ func atLeisure(ctx context.Context, step func() (more bool, err error)) error {
 
 // cautiousNow is by what age is judged where records bear the time of the wall
 // clock: a clock that leaps ahead makes nothing old.
-func (c *Core) cautiousNow() time.Time {
-	now, steady := c.Now(), c.Steady()
+func (k *Keeper) cautiousNow() time.Time {
+	now, steady := k.Now(), k.Steady()
 	if steady.Before(now) {
 		return steady
 	}

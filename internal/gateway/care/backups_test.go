@@ -1,16 +1,13 @@
-package gateway
+package care
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -18,54 +15,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"postern/internal/config"
-	"postern/internal/testnet"
 	"postern/store"
 )
 
-// A careful is a core over a store that makes copies of it.
-type careful struct {
-	*Core
-	t     *testing.T
-	key   *store.MasterKey
-	clock *clock
-	log   syncBuffer
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-func newCareful(t *testing.T, keep int) *careful {
+// newCareful is a rig that makes copies.
+func newCareful(t *testing.T, keep int) *rig {
 	t.Helper()
-	c := &careful{t: t, key: store.NewMasterKey(), clock: &clock{now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}}
-	db, err := store.Create(filepath.Join(t.TempDir(), StoreFile), store.Options{MasterKey: c.key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	c.Core = &Core{
-		Store: db, Now: c.clock.Now, Log: slog.New(slog.NewTextHandler(&c.log, nil)),
-		Backups: Backups{Dir: t.TempDir(), Every: time.Hour, Keep: keep},
-	}
-	return c
+	r := newRig(t)
+	r.Backups = Backups{Dir: t.TempDir(), Every: time.Hour, Keep: keep}
+	return r
 }
 
 // files lists the folder of the copies.
-func (c *careful) files() []string {
+func (c *rig) files() []string {
 	c.t.Helper()
 	entries, err := os.ReadDir(c.Backups.Dir)
 	if err != nil {
@@ -78,7 +40,7 @@ func (c *careful) files() []string {
 	return names
 }
 
-func (c *careful) put(names ...string) {
+func (c *rig) put(names ...string) {
 	c.t.Helper()
 	for _, n := range names {
 		err := os.WriteFile(filepath.Join(c.Backups.Dir, n), nil, 0o600)
@@ -127,7 +89,7 @@ func TestBackupsAreKeptByTheirNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied.Close()
-	if r := c.readCare(); r.made != 3 || r.failed != 0 || r.bytes != info.Size() || r.last != c.clock.Now().Add(-time.Hour) {
+	if r := c.Stats(t.Context()); r.BackupsMade != 3 || r.BackupsFailed != 0 || r.BackupBytes != info.Size() || r.LastBackup != c.clock.Now().Add(-time.Hour) {
 		t.Errorf("%+v", r)
 	}
 }
@@ -157,24 +119,24 @@ func (u unsound) Verify(ctx context.Context, path string) (store.CheckReport, er
 func TestAFailedBackupRemovesNone(t *testing.T) {
 	full := errors.New("no space left on device")
 	for name, tc := range map[string]struct {
-		spoil func(c *careful)
+		spoil func(c *rig)
 		want  error
 	}{
-		"a full target": {func(c *careful) {
+		"a full target": {func(c *rig) {
 			c.Store = unsound{Store: c.Store, backup: func(w io.Writer) (int64, error) { _, _ = w.Write([]byte("half")); return 4, full }}
 		}, full},
-		"a copy that cannot be read": {func(c *careful) {
+		"a copy that cannot be read": {func(c *rig) {
 			c.Store = unsound{Store: c.Store, verify: func() (store.CheckReport, error) { return store.CheckReport{}, store.ErrMasterKey }}
 		}, store.ErrMasterKey},
-		"a copy with faults": {func(c *careful) {
+		"a copy with faults": {func(c *rig) {
 			c.Store = unsound{Store: c.Store, verify: func() (store.CheckReport, error) {
 				return store.CheckReport{Problems: []string{"a body is missing"}}, nil
 			}}
 		}, store.ErrCorrupt},
-		"half a copy": {func(c *careful) {
+		"half a copy": {func(c *rig) {
 			c.Store = unsound{Store: c.Store, backup: func(w io.Writer) (int64, error) { _, err := w.Write(make([]byte, 8192)); return 8192, err }}
 		}, nil},
-		"a copy of that name": {func(c *careful) { c.put("postern-20260601T120000Z.db") }, fs.ErrExist},
+		"a copy of that name": {func(c *rig) { c.put("postern-20260601T120000Z.db") }, fs.ErrExist},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCareful(t, 1)
@@ -220,7 +182,7 @@ func (s *spoiled) Verify(ctx context.Context, path string) (store.CheckReport, e
 func TestBackupSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCareful(t, 100)
-		c.clock.live = true
+		c.clock.live.Store(true)
 		spoiled := &spoiled{Store: c.Store}
 		c.Store = spoiled
 		begun := time.Now()
@@ -238,7 +200,7 @@ func TestBackupSchedule(t *testing.T) {
 		spoiled.broken.Store(true)
 		time.Sleep(62 * time.Minute)
 		synctest.Wait()
-		if r := c.readCare(); r.failed != 1 || r.made != 3 {
+		if r := c.Stats(t.Context()); r.BackupsFailed != 1 || r.BackupsMade != 3 {
 			t.Errorf("%+v", r)
 		}
 		if !strings.Contains(c.log.String(), "backup failed") {
@@ -254,53 +216,4 @@ func TestNoBackupsWithoutAFolder(t *testing.T) {
 	c := newCareful(t, 1)
 	c.Backups = Backups{}
 	c.keepBackups(t.Context()) // returns
-}
-
-// A gateway that serves makes the copies that its configuration asks for.
-func TestBackupsOfAGateway(t *testing.T) {
-	w := newWorld(t)
-	h := build(t, "a.example", "alice@a.example", testnet.DeadPort(t), w.root.Leaf("a.example"), w.root)
-	h.cfg.Backup = config.Backup{Dir: t.TempDir(), Every: time.Hour, Keep: 3}
-	h.core.setCare(h.cfg)
-	h.run()
-	deadline, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
-	defer tick.Stop()
-	for {
-		copies, err := h.core.listBackups()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(copies) == 1 {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("no copy was made")
-		}
-	}
-}
-
-// What a configuration says of the store reaches the core; 0 keeps no originals.
-func TestCareOfTheConfiguration(t *testing.T) {
-	cfg := config.Default()
-	cfg.Dir, cfg.Limits.MailboxBytes, cfg.Limits.DiskReserve = t.TempDir(), 7, 8
-	c := &Core{}
-	c.setCare(cfg)
-	if c.Dir != cfg.Dir || c.MailboxBytes != 7 || c.DiskReserve != 8 || c.KeepRefused != 168*time.Hour || c.RefusedBytes != 1<<30 || c.Backups.Dir != "" {
-		t.Errorf("%+v", c)
-	}
-	space, err := c.DiskSpace()
-	if err != nil || space.Free == 0 {
-		t.Errorf("%+v, %v", space, err)
-	}
-	for _, change := range []func(*config.Keep){func(k *config.Keep) { k.Refused = 0 }, func(k *config.Keep) { k.RefusedBytes = 0 }} {
-		cfg := config.Default()
-		change(&cfg.Keep)
-		c := &Core{}
-		c.setCare(cfg)
-		if c.KeepRefused >= 0 || c.RefusedBytes >= 0 {
-			t.Errorf("originals are kept for %s, %d bytes", c.KeepRefused, c.RefusedBytes)
-		}
-	}
 }

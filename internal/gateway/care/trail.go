@@ -1,4 +1,4 @@
-package gateway
+package care
 
 import (
 	"context"
@@ -17,14 +17,14 @@ const auditTick = time.Minute
 // signs checkpoints in time, and writes each into the log, so that whoever ships
 // the log elsewhere can prove that the trail was not set back.
 type auditor struct {
-	*Core
+	*Keeper
 	started bool
 	told    uint64 // number of the last checkpoint in the log
 }
 
 // keepAudit looks after the trail until ctx is done, and returns what ends it.
-func (c *Core) keepAudit(ctx context.Context) (stop func()) {
-	a := &auditor{Core: c}
+func (k *Keeper) keepAudit(ctx context.Context) (stop func()) {
+	a := &auditor{Keeper: k}
 	a.look(ctx, false)
 	done := make(chan struct{})
 	ended := make(chan struct{})

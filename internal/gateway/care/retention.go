@@ -1,4 +1,4 @@
-package gateway
+package care
 
 import (
 	"context"
@@ -26,18 +26,18 @@ type retained struct {
 
 // expireMail takes messages out of the mailboxes that were first read longer ago
 // than their domain keeps them. What nobody has read stays.
-func (c *Core) expireMail(ctx context.Context) error {
-	return c.eachRetained(ctx, func(b retained) error {
-		return atLeisure(ctx, func() (bool, error) { return c.expireSome(ctx, b) })
+func (k *Keeper) expireMail(ctx context.Context) error {
+	return k.eachRetained(ctx, func(b retained) error {
+		return atLeisure(ctx, func() (bool, error) { return k.expireSome(ctx, b) })
 	})
 }
 
 // eachRetained calls fn for the mailboxes of all domains that keep mail for a time
 // only.
-func (c *Core) eachRetained(ctx context.Context, fn func(retained) error) error {
+func (k *Keeper) eachRetained(ctx context.Context, fn func(retained) error) error {
 	keep := make(map[mime.Domain]time.Duration)
 	var accounts []store.Account
-	err := c.Store.View(ctx, func(tx store.Tx) error {
+	err := k.Store.View(ctx, func(tx store.Tx) error {
 		domains, err := tx.Domains()
 		for _, d := range domains {
 			if d.Retention > 0 {
@@ -55,7 +55,7 @@ func (c *Core) eachRetained(ctx context.Context, fn func(retained) error) error 
 	}
 	for len(accounts) > 0 && ctx.Err() == nil {
 		n := min(accountsAtOnce, len(accounts))
-		boxes, err := c.retainedBy(ctx, accounts[:n], keep)
+		boxes, err := k.retainedBy(ctx, accounts[:n], keep)
 		if err != nil {
 			return fmt.Errorf("listing mailboxes: %w", err)
 		}
@@ -70,9 +70,9 @@ func (c *Core) eachRetained(ctx context.Context, fn func(retained) error) error 
 	return ctx.Err()
 }
 
-func (c *Core) retainedBy(ctx context.Context, accounts []store.Account, keep map[mime.Domain]time.Duration) ([]retained, error) {
+func (k *Keeper) retainedBy(ctx context.Context, accounts []store.Account, keep map[mime.Domain]time.Duration) ([]retained, error) {
 	var all []retained
-	err := c.Store.View(ctx, func(tx store.Tx) error {
+	err := k.Store.View(ctx, func(tx store.Tx) error {
 		all = nil
 		for _, a := range accounts {
 			domain := a.Address.Domain()
@@ -93,9 +93,9 @@ func (c *Core) retainedBy(ctx context.Context, accounts []store.Account, keep ma
 }
 
 // expireSome is one transaction of expireMail, if there is anything to do.
-func (c *Core) expireSome(ctx context.Context, b retained) (more bool, err error) {
+func (k *Keeper) expireSome(ctx context.Context, b retained) (more bool, err error) {
 	var old []store.Message
-	before := c.Steady().Add(-b.keep)
+	before := k.Steady().Add(-b.keep)
 	find := func(tx store.Tx) error {
 		old = nil
 		return tx.EachFetched(b.ID, before, func(m store.Message) bool {
@@ -103,21 +103,21 @@ func (c *Core) expireSome(ctx context.Context, b retained) (more bool, err error
 			return len(old) < messagesAtOnce
 		})
 	}
-	err = c.Store.View(ctx, find)
+	err = k.Store.View(ctx, find)
 	if err != nil || len(old) == 0 {
 		return false, err
 	}
-	err = c.Store.Update(ctx, func(tx store.Tx) error {
+	err = k.Store.Update(ctx, func(tx store.Tx) error {
 		err := find(tx) // the owner may have been quicker
 		if err != nil {
 			return err
 		}
-		return mailbox.Expire(tx, b.Mailbox, old, c.Now(), "read more than "+Days(b.keep)+" ago")
+		return mailbox.Expire(tx, b.Mailbox, old, k.Now(), "read more than "+Days(b.keep)+" ago")
 	})
 	if err != nil {
 		return false, fmt.Errorf("removing what was read long ago: %w", err)
 	}
-	c.tidying.expired.Add(uint64(len(old)))
+	k.tidying.expired.Add(uint64(len(old)))
 	return len(old) == messagesAtOnce, nil
 }
 
@@ -134,14 +134,14 @@ func Days(d time.Duration) string {
 
 // reportUnread tells once a day of mail that nobody has read for longer than its
 // domain keeps what was read: it stays, and somebody should know.
-func (c *Core) reportUnread(ctx context.Context) error {
-	now := c.Steady()
-	if !c.tidying.told.IsZero() && now.Sub(c.tidying.told) < day {
+func (k *Keeper) reportUnread(ctx context.Context) error {
+	now := k.Steady()
+	if !k.tidying.told.IsZero() && now.Sub(k.tidying.told) < day {
 		return nil
 	}
 	unread := make(map[string]int)
-	err := c.eachRetained(ctx, func(b retained) error {
-		n, err := c.unreadSince(ctx, b, c.cautiousNow().Add(-b.keep))
+	err := k.eachRetained(ctx, func(b retained) error {
+		n, err := k.unreadSince(ctx, b, k.cautiousNow().Add(-b.keep))
 		if n > 0 {
 			unread[b.domain.String()] += n
 		}
@@ -150,21 +150,21 @@ func (c *Core) reportUnread(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("counting unread mail: %w", err)
 	}
-	c.tidying.told = now
-	c.tidying.unread.Store(&unread)
+	k.tidying.told = now
+	k.tidying.unread.Store(&unread)
 	for domain, n := range unread {
-		c.Log.Warn("mail that nobody has read is older than its domain keeps what was read", "domain", domain, "messages", n)
+		k.Log.Warn("mail that nobody has read is older than its domain keeps what was read", "domain", domain, "messages", n)
 	}
 	return nil
 }
 
 // unreadSince counts the messages of a mailbox that came before a time and were
 // never read.
-func (c *Core) unreadSince(ctx context.Context, b retained, before time.Time) (int, error) {
+func (k *Keeper) unreadSince(ctx context.Context, b retained, before time.Time) (int, error) {
 	n, from := 0, uint32(1)
 	err := atLeisure(ctx, func() (bool, error) {
 		seen := 0
-		err := c.Store.View(ctx, func(tx store.Tx) error {
+		err := k.Store.View(ctx, func(tx store.Tx) error {
 			return tx.EachMessage(b.ID, from, func(m store.Message) bool {
 				if m.Fetched.IsZero() && m.Received.Before(before) {
 					n++

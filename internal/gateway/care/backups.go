@@ -1,4 +1,4 @@
-package gateway
+package care
 
 import (
 	"context"
@@ -68,19 +68,19 @@ func backupTime(name string) (time.Time, bool) {
 }
 
 // keepBackups makes a copy whenever the newest is old enough, until ctx is done.
-func (c *Core) keepBackups(ctx context.Context) {
-	if c.Backups.Dir == "" {
+func (k *Keeper) keepBackups(ctx context.Context) {
+	if k.Backups.Dir == "" {
 		return
 	}
 	for {
-		wait := c.untilBackup()
+		wait := k.untilBackup()
 		if wait <= 0 {
-			err := task.Contained(func() error { return c.makeBackup(ctx) })
+			err := task.Contained(func() error { return k.makeBackup(ctx) })
 			if err == nil {
 				continue
 			}
-			c.backupFailed(ctx, err)
-			wait = min(backupRetry, c.Backups.Every)
+			k.backupFailed(ctx, err)
+			wait = min(backupRetry, k.Backups.Every)
 		}
 		if !task.Pause(ctx, wait) {
 			return
@@ -89,8 +89,8 @@ func (c *Core) keepBackups(ctx context.Context) {
 }
 
 // untilBackup is how long the next copy can wait.
-func (c *Core) untilBackup() time.Duration {
-	copies, err := c.listBackups()
+func (k *Keeper) untilBackup() time.Duration {
+	copies, err := k.listBackups()
 	if err != nil {
 		return 0 // whoever tries to write there learns what is wrong
 	}
@@ -98,18 +98,18 @@ func (c *Core) untilBackup() time.Duration {
 	if len(copies) > 0 {
 		last = copies[len(copies)-1]
 	}
-	c.backups.mu.Lock()
-	c.backups.last = last
-	c.backups.mu.Unlock()
-	return min(c.Backups.Every-c.Now().Sub(last), backupLook)
+	k.backups.mu.Lock()
+	k.backups.last = last
+	k.backups.mu.Unlock()
+	return min(k.Backups.Every-k.Now().Sub(last), backupLook)
 }
 
 // listBackups returns the times of the copies, oldest first. One from the future
 // was made while the clock was wrong: it tells nothing of when another is needed,
 // and nobody knows whether it is old, so that it is left alone.
-func (c *Core) listBackups() ([]time.Time, error) {
-	now := c.Now()
-	entries, err := os.ReadDir(c.Backups.Dir) // in the order of their names
+func (k *Keeper) listBackups() ([]time.Time, error) {
+	now := k.Now()
+	entries, err := os.ReadDir(k.Backups.Dir) // in the order of their names
 	var copies []time.Time
 	for _, e := range entries {
 		at, ok := backupTime(e.Name())
@@ -122,43 +122,43 @@ func (c *Core) listBackups() ([]time.Time, error) {
 
 // makeBackup writes a copy under another name, proves that it can be opened and is
 // whole, gives it its name and only then removes the oldest.
-func (c *Core) makeBackup(ctx context.Context) error {
-	began := c.Now()
-	err := c.removeParts()
+func (k *Keeper) makeBackup(ctx context.Context) error {
+	began := k.Now()
+	err := k.removeParts()
 	if err != nil {
 		return err
 	}
 	name := backupName(began)
-	path := filepath.Join(c.Backups.Dir, name)
+	path := filepath.Join(k.Backups.Dir, name)
 	_, err = os.Lstat(path)
 	if err == nil {
 		return fmt.Errorf("%s: %w", path, fs.ErrExist)
 	}
-	bytes, err := c.writeBackup(ctx, path+partEnd)
+	bytes, err := k.writeBackup(ctx, path+partEnd)
 	if err != nil {
 		return errors.Join(err, ignoreMissing(os.Remove(path+partEnd)))
 	}
-	err = errors.Join(os.Rename(path+partEnd, path), syncFolder(c.Backups.Dir))
+	err = errors.Join(os.Rename(path+partEnd, path), syncFolder(k.Backups.Dir))
 	if err != nil {
 		return err
 	}
-	took := c.Now().Sub(began)
-	c.backups.mu.Lock()
-	c.backups.last, c.backups.bytes, c.backups.took = began, bytes, took
-	c.backups.made++
-	c.backups.mu.Unlock()
-	c.Log.Info("backup made", "file", path, "bytes", bytes, "took", took)
-	c.removeOldBackups()
-	return c.Audit(ctx, audit.Record{Actor: audit.System, Action: audit.Backup, Object: name, Detail: fmt.Sprintf("%d bytes", bytes)})
+	took := k.Now().Sub(began)
+	k.backups.mu.Lock()
+	k.backups.last, k.backups.bytes, k.backups.took = began, bytes, took
+	k.backups.made++
+	k.backups.mu.Unlock()
+	k.Log.Info("backup made", "file", path, "bytes", bytes, "took", took)
+	k.removeOldBackups()
+	return k.record(ctx, audit.Record{Actor: audit.System, Action: audit.Backup, Object: name, Detail: fmt.Sprintf("%d bytes", bytes)})
 }
 
 // writeBackup writes a copy to a new file and verifies it as it is on the disk.
-func (c *Core) writeBackup(ctx context.Context, path string) (int64, error) {
+func (k *Keeper) writeBackup(ctx context.Context, path string) (int64, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, err
 	}
-	bytes, err := c.Store.Backup(ctx, f)
+	bytes, err := k.Store.Backup(ctx, f)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -166,7 +166,7 @@ func (c *Core) writeBackup(ctx context.Context, path string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	report, err := c.Store.Verify(ctx, path)
+	report, err := k.Store.Verify(ctx, path)
 	if err != nil {
 		return 0, err
 	}
@@ -177,8 +177,8 @@ func (c *Core) writeBackup(ctx context.Context, path string) (int64, error) {
 }
 
 // removeParts removes the copies that a crash left unfinished.
-func (c *Core) removeParts() error {
-	entries, err := os.ReadDir(c.Backups.Dir)
+func (k *Keeper) removeParts() error {
+	entries, err := os.ReadDir(k.Backups.Dir)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (c *Core) removeParts() error {
 		if !part || !ours {
 			continue
 		}
-		err := os.Remove(filepath.Join(c.Backups.Dir, e.Name()))
+		err := os.Remove(filepath.Join(k.Backups.Dir, e.Name()))
 		if err != nil {
 			return err
 		}
@@ -198,17 +198,17 @@ func (c *Core) removeParts() error {
 
 // removeOldBackups removes the oldest copies beyond those that stay. It is called
 // only after another was made, so that failures never cost a good one.
-func (c *Core) removeOldBackups() {
-	copies, err := c.listBackups()
+func (k *Keeper) removeOldBackups() {
+	copies, err := k.listBackups()
 	if err != nil {
-		c.Log.Warn("old backups cannot be listed", "err", err)
+		k.Log.Warn("old backups cannot be listed", "err", err)
 		return
 	}
-	for len(copies) > max(c.Backups.Keep, 1) {
-		path := filepath.Join(c.Backups.Dir, backupName(copies[0]))
+	for len(copies) > max(k.Backups.Keep, 1) {
+		path := filepath.Join(k.Backups.Dir, backupName(copies[0]))
 		err := os.Remove(path)
 		if err != nil {
-			c.Log.Warn("an old backup cannot be removed", "file", path, "err", err)
+			k.Log.Warn("an old backup cannot be removed", "file", path, "err", err)
 			return
 		}
 		copies = copies[1:]
@@ -216,20 +216,27 @@ func (c *Core) removeOldBackups() {
 }
 
 // backupFailed tells of a copy that was not made.
-func (c *Core) backupFailed(ctx context.Context, err error) {
+func (k *Keeper) backupFailed(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return // the gateway stops
 	}
-	c.backups.mu.Lock()
-	c.backups.failed++
-	c.backups.mu.Unlock()
-	c.Log.Error("backup failed; it is tried again", "dir", c.Backups.Dir, "err", err)
+	k.backups.mu.Lock()
+	k.backups.failed++
+	k.backups.mu.Unlock()
+	k.Log.Error("backup failed; it is tried again", "dir", k.Backups.Dir, "err", err)
 	code := reason.Internal
 	if errors.Is(err, store.ErrFull) || errors.Is(err, syscall.ENOSPC) {
 		code = reason.StorageFull
 	}
-	err = c.Audit(ctx, audit.Record{Actor: audit.System, Action: audit.Backup, Reason: code.String(), Detail: "not made"})
+	err = k.record(ctx, audit.Record{Actor: audit.System, Action: audit.Backup, Reason: code.String(), Detail: "not made"})
 	if err != nil {
-		c.Log.Warn("the audit trail cannot be written", "err", err)
+		k.Log.Warn("the audit trail cannot be written", "err", err)
 	}
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

@@ -1,4 +1,4 @@
-package gateway
+package care
 
 import (
 	"context"
@@ -18,26 +18,26 @@ const (
 
 // pruneTracks forgets the messages that ended longer than KeepTracks ago, the
 // oldest first.
-func (c *Core) pruneTracks(ctx context.Context) error {
+func (k *Keeper) pruneTracks(ctx context.Context) error {
 	var after store.TrackID
 	return atLeisure(ctx, func() (bool, error) {
 		var s pruning
-		err := c.Store.Update(ctx, func(tx store.Tx) error {
-			s = pruning{Core: c, tx: tx, now: c.cautiousNow(), after: after}
+		err := k.Store.Update(ctx, func(tx store.Tx) error {
+			s = pruning{Keeper: k, tx: tx, now: k.cautiousNow(), after: after}
 			return s.run()
 		})
 		if err != nil {
 			return false, fmt.Errorf("pruning tracks: %w", err)
 		}
 		after = s.after
-		c.tidying.tracks.Add(uint64(s.removed))
+		k.tidying.tracks.Add(uint64(s.removed))
 		return s.more, nil
 	})
 }
 
 // A pruning is one transaction of pruneTracks.
 type pruning struct {
-	*Core
+	*Keeper
 	tx      store.Tx
 	now     time.Time
 	after   store.TrackID // the last that was looked at
@@ -100,25 +100,25 @@ func (s *pruning) over(t store.Track) bool {
 }
 
 // pruneDelivered forgets deliveries that can no longer come again.
-func (c *Core) pruneDelivered(ctx context.Context) error {
-	return c.pruneEntries(ctx, "deliveries", func(tx store.Tx) (int, error) {
-		return tx.ForgetDelivered(c.Steady().Add(-c.KeepDuplicates), entriesAtOnce)
+func (k *Keeper) pruneDelivered(ctx context.Context) error {
+	return k.pruneEntries(ctx, "deliveries", func(tx store.Tx) (int, error) {
+		return tx.ForgetDelivered(k.Steady().Add(-k.KeepDuplicates), entriesAtOnce)
 	})
 }
 
 // pruneAudit removes the oldest records of the audit trail.
-func (c *Core) pruneAudit(ctx context.Context) error {
-	return c.pruneEntries(ctx, "audit records", func(tx store.Tx) (int, error) {
-		return tx.PruneAudit(c.cautiousNow().Add(-c.KeepAudit), entriesAtOnce)
+func (k *Keeper) pruneAudit(ctx context.Context) error {
+	return k.pruneEntries(ctx, "audit records", func(tx store.Tx) (int, error) {
+		return tx.PruneAudit(k.cautiousNow().Add(-k.KeepAudit), entriesAtOnce)
 	})
 }
 
 // pruneEntries calls remove, once a transaction, until it finds less than
 // entriesAtOnce.
-func (c *Core) pruneEntries(ctx context.Context, what string, remove func(store.Tx) (int, error)) error {
+func (k *Keeper) pruneEntries(ctx context.Context, what string, remove func(store.Tx) (int, error)) error {
 	return atLeisure(ctx, func() (bool, error) {
 		n := 0
-		err := c.Store.Update(ctx, func(tx store.Tx) (err error) {
+		err := k.Store.Update(ctx, func(tx store.Tx) (err error) {
 			n, err = remove(tx)
 			return err
 		})

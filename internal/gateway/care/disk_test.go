@@ -1,4 +1,4 @@
-package gateway
+package care
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ func TestDiskReserve(t *testing.T) {
 	var log bytes.Buffer
 	var space store.Space
 	var trouble error
-	c := &Core{Log: slog.New(slog.NewTextHandler(&log, nil)), DiskReserve: 100, DiskSpace: func() (store.Space, error) { return space, trouble }}
+	c := &Keeper{Log: slog.New(slog.NewTextHandler(&log, nil)), DiskReserve: 100, DiskSpace: func() (store.Space, error) { return space, trouble }}
 	for _, step := range []struct {
 		what    string
 		space   store.Space
@@ -35,8 +35,8 @@ func TestDiskReserve(t *testing.T) {
 		{"writable", store.Space{Free: 1000}, nil, false, 5},
 	} {
 		space, trouble = step.space, step.err
-		c.lookAtDisk()
-		err := c.roomOnDisk()
+		c.Look()
+		err := c.Room()
 		if got := reason.Of(err) == reason.StorageFull; got != step.refused || got != (err != nil) {
 			t.Errorf("%s: %v", step.what, err)
 		}

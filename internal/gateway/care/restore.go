@@ -1,4 +1,4 @@
-package gateway
+package care
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"postern/internal/audit"
-	"postern/internal/config"
 	"postern/internal/steady"
 	"postern/store"
 )
@@ -18,16 +17,16 @@ import (
 // that was made under an earlier master key needs that one: in a file that was
 // kept beside the master key, or in keyFile. Errors are those of store.Restore and
 // ErrMasterFile. actor is for the audit trail.
-func Restore(ctx context.Context, cfg *config.Config, from, keyFile, actor string) (store.Restoration, error) {
-	master, err := masterFile(filepath.Join(cfg.Dir, MasterFile))
+func Restore(ctx context.Context, dir string, from, keyFile, actor string) (store.Restoration, error) {
+	master, err := masterFile(filepath.Join(dir, MasterFile))
 	if err != nil {
 		return store.Restoration{}, err
 	}
-	older, err := olderMasters(cfg.Dir, keyFile)
+	older, err := olderMasters(dir, keyFile)
 	if err != nil {
 		return store.Restoration{}, err
 	}
-	r, err := store.Restore(ctx, filepath.Join(cfg.Dir, StoreFile), from, store.RestoreOptions{
+	r, err := store.Restore(ctx, filepath.Join(dir, StoreFile), from, store.RestoreOptions{
 		Options: store.Options{MasterKey: master, Now: steady.Wall},
 		Older:   older,
 		Record:  audit.Record{Actor: actor, Action: audit.Restored, Object: filepath.Base(from)},
@@ -35,7 +34,7 @@ func Restore(ctx context.Context, cfg *config.Config, from, keyFile, actor strin
 	if err != nil {
 		return store.Restoration{}, err
 	}
-	return r, keepNextMaster(cfg.Dir)
+	return r, keepNextMaster(dir)
 }
 
 // olderMasters reads the master keys that a copy may be sealed for beside the
@@ -82,18 +81,18 @@ func keepNextMaster(dir string) error {
 }
 
 // Compact writes the store anew without its free space, while no gateway runs.
-func Compact(ctx context.Context, cfg *config.Config, actor string) (store.Compaction, error) {
-	db, err := OpenStore(cfg, 0) // which settles what a broken change of the master key left
+func Compact(ctx context.Context, dir string, actor string) (store.Compaction, error) {
+	db, err := Open(dir, 0) // which settles what a broken change of the master key left
 	if err == nil {
 		err = db.Close()
 	}
 	if err != nil {
 		return store.Compaction{}, err
 	}
-	master, err := masterFile(filepath.Join(cfg.Dir, MasterFile))
+	master, err := masterFile(filepath.Join(dir, MasterFile))
 	if err != nil {
 		return store.Compaction{}, err
 	}
-	return store.Compact(ctx, filepath.Join(cfg.Dir, StoreFile), store.Options{MasterKey: master, Now: steady.Wall},
+	return store.Compact(ctx, filepath.Join(dir, StoreFile), store.Options{MasterKey: master, Now: steady.Wall},
 		audit.Record{Actor: actor, Action: audit.Changed, Object: "store"})
 }

@@ -1,0 +1,183 @@
+package care
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"postern/internal/audit"
+	"postern/mime"
+	"postern/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A clock is a time that tests move, or that of a synctest bubble.
+type clock struct {
+	live atomic.Bool
+	mu   sync.Mutex
+	now  time.Time
+}
+
+func (c *clock) Now() time.Time {
+	if c.live.Load() {
+		return time.Now()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// A buffer is a log that is read while it is written.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func (b *buffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b.Reset()
+}
+
+// A rig is a keeper of a store of its own.
+type rig struct {
+	*Keeper
+	t     *testing.T
+	key   *store.MasterKey
+	clock *clock
+	log   buffer
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{t: t, key: store.NewMasterKey(), clock: &clock{now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}}
+	db, err := store.Create(filepath.Join(t.TempDir(), StoreFile), store.Options{MasterKey: r.key, Now: r.clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	r.Keeper = &Keeper{Store: db, Now: r.clock.Now, Steady: r.clock.Now, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
+	r.SetDefaults()
+	return r
+}
+
+func (r *rig) update(fn func(store.Tx) error) {
+	r.t.Helper()
+	err := r.Store.Update(r.t.Context(), fn)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) view(fn func(store.Tx) error) {
+	r.t.Helper()
+	err := r.Store.View(r.t.Context(), fn)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// accounts adds accounts and their domains.
+func (r *rig) accounts(all ...string) {
+	r.t.Helper()
+	r.update(func(tx store.Tx) error {
+		for _, a := range all {
+			err := errors.Join(
+				tx.PutDomain(store.Domain{Name: addr(r.t, a).Domain()}),
+				tx.PutAccount(store.Account{Address: addr(r.t, a)}),
+			)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// tidied tidies up; the store is whole afterwards.
+func (r *rig) tidied() {
+	r.t.Helper()
+	r.Tidy(r.t.Context())
+	if strings.Contains(r.log.String(), "tidying up failed") {
+		r.t.Fatal(r.log.String())
+	}
+	report, err := r.Store.Check(r.t.Context())
+	if err != nil || len(report.Problems) > 0 {
+		r.t.Fatalf("the store: %v, %v", report.Problems, err)
+	}
+}
+
+// trail returns the records, which must be whole, each in one line.
+func (r *rig) trail() (all []string) {
+	r.t.Helper()
+	r.view(func(tx store.Tx) error {
+		report, err := tx.VerifyAudit(r.t.Context(), nil)
+		if err != nil {
+			return err
+		}
+		if report.Problem != nil {
+			r.t.Errorf("the audit trail: %v", report.Problem)
+		}
+		return tx.EachAudit(0, func(_ uint64, stored []byte) bool {
+			e, err := audit.ParseEntry(stored)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			all = append(all, strings.TrimSpace(fmt.Sprint(e.Actor, " ", e.Action, " ", e.Object)))
+			return true
+		})
+	})
+	return all
+}
+
+func addr(t testing.TB, s string) mime.Address {
+	t.Helper()
+	a, err := mime.ParseAddress(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// equal fails unless got is want.
+func equal[T any](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// A fullStore takes nothing.
+type fullStore struct{ store.Store }
+
+func (fullStore) Update(context.Context, func(store.Tx) error) error { return store.ErrFull }
