@@ -21,6 +21,7 @@ const (
 	TrackDispatched TrackState = "dispatched" // handed to its final destination, as the far side said
 	TrackOverdue    TrackState = "overdue"    // nothing was heard in time, and the sender was told
 	TrackDelivered  TrackState = "delivered"  // in a mailbox of ours
+	TrackSuppressed TrackState = "suppressed" // a notification that its addressee is not shown
 	TrackRefused    TrackState = "refused"    // an inbound message not believed
 	TrackFailed     TrackState = "failed"     // the sender was told
 )
@@ -28,7 +29,7 @@ const (
 // TrackStates are all states.
 func TrackStates() []TrackState {
 	return []TrackState{TrackQueued, TrackSealed, TrackRelayed, TrackProcessed, TrackDispatched, TrackOverdue,
-		TrackDelivered, TrackRefused, TrackFailed}
+		TrackDelivered, TrackSuppressed, TrackRefused, TrackFailed}
 }
 
 // A Track is the life of one message: what it was and where it stands for each
@@ -74,6 +75,7 @@ type Answer string
 const (
 	ToldSuccess Answer = "success"
 	ToldFailure Answer = "failure"
+	ToldSilent  Answer = "silent" // nothing, because an operator wanted it so; no answer follows
 )
 
 // Stages of a message's life, in the order they are usually passed.

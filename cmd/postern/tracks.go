@@ -170,7 +170,11 @@ func printLife(inv *invocation, l control.Life) {
 		if r.Reason != "" && r.Reason != "ok" {
 			fmt.Fprintf(inv.stdout, ", %s (%s)", r.Reason, r.Detail)
 		}
-		if r.Told != "" {
+		switch r.Told {
+		case "":
+		case store.ToldSilent:
+			fmt.Fprint(inv.stdout, ", the sender was not told")
+		default:
 			fmt.Fprintf(inv.stdout, ", the sender was told of %s", r.Told)
 		}
 		fmt.Fprintln(inv.stdout)

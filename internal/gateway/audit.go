@@ -73,6 +73,9 @@ func auditStep(tx store.Tx, r audit.Record, outcomes []outcome) error {
 		return nil
 	}
 	r.Actor, r.Action = cmp.Or(outcomes[0].by, audit.System), deedOf(outcomes)
+	if outcomes[0].answer == store.ToldSilent {
+		r.Detail = "silently: the sender was not told"
+	}
 	place := make(map[string]int)
 	for _, o := range outcomes {
 		if o.recipient.IsZero() {

@@ -37,6 +37,8 @@ func rule(t store.Track, r store.TrackRecipient, w word, hideProcessed bool) rul
 		return ofNotification(w)
 	case w == wordNothing, w == wordDisplayed && (t.Timely || reached || r.Told != ""):
 		return ruling{shown: true}
+	case r.Told == store.ToldSilent:
+		return ruling{why: "an operator dropped the message silently before"}
 	case r.Told != "":
 		return ruling{why: "the sender was told " + string(r.Told) + " before"}
 	case w == wordFailed:

@@ -38,7 +38,7 @@ func undelivered(to mime.Address, code reason.Code, why string) outcome {
 
 // keptBack is what became of a notification that its addressee does not see.
 func keptBack(to mime.Address, h hiding) outcome {
-	o := outcome{recipient: to, state: store.TrackDelivered, stage: store.StageDeliver, code: h.code, detail: "not put into the mailbox: " + h.why}
+	o := outcome{recipient: to, state: store.TrackSuppressed, stage: store.StageDeliver, code: h.code, detail: "not put into the mailbox: " + h.why}
 	if !h.code.IsOK() {
 		o.state = store.TrackRefused
 	}

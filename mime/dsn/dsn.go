@@ -35,7 +35,11 @@ type Recipient struct {
 	Diagnostic string    // "type; text", such as "x-postern; no-certificate"; may be empty
 	RetryUntil time.Time // of Delayed: when it is given up; zero when not known
 	Sentence   string    // for humans: what happened; not read
+	Said       string    // for humans: the other side's own words, one printable line; may be empty; not read
 	Hint       string    // for humans: what to do about it; may be empty; not read
+	// Unconfirmed says of Failed that it may have arrived: nothing was heard of it.
+	// For humans, not read.
+	Unconfirmed bool
 }
 
 // A Notification is one delivery status notification.
@@ -186,24 +190,44 @@ func (r Recipient) group() (*mime.Header, error) {
 
 func (n *Notification) text() string {
 	var b strings.Builder
-	if n.onlyDelayed() {
-		b.WriteString("Your message is late. It has not failed.\n")
-	} else {
-		b.WriteString("Your message could not be delivered to everyone.\n")
-	}
+	b.WriteString(n.first() + "\n")
 	for _, r := range n.Recipients {
-		fate := "failed"
-		if r.Action == Delayed {
-			fate = "delayed, we keep trying"
+		fmt.Fprintf(&b, "\n%s: %s (%s)\n", r.Final, r.fate(), r.Status)
+		said := ""
+		if r.Said != "" {
+			said = "The other side said: " + r.Said
 		}
-		fmt.Fprintf(&b, "\n%s: %s (%s)\n", r.Final, fate, r.Status)
-		for _, s := range []string{r.Sentence, r.Hint} {
+		for _, s := range []string{r.Sentence, said, r.Hint} {
 			if s != "" {
 				fmt.Fprintf(&b, "    %s\n", strings.Join(strings.Fields(s), " "))
 			}
 		}
 	}
 	return b.String()
+}
+
+// first is the line that says it all.
+func (n *Notification) first() string {
+	lost := func(r Recipient) bool { return r.Action == Failed && !r.Unconfirmed }
+	switch {
+	case n.onlyDelayed():
+		return "Your message is late. It has not failed."
+	case !slices.ContainsFunc(n.Recipients, lost):
+		return "We have no confirmation that your message arrived."
+	case len(n.Recipients) == 1:
+		return "Your message could not be delivered."
+	}
+	return "Your message could not be delivered to all of these recipients."
+}
+
+func (r Recipient) fate() string {
+	switch {
+	case r.Action == Delayed:
+		return "delayed, we keep trying"
+	case r.Unconfirmed:
+		return "no confirmation"
+	}
+	return "failed"
 }
 
 // onlyDelayed reports whether nobody failed.

@@ -39,7 +39,7 @@ func notification(t testing.TB) Notification {
 		Original:          original,
 		Recipients: []Recipient{
 			{Final: addr(t, "b@b.example"), Action: Failed, Status: "5.7.1", Diagnostic: "x-postern; untrusted-anchor",
-				Sentence: "The certificate is not trusted.", Hint: "Ask your administrator."},
+				Sentence: "The certificate is not trusted.", Said: "550 5.7.1 no", Hint: "Ask your administrator."},
 			{Final: addr(t, "c@c.example"), Original: addr(t, "C@c.example"), Action: Delayed, Status: "4.4.1"},
 		},
 	}
@@ -61,10 +61,11 @@ const failed = "From: postmaster@a.example\r\n" +
 	"Content-Type: text/plain; charset=us-ascii\r\n" +
 	"Content-Transfer-Encoding: 7bit\r\n" +
 	"\r\n" +
-	"Your message could not be delivered to everyone.\r\n" +
+	"Your message could not be delivered to all of these recipients.\r\n" +
 	"\r\n" +
 	"b@b.example: failed (5.7.1)\r\n" +
 	"    The certificate is not trusted.\r\n" +
+	"    The other side said: 550 5.7.1 no\r\n" +
 	"    Ask your administrator.\r\n" +
 	"\r\n" +
 	"c@c.example: delayed, we keep trying (4.4.1)\r\n" +
@@ -112,9 +113,28 @@ func TestDN23_DN24_AsWrittenAndReadAgain(t *testing.T) {
 	}
 	got.Original, n.Original = nil, nil
 	n.OriginalIDs = []string{n.OriginalMessageID}
-	n.Recipients[0].Sentence, n.Recipients[0].Hint = "", ""
+	n.Recipients[0].Sentence, n.Recipients[0].Said, n.Recipients[0].Hint = "", "", ""
 	if diff := cmp.Diff(n, *got, cmp.AllowUnexported(mime.Address{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What a nurse reads first must be true of her message.
+func TestFirstLineOfTheText(t *testing.T) {
+	b, c := addr(t, "b@b.example"), addr(t, "c@c.example")
+	lost := Recipient{Final: b, Action: Failed, Status: "5.7.1"}
+	late := Recipient{Final: b, Action: Delayed, Status: "4.4.7"}
+	silent := Recipient{Final: c, Action: Failed, Status: "5.4.7", Unconfirmed: true}
+	for want, recipients := range map[string][]Recipient{
+		"Your message could not be delivered.\n\nb@b.example: failed (5.7.1)\n":                        {lost},
+		"Your message could not be delivered to all of these recipients.\n":                            {lost, silent},
+		"We have no confirmation that your message arrived.\n\nc@c.example: no confirmation (5.4.7)\n": {silent},
+		"Your message is late. It has not failed.\n\nb@b.example: delayed, we keep trying (4.4.7)\n":   {late},
+	} {
+		n := Notification{Recipients: recipients}
+		if got := n.text(); !strings.HasPrefix(got, want) {
+			t.Errorf("%q does not begin with %q", got, want)
+		}
 	}
 }
 

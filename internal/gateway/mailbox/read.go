@@ -115,14 +115,21 @@ func (b *mailbox) readOne(tx store.Tx, m store.Message) error {
 	if err != nil || !first || m.Track == "" {
 		return err
 	}
-	err = tx.AddEvent(m.Track, store.Event{
-		At: b.options.Now(), Stage: store.StagePickup, Recipient: b.account, Reason: "ok",
-		Detail: fmt.Sprintf("read over IMAP from %s, UID %d", b.remote, m.UID),
-	})
+	t, err := tx.Track(m.Track)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // it was pruned; the audit trail has the rest
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	what := "read"
+	if t.Outbound { // what its sender has of it in a mailbox is a notice
+		what = "its sender read the notice"
+	}
+	return tx.AddEvent(m.Track, store.Event{
+		At: b.options.Now(), Stage: store.StagePickup, Recipient: b.account, Reason: "ok",
+		Detail: fmt.Sprintf("%s over IMAP from %s, UID %d", what, b.remote, m.UID),
+	})
 }
 
 // audit records one command's reading.

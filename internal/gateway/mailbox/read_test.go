@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -251,6 +252,21 @@ func TestReadingWithoutATrack(t *testing.T) {
 	r.read(r.session(), nil, 1)
 	if len(r.trail) != 1 {
 		t.Errorf("%d records", len(r.trail))
+	}
+}
+
+// What the sender of a message has of it in his mailbox is a notice about it: that
+// he read it is not that its recipient did.
+func TestReadingANotice(t *testing.T) {
+	r := newReading(t, 1)
+	all, _ := r.inbox()
+	r.must(r.Update(t.Context(), func(tx store.Tx) error {
+		return tx.PutTrack(store.Track{ID: all[0].Track, Outbound: true, Sender: r.account})
+	}))
+	r.read(r.session(), nil, 1)
+	_, events := r.inbox()
+	if len(events[0]) != 1 || !strings.HasPrefix(events[0][0].Detail, "its sender read the notice over IMAP from 192.0.2.7") {
+		t.Errorf("events: %+v", events[0])
 	}
 }
 
