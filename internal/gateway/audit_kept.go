@@ -11,20 +11,19 @@ import (
 	"postern/trust/reason"
 )
 
-// auditNotice records that a sender of ours was told of a failure: the notice is
-// in his mailbox.
-func auditNotice(tx store.Tx, at time.Time, track store.TrackID, to mime.Address) error {
+// auditNotice records that a sender of ours was told of a failure or a delay: the
+// notice is in his mailbox.
+func auditNotice(tx store.Tx, at time.Time, track store.TrackID, to mime.Address, n notice) error {
 	return tx.Audit(audit.Record{
-		At: at, Actor: audit.System, Action: audit.Delivered, Object: "failure notice", Track: string(track),
+		At: at, Actor: audit.System, Action: audit.Delivered, Object: n.String(), Track: string(track),
 		Parts: []audit.Part{{Recipient: to.String(), State: string(store.TrackDelivered)}},
 	})
 }
 
-// auditUntold records that a sender could not be told of a failure; the track tells
-// whoever asks.
-func auditUntold(tx store.Tx, at time.Time, track store.TrackID, to mime.Address) error {
+// auditUntold records that a sender could not be told; the track tells whoever asks.
+func auditUntold(tx store.Tx, at time.Time, track store.TrackID, to mime.Address, n notice) error {
 	return tx.Audit(audit.Record{
-		At: at, Actor: audit.System, Action: audit.Delivered, Object: "failure notice", Track: string(track), Reason: reason.Internal.String(),
+		At: at, Actor: audit.System, Action: audit.Delivered, Object: n.String(), Track: string(track), Reason: reason.Internal.String(),
 		Parts: []audit.Part{{Recipient: to.String(), Reason: reason.Internal.String()}},
 	})
 }

@@ -189,6 +189,10 @@ func TestAS75_TheFarSidesWordsAreTold(t *testing.T) {
 			a.run()
 			notices := a.inbox("alice@a.example")
 			equal(t, "notices", len(notices), 1)
+			_, words, _ := strings.Cut(row.want, "smtp; ")
+			if !strings.Contains(notices[0], "    The other side said: "+words) == (words != "") {
+				t.Errorf("the text does not have the words:\n%s", notices[0])
+			}
 			equal(t, "diagnostics", diagnostics(parseDSN(t, notices[0])), map[string]string{"bob@b.example": row.want, "ben@b.example": row.want})
 		})
 	}

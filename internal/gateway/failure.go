@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"postern/mime"
 	"postern/mime/dsn"
 	"postern/store"
 	"postern/trust/reason"
@@ -41,29 +40,31 @@ func failuresOf(done []outcome) []failure {
 }
 
 // lateRecipient is one that the message was not handed over to yet, though it
-// should have been. It is tried until a time (RFC 3464 §2.3.3, §2.3.9).
-func lateRecipient(a mime.Address, until time.Time) dsn.Recipient {
-	return dsn.Recipient{
-		Final: a, Action: dsn.Delayed, Status: "4.4.7", RetryUntil: until,
+// should have been, with the reason of the latest attempt. It is tried until a time
+// (RFC 3464 §2.3.3, §2.3.9).
+func lateRecipient(f failure, until time.Time) dsn.Recipient {
+	r := dsn.Recipient{
+		Final: f.recipient, Action: dsn.Delayed, Status: "4.4.7", RetryUntil: until,
 		Sentence: "the message could not be handed over yet",
 		Hint:     "it is tried again; you need not send it anew",
 	}
+	if !f.code.IsOK() {
+		r.Diagnostic = diagnostic(f)
+	}
+	return r
 }
 
 func failedRecipient(f failure) dsn.Recipient {
 	o := f.code.Outcome()
-	hint := o.Hint
-	if o.Retry {
-		hint = reason.QueueExpired.Outcome().Hint // it says "tried again", which is over
-	}
 	status := f.status
 	if status == "" || status[0] != '5' {
 		// An expired retry has a 4.x.x of its own; a failure is final (DN-23).
 		status = finalStatus(o.Enhanced)
 	}
 	return dsn.Recipient{
-		Final: f.recipient, Action: dsn.Failed, Status: status,
-		Diagnostic: diagnostic(f), Sentence: o.Public, Hint: hint,
+		Final: f.recipient, Action: dsn.Failed, Status: status, Diagnostic: diagnostic(f),
+		Sentence: o.Public, Said: reason.Line(f.said, maxQuoted), Hint: f.code.Advice(),
+		Unconfirmed: f.code == reason.NoProcessed || f.code == reason.NoDispatched,
 	}
 }
 

@@ -128,9 +128,10 @@ func (h *hearing) rule(o *outcome, t *store.Track, r *store.TrackRecipient, w wo
 		h.shown = true
 		return
 	}
+	said := o.detail
 	o.detail += ", not shown: " + ruled.why
 	if h.hidden == nil {
-		h.hidden = &hiding{reason.OK, ruled.why}
+		h.hidden = &hiding{reason.OK, said + ", " + ruled.why}
 	}
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -174,8 +175,28 @@ func TestDN16_DN21_AfterTheFinalAnswer(t *testing.T) {
 	equal(t, "suppressed", a.counts.suppressed.Load(), 3)
 	equal(t, "overdue", a.counts.overdue.Load(), 1)
 	heard := a.events(id, store.StageNotify)
-	equal(t, "recorded", len(heard), 4)
-	equal(t, "how", heard[1], "MDN dispatched, not shown: the sender was told failure before")
+	equal(t, "recorded", len(heard), 5)
+	equal(t, "told", heard[1], "failure notice to alice@a.example, INBOX, UID 2")
+	equal(t, "how", heard[2], "MDN dispatched, not shown: the sender was told failure before")
+	var kept []string
+	a.view(func(tx store.Tx) error {
+		return tx.EachTrack(store.TrackQuery{Oldest: true}, func(t store.Track) bool {
+			for _, r := range t.Recipients {
+				if r.State == store.TrackSuppressed {
+					kept = append(kept, r.Detail)
+				}
+			}
+			return true
+		})
+	})
+	slices.Sort(kept)
+	equal(t, "kept back", kept, []string{
+		"not put into the mailbox: MDN dispatched, the sender was told failure before",
+		"not put into the mailbox: MDN failed, the sender was told failure before",
+		"not put into the mailbox: MDN processed, the sender was told failure before",
+	})
+	recorded := slices.ContainsFunc(a.trail(), func(line string) bool { return strings.Contains(line, "; alice@a.example suppressed") })
+	equal(t, "in the audit trail", recorded, true)
 	a.hears("b.example", "bob@b.example", mdn.Displayed, false)
 	equal(t, "displayed passes", a.shown(), append(want, "displayed"))
 }
@@ -295,6 +316,11 @@ func TestDN23_DN24_DN25_DN26_NoticeOfAnOverdueMessage(t *testing.T) {
 			t.Errorf("it lacks %q", line)
 		}
 	}
+	for _, words := range []string{"\r\n\r\nWe have no confirmation that your message arrived.\r\n", "ask the recipient before you send it again"} {
+		if !strings.Contains(raw, words) {
+			t.Errorf("its text lacks %q", words)
+		}
+	}
 	sent, _ := a.taken()
 	equal(t, "sent to others", len(sent), 0)
 }
@@ -380,7 +406,8 @@ func TestLateMessagesAreToldOnce(t *testing.T) {
 		a.run()
 		w.clock.advance(10 * time.Minute)
 	}
-	equal(t, "shown", a.shown(), []string{"delayed 4.4.7"})
+	equal(t, "shown", a.shown(), []string{"delayed 4.4.7 peer-deferred"})
+	equal(t, "told", a.events(id, store.StageNotify), []string{"notice of delay to alice@a.example, INBOX, UID 1"})
 	raw := a.inbox("alice@a.example")[0]
 	if !strings.Contains(raw, "Subject: Delayed: your message\r\n") || !strings.Contains(raw, "Will-Retry-Until: Thu, 04 Jun 2026 12:00:00 +0000\r\n") {
 		t.Errorf("the notice is\n%s", raw)
@@ -391,7 +418,7 @@ func TestLateMessagesAreToldOnce(t *testing.T) {
 	equal(t, "state", a.states(id), []string{"bob@b.example relayed"})
 	w.clock.advance(time.Hour) // and the wait for processed begins
 	a.run()
-	equal(t, "in the end", a.shown(), []string{"delayed 4.4.7", "failed 5.4.7 no-processed"})
+	equal(t, "in the end", a.shown(), []string{"delayed 4.4.7 peer-deferred", "failed 5.4.7 no-processed"})
 }
 
 // The far side took a message and said so, and the line broke before its 250 came:

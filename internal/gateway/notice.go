@@ -10,6 +10,7 @@ import (
 	"postern/mime"
 	"postern/mime/dsn"
 	"postern/store"
+	"postern/trust/reason"
 )
 
 // A notice tells a sender of ours what became of recipients of his message. The
@@ -17,6 +18,14 @@ import (
 type notice struct {
 	about []mime.Address
 	body  store.BodyWriter // nil if it could not be composed
+	why   reason.Code      // of the first who failed; OK is that all are late
+}
+
+func (n notice) String() string {
+	if n.why.IsOK() {
+		return "notice of delay"
+	}
+	return "failure notice"
 }
 
 func (n notice) discard() {
@@ -105,19 +114,22 @@ func (c *Core) original(ctx context.Context, job store.Job) (header *mime.Header
 	return nil, messageID, err
 }
 
-// deliverNotice puts a notice into the sender's INBOX. It needs no S/MIME: it never
-// leaves the house (DN-26). One that cannot be composed, or put there, is recorded in
-// its stead.
+// deliverNotice puts a notice into the sender's INBOX, and tells the track so. It
+// needs no S/MIME: it never leaves the house (DN-26). One that cannot be composed, or
+// put there, is recorded in its stead.
 func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
 	if len(n.about) == 0 {
 		return nil
 	}
+	e := store.Event{At: c.Now(), Stage: store.StageNotify, Reason: n.why.String()}
 	inbox, err := tx.MailboxByName(job.Sender, store.Inbox)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil // the account is gone; the track tells whoever asks
+		e.Detail = fmt.Sprintf("no %s: %s has no mailbox any more", n, job.Sender)
+		return addEvent(tx, job.Track, e)
 	case errors.Is(err, store.ErrCorrupt), err == nil && n.body == nil:
-		return auditUntold(tx, c.Now(), job.Track, job.Sender)
+		e.Detail = fmt.Sprintf("no %s: it could not be made for %s", n, job.Sender)
+		return errors.Join(addEvent(tx, job.Track, e), auditUntold(tx, e.At, job.Track, job.Sender, n))
 	case err != nil:
 		return err
 	}
@@ -125,11 +137,16 @@ func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Append(inbox.ID, store.Message{Body: id, Size: n.body.Size(), Received: c.Now(), Track: job.Track})
+	m, err := tx.Append(inbox.ID, store.Message{Body: id, Size: n.body.Size(), Received: e.At, Track: job.Track})
 	if err != nil {
 		return err
 	}
-	return auditNotice(tx, c.Now(), job.Track, job.Sender)
+	e.Detail = fmt.Sprintf("%s to %s, INBOX, UID %d", n, job.Sender, m.UID)
+	err = addEvent(tx, job.Track, e)
+	if err != nil {
+		return err
+	}
+	return auditNotice(tx, e.At, job.Track, job.Sender, n)
 }
 
 // errMoved ends a transaction that found another state than its notice was
@@ -171,19 +188,21 @@ func (c *Core) telling(ctx context.Context, job store.Job, failed []failure, wri
 
 // failureNotice composes the notice about those of whom the sender has to be told.
 func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failure) (notice, error) {
-	var recipients []dsn.Recipient
-	err := c.Store.View(ctx, func(tx store.Tx) error {
-		recipients = nil
-		told, err := toTell(tx, job, failed)
-		for _, f := range told {
-			recipients = append(recipients, failedRecipient(f))
-		}
+	var told []failure
+	err := c.Store.View(ctx, func(tx store.Tx) (err error) {
+		told, err = toTell(tx, job, failed)
 		return err
 	})
-	if err != nil {
+	if err != nil || len(told) == 0 {
 		return notice{}, err
 	}
-	return c.noticeOf(ctx, job, recipients)
+	var recipients []dsn.Recipient
+	for _, f := range told {
+		recipients = append(recipients, failedRecipient(f))
+	}
+	n, err := c.noticeOf(ctx, job, recipients)
+	n.why = told[0].code
+	return n, err
 }
 
 // stillTrue is errMoved if a notice of failures is not about those of whom the sender

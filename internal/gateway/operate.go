@@ -87,7 +87,7 @@ func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bo
 	if err != nil {
 		return err
 	}
-	done := dropped(job, actor)
+	done := dropped(job, actor, silent)
 	var failed []failure
 	if !silent {
 		failed = failuresOf(done)
@@ -101,17 +101,20 @@ func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bo
 
 // dropped is what a drop makes of a job's recipients. The originals of messages
 // that were refused before are dropped without more.
-func dropped(job store.Job, actor string) []outcome {
-	state := store.TrackState("")
+func dropped(job store.Job, actor string, silent bool) []outcome {
+	state, answer := store.TrackState(""), store.Answer("")
 	switch job.Kind {
 	case store.SealJob, store.RelayJob:
 		state = store.TrackFailed
+		if silent && !job.Automatic {
+			answer = store.ToldSilent
+		}
 	case store.OpenJob:
 		state = store.TrackRefused
 	}
 	all := outcomes(job, state, reason.Dropped, "dropped by an operator")
 	for i := range all {
-		all[i].stage, all[i].by = store.StageQueue, actor
+		all[i].stage, all[i].by, all[i].answer = store.StageQueue, actor, answer
 	}
 	return all
 }

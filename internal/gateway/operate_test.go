@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"postern/internal/audit"
+	"postern/mime/mdn"
 	"postern/smtp"
 	"postern/store"
 	"postern/trust/discovery"
@@ -37,6 +39,13 @@ func TestDropTellsTheSender(t *testing.T) {
 			equal(t, "jobs left", len(a.jobs()), 0)
 			notices := a.inbox("alice@a.example")
 			equal(t, "notices", len(notices), row.notices)
+			told := []string{"failure notice to alice@a.example, INBOX, UID 1"}
+			answer := store.ToldFailure
+			if row.silent {
+				told, answer = nil, store.ToldSilent
+			}
+			equal(t, "events of notices", a.events(id, store.StageNotify), told)
+			equal(t, "told", a.tracksOf("<m1@a.example>")[0].Recipients[0].Told, answer)
 			for _, n := range notices {
 				equal(t, "diagnostics", diagnostics(parseDSN(t, n)), map[string]string{"bob@b.example": "failed 5.7.0 x-postern; dropped"})
 			}
@@ -46,6 +55,30 @@ func TestDropTellsTheSender(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What an operator drops silently stays silent: who says something of it later is
+// not heard by its sender either, and the audit trail has that he was not told.
+func TestSilentDropStaysSilent(t *testing.T) {
+	_, a, id := relaying(t)
+	err := a.Drop(t.Context(), a.jobs(store.RelayJob)[0].ID, "operator:7", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.hears("b.example", "bob@b.example", mdn.Processed, false)
+	equal(t, "shown", a.shown(), nil)
+	equal(t, "heard", a.events(id, store.StageNotify), []string{"MDN processed, not shown: an operator dropped the message silently before"})
+	detail := ""
+	a.view(func(tx store.Tx) error {
+		return tx.EachAudit(0, func(_ uint64, stored []byte) bool {
+			e, err := audit.ParseEntry(stored)
+			if err == nil && e.Action == audit.Dropped {
+				detail = e.Detail
+			}
+			return true
+		})
+	})
+	equal(t, "record", detail, "silently: the sender was not told")
 }
 
 // A notification is dropped without a word, and an incoming message is refused in

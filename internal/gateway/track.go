@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -29,6 +30,16 @@ func putTrack(tx store.Tx, t store.Track, e store.Event) error {
 		return err
 	}
 	return tx.AddEvent(t.ID, e)
+}
+
+// addEvent adds an event to a track that may be gone, or damaged, before its message
+// has ended.
+func addEvent(tx store.Tx, id store.TrackID, e store.Event) error {
+	err := tx.AddEvent(id, e)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) {
+		return nil
+	}
+	return err
 }
 
 // An outcome is what a step did to one recipient.
@@ -78,7 +89,7 @@ func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome, ke
 			r.State, r.Reason, r.Detail, r.Updated = o.state, o.code.String(), o.detail, now
 			r.Told = o.answer
 			if t.Outbound && !t.Automatic && o.state == store.TrackFailed {
-				r.Told = store.ToldFailure // in the same transaction
+				r.Told = cmp.Or(o.answer, store.ToldFailure) // in the same transaction
 			}
 		}
 		err := tx.AddEvent(id, store.Event{

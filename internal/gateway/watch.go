@@ -9,6 +9,7 @@ import (
 	"postern/mime"
 	"postern/mime/dsn"
 	"postern/store"
+	"postern/trust/reason"
 )
 
 // watch ends the waits of a message that are over: its sender is told, and what
@@ -38,7 +39,7 @@ type watching struct {
 	job      store.Job
 	now, due time.Time
 	failed   []failure // overdue
-	late     []mime.Address
+	late     []failure // not handed over yet, with the reason of the latest attempt
 	outcomes []outcome // of the latest transaction
 }
 
@@ -54,13 +55,13 @@ func (c *Core) overdue(ctx context.Context, job store.Job) (*watching, error) {
 }
 
 // ended lists the recipients of a track whose waits are over.
-func (w *watching) ended(t store.Track) (failed []failure, late []mime.Address) {
+func (w *watching) ended(t store.Track) (failed, late []failure) {
 	for _, r := range t.Recipients {
 		wait, waits := w.Notify.waits(t, r, w.job.Created)
 		switch {
 		case !waits || wait.until.After(w.due):
 		case wait.code.IsOK():
-			late = append(late, r.Address)
+			late = append(late, failure{recipient: r.Address, code: reason.Code(r.Reason)})
 		default:
 			failed = append(failed, failure{recipient: r.Address, code: wait.code, detail: "nothing came in time"})
 		}
@@ -116,8 +117,8 @@ func (w *watching) end(ctx context.Context) error {
 func (w *watching) lateRecipients() []dsn.Recipient {
 	var all []dsn.Recipient
 	until := w.now.Add(w.job.Created.Add(w.RetryFor).Sub(w.due))
-	for _, a := range w.late {
-		all = append(all, lateRecipient(a, until))
+	for _, f := range w.late {
+		all = append(all, lateRecipient(f, until))
 	}
 	return all
 }
@@ -136,8 +137,8 @@ func (w *watching) write(tx store.Tx, t *store.Track) error {
 			stage: store.StageMonitor, code: f.code, detail: f.detail,
 		})
 	}
-	for _, a := range late {
-		w.outcomes = append(w.outcomes, outcome{recipient: a, stage: store.StageMonitor, detail: "its sender was told that it is late"})
+	for _, f := range late {
+		w.outcomes = append(w.outcomes, outcome{recipient: f.recipient, stage: store.StageMonitor, detail: "its sender was told that it is late"})
 	}
 	err := record(tx, t.ID, w.now, w.outcomes)
 	if err != nil {
@@ -147,8 +148,8 @@ func (w *watching) write(tx store.Tx, t *store.Track) error {
 	if err != nil {
 		return err
 	}
-	for _, a := range late {
-		recipientOf(t, a).Delayed = w.now
+	for _, f := range late {
+		recipientOf(t, f.recipient).Delayed = w.now
 	}
 	if t.Watch != w.job.ID {
 		err := tx.Finish(w.job.ID) // another job watches it
