@@ -20,6 +20,7 @@ const patience = 2 * time.Second
 
 // A lookedUp is what is known of the recipients of a job.
 type lookedUp struct {
+	began  time.Time // by the clock of the queue
 	routes []Route
 	late   []mime.Address // whose look-ups take longer than patience
 }
@@ -28,9 +29,9 @@ type lookedUp struct {
 // several domains, of which the slowest must not hold up the others; later it is
 // for one, and there is time.
 func (c *Core) lookUp(ctx context.Context, dir *Directory, job store.Job) (lookedUp, error) {
-	expired := c.neverFound(job)
-	if expired != nil {
-		return lookedUp{routes: expired}, nil
+	l := lookedUp{began: c.Steady(), routes: c.neverFound(job)}
+	if l.routes != nil {
+		return l, nil
 	}
 	looking, hurry := context.WithCancel(ctx)
 	defer hurry()
@@ -43,12 +44,14 @@ func (c *Core) lookUp(ctx context.Context, dir *Directory, job store.Job) (looke
 		// Also one that was found: of its revocation less may be known than there
 		// would be time to ask for.
 		r.late = looking.Err() != nil
+		if job.Attempts < directoryTries {
+			r.hopeForDirectory()
+		}
 		return r
 	})
 	if err != nil {
 		return lookedUp{}, err
 	}
-	var l lookedUp
 	for _, r := range all {
 		if r.late {
 			l.late = append(l.late, r.Recipient)
@@ -58,6 +61,22 @@ func (c *Core) lookUp(ctx context.Context, dir *Directory, job store.Job) (looke
 	}
 	c.observeLookups(l.routes)
 	return l, nil
+}
+
+// directoryTries is in how many attempts a message waits for a directory that gave
+// no answer in its time. In the next its silence is as good as nothing (CD-31).
+const directoryTries = 2
+
+// hopeForDirectory has a recipient tried again when there was no certificate and a
+// directory was silent. One that refuses, or that nothing listens for, is not waited
+// for. It is no failure of the domain, whose name servers did answer.
+func (r *Route) hopeForDirectory() {
+	silent := func(s discovery.Step) bool {
+		return s.Answer == discovery.AnswerTimeout && (s.Source == discovery.LDAPAddress || s.Source == discovery.LDAPDomain)
+	}
+	if r.Code == reason.NoCertificate && slices.ContainsFunc(r.Discovery.Steps, silent) {
+		r.Code = reason.DiscoveryTimeout
+	}
 }
 
 func sealLane(d mime.Domain) laneID { return laneID{store.SealJob, string(d)} }
@@ -129,7 +148,7 @@ func (s *sealing) rest(again []failure, late []mime.Address) []store.Job {
 		if waiting[len(waiting)-1].code.IsOK() {
 			j.Recipients, j.Due = recipientsOf(waiting), s.due
 		} else {
-			j = retry(j, waiting, s.due, s.uneven)
+			j = s.inLane(sealLane(d), retry(j, waiting, s.due, s.uneven), s.began)
 		}
 		if len(jobs) > 0 {
 			j.ID, j.Next = 0, 0

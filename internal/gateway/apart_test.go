@@ -165,3 +165,38 @@ func TestACachedAnswerOpensNoDomain(t *testing.T) {
 	a.observeLookups([]Route{failing, {Recipient: to, Discovery: searched(nil)}})
 	equal(t, "down after an answer", len(a.DownLanes()), 0)
 }
+
+// CD-31: a directory that is silent is waited for in two attempts, and holds up
+// nobody else of its domain; one that refuses is as good as empty at once.
+func TestCD31_ASilentDirectoryIsAskedAgain(t *testing.T) {
+	for answer, attempts := range map[discovery.Answer]int{discovery.AnswerTimeout: 3, discovery.AnswerUnreachable: 1, discovery.AnswerNoEntry: 1} {
+		t.Run(string(answer), func(t *testing.T) {
+			w := newWorld(t)
+			a := w.site("a.example")
+			a.accounts("alice@a.example")
+			asked := 0
+			w.find = func(discovery.Request) (discovery.Result, bool) {
+				asked++
+				return discovery.Result{Err: reason.New(reason.NoCertificate, "no answer within 6s"), Steps: []discovery.Step{
+					{Source: discovery.DNSDomain, Answer: discovery.AnswerNoRecord}, {Source: discovery.LDAPDomain, Answer: answer},
+				}}, true
+			}
+			id := a.submit(message("alice@a.example", "cid@c.example"), "alice@a.example", "cid@c.example")
+			waited := time.Duration(0)
+			for n := range attempts {
+				a.run()
+				equal(t, "asked", asked, n+1)
+				if n < attempts-1 {
+					equal(t, "states", a.states(id), []string{"cid@c.example queued discovery-timeout"})
+					next := a.jobs(store.SealJob)[0].Due.Sub(a.Steady())
+					waited += next
+					w.clock.advance(next)
+				}
+			}
+			equal(t, "states in the end", a.states(id), []string{"cid@c.example failed no-certificate"})
+			equal(t, "failures of the domain", a.breakerOf(sealLane("c.example")).failures, 0)
+			equal(t, "notices", len(a.inbox("alice@a.example")), 1)
+			equal(t, "waited", waited, time.Duration(attempts/2)*90*time.Second)
+		})
+	}
+}

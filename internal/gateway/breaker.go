@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"postern/sta"
 	"postern/store"
 )
 
@@ -96,6 +97,36 @@ func (c *Core) openLane(id laneID) bool {
 	return b.opened > 0
 }
 
+// heardFrom has a destination that is left alone tried as soon as a message came from
+// there that was believed: who sends is likely to take mail again. One that sends
+// and takes none is tried no more often than one that failed just now.
+func (c *Core) heardFrom(opened []*sta.Opened) {
+	for _, o := range opened {
+		if slices.ContainsFunc(o.Verdicts, sta.Verdict.Accepted) {
+			c.tryLane(laneID{store.RelayJob, string(o.Sender.Domain())})
+		}
+	}
+}
+
+// tryLane shortens the pause of a lane.
+func (c *Core) tryLane(id laneID) {
+	now := c.Steady()
+	c.breakers.mu.Lock()
+	defer c.breakers.mu.Unlock()
+	b := c.breakers.of[id]
+	if b == nil || !now.Before(b.until) {
+		return
+	}
+	until := b.last.Add(firstBreak)
+	if until.Before(now) {
+		until = now
+	}
+	if until.Before(b.until) {
+		b.until = until
+		c.Store.Pause(id.kind, id.lane, until)
+	}
+}
+
 // at returns the breaker of a lane, a new one if need be, or nil when too many
 // are remembered.
 func (s *breakers) at(id laneID, now time.Time) *breaker {
@@ -136,6 +167,21 @@ func (c *Core) whyDown(id laneID) (why failure, since time.Time, down bool) {
 		return failure{}, time.Time{}, false
 	}
 	return b.why, b.since, true
+}
+
+// inLane is a job that is tried again after an attempt that began then. If its lane
+// failed in it, or is left alone, that is what the job waits for: a destination that
+// is back gets all at once, and nobody waits for an hour of his own.
+func (c *Core) inLane(id laneID, j store.Job, began time.Time) store.Job {
+	now := c.Steady()
+	c.breakers.mu.Lock()
+	defer c.breakers.mu.Unlock()
+	b := c.breakers.of[id]
+	soon := now.Add(firstRetry)
+	if b != nil && (now.Before(b.until) || !b.last.Before(began)) && soon.Before(j.Due) {
+		j.Due = soon
+	}
+	return j
 }
 
 // A DownLane is a destination that is left alone for a while, because it does not

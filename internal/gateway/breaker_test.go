@@ -301,3 +301,113 @@ func TestOpenedLanesLetEverythingThrough(t *testing.T) {
 		})
 	}
 }
+
+// longDown is a site with messages for a destination that has been down for hours,
+// and works from now on.
+func longDown(t *testing.T) (w *world, a *site, stop func()) {
+	t.Helper()
+	w = live(t)
+	a = w.site("a.example")
+	w.site("b.example").accounts("bob@b.example")
+	a.accounts("alice@a.example")
+	far := &patchy{Sender: a.Sender}
+	a.Sender = far
+	for range 3 {
+		a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+	}
+	stop = a.work()
+	time.Sleep(7 * time.Hour)
+	time.Sleep(a.breakerOf(toB).until.Sub(a.Steady()) + time.Second) // it has just been tried
+	synctest.Wait()
+	equal(t, "waiting", len(a.jobs(store.RelayJob)), 3)
+	equal(t, "down", len(a.DownLanes()), 1)
+	far.state.Store(itWorks)
+	return w, a, stop
+}
+
+// The longest wait after a destination is back is that of a destination that was
+// left alone, not that of a message that was tried often.
+func TestADestinationThatIsBackGetsItsMailSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, stop := longDown(t)
+		time.Sleep(longestBreak + longestBreak/jitterPart + time.Second)
+		synctest.Wait()
+		equal(t, "waiting", len(a.jobs()), 0)
+		equal(t, "down", len(a.DownLanes()), 0)
+		stop()
+		closeStores(w)
+	})
+}
+
+// Whoever sends is there: a message that is believed has its domain tried at once,
+// one that is not believed has not.
+func TestAMessageOpensItsDomain(t *testing.T) {
+	for name, row := range map[string]struct{ believed, works bool }{
+		"believed": {true, true}, "not believed": {false, true}, "it takes none": {true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, a, stop := longDown(t)
+				if !row.works {
+					a.Sender.(*patchy).state.Store(itIsDown)
+				}
+				b := w.sites["b.example"]
+				before := a.breakerOf(toB)
+				for range 4 { // within firstBreak and a half
+					b.submit(message("bob@b.example", "alice@a.example"), "bob@b.example", "alice@a.example")
+					b.run()
+					sent, raw := b.taken()
+					if !row.believed {
+						raw[0] = []byte("Subject: x\r\n\r\nin clear\r\n")
+					}
+					w.carry(sent[0], raw[0])
+					time.Sleep(12 * time.Second)
+					synctest.Wait()
+				}
+				after := a.breakerOf(toB)
+				left := 0
+				for _, j := range a.jobs(store.RelayJob) {
+					if !j.Automatic {
+						left++
+					}
+				}
+				if row.believed && row.works {
+					equal(t, "waiting", left, 0)
+					equal(t, "down", after.opened, 0)
+				} else {
+					equal(t, "waiting", left, 3)
+				}
+				switch {
+				case !row.believed:
+					equal(t, "tried", after.failures-before.failures, 0)
+				case !row.works && after.failures-before.failures > 2:
+					t.Errorf("tried %d times", after.failures-before.failures)
+				}
+				stop()
+				closeStores(w)
+			})
+		})
+	}
+}
+
+// What was tried for a day waits no longer for a destination that fails than what is
+// new, also after a restart; a line that breaks within a message is that message's.
+func TestOnlyADestinationThatFailsIsWaitedForAlone(t *testing.T) {
+	for name, row := range map[string]struct {
+		answer func(smtp.Delivery) []smtp.Result
+		want   time.Duration
+	}{
+		"down":        {down, firstRetry},
+		"broken line": {func(d smtp.Delivery) []smtp.Result { return said(d, reason.PeerUnreachable) }, lastRetry},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, a, _ := relaying(t)
+			a.rewrite(a.jobs(), func(j *store.Job) { j.Attempts = 20 })
+			a.laneFailed(toB, failure{code: reason.PeerUnreachable}) // another's, before
+			w.clock.advance(time.Second)
+			a.answer = row.answer
+			a.run()
+			equal(t, "waits", a.jobs()[0].Due.Sub(a.Steady()), row.want)
+		})
+	}
+}

@@ -60,6 +60,7 @@ func (c *Core) open(ctx, idle context.Context, job store.Job) error {
 	}
 	err = step.write(ctx)
 	if err == nil {
+		c.heardFrom(opened)
 		step.tellAll()
 	}
 	return err

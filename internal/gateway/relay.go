@@ -149,7 +149,7 @@ func (e *relayEnd) commit(ctx context.Context) error {
 		if len(e.again) == 0 {
 			return e.finish(tx, e.job)
 		}
-		return putAgain(tx, retry(e.job, e.again, e.due, e.uneven))
+		return putAgain(tx, e.inLane(relayLane(e.job), retry(e.job, e.again, e.due, e.uneven), e.due))
 	})
 }
 

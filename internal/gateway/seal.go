@@ -39,7 +39,7 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 	now, due := c.Now(), c.Steady()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	step := &sealing{Core: c, ctx: ctx, job: job, now: now, due: due}
+	step := &sealing{Core: c, ctx: ctx, job: job, began: found.began, now: now, due: due}
 	defer func() { step.discard() }()
 	step.signers = dir.Signers(job.Sender, now)
 	if len(step.signers) == 0 {
@@ -89,6 +89,7 @@ type sealing struct {
 	ctx     context.Context
 	job     store.Job
 	src     smime.Source
+	began   time.Time // the look-ups, by the clock of the queue
 	now     time.Time
 	due     time.Time // the present by the clock of the queue
 	signers []cms.Signer
