@@ -149,7 +149,11 @@ func (k *Keeper) makeBackup(ctx context.Context) error {
 	k.backups.mu.Unlock()
 	k.Log.Info("backup made", "file", path, "bytes", bytes, "took", took)
 	k.removeOldBackups()
-	return k.record(ctx, audit.Record{Actor: audit.System, Action: audit.Backup, Object: name, Detail: fmt.Sprintf("%d bytes", bytes)})
+	err = k.record(ctx, audit.Record{Actor: audit.System, Action: audit.Backup, Object: name, Detail: fmt.Sprintf("%d bytes", bytes)})
+	if err != nil {
+		k.Log.Error("a backup that was made cannot be recorded", "file", path, "err", err)
+	}
+	return nil
 }
 
 // writeBackup writes a copy to a new file and verifies it as it is on the disk.

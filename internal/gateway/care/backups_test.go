@@ -217,3 +217,16 @@ func TestNoBackupsWithoutAFolder(t *testing.T) {
 	c.Backups = Backups{}
 	c.keepBackups(t.Context()) // returns
 }
+
+// A copy that is made and verified stays one, whether or not it can be recorded.
+func TestABackupThatCannotBeRecordedIsMade(t *testing.T) {
+	c := newCareful(t, 1)
+	c.Store = fullStore{c.Store}
+	err := c.makeBackup(t.Context())
+	if err != nil || len(c.files()) != 1 {
+		t.Errorf("%v, %v", err, c.files())
+	}
+	if !strings.Contains(c.log.String(), "cannot be recorded") {
+		t.Error("the log says nothing of it")
+	}
+}

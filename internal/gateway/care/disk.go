@@ -57,7 +57,7 @@ func (k *Keeper) Look() {
 		return
 	}
 	k.disk.free.Store(space.Free)
-	short := space.Free < k.DiskReserve || space.ReadOnly
+	short := space.Free < k.DiskReserve || space.Free == 0 || space.ReadOnly
 	if k.disk.short.Swap(short) == short {
 		return
 	}

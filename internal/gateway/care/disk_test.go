@@ -18,6 +18,11 @@ func TestDiskReserve(t *testing.T) {
 	var space store.Space
 	var trouble error
 	c := &Keeper{Log: slog.New(slog.NewTextHandler(&log, nil)), DiskReserve: 100, DiskSpace: func() (store.Space, error) { return space, trouble }}
+	full := &Keeper{Log: slog.New(slog.DiscardHandler), DiskSpace: func() (store.Space, error) { return store.Space{}, nil }}
+	full.Look()
+	if reason.Of(full.Room()) != reason.StorageFull {
+		t.Error("a full disk without a reserve has room")
+	}
 	for _, step := range []struct {
 		what    string
 		space   store.Space

@@ -16,7 +16,7 @@ import (
 // is written beside the old one, the store is sealed for it in one transaction, the
 // old key gets another name, and the new one takes its name. Whatever moment a
 // crash comes at, one of the two files opens the store, and the next opening of it
-// finishes or forgets the change.
+// finishes the change or puts the new key aside.
 
 // nextMaster is the file of a master key that may be the store's in a moment.
 const nextMaster = MasterFile + ".new"
@@ -97,12 +97,7 @@ func finishRotation(dir string, discard bool) (r Rotation, err error) {
 	}
 	r.Old, r.New = old.KeyID(), key.KeyID()
 	if !discard {
-		r.Kept = filepath.Join(dir, OldMasterPrefix+r.Old)
-		err = os.Link(path, r.Kept)
-		if err != nil && !errors.Is(err, fs.ErrExist) { // of a try that a crash ended
-			return r, fmt.Errorf("keeping the old master key: %w", err)
-		}
-		err = syncFolder(dir)
+		r.Kept, err = linkOlder(dir, path, old)
 		if err != nil {
 			return r, err
 		}
@@ -112,6 +107,43 @@ func finishRotation(dir string, discard bool) (r Rotation, err error) {
 		return r, err
 	}
 	return r, syncFolder(dir)
+}
+
+// linkOlder gives the file of a master key a second name, among the older ones.
+func linkOlder(dir, path string, key *store.MasterKey) (string, error) {
+	older := filepath.Join(dir, OldMasterPrefix+key.KeyID())
+	err := os.Link(path, older)
+	if err != nil && !errors.Is(err, fs.ErrExist) { // of a try that a crash ended
+		return "", fmt.Errorf("keeping an old master key: %w", err)
+	}
+	return older, syncFolder(dir)
+}
+
+// keepNext has the key of a change that was broken off among the older ones as
+// well: this store is not sealed for it, but one that was replaced may be.
+func keepNext(dir string) error {
+	next := filepath.Join(dir, nextMaster)
+	key, err := store.FileMasterKey(next)
+	if err != nil {
+		return nil // there is none, or a crash came while it was written
+	}
+	_, err = linkOlder(dir, next, key)
+	return err
+}
+
+// dropNext ends a change that was broken off. No key is ever removed, not even one
+// that cannot be read at this moment.
+func dropNext(dir string) error {
+	next := filepath.Join(dir, nextMaster)
+	_, err := store.FileMasterKey(next)
+	if err != nil {
+		return ignoreMissing(os.Rename(next, filepath.Join(dir, OldMasterPrefix+"unreadable")))
+	}
+	err = keepNext(dir)
+	if err != nil {
+		return err
+	}
+	return os.Remove(next)
 }
 
 // syncFolder makes the names in a folder durable.
@@ -125,7 +157,7 @@ func syncFolder(dir string) error {
 
 // openWithMaster opens the store under its master key, and ends a change of it that
 // was broken off: where the store is sealed for the new key that one takes its
-// place, and otherwise it is forgotten.
+// place, and otherwise it is put aside.
 func openWithMaster(dir string, o store.Options) (*store.DB, error) {
 	path, next := filepath.Join(dir, StoreFile), filepath.Join(dir, nextMaster)
 	master, err := masterFile(filepath.Join(dir, MasterFile))
@@ -139,7 +171,7 @@ func openWithMaster(dir string, o store.Options) (*store.DB, error) {
 	case missing != nil:
 		return db, err
 	case err == nil:
-		err = os.Remove(next) // nothing is sealed for it
+		err = dropNext(dir)
 		if err != nil {
 			return nil, errors.Join(err, db.Close())
 		}

@@ -132,13 +132,13 @@ func TestRotationSurvivesACrash(t *testing.T) {
 			if err != nil {
 				h.Fatal(err)
 			}
-		}, []string{"master.key"}},
+		}, []string{"master.key", "master.key.old"}},
 		"before the store is sealed": {func(h *premises) {
 			err := store.WriteMasterKey(h.path(nextMaster), store.NewMasterKey())
 			if err != nil {
 				h.Fatal(err)
 			}
-		}, []string{"master.key"}},
+		}, []string{"master.key", "master.key.old"}},
 		"before the old key has its name": {rotated, []string{"master.key", "master.key.old"}},
 		"before the new key has its name": {func(h *premises) {
 			rotated(h)
@@ -264,4 +264,62 @@ func TestCompactOfASite(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	h.open()
+}
+
+// A restore that ends after the files were changed and before all else leaves the
+// key of the store that was here, though the change of it was broken off.
+func TestRestoreKeepsTheKeyOfWhatItReplaces(t *testing.T) {
+	h := newPremises(t)
+	k, db := h.open()
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	f, err := os.Create(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Backup(t.Context(), f)
+	err = errors.Join(err, f.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.copyKey("saved", MasterFile)
+	r, err := k.Rotate(t.Context(), audit.Operator(0), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	h.copyKey(nextMaster, MasterFile) // as if it had been killed at its last step
+	h.copyKey(MasterFile, "saved")
+	_, err = Restore(t.Context(), h.dir, copied, "", audit.Operator(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, db = h.open()
+	equal(t, "sealed for", db.MasterKeyID(), r.Old)
+	key, err := store.FileMasterKey(h.path(OldMasterPrefix + r.New))
+	if err != nil || key.KeyID() != r.New {
+		t.Errorf("the key of the store that was here: %v", err)
+	}
+}
+
+// What Restore does before it replaces the store keeps the key of a change that was
+// broken off, whatever comes after; opening removes no key either.
+func TestNoKeyIsEverRemoved(t *testing.T) {
+	h := newPremises(t)
+	key := store.NewMasterKey()
+	err := store.WriteMasterKey(h.path(nextMaster), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Restore(t.Context(), h.dir, "absent.db", "", audit.Operator(0))
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, name := range []string{nextMaster, OldMasterPrefix + key.KeyID()} {
+		_, err := store.FileMasterKey(h.path(name))
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	h.open()
+	equal(t, "keys", h.keys(), []string{"master.key", "master.key.old"})
 }

@@ -2,8 +2,6 @@ package care
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +24,10 @@ func Restore(ctx context.Context, dir string, from, keyFile, actor string) (stor
 	if err != nil {
 		return store.Restoration{}, err
 	}
+	err = keepNext(dir) // before a crash can part the store that was here from its key
+	if err != nil {
+		return store.Restoration{}, err
+	}
 	r, err := store.Restore(ctx, filepath.Join(dir, StoreFile), from, store.RestoreOptions{
 		Options: store.Options{MasterKey: master, Now: steady.Wall},
 		Older:   older,
@@ -34,7 +36,7 @@ func Restore(ctx context.Context, dir string, from, keyFile, actor string) (stor
 	if err != nil {
 		return store.Restoration{}, err
 	}
-	return r, keepNextMaster(dir)
+	return r, dropNext(dir)
 }
 
 // olderMasters reads the master keys that a copy may be sealed for beside the
@@ -64,20 +66,6 @@ func olderMasters(dir, keyFile string) ([]store.KeyWrapper, error) {
 		}
 	}
 	return keys, nil
-}
-
-// keepNextMaster keeps the key of a change that was broken off with the older
-// ones: the store that was replaced may be sealed for it.
-func keepNextMaster(dir string) error {
-	next := filepath.Join(dir, nextMaster)
-	key, err := store.FileMasterKey(next)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return os.Remove(next) // a crash while it was written
-	}
-	return os.Rename(next, filepath.Join(dir, OldMasterPrefix+key.KeyID()))
 }
 
 // Compact writes the store anew without its free space, while no gateway runs.
