@@ -176,7 +176,7 @@ func TestPruneAudit(t *testing.T) {
 	if n := prune(now.Add(-100*time.Hour), 100); n != 0 {
 		t.Errorf("%d went that are not old enough", n)
 	}
-	want := audit.Report{First: 1, Last: 30, Entries: 30, Checkpoints: 3}
+	want := audit.Report{First: 1, Last: 30, Entries: 30, Checkpoints: 3, Witness: 30}
 	if diff := cmp.Diff(want, s.verify(t)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -185,7 +185,7 @@ func TestPruneAudit(t *testing.T) {
 			t.Errorf("round %d took %d, not %d", i, got, n)
 		}
 	}
-	want = audit.Report{First: 21, Last: 33, Entries: 13, Checkpoints: 1}
+	want = audit.Report{First: 21, Last: 33, Entries: 13, Checkpoints: 1, Witness: 30}
 	if diff := cmp.Diff(want, s.verify(t)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -19,6 +19,9 @@ func (t *tx) sign(head *audit.Head) (audit.Checkpoint, error) {
 		Mark: audit.Point, Number: head.Number, Hash: head.Hash, After: head.Checkpoint, At: t.db.now(),
 	}.Sign(key)
 	head.Checkpoint = head.Number
+	// That it cannot be written must not end what goes on; the next one, or the stop,
+	// tries again, and the stop tells.
+	t.then(func() { _ = t.db.renewWitness() })
 	return c, t.put(bucketCheckpoints, u64(c.Number), []byte(c.String()))
 }
 

@@ -19,6 +19,9 @@ func (t *tx) Audit(r audit.Record) error {
 	if !t.writable {
 		return ErrReadOnly
 	}
+	if t.db.setBack {
+		return fmt.Errorf("%w: the end of the audit trail is of another time: run postern audit verify", ErrCorrupt)
+	}
 	if r.At.IsZero() {
 		r.At = t.db.now()
 	}
@@ -81,7 +84,7 @@ func beginAudit(tx *bolt.Tx, master KeyWrapper) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := ring.sealHead(audit.Head{})
+	sealed, err := ring.sealHead(audit.Head{State: stateOf(tx)})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit
 		Entries:     reading(ctx, t.in(bucketAudit)),
 		Checkpoints: reading(ctx, t.in(bucketCheckpoints)),
 		Outside:     outside,
+		Witness:     t.db.witness.found,
+		State:       stateOf(t.bolt),
 	}
 	var err error
 	trail.Key, err = t.AuditKey()
@@ -27,8 +29,15 @@ func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit
 	head, err := t.AuditHead()
 	if err == nil {
 		trail.Head = &head
+		if t.writable {
+			trail.State = head.State // it is sealed when the transaction ends
+		}
 	}
 	report := audit.Verify(trail)
+	report.Witness = min(t.db.witness.number.Load(), report.Last)
+	if report.Problem == nil && t.db.witness.forged {
+		report.Problem = &audit.Problem{Kind: audit.WitnessForged, From: report.Last, To: report.Last}
+	}
 	if ctx.Err() != nil {
 		return audit.Report{}, fmt.Errorf("verifying the audit trail: %w", ctx.Err())
 	}

@@ -50,7 +50,7 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 		return c, err
 	}
 	defer removeLeft(next)
-	err = writeCompact(next, db.bolt)
+	err = writeCompact(next, db)
 	if err != nil {
 		return c, err
 	}
@@ -62,9 +62,9 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 	if err != nil {
 		return c, err
 	}
-	o.small = true
+	o.small, o.apart = true, true
 	record.Detail = fmt.Sprintf("compacted from %d bytes", c.Before)
-	err = approve(ctx, next, o, record)
+	end, err := approve(ctx, next, o, record)
 	if err != nil {
 		return c, err
 	}
@@ -73,7 +73,12 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 		return c, err
 	}
 	h := &held{path: path, bolt: db.bolt}
-	return c, h.put(next)
+	err = h.put(next)
+	if err != nil || !db.witness.keep {
+		return c, err
+	}
+	db.witness.keep = false // the new file has another end
+	return c, writeWitness(db.witness.path, end)
 }
 
 // usedBytes is how much of the file is in use.
@@ -97,7 +102,7 @@ func usedBytes(b *bolt.DB) (int64, error) {
 }
 
 // writeCompact copies all records into a new file, and that to the disk.
-func writeCompact(path string, from *bolt.DB) error {
+func writeCompact(path string, from *DB) error {
 	b, err := bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: defaultTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true,
 		NoSync: true, // nothing counts before the end
@@ -105,7 +110,10 @@ func writeCompact(path string, from *bolt.DB) error {
 	if err != nil {
 		return err
 	}
-	_, err = guarded(func() (struct{}, error) { return struct{}{}, bolt.Compact(b, from, compactStep) })
+	_, err = guarded(func() (struct{}, error) { return struct{}{}, bolt.Compact(b, from.bolt, compactStep) })
+	if err == nil && !from.setBack {
+		err = b.Update(from.ring.Load().resealHead) // the transactions are counted anew
+	}
 	if err == nil {
 		err = b.Sync()
 	}
@@ -117,20 +125,25 @@ func writeCompact(path string, from *bolt.DB) error {
 }
 
 // approve checks a store that nobody uses yet, and writes into its audit trail.
-func approve(ctx context.Context, path string, o Options, record audit.Record) (err error) {
+func approve(ctx context.Context, path string, o Options, record audit.Record) (end []byte, err error) {
 	db, err := Open(path, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	report, err := db.Check(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if n := len(report.Problems); n > 0 {
-		return fmt.Errorf("%w: the store has %d problems, such as: %s", ErrCorrupt, n, report.Problems[0])
+		return nil, fmt.Errorf("%w: the store has %d problems, such as: %s", ErrCorrupt, n, report.Problems[0])
 	}
-	return db.Update(ctx, func(tx Tx) error { return tx.Audit(record) })
+	err = db.Update(ctx, func(tx Tx) error { return tx.Audit(record) })
+	if err != nil {
+		return nil, err
+	}
+	end, _, err = db.end()
+	return end, err
 }
 
 func fileSize(path string) (int64, error) {

@@ -102,7 +102,7 @@ func TestCompactRefuses(t *testing.T) {
 	_, err = s.compact(t)
 	wantError(t, err, ErrCorrupt)
 	files, err := os.ReadDir(filepath.Dir(s.path))
-	if err != nil || len(files) != 1 {
+	if err != nil || len(files) != 2 { // with audit.end
 		t.Errorf("files are left: %v, %v", files, err)
 	}
 	s.reopen(t)

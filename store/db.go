@@ -25,6 +25,9 @@ type DB struct {
 	lastBody  atomic.Uint64 // id of the body begun last
 	rotating  chan struct{} // has room for one Rotate
 
+	setBack bool // the end of the audit trail is of another time: see loadTrail
+	witness witness
+
 	commits committer
 	claims  claims
 	watch   watch
@@ -68,7 +71,7 @@ func (db *DB) Close() error {
 		db.commits.close()
 		close(db.closing)
 		db.running.Wait()
-		err := db.bolt.Close()
+		err := errors.Join(db.renewWitness(), db.bolt.Close())
 		if err != nil {
 			db.closeErr = fmt.Errorf("closing the store: %w", err)
 		}

@@ -33,6 +33,7 @@ type Options struct {
 	MaxSize int64
 
 	chunkSize int  // 0 is defaultChunkSize
+	apart     bool // it has no witness beside it: another store has
 	small     bool // no more than the file is mapped, which then grows by little
 }
 
@@ -222,6 +223,9 @@ func open(b *bolt.DB, o Options) (*DB, error) {
 		return nil, err
 	}
 	db := newDB(b, o)
+	if !o.apart {
+		db.witness.path = witnessOf(b.Path())
+	}
 	err = b.View(func(tx *bolt.Tx) error { return db.load(tx, o.MasterKey) })
 	if err != nil {
 		return nil, err
@@ -276,6 +280,10 @@ func (db *DB) load(tx *bolt.Tx, master KeyWrapper) error {
 		return err
 	}
 	db.ring.Store(ring)
+	err = db.loadTrail(tx)
+	if err != nil {
+		return err
+	}
 	err = db.resumeClock(tx)
 	if err != nil {
 		return err

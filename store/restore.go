@@ -67,7 +67,8 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 	if err != nil {
 		return r, err
 	}
-	r, err = prepareCopy(ctx, next, h.lastUIDValidity(), o)
+	o.apart = true
+	r, end, err := prepareCopy(ctx, next, h.lastUIDValidity(), o)
 	if err != nil {
 		return r, err
 	}
@@ -75,7 +76,11 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 	if err != nil {
 		return r, err
 	}
-	return r, h.put(next)
+	err = h.put(next)
+	if err != nil {
+		return r, err
+	}
+	return r, writeWitness(witnessOf(path), end)
 }
 
 func nowOf(o Options) time.Time {
@@ -119,35 +124,40 @@ func copyFile(ctx context.Context, to, from string) error {
 }
 
 // prepareCopy checks a copy and makes it fit to take the place of the store.
-func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOptions) (r Restoration, err error) {
+func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOptions) (r Restoration, end []byte, err error) {
 	db, older, err := openCopy(path, o)
 	if err != nil {
-		return r, err
+		return r, nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	r.Rewrapped = older
 	r.Copy, err = db.Check(ctx)
 	if err != nil {
-		return r, err
+		return r, nil, err
 	}
 	if n := len(r.Copy.Problems); n > 0 {
-		return r, fmt.Errorf("%w: the copy has %d problems, such as: %s", ErrCorrupt, n, r.Copy.Problems[0])
+		return r, nil, fmt.Errorf("%w: the copy has %d problems, such as: %s", ErrCorrupt, n, r.Copy.Problems[0])
 	}
 	if older {
 		err = db.Rotate(ctx, o.MasterKey)
 		if err != nil {
-			return r, err
+			return r, nil, err
 		}
 	}
 	r.Mailboxes, err = db.renewUIDValidities(ctx, validity)
 	if err != nil {
-		return r, err
+		return r, nil, err
 	}
 	r.Held, err = db.holdOutgoing(ctx)
 	if err != nil {
-		return r, err
+		return r, nil, err
 	}
-	return r, db.Update(ctx, func(tx Tx) error { return tx.Audit(o.Record) })
+	err = db.Update(ctx, func(tx Tx) error { return tx.Audit(o.Record) })
+	if err != nil {
+		return r, nil, err
+	}
+	end, _, err = db.end()
+	return r, end, err
 }
 
 // openCopy opens a copy under the master key, or under an older one.

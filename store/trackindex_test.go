@@ -38,7 +38,7 @@ func TestTracksOfAnEarlierSchemaAreIndexed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.bolt.Update(func(b *bolt.Tx) error {
+	s.raw(t, func(b *bolt.Tx) error {
 		for _, name := range []string{bucketTrackNames, bucketDelivered, bucketDeliveredTimes} {
 			err := b.DeleteBucket([]byte(name))
 			if err != nil {
@@ -50,9 +50,6 @@ func TestTracksOfAnEarlierSchemaAreIndexed(t *testing.T) {
 			createBuckets(b, bucketTrackNames, bucketDelivered, bucketDeliveredTimes),
 			fillTrackIndexes(b))
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	s.sound(t)
 	err = s.View(ctx, func(tx Tx) error {
 		found := 0
@@ -95,12 +92,10 @@ func TestCheckFindsDamagedTrackIndexes(t *testing.T) {
 				id, err := NewTrackID(time.Unix(1, 0), nil)
 				return errors.Join(err, tx.PutTrack(Track{ID: id, Sender: address(t, "a@a.example")}))
 			})
-			if err == nil {
-				err = s.bolt.Update(damage)
-			}
 			if err != nil {
 				t.Fatal(err)
 			}
+			s.raw(t, damage)
 			report, err := s.Check(context.Background())
 			if err != nil || len(report.Problems) == 0 {
 				t.Errorf("problems %q, %v", report.Problems, err)

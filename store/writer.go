@@ -172,7 +172,7 @@ func (w *writer) sync(a *attempt) error {
 	b := a.bolt
 	a.bolt = nil
 	_, err := guarded(func() (struct{}, error) {
-		err := w.keepClock(b)
+		err := errors.Join(w.keepClock(b), w.sealTrail(b))
 		if err != nil {
 			return struct{}{}, errors.Join(err, b.Rollback())
 		}

@@ -155,6 +155,11 @@ func (inv *invocation) printReport(r audit.Report) error {
 	if r.TooOld > 0 {
 		text += fmt.Sprintf(", %d are of records that were pruned", r.TooOld)
 	}
+	if r.Witness > 0 {
+		text += fmt.Sprintf("; audit.end beside the store vouches up to %d", r.Witness)
+	} else {
+		text += "; there is no audit.end beside the store"
+	}
 	_, err := fmt.Fprintln(inv.stdout, text)
 	return err
 }

@@ -129,5 +129,19 @@ func (r checkpointReader) parse(line []byte) (Checkpoint, error) {
 	return c, err
 }
 
+// ParseCheckpoints reads lines that Checkpoint.String wrote.
+func ParseCheckpoints(lines []string) ([]Checkpoint, error) {
+	reader := newCheckpointReader()
+	all := make([]Checkpoint, len(lines))
+	for i, line := range lines {
+		c, err := reader.parse([]byte(line))
+		if err != nil {
+			return nil, err
+		}
+		all[i] = c
+	}
+	return all, nil
+}
+
 // ParseCheckpoint reads what Checkpoint.String wrote.
 func ParseCheckpoint(line []byte) (Checkpoint, error) { return newCheckpointReader().parse(line) }

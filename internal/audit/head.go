@@ -14,11 +14,15 @@ type Head struct {
 	Number     uint64 // of the last entry; 0 before the first
 	Hash       Hash   // of that entry
 	Checkpoint uint64 // number of the last checkpoint; 0 before the first
+	// State is of what is kept beside the trail, as it was when the head was sealed:
+	// an end of an earlier time does not fit the rest. What goes into it is known to
+	// who seals.
+	State Hash
 }
 
 const (
-	headVersion = 1
-	headSize    = 1 + 8 + sha256.Size + 8
+	headVersion = 2
+	headSize    = 1 + 8 + sha256.Size + 8 + sha256.Size
 )
 
 // ErrHead says that a head was not sealed with this key.
@@ -31,6 +35,7 @@ func (h Head) Seal(key []byte) []byte {
 	out = binary.BigEndian.AppendUint64(out, h.Number)
 	out = append(out, h.Hash[:]...)
 	out = binary.BigEndian.AppendUint64(out, h.Checkpoint)
+	out = append(out, h.State[:]...)
 	return append(out, headMAC(key, out)...)
 }
 
@@ -42,9 +47,10 @@ func OpenHead(key, sealed []byte) (Head, error) {
 	}
 	h := Head{
 		Number:     binary.BigEndian.Uint64(sealed[1:]),
-		Checkpoint: binary.BigEndian.Uint64(sealed[headSize-8:]),
+		Checkpoint: binary.BigEndian.Uint64(sealed[9+sha256.Size:]),
 	}
 	copy(h.Hash[:], sealed[9:])
+	copy(h.State[:], sealed[headSize-sha256.Size:])
 	return h, nil
 }
 

@@ -15,6 +15,8 @@ const (
 	WasRewritten      Fault = "rewritten" // the chain was made anew from a record on
 	BaseForged        Fault = "base-forged"
 	HeadForged        Fault = "end-forged"
+	HeadSetBack       Fault = "end-set-back" // it is of another time than the rest
+	WitnessForged     Fault = "witness-forged"
 	CheckpointForged  Fault = "checkpoint-forged"
 	CheckpointMissing Fault = "checkpoint-missing"
 	OutsideForged     Fault = "outside-forged"
@@ -42,6 +44,10 @@ func (p *Problem) Error() string {
 		return "the signed base, which stands in for the records that were pruned, is not ours"
 	case HeadForged:
 		return fmt.Sprintf("the end of the trail is not authentic: whether anything followed record %d cannot be told", p.To)
+	case HeadSetBack:
+		return fmt.Sprintf("the end of the trail is of another time than the rest of the store: records after %d were taken away, or the file was changed by other means than Postern", p.To)
+	case WitnessForged:
+		return "the end of the trail that is kept beside the store is not authentic"
 	case CheckpointForged:
 		return fmt.Sprintf("the checkpoint at record %d is not ours", p.From)
 	case CheckpointMissing:

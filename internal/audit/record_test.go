@@ -98,7 +98,7 @@ func TestReadCheckpoints(t *testing.T) {
 	a := Checkpoint{Mark: Point, Number: 7, Hash: HashOf(nil), At: began}.Sign(key)
 	b := Checkpoint{Mark: Point, Number: 9, Hash: HashOf(nil), After: 7, At: began}.Sign(key)
 	log := "time=x msg=audit line=\"" + a.String() + "\"\nsomething else\n" +
-		strings.Repeat("x", 3*maxLine) + a.String() + "\n{\"line\":\"" + b.String() + "\"}"
+		strings.Repeat("x", 3*maxLine) + a.String() + "\n{\"line\":\"" + b.String() + "\"}\n" + a.String() + "\n"
 	got, err := ReadCheckpoints(strings.NewReader(log))
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,10 @@ type Trail struct {
 	Base []byte
 	// Head is where the trail ends; nil when it is missing or not authentic.
 	Head *Head
+	// State is what the State of the head must be.
+	State Hash
+	// Witness is an end of the trail that was kept apart; nil if there is none.
+	Witness *Head
 	// Entries and Checkpoints return, call by call, the keys and values as they are
 	// stored, in the order of the keys, which are the numbers as 8 octets,
 	// big-endian; then false. nil is none. What they return must stay as it is.
@@ -31,6 +35,9 @@ type Report struct {
 	Checkpoints int    `json:"checkpoints"` // that agree, of the trail's own
 	Outside     int    `json:"compared"`    // that agree, of those kept elsewhere
 	TooOld      int    `json:"too_old"`     // of those kept elsewhere, about records that were pruned
+	// Witness is the number of the record up to which the end that is kept beside
+	// the store vouches; 0 if there is none. It is for who calls Verify to set.
+	Witness uint64 `json:"witness"`
 	// Problem is the first place that is wrong; nil says that the trail is whole.
 	Problem *Problem `json:"problem,omitempty"`
 }
@@ -163,6 +170,9 @@ func (v *verifier) step() *Problem {
 	if p == nil {
 		p = v.compare()
 	}
+	if w := v.Witness; p == nil && w != nil && w.Number == v.last && w.Hash != v.hash {
+		p = v.differs(w.Hash)
+	}
 	return p
 }
 
@@ -235,6 +245,12 @@ func (v *verifier) end() *Problem {
 		return problem(CheckpointMissing, h.Checkpoint, h.Checkpoint)
 	case h.Checkpoint < v.point:
 		return problem(CheckpointForged, v.point, v.point)
+	}
+	if w := v.Witness; w != nil && w.Number > v.last {
+		return problem(WasTruncated, v.last+1, w.Number)
+	}
+	if v.Head.State != v.State {
+		return problem(HeadSetBack, v.last, v.last)
 	}
 	if len(v.outside) > 0 {
 		return v.beyond(v.outside[len(v.outside)-1])

@@ -125,7 +125,7 @@ func TestVerifyNamesThePlace(t *testing.T) {
 			}
 			flip(14)(t, other)
 			other.rebuild(t, 15)
-			other.points, other.head = other.points[:2], &Head{30, HashOf(other.entries[29].value), 14}
+			other.points, other.head = other.points[:2], &Head{30, HashOf(other.entries[29].value), 14, Hash{}}
 			tr.entries, tr.points, tr.head = other.entries, other.points, other.head
 		}, true, Problem{WasRewritten, 15, 20}},
 		"made anew at the end": {func(t testing.TB, tr *testTrail) {

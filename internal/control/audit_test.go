@@ -148,7 +148,15 @@ func TestAuditKeyAndCheckpoints(t *testing.T) {
 	equal(t, "key id", points[1].KeyID, key.ID)
 	report, err := s.VerifyAudit(t.Context(), points)
 	must(t, err)
-	equal(t, "report", report, audit.Report{First: 2, Last: 2, Entries: 1, Checkpoints: 1, Outside: 1, TooOld: 1})
+	equal(t, "report", report, audit.Report{First: 2, Last: 2, Entries: 1, Checkpoints: 1, Outside: 1, TooOld: 1, Witness: 2})
+	many := make([]audit.Checkpoint, 60_000) // of some years
+	for i := range many {
+		many[i] = points[1]
+		many[i].Number = uint64(i + 10)
+	}
+	report, err = s.VerifyAudit(t.Context(), many)
+	must(t, err)
+	equal(t, "kind", report.Problem.Kind, audit.OutsideForged)
 	_, err = call[Outside, audit.Report](t.Context(), s.Client, "audit/verify", Outside{Checkpoints: []string{"nonsense"}})
 	isRefused(t, "no checkpoint", err, Invalid)
 }

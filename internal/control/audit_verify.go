@@ -35,19 +35,15 @@ type AuditLines struct {
 
 func (s *Service) handleAudit(mux *http.ServeMux) {
 	mux.HandleFunc("POST /audit/show", s.showAudit)
-	handle(mux, commandBytes, "audit/verify", s.verifyAudit)
+	handle(mux, audit.MaxOutside, "audit/verify", s.verifyAudit)
 	handle(mux, commandBytes, "audit/key", s.auditKey)
 	handle(mux, commandBytes, "audit/checkpoints", s.auditCheckpoints)
 }
 
 func (s *Service) verifyAudit(ctx context.Context, in Outside) (report audit.Report, err error) {
-	var outside []audit.Checkpoint
-	for _, line := range in.Checkpoints {
-		c, err := audit.ParseCheckpoint([]byte(line))
-		if err != nil {
-			return report, invalid(err, "give a file with lines that the log has, or postern audit show --checkpoints")
-		}
-		outside = append(outside, c)
+	outside, err := audit.ParseCheckpoints(in.Checkpoints)
+	if err != nil {
+		return report, invalid(err, "give a file with lines that the log has, or postern audit show --checkpoints")
 	}
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
 		report, err = tx.VerifyAudit(ctx, outside)

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	bolt "go.etcd.io/bbolt"
+
+	"postern/internal/audit"
+)
+
+// witnessName is the file beside the store that has the end of the trail as it was
+// at the last checkpoint or clean stop.
+const witnessName = "audit.end"
+
+// A witness is that file. One that does not agree with the store is evidence: it
+// stays as it is until a restore.
+type witness struct {
+	path   string // "" is none
+	keep   bool   // it agrees with the store, and goes on with it
+	forged bool
+	found  *audit.Head   // what it said when the store was opened; nil if it was not there
+	last   []byte        // what is in it
+	number atomic.Uint64 // of the record that it vouches for
+}
+
+// load reads the file and compares it with a store whose end is good, or not.
+func (w *witness) load(tx *bolt.Tx, ring *keyring, end audit.Head, good bool) error {
+	w.keep = w.path != "" && good
+	if w.path == "" {
+		return nil
+	}
+	var err error
+	w.last, err = os.ReadFile(w.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the end of the audit trail beside the store: %w", err)
+	}
+	found, err := ring.openHead(w.last)
+	if err != nil {
+		w.forged, w.keep = true, false
+		return nil
+	}
+	w.found = &found
+	w.number.Store(found.Number)
+	entry := in(tx, bucketAudit).Get(u64(found.Number))
+	if found.Number > end.Number || entry != nil && audit.HashOf(entry) != found.Hash {
+		w.keep = false
+	}
+	return nil
+}
+
+// write puts an end into the file, at one moment.
+func (w *witness) write(sealed []byte, number uint64) error {
+	if !w.keep || number == 0 || bytes.Equal(sealed, w.last) {
+		return nil
+	}
+	err := writeWitness(w.path, sealed)
+	if err == nil {
+		w.last = sealed
+		w.number.Store(number)
+	}
+	return err
+}
+
+func writeWitness(path string, sealed []byte) error {
+	tmp := path + ".new"
+	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing the end of the audit trail beside the store: %w", err)
+	}
+	_, err = file.Write(sealed)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("writing the end of the audit trail beside the store: %w", err), removeLeft(tmp))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// end is the sealed end of the trail, and the number of its last record.
+func (db *DB) end() (sealed []byte, number uint64, err error) {
+	err = db.view(func(t *tx) error {
+		sealed = bytes.Clone(t.get(bucketMeta, []byte(metaAuditHead)))
+		head, err := db.ring.Load().openHead(sealed)
+		number = head.Number
+		return err
+	})
+	return sealed, number, err
+}
+
+// renewWitness lets the file say where the trail ends now. It is called by one
+// goroutine at a time.
+func (db *DB) renewWitness() error {
+	if !db.witness.keep {
+		return nil
+	}
+	sealed, number, err := db.end()
+	if errors.Is(err, audit.ErrHead) {
+		return nil // verify tells
+	}
+	if err != nil {
+		return err
+	}
+	return db.witness.write(sealed, number)
+}
+
+// witnessOf is where the witness of a store is.
+func witnessOf(path string) string { return filepath.Join(filepath.Dir(path), witnessName) }
