@@ -53,7 +53,7 @@ const (
 	bucketJobCounts = "jobcounts" // kind → jobs u64, bytes u64
 
 	bucketTracks     = "tracks"     // id → Track; sequence: how many there are
-	bucketMessageIDs = "messageids" // SHA-256 of a Message-ID, track id → nothing
+	bucketMessageIDs = "messageids" // SHA-256 of a Message-ID in lower case, track id → nothing
 	bucketEvents     = "events"     // track id, number u32 → Event
 
 	bucketTrackNames = "tracknames" // address key 0 track id → nothing, for sender, author and recipients

@@ -41,7 +41,10 @@ type Track struct {
 	Automatic bool         `json:"automatic"` // a notification
 	Sender    mime.Address `json:"sender"`    // of the envelope
 	Author    mime.Address `json:"author"`    // inbound: whom the believed signature speaks for
-	Digest    string       `json:"digest"`    // inbound: SHA-256 of the message inside, hexadecimal
+	Digest    string       `json:"digest"`    // SHA-256, hexadecimal: of the message inside, or as a client handed it in
+	// AnswersTo are addresses other than the sender's to which he wants notifications
+	// to go (AS-92).
+	AnswersTo []mime.Address `json:"answers_to,omitempty"`
 	// Timely says that the sender asks for notice of final delivery (DN-1).
 	Timely bool `json:"timely,omitempty"`
 	// Watch is the job that ends the wait for notifications; 0 if none does.
@@ -111,12 +114,9 @@ const (
 	MaxEventDetail = 2000 // bytes; longer ones are cut
 )
 
-// MaxTracks is how many tracks of one Message-ID are found.
-const MaxTracks = 1000
-
 // A TrackQuery says which tracks are asked for. The zero value is all of them.
 type TrackQuery struct {
-	MessageID string       // with angle brackets; "" is any
+	MessageID string       // with angle brackets, in any case (DN-12); "" is any
 	Address   mime.Address // of the sender, the author or a recipient; zero is anybody
 	// Since and Until bound when the message was received, by its id: to the
 	// millisecond, without Until itself. Zero is no bound.
@@ -131,9 +131,6 @@ type TrackTx interface {
 	// PutTrack creates or replaces a track; its events stay.
 	PutTrack(Track) error
 	Track(id TrackID) (Track, error)
-	// TracksByMessageID returns the tracks of a Message-ID, oldest first, and no
-	// more than the first MaxTracks: a stranger may use one for all his messages.
-	TracksByMessageID(messageID string) ([]Track, error)
 	// EachTrack calls fn for the tracks that q asks for, found by an index, until
 	// fn returns false. fn must not write.
 	EachTrack(q TrackQuery, fn func(Track) bool) error

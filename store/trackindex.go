@@ -144,8 +144,15 @@ func firstTrackID(at time.Time) TrackID {
 // stays as it was and is not counted.
 func fillTrackIndexes(b *bolt.Tx) error {
 	t := &tx{bolt: b, writable: true}
+	err := b.DeleteBucket([]byte(bucketMessageIDs)) // whose keys kept the case
+	if err == nil {
+		err = createBuckets(b, bucketMessageIDs)
+	}
+	if err != nil {
+		return fmt.Errorf("filling the index of Message-IDs: %w", err)
+	}
 	n := 0
-	err := rewriteRecords(t, bucketTracks, func(key []byte, k *Track) (bool, error) {
+	err = rewriteRecords(t, bucketTracks, func(key []byte, k *Track) (bool, error) {
 		if string(key) != string(k.ID) || len(k.ID) != trackIDSize {
 			return false, nil
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // trackIDSize is the length of a TrackID.
@@ -64,9 +65,9 @@ func (t *tx) RemoveTrack(id TrackID) (int, error) {
 }
 
 // messageIDKey has one length whatever the length of a Message-ID, which a
-// stranger chooses.
+// stranger chooses. Agents change the case of those that they answer (DN-12).
 func messageIDKey(messageID string, id TrackID) []byte {
-	sum := sha256.Sum256([]byte(messageID))
+	sum := sha256.Sum256([]byte(strings.ToLower(messageID)))
 	return append(sum[:], id...)
 }
 
@@ -77,16 +78,4 @@ func (t *tx) Track(id TrackID) (Track, error) {
 		return Track{}, fmt.Errorf("track %s: %w", id, err)
 	}
 	return k, nil
-}
-
-// TracksByMessageID implements TrackTx.
-func (t *tx) TracksByMessageID(messageID string) ([]Track, error) {
-	var all []Track
-	prefix := messageIDKey(messageID, "")
-	err := t.each(bucketMessageIDs, prefix, nil, func(k, _ []byte) (bool, error) {
-		track, err := t.Track(TrackID(k[len(prefix):]))
-		all = append(all, track)
-		return len(all) < MaxTracks, err
-	})
-	return all, err
 }

@@ -21,12 +21,12 @@ func (p *part) isEcho(ctx context.Context, to mime.Address) (bool, error) {
 	echo := false
 	err := p.Store.View(ctx, func(tx store.Tx) error {
 		for _, id := range mime.RepliesTo(h) {
-			tracks, err := tx.TracksByMessageID(id)
-			if err != nil {
+			err := tx.EachTrack(store.TrackQuery{MessageID: id}, func(t store.Track) bool {
+				echo = t.Outbound && t.Automatic && t.Sender.Same(to)
+				return !echo
+			})
+			if err != nil || echo {
 				return err
-			}
-			for _, t := range tracks {
-				echo = echo || t.Outbound && t.Automatic && t.Sender.Same(to)
 			}
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"postern/mime"
 	"postern/mime/dsn"
 	"postern/store"
 	"postern/trust/reason"
@@ -21,11 +22,34 @@ func toTell(tx store.Tx, job store.Job, failed []failure) ([]failure, error) {
 	if err != nil || !known {
 		return failed, err
 	}
+	copies, err := copiesOf(tx, t)
+	if err != nil {
+		return nil, err
+	}
 	return slices.DeleteFunc(slices.Clone(failed), func(f failure) bool {
-		return slices.ContainsFunc(t.Recipients, func(r store.TrackRecipient) bool {
-			return r.Address.Same(f.recipient) && r.Told != ""
-		})
+		return has(t, f.recipient, func(r store.TrackRecipient) bool { return r.Told != "" }) ||
+			slices.ContainsFunc(copies, func(t store.Track) bool { return has(t, f.recipient, mayArrive) })
 	}), nil
+}
+
+func has(t store.Track, a mime.Address, what func(store.TrackRecipient) bool) bool {
+	return slices.ContainsFunc(t.Recipients, func(r store.TrackRecipient) bool { return r.Address.Same(a) && what(r) })
+}
+
+// mayArrive reports whether what a sender hears of the same message, handed in
+// another time, is not that it failed: its last copy has the one final answer.
+func mayArrive(r store.TrackRecipient) bool {
+	underWay := r.State == store.TrackQueued || r.State == store.TrackSealed
+	return r.Told == store.ToldSuccess || r.Told == "" && (underWay || !r.Relayed.IsZero())
+}
+
+// copiesOf returns the other tracks of a message that a client handed in more than
+// once.
+func copiesOf(tx store.Tx, t store.Track) ([]store.Track, error) {
+	if t.MessageID == "" || t.Digest == "" {
+		return nil, nil
+	}
+	return tracksOf(tx, t.MessageID, func(other store.Track) bool { return other.ID != t.ID && sameMessage(t, other) })
 }
 
 // failuresOf are the outcomes by which recipients failed.

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"postern/mime"
 	"postern/sta"
@@ -81,45 +83,69 @@ func (p *part) hearFor(tx store.Tx, v sta.Verdict) (*hiding, error) {
 	return h.hidden, nil
 }
 
-// sentBy returns the tracks of a sender of ours by the first of the Message-IDs
-// that names one of his messages (DN-12).
-func sentBy(tx store.Tx, sender mime.Address, ids []string) ([]store.Track, error) {
+// sentBy returns the tracks of the messages that somebody sent, or gets the
+// notifications about, by the first of the Message-IDs that names one (DN-12).
+func sentBy(tx store.Tx, addressee mime.Address, ids []string) ([]store.Track, error) {
 	for _, id := range ids {
-		all, err := tx.TracksByMessageID(id)
-		if err != nil {
-			return nil, err
-		}
-		all = slices.DeleteFunc(all, func(t store.Track) bool { return !t.Outbound || !t.Sender.Same(sender) })
-		if len(all) > 0 {
-			return all, nil
+		all, err := tracksOf(tx, id, func(t store.Track) bool {
+			return t.Sender.Same(addressee) || slices.ContainsFunc(t.AnswersTo, addressee.Same)
+		})
+		if err != nil || len(all) > 0 {
+			return all, err
 		}
 	}
 	return nil, nil
 }
 
+// maxSame bounds the tracks that are found by one Message-ID: a careless program uses
+// the same for all its messages.
+const maxSame = 1000
+
+// tracksOf returns the outgoing messages of a Message-ID that fit, oldest first; of
+// too many the latest.
+func tracksOf(tx store.Tx, messageID string, fits func(store.Track) bool) ([]store.Track, error) {
+	var all []store.Track
+	err := tx.EachTrack(store.TrackQuery{MessageID: messageID}, func(t store.Track) bool {
+		if t.Outbound && fits(t) {
+			all = append(all, t)
+		}
+		return len(all) < maxSame
+	})
+	slices.Reverse(all)
+	return all, err
+}
+
 // entry hears what is said of one recipient.
 func (h *hearing) entry(e reportEntry) {
-	i, j, found := h.find(e)
-	if !found {
+	same := h.find(e)
+	if len(same) == 0 {
 		h.shown = true // of nobody the message went to: for its reader to judge
 		return
 	}
-	t := &h.tracks[i]
-	r := &t.Recipients[j]
-	o := outcome{recipient: r.Address, stage: store.StageNotify, code: e.code, detail: e.detail}
-	if speaksFor(h.verdict.Trust.Binding, h.opened.Sender, r.Address) {
-		h.rule(&o, t, r, e.word)
-	} else {
-		h.hidden = &hiding{reason.SenderMismatch, h.opened.Sender.String() + " does not speak for " + r.Address.String()}
-		o.code, o.detail = reason.SenderMismatch, o.detail+", not counted: "+h.hidden.why
+	before := slices.ContainsFunc(same, func(r place) bool { return r.Told == store.ToldSuccess })
+	for _, r := range same {
+		o := outcome{recipient: r.Address, stage: store.StageNotify, code: e.code, detail: e.detail}
+		if speaksFor(h.verdict.Trust.Binding, h.opened.Sender, r.Address) {
+			h.rule(&o, r, e.word, before)
+		} else {
+			h.hidden = &hiding{reason.SenderMismatch, h.opened.Sender.String() + " does not speak for " + r.Address.String()}
+			o.code, o.detail = reason.SenderMismatch, o.detail+", not counted: "+h.hidden.why
+		}
+		h.outcomes[r.track.ID] = append(h.outcomes[r.track.ID], o)
 	}
-	h.outcomes[t.ID] = append(h.outcomes[t.ID], o)
 }
 
 // rule finds out what a word of somebody entitled does, and does it to the copy of
-// the track, by which the rest of the notification is judged.
-func (h *hearing) rule(o *outcome, t *store.Track, r *store.TrackRecipient, w word) {
-	ruled := rule(*t, *r, w, h.Notify.HideProcessed)
+// the track, by which the rest of the notification is judged. Before says that the
+// sender was told that the same message was delivered.
+func (h *hearing) rule(o *outcome, r place, w word, before bool) {
+	ruled := rule(*r.track, *r.TrackRecipient, w, h.Notify.HideProcessed)
+	switch {
+	case before && r.Told == "":
+		ruled = ruled.quietly(w)
+	case !r.track.Sender.Same(h.verdict.Recipient) && agrees(*r.TrackRecipient, w) && (w != wordProcessed || !h.Notify.HideProcessed):
+		ruled.shown = true // somebody else was told
+	}
 	o.state, o.answer = ruled.state, ruled.told
 	if o.state != "" {
 		r.State, r.Told = o.state, o.answer
@@ -141,37 +167,60 @@ type news struct {
 	outcomes []outcome
 }
 
-// find returns the recipient that an entry is about. A client may have sent a
-// message more than once under its Message-ID: the first that still waits for an
-// answer gets it.
-func (h *hearing) find(e reportEntry) (track, recipient int, found bool) {
+// A place is a recipient of one of the tracks that a notification may be about.
+type place struct {
+	track *store.Track
+	*store.TrackRecipient
+}
+
+// find returns the recipients that an entry is about: one, or the same of a message
+// that a client handed in more than once, as one does that lost our answer. Of other
+// messages under one Message-ID the first that waits for an answer gets it.
+func (h *hearing) find(e reportEntry) []place {
 	for _, a := range []mime.Address{e.recipient, e.original} {
 		if a.IsZero() {
 			continue
 		}
-		for i, t := range h.tracks {
+		var all []place
+		for i := range h.tracks {
+			t := &h.tracks[i]
 			j := slices.IndexFunc(t.Recipients, func(r store.TrackRecipient) bool { return r.Address.Same(a) })
-			if j < 0 {
-				continue
-			}
-			track, recipient, found = i, j, true
-			if t.Recipients[j].Told == "" {
-				return track, recipient, true
+			if j >= 0 {
+				all = append(all, place{t, &t.Recipients[j]})
 			}
 		}
-		if found {
-			return track, recipient, true
+		if len(all) == 0 {
+			continue
 		}
+		first := slices.MinFunc(all, func(a, b place) int { return cmp.Compare(a.patience(), b.patience()) })
+		return slices.DeleteFunc(all, func(r place) bool { return r.track.ID != first.track.ID && !sameMessage(*r.track, *first.track) })
 	}
-	return 0, 0, false
+	return nil
 }
 
-// speaksFor reports whether a signer may say what became of a recipient: with a
-// certificate of the domain for all of it, with one of an address for itself
-// alone. A neighbour's word is not the recipient's.
-func speaksFor(by trust.Binding, signer, recipient mime.Address) bool {
-	if by == trust.ByDomain {
-		return recipient.Domain() == signer.Domain()
+// patience is the less the more a recipient waits for an answer.
+func (r place) patience() int {
+	switch {
+	case r.Told != "":
+		return 2
+	case r.State == store.TrackProcessed && !r.track.Timely:
+		return 1 // which may still fail
 	}
-	return recipient.Same(signer)
+	return 0
+}
+
+// sameMessage reports whether a client handed in one message as two.
+func sameMessage(a, b store.Track) bool {
+	return a.Digest != "" && a.Digest == b.Digest && a.Sender.Same(b.Sender)
+}
+
+// speaksFor reports whether a signer may say what became of a recipient: that is the
+// recipient, or with a certificate of the domain those who report for it. A
+// colleague's word is not the recipient's.
+func speaksFor(by trust.Binding, signer, recipient mime.Address) bool {
+	if recipient.Same(signer) {
+		return true
+	}
+	reporter := slices.Contains([]string{"postmaster", "mailer-daemon"}, strings.ToLower(signer.Local()))
+	return by == trust.ByDomain && reporter && recipient.Domain() == signer.Domain()
 }

@@ -53,6 +53,31 @@ func rule(t store.Track, r store.TrackRecipient, w word, hideProcessed bool) rul
 	return ruling{state: store.TrackProcessed, shown: true}
 }
 
+// quietly is a ruling on a message of which the sender was told before that it was
+// delivered, when he handed it in the time before.
+func (r ruling) quietly(w word) ruling {
+	switch {
+	case w == wordNothing || w == wordDisplayed:
+		return r
+	case w == wordFailed:
+		return ruling{why: "the sender was told success of the same message before"}
+	}
+	r.shown, r.why = false, repeated
+	return r
+}
+
+// agrees reports whether a word is no news and not contrary to what is known of a
+// recipient either.
+func agrees(r store.TrackRecipient, w word) bool {
+	switch w {
+	case wordProcessed, wordPassed, wordHandedOver, wordDispatched:
+		return r.Told == store.ToldSuccess || r.Told == "" && r.State == store.TrackProcessed
+	case wordFailed:
+		return r.Told == store.ToldFailure
+	}
+	return false
+}
+
 const repeated = "it says what was said before"
 
 // ofDelivery rules on what says that a message was delivered. Who did not ask for

@@ -188,7 +188,7 @@ func TestDN12_FoundByWhicheverField(t *testing.T) {
 func TestDN12_OneMessageIDTwice(t *testing.T) {
 	w := newWorld(t)
 	a, first := sent(t, w, nil, "bob@b.example")
-	second := a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+	second := a.submit(message("alice@a.example", "bob@b.example")+"another\n", "alice@a.example", "bob@b.example")
 	a.run()
 	a.hears("b.example", "bob@b.example", mdn.Failed, false)
 	a.hears("b.example", "bob@b.example", mdn.Failed, false)

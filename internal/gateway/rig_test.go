@@ -459,9 +459,12 @@ func (s *site) states(id store.TrackID) []string {
 func (s *site) tracksOf(messageID string) []store.Track {
 	s.t.Helper()
 	var all []store.Track
-	s.view(func(tx store.Tx) (err error) {
-		all, err = tx.TracksByMessageID(messageID)
-		return err
+	s.view(func(tx store.Tx) error {
+		all = nil
+		return tx.EachTrack(store.TrackQuery{MessageID: messageID, Oldest: true}, func(t store.Track) bool {
+			all = append(all, t)
+			return true
+		})
 	})
 	return all
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 
 	"postern/internal/audit"
 	"postern/mime"
@@ -123,7 +124,8 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	if err != nil {
 		return "", err
 	}
-	in := bufio.NewReaderSize(roomy{message, s.Core}, 32<<10)
+	digest := sha256.New()
+	in := bufio.NewReaderSize(io.TeeReader(roomy{message, s.Core}, digest), 32<<10)
 	header, err := mime.ReadHeader(in, mime.Limits{})
 	if err != nil {
 		return "", acceptError(err, "reading the header")
@@ -147,7 +149,8 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 		return "", err
 	}
 	track.Outbound, track.Automatic = true, mime.IsNotification(header)
-	track.Timely = mdn.WantsFinalDelivery(header)
+	track.Timely, track.AnswersTo = mdn.WantsFinalDelivery(header), answersTo(header, e.From)
+	track.Digest = hex.EncodeToString(digest.Sum(nil))
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		err := stillMaySend(tx, e)
 		if err != nil {
@@ -179,6 +182,16 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	}
 	s.Log.Info("message", "track", track.ID, "stage", "accept", "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
 	return string(track.ID), nil
+}
+
+// answersTo is to whom others may send the notifications about a message, beside its
+// sender.
+func answersTo(h *mime.Header, sender mime.Address) []mime.Address {
+	asked, err := mdn.Destination(h)
+	if err != nil {
+		return nil // nobody finds an address there
+	}
+	return slices.DeleteFunc(asked, sender.Same)
 }
 
 // stillMaySend looks at the account in the transaction that takes its message:
