@@ -90,8 +90,8 @@ type Queue interface {
 	// process ends. A job becomes due within a second of its time by the store's
 	// clock, or two if that clock was set.
 	//
-	// A due job that is past its Expires is handed out whatever it waits for:
-	// its time has come to be ended.
+	// A due job that is past its Expires is handed out even while its lane is
+	// paused, with no regard to limits: its time has come to be ended.
 	Claim(ctx context.Context, kind JobKind) (Job, error)
 
 	// Release ends a claim. The job is then as the transactions since its claim

@@ -24,7 +24,10 @@ func newNaive() *naive {
 	}
 }
 
-func (n *naive) late(it item) bool { return it.expires > 0 && max(it.due, it.expires) <= n.now }
+// late tells whether a job has to end although its lane is paused.
+func (n *naive) late(it item) bool {
+	return it.expires > 0 && max(it.due, it.expires) <= n.now && n.until[it.lane] > n.now
+}
 
 // may tells whether a job may be handed out.
 func (n *naive) may(it item) bool {
@@ -258,7 +261,7 @@ func (p *player) drain() {
 	if len(p.naive.jobs)+len(p.real.jobs)+len(p.real.claims)+len(u.lanes)+len(u.flows)+len(u.queues)+len(u.slots) > 0 {
 		p.t.Fatalf("left: %d jobs, %d lanes, %d flows, %d queues, %d slots", len(p.naive.jobs), len(u.lanes), len(u.flows), len(u.queues), len(u.slots))
 	}
-	if u.later.Len()+u.paused.Len()+u.expiring.Len()+u.ready[0].Len()+u.ready[1].Len() > 0 {
+	if u.later.Len()+u.paused.Len()+u.ending.Len()+u.ready[0].Len()+u.ready[1].Len() > 0 {
 		p.t.Fatal("something stands in a line of which there is nothing")
 	}
 }

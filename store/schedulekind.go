@@ -13,18 +13,18 @@ import (
 // room is given back. So nothing waits for room that is free, and nobody ever
 // looks for work where there is none.
 type lineup struct {
-	kind     JobKind
-	limits   Limits
-	now      uint64
-	lanes    map[string]*lane
-	flows    map[flowKey]*flow
-	queues   map[queueKey]*queue
-	slots    map[string]*slot
-	ready    [classes]list.List // of flows with admitted queues
-	later    heapOf[*queue]
-	paused   heapOf[*lane]
-	expiring heapOf[*waitingJob]
-	turn     int
+	kind   JobKind
+	limits Limits
+	now    uint64
+	lanes  map[string]*lane
+	flows  map[flowKey]*flow
+	queues map[queueKey]*queue
+	slots  map[string]*slot
+	ready  [classes]list.List // of flows with admitted queues
+	later  heapOf[*queue]
+	paused heapOf[*lane]
+	ending heapOf[*lane] // paused ones with jobs that expire
+	turn   int
 }
 
 type flowKey struct {
@@ -42,9 +42,9 @@ func newLineup(kind JobKind, limits Limits, now uint64) *lineup {
 		kind: kind, limits: limits, now: now,
 		lanes: make(map[string]*lane), flows: make(map[flowKey]*flow),
 		queues: make(map[queueKey]*queue), slots: make(map[string]*slot),
-		later:    heapOf[*queue]{less: earlierQueue, place: placeOfQueue},
-		paused:   heapOf[*lane]{less: earlierLane, place: placeOfLane},
-		expiring: heapOf[*waitingJob]{less: byUrgency, place: placeOfUrgency},
+		later:  heapOf[*queue]{less: earlierQueue, place: placeOfQueue},
+		paused: heapOf[*lane]{less: earlierLane, place: placeOfLane},
+		ending: heapOf[*lane]{less: endsEarlier, place: placeOfEnd},
 	}
 }
 
@@ -55,7 +55,8 @@ func (u *lineup) add(it item) *waitingJob {
 	q.jobs.put(w)
 	q.lane.jobs++
 	if w.expires > 0 {
-		u.expiring.put(w)
+		q.lane.expiring.put(w)
+		u.watch(q.lane)
 	}
 	u.settle(q)
 	return w
@@ -65,8 +66,19 @@ func (u *lineup) add(it item) *waitingJob {
 func (u *lineup) remove(w *waitingJob) {
 	w.queue.jobs.take(w)
 	w.queue.lane.jobs--
-	u.expiring.take(w)
+	w.queue.lane.expiring.take(w)
+	u.watch(w.queue.lane)
 	u.settle(w.queue)
+}
+
+// watch sees to it that jobs of a lane end in their time while it is paused. When it
+// is not, they take their turn as all do: their last attempt needs room like any.
+func (u *lineup) watch(l *lane) {
+	if l.until == 0 || l.expiring.Len() == 0 {
+		u.ending.take(l)
+		return
+	}
+	u.ending.put(l)
 }
 
 // settle brings a queue to where it belongs after its jobs changed.
@@ -200,19 +212,21 @@ func (u *lineup) advance(now uint64) {
 		}
 		u.paused.take(l)
 		l.until = 0
+		u.watch(l)
 		u.wakeLane(l)
 		u.tidyLane(l)
 	}
 }
 
-// pick takes the job whose turn it is out of its queue. One that is past its
-// time takes no room, and no more than every other turn.
+// pick takes the job whose turn it is out of its queue. One that is past its time in
+// a lane that is paused takes no room, and no more than every other turn.
 func (u *lineup) pick() (it item, l *lane, f *flow, ok bool) {
-	w, late := u.expiring.first()
-	late = late && w.urgent() <= u.now
+	ends, late := u.ending.first()
+	late = late && ends.end() <= u.now
 	f = u.nextFlow()
 	switch {
 	case late && (f == nil || u.turn%2 == 0):
+		w := ends.expiring.items[0]
 		it, f = w.item(), nil
 		u.remove(w)
 	case f != nil:
@@ -257,6 +271,7 @@ func (u *lineup) pause(name string, until uint64) {
 	l := u.lane(name)
 	l.until, l.probing = max(until, 1), true // 0 is no pause
 	u.paused.put(l)
+	u.watch(l)
 	for q := range l.admitted {
 		u.withdraw(q)
 		u.admit(q)
@@ -272,6 +287,7 @@ func (u *lineup) resume(name string) {
 	}
 	l.until, l.probing = 0, false
 	u.paused.take(l)
+	u.watch(l)
 	u.wakeLane(l)
 	u.tidyLane(l)
 }
@@ -289,8 +305,8 @@ func (u *lineup) next() (at uint64, ok bool) {
 	if l, any := u.paused.first(); any {
 		sooner(l.until)
 	}
-	if w, any := u.expiring.first(); any {
-		sooner(w.urgent())
+	if l, any := u.ending.first(); any {
+		sooner(l.end())
 	}
 	return at, ok
 }

@@ -90,7 +90,9 @@ type lane struct {
 	until    uint64 // it is paused; 0: it is not
 	probing  bool   // one job at a time
 	place    int32  // among the paused
-	in       *slot  // that it waits for
+	expiring heapOf[*waitingJob]
+	endPlace int32 // among those paused that have some
+	in       *slot // that it waits for
 	at       *list.Element
 }
 
@@ -148,6 +150,9 @@ func (l *lane) wake() {
 	}
 }
 
+// end is when the first of a lane's jobs is past its time.
+func (l *lane) end() uint64 { return l.expiring.items[0].urgent() }
+
 func earlierQueue(a, b *queue) bool { return a.due() < b.due() }
 
 func placeOfQueue(q *queue) *int32 { return &q.place }
@@ -155,3 +160,7 @@ func placeOfQueue(q *queue) *int32 { return &q.place }
 func earlierLane(a, b *lane) bool { return a.until < b.until }
 
 func placeOfLane(l *lane) *int32 { return &l.place }
+
+func endsEarlier(a, b *lane) bool { return a.end() < b.end() }
+
+func placeOfEnd(l *lane) *int32 { return &l.endPlace }

@@ -38,7 +38,7 @@ func (u *lineup) flow(class int, name string) *flow {
 func (u *lineup) lane(name string) *lane {
 	l := u.lanes[name]
 	if l == nil {
-		l = &lane{name: name, place: absent}
+		l = &lane{name: name, place: absent, endPlace: absent, expiring: heapOf[*waitingJob]{less: byUrgency, place: placeOfUrgency}}
 		u.lanes[name] = l
 		if u.limits.Lane != nil {
 			l.slots = u.slotsOf(u.limits.Lane(name))

@@ -156,6 +156,35 @@ func TestLanesLetEverythingThrough(t *testing.T) {
 	})
 }
 
+// What is past its time after an outage of ours has its last attempt like any other,
+// and takes no more room than any other.
+func TestExpiredMessagesHoldUpNobodyElse(t *testing.T) {
+	for name, domain := range map[string]string{"of one domain": "evil.example", "of one sender": "evil%d.example"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := live(t)
+				a := w.site("a.example")
+				w.site("c.example")
+				a.accounts("alice@a.example", "dora@a.example")
+				a.Finder = hangingFinders{a.Finder}
+				for i := range 2 * leastOfWorkers {
+					to := "x@" + strings.ReplaceAll(domain, "%d", fmt.Sprint(i))
+					a.submit(message("alice@a.example", to), "alice@a.example", to)
+				}
+				a.rewrite(a.jobs(), func(j *store.Job) { j.Lane = string(j.Recipients[0].Domain()) })
+				time.Sleep(a.RetryFor + time.Hour)
+				stop := a.work()
+				synctest.Wait()
+				id := a.submit(message("dora@a.example", "carol@c.example"), "dora@a.example", "carol@c.example")
+				synctest.Wait()
+				equal(t, "another's", a.states(id), []string{"carol@c.example relayed"})
+				stop()
+				closeStores(w)
+			})
+		})
+	}
+}
+
 func TestZoneOf(t *testing.T) {
 	for domain, want := range map[mime.Domain]string{"a.b.example": "b.example", "b.example": "b.example", "example": "example"} {
 		equal(t, string(domain), zoneOf(domain), want)
