@@ -5,6 +5,7 @@ import (
 	"errors"
 	"syscall"
 	"testing"
+	"time"
 
 	bolterrors "go.etcd.io/bbolt/errors"
 )
@@ -71,6 +72,46 @@ func TestAFullStoreRecovers(t *testing.T) {
 	s.sound(t)
 	s.reopen(t)
 	s.sound(t)
+}
+
+// A commit says for a while that the next can be made, and one that fails says the
+// contrary at once.
+func TestWroteWithin(t *testing.T) {
+	clock := &testClock{at: time.Unix(1000, 0)}
+	s := newTestStore(t, Options{MaxSize: 40 << 20, Clock: clock})
+	ctx := context.Background()
+	is := func(when string, want bool) {
+		t.Helper()
+		if got := s.WroteWithin(time.Second); got != want {
+			t.Errorf("%s: %v", when, got)
+		}
+	}
+	put := func(octets int) error {
+		return s.Update(ctx, func(tx Tx) error {
+			return tx.PutDocument(Document{Key: "k", Body: make([]byte, octets)})
+		})
+	}
+	is("before anything was written", false)
+	err := s.Update(ctx, func(Tx) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	is("after nothing was written", false)
+	err = put(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.at = clock.at.Add(time.Second)
+	is("a second later", true)
+	clock.at = clock.at.Add(1)
+	is("more than a second later", false)
+	err = put(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is("written again", true)
+	wantError(t, put(64<<20), ErrFull)
+	is("after a failure", false)
 }
 
 func TestErrorsOfAFullDisk(t *testing.T) {

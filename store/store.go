@@ -65,6 +65,10 @@ type Store interface {
 	// one than the wall clock (package steady).
 	Steady() time.Time
 
+	// WroteWithin reports whether a commit reached the disk in the last d of Steady,
+	// and none failed since.
+	WroteWithin(d time.Duration) bool
+
 	// WaitMailbox blocks until the mailbox's ModSeq is greater than since, the
 	// mailbox is gone (ErrNotFound) or ctx is done.
 	WaitMailbox(ctx context.Context, id MailboxID, since uint64) error

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -20,7 +21,14 @@ const (
 type writer struct {
 	db     *DB
 	broken error
-	kept   time.Time // when the clock was kept last, by that clock
+	kept   time.Time                 // when the clock was kept last, by that clock
+	wrote  atomic.Pointer[time.Time] // the latest commit, by that clock; nil after one that failed
+}
+
+// WroteWithin implements Store.
+func (db *DB) WroteWithin(d time.Duration) bool {
+	at := db.commits.writer.wrote.Load()
+	return at != nil && db.Steady().Sub(*at) <= d
 }
 
 // loop commits what queued up. What comes during one commit makes up the next,
@@ -79,6 +87,7 @@ type attempt struct {
 func (w *writer) run(batch []*call) (rest []*call) {
 	b, err := w.begin()
 	if err != nil {
+		w.wrote.Store(nil)
 		answer(batch, err)
 		return nil
 	}
@@ -155,9 +164,12 @@ func (w *writer) commit(a *attempt) {
 	}
 	err := w.sync(a)
 	if err != nil {
+		w.wrote.Store(nil)
 		answer(a.calls, err)
 		return
 	}
+	now := w.db.Steady()
+	w.wrote.Store(&now)
 	for _, fn := range a.after {
 		fn()
 	}

@@ -39,6 +39,7 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer collectLess(inv.getenv)()
 	return errors.Join(serve(ctx, cfg, db, log), db.Close())
 }
 

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -51,12 +50,21 @@ func (c *Core) relay(ctx context.Context, job store.Job) error {
 	return err
 }
 
-// checkWritable writes the track of a job as it is. While nothing can be
-// written, nothing may be sent: that it was sent would not be known. Nor is sent
-// what an operator has held or dropped; after this he can no longer.
+// writtenLately is how long ago a commit may be that shows that one can be made.
+const writtenLately = time.Second
+
+// checkWritable writes the track of a job as it is, unless something was written
+// just now. While nothing can be written, nothing may be sent: that it was sent
+// would not be known. Nor is sent what an operator has held or dropped; after this
+// he can no longer, for transactions follow each other also when they only read.
 func (c *Core) checkWritable(ctx context.Context, job store.Job) error {
+	known := c.Store.WroteWithin(writtenLately)
 	err := c.Store.Update(ctx, func(tx store.Tx) error {
-		return errors.Join(standing(tx, job.ID), record(tx, job.Track, c.Now(), nil))
+		err := standing(tx, job.ID)
+		if err != nil || known {
+			return err
+		}
+		return record(tx, job.Track, c.Now(), nil)
 	})
 	if err != nil {
 		return fmt.Errorf("checking the store before sending: %w", err)

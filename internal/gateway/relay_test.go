@@ -215,6 +215,51 @@ func TestRelayCommitsLateAndSendsOnce(t *testing.T) {
 	}
 }
 
+// A counted store counts how often a track is written, and says whether anything
+// was written lately.
+type counted struct {
+	store.Store
+	lately bool
+	tracks int
+}
+
+func (c *counted) WroteWithin(time.Duration) bool { return c.lately }
+
+func (c *counted) Update(ctx context.Context, fn func(store.Tx) error) error {
+	return c.Store.Update(ctx, func(tx store.Tx) error { return fn(countedTx{tx, c}) })
+}
+
+type countedTx struct {
+	store.Tx
+	in *counted
+}
+
+func (t countedTx) PutTrack(k store.Track) error {
+	t.in.tracks++
+	return t.Tx.PutTrack(k)
+}
+
+// Before it is sent it is shown that something can be written, by writing unless
+// something was written just now.
+func TestRelayTriesToWriteBeforeItSends(t *testing.T) {
+	for _, lately := range []bool{false, true} {
+		_, a, _ := relaying(t)
+		c := &counted{Store: a.Store, lately: lately}
+		a.Store = c
+		before := -1
+		a.answer = func(d smtp.Delivery) []smtp.Result {
+			before = c.tracks
+			return said(d, reason.OK)
+		}
+		a.doStep(t.Context(), a.jobs()[0], a.relay)
+		want := 1
+		if lately {
+			want = 0
+		}
+		equal(t, "written before sending", before, want)
+	}
+}
+
 // While nothing can be written nothing is sent, and the attempt does not count.
 func TestRelaySendsNothingThatCannotBeWrittenDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
