@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"postern/internal/config"
 	"postern/internal/gateway"
+	"postern/internal/gateway/care"
 )
 
 // runConfigCheck reads what serve would read before it opens the store.
@@ -20,6 +22,9 @@ func runConfigCheck(_ context.Context, inv *invocation, args []string) error {
 	err = gateway.CheckFiles(cfg)
 	if err != nil {
 		return err
+	}
+	for _, w := range care.BackupWarnings(cfg.Dir, cfg.Backup.Dir) {
+		fmt.Fprintf(inv.stderr, "postern: warning: %s\n", oneLine(w))
 	}
 	return inv.answer(map[string]string{"config": inv.config, "verdict": "ok"}, "%s is good", inv.config)
 }

@@ -134,7 +134,19 @@ func (k *Keeper) makeBackup(ctx context.Context) error {
 	if err == nil {
 		return fmt.Errorf("%s: %w", path, fs.ErrExist)
 	}
+	err = k.backupRoom(k.storeSize())
+	if err != nil {
+		return err
+	}
+	master := k.Store.MasterKeyID()
 	bytes, err := k.writeBackup(ctx, path+partEnd)
+	if errors.Is(err, store.ErrMasterKey) && k.Store.MasterKeyID() != master {
+		// The master key was changed meanwhile: nobody may have the one of this copy.
+		err = os.Remove(path + partEnd)
+		if err == nil {
+			bytes, err = k.writeBackup(ctx, path+partEnd)
+		}
+	}
 	if err != nil {
 		return errors.Join(err, ignoreMissing(os.Remove(path+partEnd)))
 	}
@@ -162,7 +174,7 @@ func (k *Keeper) writeBackup(ctx context.Context, path string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	bytes, err := k.Store.Backup(ctx, f)
+	bytes, err := k.Store.Backup(ctx, &aside{ctx: ctx, to: f, room: k.backupRoom})
 	if err == nil {
 		err = f.Sync()
 	}

@@ -230,3 +230,125 @@ func TestABackupThatCannotBeRecordedIsMade(t *testing.T) {
 		t.Error("the log says nothing of it")
 	}
 }
+
+// A target that does not answer keeps neither the snapshot nor the end of a gateway
+// waiting; the end is recorded.
+func TestABackupTargetThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCareful(t, 1)
+		c.clock.live.Store(true)
+		thawed, ended := make(chan struct{}), make(chan struct{})
+		whole := c.Store
+		c.Store = unsound{Store: whole, verify: func() (store.CheckReport, error) {
+			defer close(ended)
+			<-thawed // as reading from a frozen disk would be, whatever becomes of ctx
+			return store.CheckReport{}, fs.ErrClosed
+		}}
+		stop := c.Start(t.Context())
+		synctest.Wait()
+		began := time.Now()
+		stop()
+		equal(t, "waited", time.Since(began), backupPatience)
+		if !strings.Contains(c.log.String(), "does not answer") {
+			t.Error("the log says nothing of it")
+		}
+		trail := c.trail()
+		equal(t, "the end", trail[len(trail)-1], "system stopped serve")
+		close(thawed)
+		<-ended
+		synctest.Wait()
+		whole.(*store.DB).Close()
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestWritingAsideEndsWithItsContext(t *testing.T) {
+	thawed := make(chan struct{})
+	defer close(thawed)
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan struct{})
+	w := &aside{ctx: ctx, room: func(int64) error { return nil }, to: writerFunc(func([]byte) (int, error) {
+		close(asked)
+		<-thawed
+		return 0, fs.ErrClosed
+	})}
+	go func() {
+		<-asked
+		cancel()
+	}()
+	_, err := w.Write([]byte("page"))
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// Copies beside the store leave the reserve of its disk alone, before they are
+// begun and while they are written.
+func TestBackupsLeaveTheReserve(t *testing.T) {
+	for name, tc := range map[string]struct {
+		free []int64 // at each look, the last from then on
+		want error
+	}{
+		"enough":                      {[]int64{1 << 30}, nil},
+		"not for the size":            {[]int64{101}, store.ErrFull},
+		"less while it is written":    {[]int64{1 << 30, 100}, store.ErrFull},
+		"just the reserve and a page": {[]int64{1 << 30, 100 + 1<<20}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCareful(t, 1)
+			c.Backups.Dir = filepath.Join(c.Dir, "copies")
+			err := os.Mkdir(c.Backups.Dir, 0o700)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.DiskReserve = 100
+			c.DiskSpace = func() (store.Space, error) {
+				free := tc.free[0]
+				tc.free = tc.free[min(1, len(tc.free)-1):]
+				return store.Space{Free: free}, nil
+			}
+			err = c.makeBackup(t.Context())
+			if !errors.Is(err, tc.want) || len(c.files()) > 0 != (tc.want == nil) {
+				t.Errorf("%v, %v", err, c.files())
+			}
+		})
+	}
+}
+
+// A master key that changes while a copy is made costs no copy.
+func TestARotationCostsNoBackup(t *testing.T) {
+	c := newCareful(t, 1)
+	whole, rotated := c.Store, false
+	c.Store = unsound{Store: whole, backup: func(w io.Writer) (int64, error) {
+		n, err := whole.Backup(t.Context(), w)
+		if !rotated {
+			rotated = true
+			err = errors.Join(err, whole.Rotate(t.Context(), store.NewMasterKey()))
+		}
+		return n, err
+	}}
+	err := c.makeBackup(t.Context())
+	if err != nil || len(c.files()) != 1 {
+		t.Errorf("%v, %v", err, c.files())
+	}
+}
+
+func TestBackupWarnings(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	err := os.WriteFile(file, nil, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for backups, want := range map[string]string{
+		"": "", filepath.Join(dir, "absent"): "no copies are made", file: "is no folder", dir: "on the disk of the store", "/proc": "",
+	} {
+		got := strings.Join(BackupWarnings(dir, backups), " ")
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q", backups, got)
+		}
+	}
+}

@@ -91,11 +91,20 @@ func (k *Keeper) Start(ctx context.Context) (stop func()) {
 	var working sync.WaitGroup
 	end := k.keepAudit(ctx)
 	working.Go(func() { k.watchDisk(work) })
-	working.Go(func() { k.keepBackups(work) })
+	copying := make(chan struct{})
+	go func() {
+		defer close(copying)
+		k.keepBackups(work)
+	}()
 	working.Go(func() { k.keepTidy(work) })
 	return func() {
 		cancel()
 		working.Wait()
+		select {
+		case <-copying:
+		case <-time.After(backupPatience):
+			k.Log.Error("the backup target does not answer; the copy is abandoned", "dir", k.Backups.Dir)
+		}
 		end()
 	}
 }

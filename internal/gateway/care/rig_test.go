@@ -81,12 +81,13 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, key: store.NewMasterKey(), clock: &clock{now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}}
-	db, err := store.Create(filepath.Join(t.TempDir(), StoreFile), store.Options{MasterKey: r.key, Now: r.clock.Now})
+	dir := t.TempDir()
+	db, err := store.Create(filepath.Join(dir, StoreFile), store.Options{MasterKey: r.key, Now: r.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	r.Keeper = &Keeper{Store: db, Now: r.clock.Now, Steady: r.clock.Now, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
+	r.Keeper = &Keeper{Store: db, Dir: dir, Now: r.clock.Now, Steady: r.clock.Now, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
 	r.SetDefaults()
 	return r
 }
