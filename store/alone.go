@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -47,6 +48,13 @@ func (t *tx) removeAlone(bucket string, key []byte) error {
 	err := t.write(len(key))
 	if err != nil {
 		return err
+	}
+	if b := t.in(bucket).Bucket(key); b != nil {
+		// bbolt would go on into buckets in it, and never end if it were in itself.
+		k, v := b.Cursor().First()
+		if string(k) != aloneKey || v == nil {
+			return fmt.Errorf("%w: %s %x holds something else", ErrCorrupt, bucket, key)
+		}
 	}
 	err = t.in(bucket).DeleteBucket(key)
 	if errors.Is(err, bolterrors.ErrBucketNotFound) {

@@ -2,9 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // maxProblems bounds the report on a store that is damaged throughout.
@@ -19,15 +18,18 @@ type checker struct {
 	refs   map[BodyID]uint32 // counted from jobs and messages
 }
 
-// Check implements Store. Writers wait while the pages of the file are checked;
-// the records are checked beside them. The error is that of ctx or of reading
-// at all; what is wrong in the store is in the report.
+// Check implements Store. Writers go on meanwhile. The error is that of ctx or of
+// reading at all; what is wrong in the store is in the report.
 func (db *DB) Check(ctx context.Context) (CheckReport, error) { return db.check(ctx, nil) }
 
 func (db *DB) check(ctx context.Context, p *pace) (CheckReport, error) {
 	c := &checker{ctx: ctx, pace: p, refs: make(map[BodyID]uint32)}
-	err := db.commits.between(ctx, func() error { return db.bolt.View(c.checkPages) })
-	if err == nil {
+	readable, err := db.walkPages(ctx, p, c.problem)
+	switch {
+	case err != nil:
+	case !readable:
+		c.problem("the records were not read, because of the pages")
+	default:
 		err = db.view(func(t *tx) error {
 			c.tx = t
 			return c.checkRecords()
@@ -48,15 +50,6 @@ func (c *checker) problem(format string, args ...any) {
 	}
 }
 
-// checkPages has bbolt check its tree. It compares with the list of free pages
-// in memory, so that no transaction may write meanwhile.
-func (c *checker) checkPages(b *bolt.Tx) error {
-	for err := range b.Check() { // to the end: it blocks otherwise
-		c.problem("pages: %v", err)
-	}
-	return c.ctx.Err()
-}
-
 func (c *checker) checkRecords() error {
 	version, err := readSchema(c.bolt)
 	if err != nil {
@@ -74,8 +67,11 @@ func (c *checker) checkRecords() error {
 		c.checkAudit,
 		c.checkLayout, c.checkDataKeys, c.checkSequences, c.checkLogs,
 	} {
-		err := check()
-		if err != nil {
+		err := protected(c.tx, func(*tx) error { return check() })
+		switch {
+		case errors.Is(err, ErrCorrupt):
+			c.problem("%v", err) // and what is after it is not read
+		case err != nil:
 			return err
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // full returns a store with something in every bucket.
-func fullStore(t *testing.T) *testStore {
+func fullStore(t testing.TB) *testStore {
 	t.Helper()
 	s := newTestStore(t, Options{chunkSize: 4 << 10})
 	id := s.add(t, text(10<<10))
@@ -131,7 +131,7 @@ func indexWithoutValue(name string) bool {
 
 // damaged damages the record of a number in a copy of the store. It returns
 // false when there is none.
-func (s *testStore) damaged(t *testing.T, bucket string, n int, change func(b *bolt.Bucket, k, v []byte) error, what string) bool {
+func (s *testStore) damaged(t testing.TB, bucket string, n int, change func(b *bolt.Bucket, k, v []byte) error, what string) bool {
 	t.Helper()
 	found := false
 	c := &checker{ctx: context.Background(), refs: make(map[BodyID]uint32)}

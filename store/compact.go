@@ -40,7 +40,7 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 		return c, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }() // the lock, until all is done
-	used, err := usedBytes(db.bolt)
+	used, err := db.usedBytes(ctx)
 	if err != nil {
 		return c, err
 	}
@@ -81,24 +81,15 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 	return c, writeWitness(db.witness.path, end)
 }
 
-// usedBytes is how much of the file is in use.
-func usedBytes(b *bolt.DB) (int64, error) {
-	pages := int64(0)
-	err := b.View(func(tx *bolt.Tx) error {
-		for id := 0; ; {
-			p, err := tx.Page(id)
-			if err != nil || p == nil {
-				return err
-			}
-			id++
-			if p.Type == "free" {
-				continue
-			}
-			id += p.OverflowCount
-			pages += int64(p.OverflowCount) + 1
-		}
-	})
-	return pages * int64(b.Info().PageSize), err
+// usedBytes is how much of the file is in use. It fails if the pages are not sound.
+func (db *DB) usedBytes(ctx context.Context) (int64, error) {
+	snapshot, w, err := db.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer snapshot.Rollback()
+	err = w.sound(ctx, true)
+	return int64(w.inUse) * w.size, err
 }
 
 // writeCompact copies all records into a new file, and that to the disk.

@@ -1,11 +1,15 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +22,7 @@ import (
 // must not be called inside the functions given to View and Update.
 type DB struct {
 	bolt      *bolt.DB
+	file      *os.File // that bbolt has open
 	now       func() time.Time
 	clock     Clock // by which jobs are due; nil is now
 	chunkSize int
@@ -41,8 +46,8 @@ type DB struct {
 
 var _ Store = (*DB)(nil)
 
-func newDB(b *bolt.DB, o Options) *DB {
-	db := &DB{bolt: b, now: o.Now, clock: o.Clock, chunkSize: o.chunkSize, rotating: make(chan struct{}, 1), closing: make(chan struct{})}
+func newDB(b *bolt.DB, file *os.File, o Options) *DB {
+	db := &DB{bolt: b, file: file, now: o.Now, clock: o.Clock, chunkSize: o.chunkSize, rotating: make(chan struct{}, 1), closing: make(chan struct{})}
 	if db.now == nil {
 		db.now = time.Now
 	}
@@ -108,8 +113,8 @@ func (db *DB) view(fn func(*tx) error) error {
 	return err
 }
 
-// protected calls fn and turns a panic into an error. A fault in the mapping,
-// which a damaged file causes, is ErrCorrupt.
+// protected calls fn and turns a panic into an error. A fault in the mapping and a
+// panic of bbolt, which a damaged file causes, are ErrCorrupt.
 func protected(t *tx, fn func(*tx) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -118,11 +123,27 @@ func protected(t *tx, fn func(*tx) error) (err error) {
 			return
 		}
 		err = &PanicError{Value: p, Stack: debug.Stack()}
-		if _, fault := p.(interface{ Addr() uintptr }); fault {
+		if _, fault := p.(interface{ Addr() uintptr }); fault || ofBolt() {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 	}()
 	return fn(t)
+}
+
+// ofBolt reports, while a panic is being recovered, whether bbolt panicked.
+func ofBolt() bool {
+	var callers [32]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])
+	for panicked, more := false, true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		ours := !strings.HasPrefix(f.Function, "runtime.")
+		if panicked && ours {
+			return strings.HasPrefix(f.Function, "go.etcd.io/bbolt")
+		}
+		panicked = panicked || !ours
+	}
+	return false
 }
 
 // Update implements Store. When ctx ends before the transaction's turn has come
@@ -143,24 +164,28 @@ func (db *DB) update(ctx context.Context, fn func(*tx) error) error {
 
 // Backup implements Store. The copy is opened with the same master key. While
 // it is written no page that is freed meanwhile can be used again, so that the
-// store grows by what is written to it in this time.
+// store grows by what is written to it in this time. The pages are checked first.
 func (db *DB) Backup(ctx context.Context, w io.Writer) (int64, error) {
-	var n int64
-	out := &contextWriter{ctx: ctx, w: w}
-	err := db.bolt.View(func(b *bolt.Tx) (err error) {
-		n, err = b.WriteTo(out)
-		return err
-	})
-	if out.err != nil {
-		err = out.err // bbolt keeps only the text of some
-	}
-	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
-		return 0, ErrClosed
-	}
+	n, err := db.backup(ctx, w)
 	if err != nil {
 		return n, fmt.Errorf("backing up the store: %w", err)
 	}
 	return n, nil
+}
+
+func (db *DB) backup(ctx context.Context, w io.Writer) (int64, error) {
+	snapshot, pages, err := db.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer snapshot.Rollback()
+	err = pages.sound(ctx, true)
+	if err != nil {
+		return 0, err
+	}
+	out := &contextWriter{ctx: ctx, w: w}
+	n, err := snapshot.WriteTo(out)
+	return n, cmp.Or(out.err, err) // bbolt keeps only the text of some
 }
 
 // A contextWriter stops writing when its context is done. It hides every other

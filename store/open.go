@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,11 +59,11 @@ func Open(path string, o Options) (*DB, error) {
 	if o.MasterKey == nil {
 		return nil, fmt.Errorf("opening the store: %w: none was given", ErrMasterKey)
 	}
-	b, err := openFile(path, o)
+	b, file, err := openFile(path, o)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
-	db, err := guarded(func() (*DB, error) { return open(b, o) })
+	db, err := guarded(func() (*DB, error) { return open(b, file, o) })
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store %s: %w", path, err), b.Close())
 	}
@@ -111,34 +112,39 @@ func create(path string, o Options) error {
 // openFile opens the file, never creating one, and makes sure that it is still
 // the one of that name when its lock is held: Restore and Compact put another in
 // its place under the lock of the old one.
-func openFile(path string, o Options) (*bolt.DB, error) {
+func openFile(path string, o Options) (*bolt.DB, *os.File, error) {
 	for {
 		b, file, err := lockFile(path, o)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		same, err := isAt(file, path)
 		if same && err == nil {
-			return b, nil
+			return b, file, nil
 		}
 		err = errors.Join(err, b.Close())
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 }
 
 // openReadOnly opens a file that nobody writes to.
-func openReadOnly(path string) (*bolt.DB, error) {
+func openReadOnly(path string) (*bolt.DB, *os.File, error) {
+	var file *os.File
 	b, err := guarded(func() (*bolt.DB, error) {
 		return bolt.Open(path, 0, &bolt.Options{
 			ReadOnly: true, Timeout: defaultTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true,
+			OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+				file, err = openChecked(name, flag, mode)
+				return file, err
+			},
 		})
 	})
 	if err != nil && isNoStore(err) {
-		return nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
+		return nil, nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
 	}
-	return b, err
+	return b, file, err
 }
 
 // isNoStore reports whether a file does not begin as a store does. bbolt has no
@@ -175,10 +181,9 @@ func lockFile(path string, o Options) (*bolt.DB, *os.File, error) {
 			InitialMmapSize: o.mapping(),
 			MaxSize:         int(o.MaxSize),
 			NoStatistics:    true,
-			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-				f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
-				file = f
-				return f, err
+			OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+				file, err = openChecked(name, flag, mode)
+				return file, err
 			},
 		})
 	})
@@ -213,8 +218,12 @@ func guarded[T any](fn func() (T, error)) (result T, err error) {
 	return fn()
 }
 
-func open(b *bolt.DB, o Options) (*DB, error) {
+func open(b *bolt.DB, file *os.File, o Options) (*DB, error) {
 	err := checkLength(b)
+	if err != nil {
+		return nil, err
+	}
+	err = checkPages(b, file)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +231,7 @@ func open(b *bolt.DB, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := newDB(b, o)
+	db := newDB(b, file, o)
 	if !o.apart {
 		db.witness.path = witnessOf(b.Path())
 	}
@@ -266,6 +275,19 @@ func checkLength(b *bolt.DB) error {
 			return fmt.Errorf("%w: the file has %d bytes of %d", ErrCorrupt, info.Size(), tx.Size())
 		}
 		return nil
+	})
+}
+
+// checkPages refuses a file whose pages bbolt must not read. It believes every number
+// in them: one octet that was changed can lead it out of the mapping, in a circle, or
+// over what is in use, and no net holds all that comes of it.
+func checkPages(b *bolt.DB, file *os.File) error {
+	return b.View(func(tx *bolt.Tx) error {
+		w, err := newPageWalk(tx, file)
+		if err != nil {
+			return err
+		}
+		return w.sound(context.Background(), false)
 	})
 }
 

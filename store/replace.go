@@ -16,15 +16,16 @@ type held struct {
 	path string
 	bolt *bolt.DB // nil when it is damaged or not there
 	file *os.File // its lock, when it is damaged
+	bad  bool     // it can be opened, and its pages must not be read
 }
 
 // hold takes the lock of the store at path. One that is not there needs none.
 func hold(path string, o Options) (*held, error) {
 	h := &held{path: path}
-	b, err := openFile(path, o)
+	b, file, err := openFile(path, o)
 	switch {
 	case err == nil:
-		h.bolt = b
+		h.bolt, h.bad = b, checkPages(b, file) != nil
 		return h, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return h, nil

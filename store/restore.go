@@ -181,7 +181,7 @@ func openCopy(path string, o RestoreOptions) (db *DB, older bool, err error) {
 // lastUIDValidity is the greatest UIDVALIDITY that the store gave, as far as it
 // can be read.
 func (h *held) lastUIDValidity() (last uint64) {
-	if h.bolt == nil {
+	if h.bolt == nil || h.bad {
 		return 0
 	}
 	_, err := guarded(func() (struct{}, error) {

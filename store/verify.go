@@ -18,7 +18,7 @@ func (db *DB) Verify(ctx context.Context, path string) (CheckReport, error) {
 }
 
 func verify(ctx context.Context, path string, master KeyWrapper) (report CheckReport, err error) {
-	b, err := openReadOnly(path)
+	b, file, err := openReadOnly(path)
 	if err != nil {
 		return report, err
 	}
@@ -28,7 +28,11 @@ func verify(ctx context.Context, path string, master KeyWrapper) (report CheckRe
 		if err != nil {
 			return CheckReport{}, err
 		}
-		db := newDB(b, Options{MasterKey: master})
+		err = checkPages(b, file)
+		if err != nil {
+			return CheckReport{}, err
+		}
+		db := newDB(b, file, Options{MasterKey: master})
 		err = db.view(func(t *tx) error {
 			version, err := readSchema(t.bolt)
 			if err != nil {

@@ -1,0 +1,221 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// deepest bounds the way from the first page to any other: two buckets deep, and
+// in each a tree in which every page leads to two others at least.
+const deepest = 64
+
+// A pageWalk follows the pages of one snapshot. It reads the file, never the
+// mapping, and believes no number that it reads: bbolt, which does, can be led out
+// of the mapping or in a circle by one octet that was changed.
+type pageWalk struct {
+	pageMeta
+	file io.ReaderAt
+	rest func() error                     // now and then
+	tell func(format string, args ...any) // of what is wrong
+	note func(format string, args ...any) // of what is wrong and misleads nobody
+
+	used, free pageSet
+	inUse      uint64 // pages
+	wrong      bool   // bbolt must not read these pages
+}
+
+// A pageSet is a set of pages, a bit for each.
+type pageSet []uint64
+
+func newPageSet(end uint64) pageSet { return make(pageSet, end/64+1) }
+
+func (s pageSet) has(id uint64) bool { return s[id/64]>>(id%64)&1 == 1 }
+
+func (s pageSet) add(id uint64) { s[id/64] |= 1 << (id % 64) }
+
+// begin begins a snapshot and the walk over its pages. The page that says where they
+// are is kept for two transactions only, so that none writes while it is read.
+func (db *DB) begin(ctx context.Context) (snapshot *bolt.Tx, w *pageWalk, err error) {
+	err = db.commits.between(ctx, func() (err error) {
+		snapshot, err = db.bolt.Begin(false)
+		if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+			return ErrClosed
+		}
+		if err == nil {
+			w, err = newPageWalk(snapshot, db.file)
+		}
+		return err
+	})
+	if err != nil && snapshot != nil {
+		err = errors.Join(err, snapshot.Rollback())
+	}
+	return snapshot, w, err
+}
+
+// walkPages checks all pages, and reports whether bbolt may read them.
+func (db *DB) walkPages(ctx context.Context, p *pace, tell func(string, ...any)) (readable bool, err error) {
+	snapshot, w, err := db.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer snapshot.Rollback()
+	err = w.walk(func() error { return p.rest(ctx) }, tell, tell)
+	return !w.wrong, err
+}
+
+// sound returns the first thing that is wrong as an error, which is ErrCorrupt. If
+// what misleads nobody is of interest it is wrong as well.
+func (w *pageWalk) sound(ctx context.Context, all bool) (first error) {
+	tell := func(format string, args ...any) {
+		first = cmp.Or(first, fmt.Errorf("%w: "+format, append([]any{ErrCorrupt}, args...)...))
+	}
+	note := tell
+	if !all {
+		note = func(string, ...any) {}
+	}
+	err := w.walk(func() error { return cmp.Or(first, ctx.Err()) }, tell, note)
+	return cmp.Or(first, err)
+}
+
+func newPageWalk(tx *bolt.Tx, file io.ReaderAt) (*pageWalk, error) {
+	m, err := metaOf(file, tx.ID())
+	return &pageWalk{pageMeta: m, file: file}, err
+}
+
+// walk checks the pages: that each is where it says it is and of the right kind, that
+// its elements lie within it, that it is reached once and not listed as free; and, which
+// is noted, that the elements are in order, and that every other page is free. The error
+// is that of rest.
+func (w *pageWalk) walk(rest func() error, tell, note func(string, ...any)) error {
+	w.rest, w.note = rest, note
+	w.tell = func(format string, args ...any) {
+		w.wrong = true
+		tell(format, args...)
+	}
+	w.used, w.free = newPageSet(w.end), newPageSet(w.end)
+	list, run, err := w.freePages(w.file)
+	if err != nil {
+		w.tell("%v", err)
+	}
+	for _, id := range list {
+		w.free.add(id)
+	}
+	w.take(0, 2)
+	w.take(w.pageMeta.free, run)
+	err = w.visit(step{id: w.root})
+	if err != nil || w.wrong {
+		return err // what is missing is missing because of what was told
+	}
+	for id := range w.end {
+		if !w.used.has(id) && !w.free.has(id) {
+			w.note("page %d is neither in use nor free", id)
+		}
+	}
+	return nil
+}
+
+// take notes that pages are in use. It returns false if one was already, or is free.
+func (w *pageWalk) take(id, n uint64) bool {
+	for ; n > 0; id, n = id+1, n-1 {
+		switch {
+		case w.used.has(id):
+			w.tell("page %d is in use twice", id)
+			return false
+		case w.free.has(id):
+			w.tell("page %d is in use and listed as free", id)
+			return false
+		}
+		w.used.add(id)
+		w.inUse++
+	}
+	return true
+}
+
+// A step is the way to one page. Its keys are from low on and before high; nil is
+// no bound.
+type step struct {
+	id        uint64
+	depth     int
+	low, high []byte
+}
+
+// visit walks the pages from one on.
+func (w *pageWalk) visit(s step) error {
+	err := w.rest()
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.id < 2 || s.id >= w.end:
+		w.tell("page %d is not there: the file has %d", s.id, w.end)
+		return nil
+	case s.depth > deepest:
+		w.tell("page %d is deeper than any should be", s.id)
+		return nil
+	}
+	p := w.page(s.id)
+	if p == nil || !w.take(s.id, p.run) {
+		return nil
+	}
+	elements := w.elements(p, s)
+	for i, e := range elements {
+		switch {
+		case p.kind == pageBranch:
+			below := step{id: e.page, depth: s.depth + 1, low: e.key, high: s.high}
+			if i+1 < len(elements) {
+				below.high = elements[i+1].key
+			}
+			err = w.visit(below)
+		case e.bucket:
+			err = w.bucket(p, e, s.depth)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bucket walks the pages of a bucket that has its place in a leaf: a value of its
+// first page and a counter, with the page itself behind them if it is a small one.
+func (w *pageWalk) bucket(p *page, e element, depth int) error {
+	const head = 16
+	if e.size < head {
+		w.tell("page %d: a bucket of %d octets", p.id, e.size)
+		return nil
+	}
+	value := w.read(p, e.value, head)
+	if value == nil {
+		return nil
+	}
+	root := order.Uint64(value)
+	if root != 0 {
+		return w.visit(step{id: root, depth: depth + 1})
+	}
+	if e.size < head+pageHead || e.size > w.size {
+		w.tell("page %d: a bucket of %d octets", p.id, e.size)
+		return nil
+	}
+	value = w.read(p, e.value+head, e.size-head)
+	if value == nil {
+		return nil
+	}
+	inner := pageIn(value)
+	inner.id = p.id
+	if inner.kind != pageLeaf || inner.run != 1 {
+		w.tell("page %d: a small bucket that is no leaf", p.id)
+		return nil
+	}
+	for _, e := range w.elements(inner, step{id: p.id}) {
+		if e.bucket {
+			w.tell("page %d: a bucket in a small bucket", p.id)
+		}
+	}
+	return nil
+}
