@@ -47,8 +47,9 @@ type Backend interface {
 	Login(ctx context.Context, user, password string, remote netip.Addr) (User, error)
 }
 
-// A User is an account with mailboxes. Every operation is one transaction:
-// when it returns nil it is durable, when it returns an error it left nothing.
+// A User is an account with mailboxes. Every operation is one transaction, unless
+// it says otherwise: when it returns nil it is durable, when it returns an error it
+// left nothing.
 // INBOX exists always. Levels of names are separated by "/".
 type User interface {
 	// Check says whether the login is still good; it is asked before every
@@ -139,13 +140,15 @@ type Mailbox interface {
 	// Body opens a message's body. ErrNoMessage.
 	Body(ctx context.Context, m Message) (Body, error)
 	// SetFlags changes the flags of messages and returns these as they are
-	// after it, in the order of uids.
+	// after it, in the order of uids. Many are changed step by step; with an error
+	// it returns those that were.
 	SetFlags(ctx context.Context, uids []uint32, c FlagChange) ([]Message, error)
 	// Expunge removes those of the messages that have the \Deleted flag at
-	// that moment.
+	// that moment, many of them step by step.
 	Expunge(ctx context.Context, uids []uint32) error
 	// Copy copies messages with flags and dates to another mailbox.
-	// ErrNoMailbox: there is no mailbox of the name dest.
+	// ErrNoMailbox: there is no mailbox of the name dest. ErrLimit: they are too many
+	// to be copied at once.
 	Copy(ctx context.Context, uids []uint32, dest string) (CopyResult, error)
 	// Move is Copy, and removes the originals with it (RFC 6851 §3.3).
 	Move(ctx context.Context, uids []uint32, dest string) (CopyResult, error)

@@ -8,7 +8,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapserver"
 )
 
-// Store changes flags (RFC 9051 §6.4.6), of all messages in one transaction.
+// Store changes flags (RFC 9051 §6.4.6).
 func (s *session) Store(w *imapserver.FetchWriter, set imap.NumSet, f *imap.StoreFlags, _ *imap.StoreOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -26,20 +26,17 @@ func (s *session) Store(w *imapserver.FetchWriter, set imap.NumSet, f *imap.Stor
 		return nil
 	}
 	after, err := v.box.SetFlags(s.ctx, v.uids(positions), change)
-	if err != nil {
-		return s.reply("store", err)
-	}
 	for _, m := range after {
 		i, ok := v.find(m.UID)
 		if !ok {
 			continue
 		}
-		err = v.stored(w, i, m, change, f.Silent)
-		if err != nil {
-			return s.reply("store", err)
+		unsent := v.stored(w, i, m, change, f.Silent)
+		if unsent != nil {
+			return s.reply("store", unsent)
 		}
 	}
-	return nil
+	return s.reply("store", err)
 }
 
 func flagOp(op imap.StoreFlagsOp) FlagOp {

@@ -19,10 +19,13 @@ const noticeReserve = 16 << 20
 // Failure notices of our own ask nobody: each answers a message that the account
 // itself handed in, and must not get lost.
 func (c *Core) overQuota(tx store.Tx, account mime.Address, bytes int64) (bool, error) {
-	return mailbox.OverQuota(tx, account, bytes, c.MailboxBytes)
+	return mailbox.OverQuota(tx, account, mailbox.LoadOf(bytes), c.MailboxBytes)
 }
 
 // overNoticeQuota is overQuota for a notification that came from outside.
 func (c *Core) overNoticeQuota(tx store.Tx, account mime.Address, bytes int64) (bool, error) {
-	return mailbox.OverQuota(tx, account, bytes-noticeReserve, c.MailboxBytes)
+	more := mailbox.LoadOf(bytes)
+	more.Bytes -= noticeReserve
+	more.Messages -= noticeReserve >> 10
+	return mailbox.OverQuota(tx, account, more, c.MailboxBytes)
 }

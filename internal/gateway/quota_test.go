@@ -14,7 +14,7 @@ func TestMailboxQuota(t *testing.T) {
 	w := newWorld(t)
 	b := w.site("b.example")
 	b.accounts("bob@b.example", "carol@b.example")
-	b.MailboxBytes = 1000
+	b.MailboxBytes = 1 << 10
 	fill := func(size int) {
 		t.Helper()
 		body, err := b.Store.NewBody(t.Context())
@@ -39,7 +39,7 @@ func TestMailboxQuota(t *testing.T) {
 			return err
 		})
 	}
-	fill(1000)
+	fill(1 << 10)
 	over := func(ask func(store.Tx, mime.Address, int64) (bool, error), bytes int64) (full bool) {
 		t.Helper()
 		b.view(func(tx store.Tx) (err error) {

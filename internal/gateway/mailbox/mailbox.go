@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 
 	"postern/mime"
 	"postern/pickup"
@@ -127,8 +128,19 @@ func (b *mailbox) each(tx store.Tx, uids []uint32, fn func(store.Message) error)
 }
 
 func (b *mailbox) SetFlags(ctx context.Context, uids []uint32, c pickup.FlagChange) ([]pickup.Message, error) {
-	var out []pickup.Message
-	err := b.store.Update(ctx, func(tx store.Tx) error {
+	out := make([]pickup.Message, 0, len(uids))
+	for some := range slices.Chunk(uids, atOnce) {
+		after, err := b.setFlags(ctx, some, c)
+		if err != nil {
+			return out, translate(err)
+		}
+		out = append(out, after...)
+	}
+	return out, nil
+}
+
+func (b *mailbox) setFlags(ctx context.Context, uids []uint32, c pickup.FlagChange) (out []pickup.Message, err error) {
+	err = b.store.Update(ctx, func(tx store.Tx) error {
 		out = make([]pickup.Message, 0, len(uids))
 		return b.each(tx, uids, func(m store.Message) error {
 			flags, err := c.Apply(m.Flags)
@@ -140,11 +152,23 @@ func (b *mailbox) SetFlags(ctx context.Context, uids []uint32, c pickup.FlagChan
 			return err
 		})
 	})
-	return out, translate(err)
+	return out, err
 }
 
 func (b *mailbox) Expunge(ctx context.Context, uids []uint32) error {
-	err := b.store.Update(ctx, func(tx store.Tx) error {
+	for len(uids) > 0 {
+		n := within(uids)
+		err := b.expunge(ctx, uids[:n])
+		if err != nil {
+			return translate(err)
+		}
+		uids = uids[n:]
+	}
+	return nil
+}
+
+func (b *mailbox) expunge(ctx context.Context, uids []uint32) error {
+	return b.store.Update(ctx, func(tx store.Tx) error {
 		var gone []store.Message
 		err := b.each(tx, uids, func(m store.Message) error {
 			if !deleted(m) {
@@ -158,7 +182,6 @@ func (b *mailbox) Expunge(ctx context.Context, uids []uint32) error {
 		}
 		return b.auditRemoved(tx, gone)
 	})
-	return translate(err)
 }
 
 func deleted(m store.Message) bool {
@@ -180,21 +203,34 @@ func (b *mailbox) Move(ctx context.Context, uids []uint32, dest string) (pickup.
 
 // fits refuses copies that are too much for the account.
 func (b *mailbox) fits(tx store.Tx, uids []uint32) error {
-	bytes := int64(0)
+	var more Load
 	err := b.each(tx, uids, func(m store.Message) error {
-		bytes += m.Size
+		one := LoadOf(m.Size)
+		more.Messages += one.Messages
+		more.Bytes += one.Bytes
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return b.options.quota(tx, b.account, bytes)
+	return b.options.quota(tx, b.account, more)
 }
+
+// Bounds of one transaction, which must not hold others up. COPY is done wholly or
+// not at all (RFC 9051 §6.4.7), so that more than this is refused; changes of flags
+// are not, and go step by step.
+const (
+	maxCopied = 10_000
+	atOnce    = 500
+)
 
 // copyTo appends messages to another mailbox with the body they have, by
 // reference, and removes the originals of a move in the same transaction.
 func (b *mailbox) copyTo(ctx context.Context, uids []uint32, dest string, move bool) (pickup.CopyResult, error) {
 	var out pickup.CopyResult
+	if len(uids) > maxCopied {
+		return out, pickup.ErrLimit
+	}
 	if !move { // what is moved takes no more space than before
 		err := noRoom(b.options.Room())
 		if err != nil {

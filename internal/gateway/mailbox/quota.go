@@ -9,9 +9,27 @@ import (
 	"postern/store"
 )
 
+// A message costs more than its octets: its record, its places in indexes, its
+// line in every client's list.
+const (
+	leastWeight = 1 << 10 // octets that the smallest message counts as
+	// MaxMessages is how many messages the mailboxes of an account hold, also
+	// without a quota.
+	MaxMessages = 1_000_000
+)
+
+// A Load is messages with the octets that a quota counts for them.
+type Load struct {
+	Messages int64
+	Bytes    int64
+}
+
+// LoadOf is one message of a size.
+func LoadOf(size int64) Load { return Load{1, max(size, leastWeight)} }
+
 // quota refuses what is too much for an account.
-func (o Options) quota(tx store.Tx, account mime.Address, bytes int64) error {
-	over, err := OverQuota(tx, account, bytes, o.Bytes)
+func (o Options) quota(tx store.Tx, account mime.Address, more Load) error {
+	over, err := OverQuota(tx, account, more, o.Bytes)
 	if err == nil && over {
 		err = pickup.ErrOverQuota
 	}
@@ -24,7 +42,7 @@ func (u *user) room(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return translate(u.store.View(ctx, func(tx store.Tx) error { return u.options.quota(tx, u.account, 1) }))
+	return translate(u.store.View(ctx, func(tx store.Tx) error { return u.options.quota(tx, u.account, LoadOf(0)) }))
 }
 
 // noRoom gives a want of space its name; the details are not for users.
@@ -35,30 +53,36 @@ func noRoom(err error) error {
 	return nil
 }
 
-// OverQuota reports whether so many bytes more are too much for an account: its
-// own quota counts, or standard where it has none. A quota of 0 or less is no
-// limit. A mailbox that is just full is over its quota for 1 byte.
-func OverQuota(tx store.Tx, account mime.Address, bytes, standard int64) (bool, error) {
-	used, limit, err := Usage(tx, account, standard)
+// OverQuota reports whether so much more is too much for an account: its own quota
+// counts, or standard where it has none. A quota of 0 or less is no limit of the
+// octets. What more holds may be below 0, for what is let in beyond a quota.
+func OverQuota(tx store.Tx, account mime.Address, more Load, standard int64) (bool, error) {
+	used, limit, err := usage(tx, account, standard)
 	if err != nil {
 		return false, err
 	}
-	return limit > 0 && used > limit-bytes, nil
+	return used.Messages > MaxMessages-more.Messages || limit > 0 && used.Bytes > limit-more.Bytes, nil
 }
 
-// Usage returns how many bytes the mailboxes of an account hold and may hold;
-// a limit of 0 is none.
+// Usage returns how many bytes the mailboxes of an account hold, as a quota counts
+// them, and may hold; a limit of 0 is none.
 func Usage(tx store.Tx, account mime.Address, standard int64) (used, limit int64, err error) {
+	load, limit, err := usage(tx, account, standard)
+	return load.Bytes, limit, err
+}
+
+func usage(tx store.Tx, account mime.Address, standard int64) (used Load, limit int64, err error) {
 	a, err := tx.Account(account)
 	if err != nil {
-		return 0, 0, fmt.Errorf("reading a quota: %w", err)
+		return used, 0, fmt.Errorf("reading a quota: %w", err)
 	}
 	boxes, err := tx.Mailboxes(account)
 	if err != nil {
-		return 0, 0, fmt.Errorf("reading a quota: %w", err)
+		return used, 0, fmt.Errorf("reading a quota: %w", err)
 	}
 	for _, m := range boxes {
-		used += m.Bytes
+		used.Messages += int64(m.Messages)
+		used.Bytes += max(m.Bytes, leastWeight*int64(m.Messages))
 	}
 	limit = a.Quota
 	if limit == 0 {

@@ -16,7 +16,7 @@ import (
 // Bounds of one transaction that notes what is read: it must not hold others up,
 // and its UIDs must fit into one record of the audit trail.
 const (
-	readAtOnce   = 500
+	readAtOnce   = atOnce
 	rangesAtOnce = 40
 )
 

@@ -196,7 +196,7 @@ func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, bod
 	}
 	var uid uint32
 	err = u.store.Update(ctx, func(tx store.Tx) error {
-		err := u.options.quota(tx, u.account, w.Size())
+		err := u.options.quota(tx, u.account, LoadOf(w.Size()))
 		if err != nil {
 			return err
 		}
