@@ -1,6 +1,9 @@
 package mime
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // IsNotification reports whether a message is an MDN or a DSN, which is never
 // answered (AS-86): a report of one of these kinds, or its machine-readable part
@@ -34,4 +37,21 @@ func notificationKind(kind string) bool {
 		return true
 	}
 	return false
+}
+
+// IsAutomatic reports whether a message says that a program wrote it, and whether as
+// an answer to another (RFC 3834 §2, §5, and what was used before it).
+func IsAutomatic(h *Header) (automatic, answer bool) {
+	says := func(name string, values ...string) bool {
+		for _, v := range h.Values(name) {
+			v, _, _ = strings.Cut(v, ";")
+			v = strings.ToLower(strings.TrimSpace(v))
+			if v != "" && v != "no" && v != "none" && (len(values) == 0 || slices.Contains(values, v)) {
+				return true
+			}
+		}
+		return false
+	}
+	answer = says("Auto-Submitted", "auto-replied") || says("Precedence", "auto_reply") || says("X-Autoreply") || says("X-Autorespond")
+	return answer || says("Auto-Submitted") || says("Precedence", "bulk", "junk") || says("X-Auto-Response-Suppress"), answer
 }

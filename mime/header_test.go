@@ -365,6 +365,7 @@ func FuzzHeader(f *testing.F) {
 		h.ContentType()
 		h.MessageID()
 		IsNotification(h)
+		IsAutomatic(h)
 		out := written(t, h)
 		if body := strings.TrimSuffix(out, "\r\n"); !strings.HasPrefix(string(raw)+"\r\n", body) {
 			t.Fatalf("read %q, wrote %q", raw, out)

@@ -97,7 +97,7 @@ func TestDN11_DN14_DN15_DN30_Deadlines(t *testing.T) {
 		"asked, plain dispatched":      {[]string{wanted}, []mdn.Disposition{mdn.Processed, mdn.Dispatched}, [2]string{"processed", "overdue no-dispatched"}, []string{"processed", "dispatched", "failed 5.4.7 no-dispatched"}},
 		"asked, failed comes":          {[]string{wanted}, []mdn.Disposition{mdn.Processed, mdn.Failed}, [2]string{"failed peer-refused", "failed peer-refused"}, []string{"processed", "failed"}},
 		"malformed request":            {[]string{strings.Replace(wanted, "true", "yes", 1)}, []mdn.Disposition{mdn.Processed}, [2]string{"processed", "processed"}, []string{"processed"}},
-		"a notification of our user's": {[]string{"Content-Type: multipart/report; report-type=disposition-notification; boundary=b"}, nil, [2]string{"relayed", "relayed"}, nil},
+		"a notification of our user's": {[]string{"Content-Type: message/disposition-notification\n\nDisposition: manual-action/MDN-sent-manually; displayed"}, nil, [2]string{"relayed", "relayed"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -139,7 +139,13 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	if err != nil {
 		return "", err
 	}
-	body, err := s.spool(ctx, header, in)
+	automatic := mime.IsNotification(header)
+	var body store.BodyWriter
+	if automatic {
+		body, err = s.spoolReport(ctx, e.Account, header, in)
+	} else {
+		body, err = s.spool(ctx, header, in)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -148,7 +154,7 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	if err != nil {
 		return "", err
 	}
-	track.Outbound, track.Automatic = true, mime.IsNotification(header)
+	track.Outbound, track.Automatic = true, automatic
 	track.Timely, track.AnswersTo = mdn.WantsFinalDelivery(header), answersTo(header, e.From)
 	track.Digest = hex.EncodeToString(digest.Sum(nil))
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
