@@ -34,9 +34,9 @@ func (c *checker) checkJobs() error {
 func (c *checker) checkJobDue(j Job) {
 	v := c.get(bucketDue, dueKey(j.Kind, j.Due, j.ID))
 	switch {
-	case (v != nil) == j.Held:
+	case (v != nil) == j.Idle():
 		c.problem("job %d is wrong in the index of due times", j.ID)
-	case !j.Held && !bytes.Equal(v, dueValue(itemOf(j))):
+	case !j.Idle() && !bytes.Equal(v, dueValue(itemOf(j))):
 		c.problem("the index of due times tells something else of job %d", j.ID)
 	}
 }

@@ -118,7 +118,7 @@ func (db *DB) Claim(ctx context.Context, kind JobKind) (Job, error) {
 			job, err = t.Job(it.id)
 			return err
 		})
-		if err == nil && !job.Held && itemOf(job) == it {
+		if err == nil && !job.Idle() && itemOf(job) == it {
 			return job, nil
 		}
 		db.claims.change(func(s *schedule) { s.correct(it, job, err) })
@@ -133,7 +133,7 @@ func (db *DB) Claim(ctx context.Context, kind JobKind) (Job, error) {
 // index was damaged.
 func (s *schedule) correct(it item, job Job, err error) {
 	switch {
-	case err == nil && !job.Held:
+	case err == nil && !job.Idle():
 		s.set(itemOf(job))
 	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrCorrupt):
 		s.remove(it.id)

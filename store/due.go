@@ -104,7 +104,7 @@ func (t *tx) fillJob(key []byte, j *Job) (changed bool, err error) {
 		return false, nil
 	}
 	err = t.countJob(*j, 1)
-	if err == nil && !j.Held {
+	if err == nil && !j.Idle() {
 		err = t.put(bucketDue, dueKey(j.Kind, j.Due, j.ID), dueValue(itemOf(*j)))
 	}
 	return true, err

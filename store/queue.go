@@ -44,8 +44,10 @@ type Job struct {
 	// lane are held up together. Flow names whose job it is: flows take turns.
 	Lane string `json:"lane,omitempty"`
 	Flow string `json:"flow,omitempty"`
-	// Next is a held job that is to go on when this one has ended, however it did.
+	// Next is a job that is to go on when this one has ended, however it did. That
+	// one Waits until then, and is not due.
 	Next     JobID     `json:"next,omitempty"`
+	Waits    bool      `json:"waits,omitempty"`
 	Created  time.Time `json:"created"`
 	Due      time.Time `json:"due"`
 	Expires  time.Time `json:"expires"` // after it no retry is made
@@ -54,6 +56,9 @@ type Job struct {
 	Reason   string    `json:"reason"` // of the last failed attempt: a reason code
 	Detail   string    `json:"detail"` // of the last failed attempt, for our eyes
 }
+
+// Idle reports whether a job is never due as it is: it is held, or waits for another.
+func (j Job) Idle() bool { return j.Held || j.Waits }
 
 // QueueTx holds jobs. Due work is found by an index, never by a scan.
 type QueueTx interface {

@@ -46,7 +46,7 @@ func (t *tx) putJob(j Job) error {
 	if err != nil {
 		return err
 	}
-	if j.Held {
+	if j.Idle() {
 		t.unschedule(j.ID)
 		return nil
 	}

@@ -83,7 +83,7 @@ func jobLine(j store.Job) string {
 }
 
 func dueText(j store.Job) string {
-	if j.Held {
+	if j.Idle() {
 		return "held"
 	}
 	return "due " + dateTime(j.Due)

@@ -59,7 +59,7 @@ const (
 
 func queueState(j store.Job) QueueState {
 	switch {
-	case j.Held:
+	case j.Idle():
 		return QueueHeld
 	case j.Attempts > 0:
 		return QueueAgain
@@ -110,7 +110,7 @@ func readName(name string) (a mime.Address, d mime.Domain, err error) {
 // picks reports whether a job is meant. The deadlines of notifications are no
 // messages.
 func (p picker) picks(j store.Job) bool {
-	if j.Kind == store.WatchJob || p.held && !j.Held {
+	if j.Kind == store.WatchJob || p.held && !j.Idle() {
 		return false
 	}
 	if (!p.from.IsZero() || p.fromDom != "") && !isAt(j.Sender, p.from, p.fromDom) {
@@ -220,7 +220,7 @@ func (g *QueueGroup) add(j store.Job) {
 	if g.Oldest.IsZero() || j.Created.Before(g.Oldest) {
 		g.Oldest = j.Created
 	}
-	if !j.Held && (g.Next.IsZero() || j.Due.Before(g.Next)) {
+	if !j.Idle() && (g.Next.IsZero() || j.Due.Before(g.Next)) {
 		g.Next = j.Due
 	}
 }

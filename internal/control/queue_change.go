@@ -67,7 +67,7 @@ func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, e
 		maps.Copy(open, down)
 	}
 	changed, err := s.changeJobs(ctx, in, queueDeed{"due now", func(j *store.Job) bool {
-		if j.Held || !underWay(*j) {
+		if j.Idle() || !underWay(*j) {
 			return false
 		}
 		lane, now := laneName{j.Kind, laneOf(*j)}, s.Core.Steady()
@@ -118,20 +118,12 @@ func (s *Service) holdJobs(ctx context.Context, in QueueOrder) (QueueChanged, er
 // releaseJobs lets held messages go on. One that waits for another message of ours
 // goes before it only if it is named itself (DN-10).
 func (s *Service) releaseJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
-	after := make(map[store.JobID]bool)
-	if len(in.IDs) == 0 {
-		err := s.pickJobs(ctx, picker{}, func(j store.Job) {
-			if j.Next != 0 {
-				after[j.Next] = true
-			}
-		})
-		if err != nil {
-			return QueueChanged{}, err
-		}
-	}
 	return s.changeJobs(ctx, in, queueDeed{"released", func(j *store.Job) bool {
-		if !j.Held || after[j.ID] {
+		switch {
+		case !j.Idle(), !j.Held && len(in.IDs) == 0:
 			return false
+		case len(in.IDs) > 0:
+			j.Waits = false
 		}
 		j.Held = false
 		if underWay(*j) {

@@ -237,11 +237,17 @@ func TestQueueRetryLeavesWhatIsDue(t *testing.T) {
 // others (DN-10).
 func TestQueueReleaseKeepsTheOrder(t *testing.T) {
 	s := ours(t, "a.example")
-	second := s.enqueue(t, store.Job{Kind: store.SealJob, Recipients: addresses(t, "bob@b.example"), Held: true})
+	second := s.enqueue(t, store.Job{Kind: store.SealJob, Recipients: addresses(t, "bob@b.example"), Waits: true})
 	s.enqueue(t, store.Job{Kind: store.SealJob, Recipients: addresses(t, "bob@b.example"), Next: second})
 	changed, err := s.ReleaseQueued(t.Context(), QueueOrder{All: true})
 	must(t, err)
 	equal(t, "released", changed.Jobs, 0)
+	for _, do := range []func(context.Context, QueueOrder) (QueueChanged, error){s.HoldQueued, s.ReleaseQueued} {
+		changed, err = do(t.Context(), QueueOrder{To: "b.example"})
+		must(t, err)
+		equal(t, "held and released", changed.Jobs, 2)
+	}
+	equal(t, "waits after that", s.job(t, second).Waits, true)
 	changed, err = s.ReleaseQueued(t.Context(), QueueOrder{IDs: []string{fmt.Sprint(second)}})
 	must(t, err)
 	equal(t, "released by name", changed.Jobs, 1)

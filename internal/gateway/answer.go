@@ -150,7 +150,7 @@ func (p *part) composeLacking(ctx context.Context) error {
 }
 
 // queueMDN queues a notification, which has a track of its own.
-func (p *part) queueMDN(tx store.Tx, m ownMDN, next store.JobID, held bool) (store.Job, error) {
+func (p *part) queueMDN(tx store.Tx, m ownMDN, next store.JobID, waits bool) (store.Job, error) {
 	id, err := tx.PutBody(m.body)
 	if err != nil {
 		return store.Job{}, err
@@ -171,9 +171,9 @@ func (p *part) queueMDN(tx store.Tx, m ownMDN, next store.JobID, held bool) (sto
 		Kind: store.SealJob, Track: track.ID, Body: id, Size: m.body.Size(),
 		Sender: m.recipient, Recipients: to, Automatic: true, Flow: flowOf(m.recipient),
 		Created: p.due, Due: p.due, Expires: p.expiry(true),
-		Next: next, Held: held,
+		Next: next, Waits: waits,
 	}
-	if held {
+	if waits {
 		j.Detail = waitsForProcessed
 	}
 	j.ID, err = tx.Enqueue(j)

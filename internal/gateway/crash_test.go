@@ -88,7 +88,7 @@ func (m *mortalSite) run() {
 	m.t.Helper()
 	for range 1000 {
 		all := m.jobs(store.SealJob, store.RelayJob, store.OpenJob, store.WatchJob, store.KeptJob)
-		i := slices.IndexFunc(all, func(j store.Job) bool { return !j.Held && !j.Due.After(m.Now()) })
+		i := slices.IndexFunc(all, func(j store.Job) bool { return !j.Idle() && !j.Due.After(m.Now()) })
 		if i < 0 {
 			return
 		}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func TestDN10_DispatchedNeverOvertakes(t *testing.T) {
 	b.doStep(t.Context(), b.jobs(store.OpenJob)[0], b.open)
 	held := func() (n int) {
 		for _, j := range b.jobs() {
-			if j.Held && j.Detail == waitsForProcessed {
+			if j.Waits && j.Detail == waitsForProcessed {
 				n++
 			}
 		}
@@ -119,6 +120,25 @@ func TestDN10_DispatchedNeverOvertakes(t *testing.T) {
 	equal(t, "state", a.states(id), []string{"bob@b.example dispatched"})
 }
 
+// What an operator holds while it waits stays held when its turn comes, and goes
+// when he lets it go.
+func TestDN10_AHeldDispatchedStaysHeld(t *testing.T) {
+	w, a, b, id := asked(t, wanted)
+	b.doStep(t.Context(), b.jobs(store.OpenJob)[0], b.open)
+	jobs := b.jobs(store.SealJob)
+	i := slices.IndexFunc(jobs, func(j store.Job) bool { return j.Waits })
+	b.rewrite(jobs[i:i+1], func(j *store.Job) { j.Held = true })
+	w.runAll()
+	equal(t, "state", a.states(id), []string{"bob@b.example processed"})
+	jobs = b.jobs(store.SealJob)
+	if len(jobs) != 1 || !jobs[0].Held || jobs[0].Waits {
+		t.Fatalf("after the processed one: %+v", jobs)
+	}
+	b.rewrite(jobs, func(j *store.Job) { *j = b.LetGo(*j) })
+	w.runAll()
+	equal(t, "state in the end", a.states(id), []string{"bob@b.example dispatched"})
+}
+
 // A processed notification that cannot be sent does not hold dispatched for ever.
 func TestDN10_DispatchedIsLetGo(t *testing.T) {
 	for name, fail := range map[string]func(*world, *site){
@@ -134,7 +154,7 @@ func TestDN10_DispatchedIsLetGo(t *testing.T) {
 		"dropped": func(_ *world, b *site) {
 			b.doStep(t.Context(), b.jobs(store.OpenJob)[0], b.open)
 			for _, j := range b.jobs(store.SealJob) {
-				if !j.Held {
+				if !j.Idle() {
 					err := b.Drop(t.Context(), j.ID, "test", false)
 					if err != nil {
 						t.Fatal(err)
@@ -148,7 +168,7 @@ func TestDN10_DispatchedIsLetGo(t *testing.T) {
 			fail(w, b)
 			b.run()
 			for _, j := range b.jobs() {
-				if j.Held {
+				if j.Idle() {
 					t.Errorf("%s %d is still held", j.Kind, j.ID)
 				}
 			}

@@ -19,6 +19,7 @@ const (
 	poolZones             = 4 // a pool has workers for so many zones
 	poolSenders           = 2 // and for so many senders
 	leastOfWorkers        = 128
+	watchers              = 64 // whose waits end together: they share commits
 )
 
 // outward limits a pool whose jobs wait for the domain that is their lane. Those

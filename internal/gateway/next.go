@@ -6,8 +6,8 @@ import (
 	"postern/store"
 )
 
-// waitsForProcessed is the Detail of a notification that is held until the
-// processed one about the same message is on its way (DN-10).
+// waitsForProcessed is the Detail of a notification that waits until the processed
+// one about the same message is on its way (DN-10).
 const waitsForProcessed = "waits for the processed notification"
 
 // finish ends a job, however it went, and lets the one go on that waited for it.
@@ -26,14 +26,17 @@ func (c *Core) letGo(tx store.Tx, id store.JobID) error {
 		return nil
 	}
 	j, err := tx.Job(id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !j.Held {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !j.Waits {
 		return nil // an operator was faster
 	}
 	if err != nil {
 		return err
 	}
 	now := c.Steady()
-	j.Held, j.Detail = false, ""
+	j.Waits = false // it may be held by an operator, who lets it go himself
+	if j.Detail == waitsForProcessed {
+		j.Detail = ""
+	}
 	j.Created, j.Due, j.Expires = now, now, now.Add(j.Expires.Sub(j.Due))
 	return tx.Reschedule(j)
 }

@@ -294,7 +294,7 @@ func (s *site) run() {
 	s.t.Helper()
 	for range 1000 {
 		all := s.jobs(store.SealJob, store.RelayJob, store.OpenJob, store.WatchJob, store.KeptJob)
-		i := slices.IndexFunc(all, func(j store.Job) bool { return !j.Held && !j.Due.After(s.Steady()) })
+		i := slices.IndexFunc(all, func(j store.Job) bool { return !j.Idle() && !j.Due.After(s.Steady()) })
 		if i < 0 {
 			return
 		}

@@ -53,7 +53,7 @@ func (c *Core) pools(ctx context.Context) []pool {
 	return []pool{
 		seal, relay,
 		{kind: store.OpenJob, do: c.openUntil(ctx), workers: 2 * runtime.GOMAXPROCS(0)},
-		{kind: store.WatchJob, do: c.watch, workers: 4},
+		{kind: store.WatchJob, do: c.watch, workers: watchers},
 		{kind: store.KeptJob, do: c.drop, workers: 1},
 	}
 }

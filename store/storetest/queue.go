@@ -180,10 +180,12 @@ func claimHeld(s *suite) {
 	j.Held = false
 	s.update(func(tx store.Tx) error { return tx.Reschedule(j) })
 	s.equal(s.claim(store.SealJob), j)
-	j.Held = true
-	s.update(func(tx store.Tx) error { return tx.Reschedule(j) })
-	s.nothingDue(store.SealJob)
-	s.sound()
+	for _, idle := range []func(*store.Job){func(j *store.Job) { j.Held = true }, func(j *store.Job) { j.Waits = true }, func(j *store.Job) { j.Held = false }} {
+		idle(&j)
+		s.update(func(tx store.Tx) error { return tx.Reschedule(j) })
+		s.nothingDue(store.SealJob)
+		s.sound()
+	}
 }
 
 func claimOutlives(s *suite) {
