@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxMetered is the default of Meter.Max. One that is known takes about 200 octets.
+// maxMetered is the default of Meter.most. One that is known takes about 200 octets.
 const maxMetered = 20_000
 
 // A Meter counts what each of many has done: Burst at once after silence, and in
@@ -15,14 +15,14 @@ const maxMetered = 20_000
 // may owe as much as Burst, and has nothing before that is paid. The zero Meter has
 // no limit.
 //
-// It remembers Max of those that it counted last. Where a stranger can be as many
+// It remembers 20,000 of those that it counted last. Where a stranger can be as many
 // as he likes, he is forgotten by that, so what strangers send from one address of
 // their own choosing is for a Limiter.
 type Meter[K comparable] struct {
 	Burst int
 	Per   time.Duration
-	Max   int // 20,000 if 0
 
+	most  int // maxMetered, if 0
 	mu    sync.Mutex
 	known map[K]*list.Element
 	order list.List // of *metered[K], the latest first
@@ -97,7 +97,7 @@ func (m *Meter[K]) entry(now time.Time, who K) *metered[K] {
 		m.order.MoveToFront(e)
 		return e.Value.(*metered[K])
 	}
-	for m.order.Len() >= cmp.Or(m.Max, maxMetered) {
+	for m.order.Len() >= cmp.Or(m.most, maxMetered) {
 		last := m.order.Remove(m.order.Back()).(*metered[K])
 		delete(m.known, last.who)
 	}

@@ -60,7 +60,7 @@ func TestMeterDebt(t *testing.T) {
 
 // Whoever came last is remembered, in bounded memory.
 func TestMeterIsBounded(t *testing.T) {
-	m := Meter[int]{Burst: 1, Per: time.Hour, Max: 100}
+	m := Meter[int]{Burst: 1, Per: time.Hour, most: 100}
 	now := time.Unix(1_000_000, 0)
 	for i := range 1000 {
 		m.Take(now, i)

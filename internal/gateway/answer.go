@@ -163,7 +163,7 @@ func (p *part) queueMDN(tx store.Tx, m ownMDN, next store.JobID, waits bool) (st
 		return store.Job{}, err
 	}
 	track.Outbound, track.Automatic = true, true
-	err = beginTrack(tx, audit.Notified, audit.System, track, store.Event{At: p.now, Stage: "accept", Detail: string(m.disposition) + " notification for " + string(p.job.Track)})
+	err = beginTrack(tx, audit.Notified, audit.System, track, store.Event{At: p.now, Stage: store.StageAccept, Detail: string(m.disposition) + " notification for " + string(p.job.Track)})
 	if err != nil {
 		return store.Job{}, err
 	}

@@ -54,7 +54,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 		if err != nil {
 			return err
 		}
-		err = beginTrack(tx, audit.Accepted, peerActor(e.Remote), track, store.Event{At: now, Stage: "accept", Detail: "from " + e.Remote.Addr().String()})
+		err = beginTrack(tx, audit.Accepted, peerActor(e.Remote), track, store.Event{At: now, Stage: store.StageAccept, Detail: "from " + e.Remote.Addr().String()})
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 		return "", storeError(err)
 	}
 	b.unopened.add(networkOf(e), body.Size())
-	b.Log.Info("message", "track", track.ID, "stage", "accept", "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
+	b.Log.Info("message", "track", track.ID, "stage", store.StageAccept, "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
 	return string(track.ID), nil
 }
 

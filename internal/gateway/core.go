@@ -8,6 +8,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"io"
@@ -196,30 +197,14 @@ func (c *Core) setDefaults() {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.MessageBytes == 0 {
-		c.MessageBytes = defaultMessageBytes
-	}
-	if c.CryptoMemory == 0 {
-		c.CryptoMemory = defaultCryptoMemory
-	}
-	if c.RetryFor == 0 {
-		c.RetryFor = defaultRetryFor
-	}
-	if c.PerDestination == 0 {
-		c.PerDestination = defaultPerDestination
-	}
-	if c.JudgeFor == 0 {
-		c.JudgeFor = defaultJudgeFor
-	}
-	if c.RefusedBytes == 0 {
-		c.RefusedBytes = defaultRefusedBytes
-	}
-	if c.Notify.ProcessedWithin == 0 {
-		c.Notify.ProcessedWithin = defaultNotifyWithin
-	}
-	if c.Notify.DispatchedWithin == 0 {
-		c.Notify.DispatchedWithin = max(defaultNotifyWithin, c.Notify.ProcessedWithin)
-	}
+	c.MessageBytes = cmp.Or(c.MessageBytes, defaultMessageBytes)
+	c.CryptoMemory = cmp.Or(c.CryptoMemory, defaultCryptoMemory)
+	c.RetryFor = cmp.Or(c.RetryFor, defaultRetryFor)
+	c.PerDestination = cmp.Or(c.PerDestination, defaultPerDestination)
+	c.JudgeFor = cmp.Or(c.JudgeFor, defaultJudgeFor)
+	c.RefusedBytes = cmp.Or(c.RefusedBytes, defaultRefusedBytes)
+	c.Notify.ProcessedWithin = cmp.Or(c.Notify.ProcessedWithin, defaultNotifyWithin)
+	c.Notify.DispatchedWithin = cmp.Or(c.Notify.DispatchedWithin, max(defaultNotifyWithin, c.Notify.ProcessedWithin))
 	if c.Hasher == nil {
 		c.Hasher = &password.Hasher{}
 	}

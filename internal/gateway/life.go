@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/smtp"
+	"postern/store"
 	"postern/trust"
 	"postern/trust/discovery"
 	"postern/trust/reason"
@@ -29,10 +30,10 @@ func submittedBy(e smtp.Envelope) string {
 func (r Route) found() []outcome {
 	var all []outcome
 	if r.Code.IsOK() || len(r.Discovery.Certificates) > 0 {
-		all = append(all, outcome{recipient: r.Recipient, stage: "discover", more: r.search(), quiet: true})
+		all = append(all, outcome{recipient: r.Recipient, stage: store.StageDiscover, more: r.search(), quiet: true})
 	}
 	if r.Code.IsOK() {
-		all = append(all, outcome{recipient: r.Recipient, stage: "trust", more: r.judgement(), quiet: true})
+		all = append(all, outcome{recipient: r.Recipient, stage: store.StageTrust, more: r.judgement(), quiet: true})
 	}
 	return all
 }

@@ -14,6 +14,8 @@ type listenerReading struct {
 	connections int
 	turnedAway  uint64
 	errors      uint64
+	mail        bool   // not mailboxes
+	hungUp      uint64 // of mail
 }
 
 // addLimits tells what the limits did: who was turned away, slowed and put off.
@@ -36,6 +38,15 @@ func (g *Gateway) addLimits(r *metrics.Registry) error {
 				func(l listenerReading) float64 { return float64(l.turnedAway) }),
 			perListener("client_errors_total", "Refusals and commands for nothing, by which sessions are slowed and ended.", metrics.Counter,
 				func(l listenerReading) float64 { return float64(l.errors) }),
+			metrics.Series[all]{Name: "connections_hung_up_total", Help: "Connections of mail that were ended for too many errors.", Kind: metrics.Counter, Labels: []string{"listener"}, Samples: func(read all) []metrics.Sample {
+				var samples []metrics.Sample
+				for _, l := range read {
+					if l.mail {
+						samples = append(samples, metrics.Sample{Labels: []string{l.name}, Value: float64(l.hungUp)})
+					}
+				}
+				return samples
+			}},
 		),
 		metrics.Add(r, func() *limited { return &g.limited },
 			metrics.Series[*limited]{Name: "limited_total", Help: "Messages and logins that were put off, by the limit.", Kind: metrics.Counter,
@@ -62,10 +73,10 @@ func (g *Gateway) readListeners() []listenerReading {
 		switch s := l.server.(type) {
 		case *smtp.Server:
 			n := s.Stats()
-			all = append(all, listenerReading{l.name, n.Connections, n.TurnedAway, n.Errors})
+			all = append(all, listenerReading{name: l.name, connections: n.Connections, turnedAway: n.TurnedAway, errors: n.Errors, mail: true, hungUp: n.HungUp})
 		case *pickup.Server:
 			n := s.Stats()
-			all = append(all, listenerReading{l.name, n.Connections, n.TurnedAway, n.Errors})
+			all = append(all, listenerReading{name: l.name, connections: n.Connections, turnedAway: n.TurnedAway, errors: n.Errors})
 		}
 	}
 	return all

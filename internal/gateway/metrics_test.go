@@ -47,7 +47,7 @@ func TestMetricsTellNobodysName(t *testing.T) {
 		`postern_bundle_anchors{bundle="community"} 0`, `postern_bundle_failing_seconds{bundle="community"} `,
 		`postern_lookups_total{outcome="later"} 1`, `postern_lookups_total{outcome="found"} 0`,
 		"postern_dns_failures_total ", "postern_dns_joined_total ", "postern_dns_authoritative_total ",
-		"postern_directories_hits_total ", "postern_directories_joined_total ", "postern_named_tcp_total 0", "postern_ldapd_requests_total 0", `postern_limited_total{limit="room"} 0`, `postern_queue_jobs{step="relay"} 0`, `postern_queue_down{step="seal"} 0`, `postern_connections{listener="backbone"} 0`, "go_goroutines ",
+		"postern_directories_hits_total ", "postern_directories_joined_total ", "postern_named_tcp_total 0", "postern_ldapd_requests_total 0", `postern_limited_total{limit="room"} 0`, `postern_queue_jobs{step="relay"} 0`, `postern_queue_down{step="seal"} 0`, `postern_connections{listener="backbone"} 0`, `postern_connections_hung_up_total{listener="backbone"} 0`, "go_goroutines ",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)

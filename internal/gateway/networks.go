@@ -48,11 +48,7 @@ func (b Backbone) unopenedRoom(ctx context.Context, network string) error {
 	if most == 0 {
 		return nil
 	}
-	var all map[store.JobKind]store.JobTotal
-	err := b.Store.View(ctx, func(tx store.Tx) (err error) {
-		all, err = tx.JobTotals()
-		return err
-	})
+	all, err := b.UnderWay(ctx)
 	if err != nil {
 		return reason.New(reason.Internal, "%w", err)
 	}

@@ -130,11 +130,11 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 			if p.open(v) {
 				state = store.TrackQueued
 			}
-			outcomes = append(outcomes, outcome{recipient: v.Recipient, state: state, stage: "open", code: v.Code, detail: v.Detail})
+			outcomes = append(outcomes, outcome{recipient: v.Recipient, state: state, stage: store.StageOpen, code: v.Code, detail: v.Detail})
 			continue
 		}
 		outcomes = append(outcomes, outcome{
-			recipient: v.Recipient, stage: "open", code: reason.OK,
+			recipient: v.Recipient, stage: store.StageOpen, code: reason.OK,
 			detail: describeSigner(v, p.now), revocation: worst(v.Trust.Revocations),
 		})
 		delivered, err := p.deliver(tx, v.Recipient, &body)
@@ -152,7 +152,7 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 }
 
 func delivered(to mime.Address, how string) outcome {
-	return outcome{recipient: to, state: store.TrackDelivered, stage: "deliver", code: reason.OK, detail: how}
+	return outcome{recipient: to, state: store.TrackDelivered, stage: store.StageDeliver, code: reason.OK, detail: how}
 }
 
 // describeSigner tells the track whom a message was believed from, by which

@@ -85,7 +85,7 @@ type relayEnd struct {
 func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *relayEnd {
 	e := &relayEnd{Core: c, job: job, due: c.Steady()}
 	for _, r := range results {
-		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: "relay", code: r.Code, detail: describeResult(r)}
+		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: store.StageRelay, code: r.Code, detail: describeResult(r)}
 		f := relayFailure(r)
 		switch {
 		case r.Code.IsOK():
@@ -120,7 +120,7 @@ func (c *Core) expiredWhileDown(job store.Job) (*relayEnd, bool) {
 	detail := fmt.Sprintf("down since %s, not tried again: %s", since.UTC().Format(time.RFC3339), why.detail)
 	for _, a := range job.Recipients {
 		e.failed = append(e.failed, failure{recipient: a, code: reason.QueueExpired, detail: detail, said: why.said})
-		e.outcomes = append(e.outcomes, outcome{recipient: a, state: store.TrackFailed, stage: "relay", code: reason.QueueExpired, detail: detail})
+		e.outcomes = append(e.outcomes, outcome{recipient: a, state: store.TrackFailed, stage: store.StageRelay, code: reason.QueueExpired, detail: detail})
 	}
 	return e, true
 }

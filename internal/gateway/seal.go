@@ -281,7 +281,7 @@ func (s *sealing) commit(routes []Route, late []mime.Address) error {
 func (s *sealing) sort(routes []Route) (outcomes []outcome, failed []failure, again []failure) {
 	for _, r := range routes {
 		outcomes = append(outcomes, r.found()...)
-		o := outcome{recipient: r.Recipient, stage: "seal", state: store.TrackSealed, detail: s.describe(r)}
+		o := outcome{recipient: r.Recipient, stage: store.StageSeal, state: store.TrackSealed, detail: s.describe(r)}
 		if !r.Code.IsOK() {
 			f := failure{recipient: r.Recipient, code: r.Code, detail: r.Detail}
 			o.stage, o.code, o.detail, o.more = "discover", r.Code, r.Detail, r.search()
@@ -333,7 +333,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error
 	if err != nil {
 		return err
 	}
-	err = beginTrack(tx, audit.Accepted, audit.System, in, store.Event{At: s.now, Stage: "accept", Detail: "from our own " + s.job.Sender.Domain().String()})
+	err = beginTrack(tx, audit.Accepted, audit.System, in, store.Event{At: s.now, Stage: store.StageAccept, Detail: "from our own " + s.job.Sender.Domain().String()})
 	if err != nil {
 		return err
 	}
@@ -345,7 +345,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error
 	}
 	var outcomes []outcome
 	for _, a := range c.recipients {
-		outcomes = append(outcomes, outcome{recipient: a, state: store.TrackRelayed, stage: "relay", detail: "to ourselves", relayed: s.due})
+		outcomes = append(outcomes, outcome{recipient: a, state: store.TrackRelayed, stage: store.StageRelay, detail: "to ourselves", relayed: s.due})
 	}
 	return record(tx, s.job.Track, s.now, outcomes)
 }

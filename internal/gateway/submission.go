@@ -171,7 +171,7 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 		if err != nil {
 			return err
 		}
-		err = beginTrack(tx, audit.Accepted, audit.Account(e.Account.String()), track, store.Event{At: now, Stage: "accept", Detail: submittedBy(e)})
+		err = beginTrack(tx, audit.Accepted, audit.Account(e.Account.String()), track, store.Event{At: now, Stage: store.StageAccept, Detail: submittedBy(e)})
 		if err != nil {
 			return err
 		}
@@ -186,7 +186,7 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 	if err != nil {
 		return "", storeError(err)
 	}
-	s.Log.Info("message", "track", track.ID, "stage", "accept", "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
+	s.Log.Info("message", "track", track.ID, "stage", store.StageAccept, "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
 	return string(track.ID), nil
 }
 

@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"postern/internal/audit"
+	"postern/internal/gateway/task"
 	"postern/store"
 )
 
@@ -37,7 +39,11 @@ type Rotation struct {
 // be read, unless somebody else keeps it. actor is for the audit trail. After an
 // error nothing has changed, or the next try or opening of the store finishes.
 func (k *Keeper) Rotate(ctx context.Context, actor string, discard bool) (Rotation, error) {
-	k.rotating.Lock()
+	for !k.rotating.TryLock() { // it is rare that two ask at once, and neither takes long
+		if !task.Pause(ctx, 10*time.Millisecond) {
+			return Rotation{}, fmt.Errorf("waiting for another change of the master key: %w", ctx.Err())
+		}
+	}
 	defer k.rotating.Unlock()
 	r, err := k.rotateMaster(ctx, actor, discard)
 	if err != nil {

@@ -323,3 +323,16 @@ func TestNoKeyIsEverRemoved(t *testing.T) {
 	h.open()
 	equal(t, "keys", h.keys(), []string{"master.key", "master.key.old"})
 }
+
+func TestRotationWaitsNoLongerThanItsContext(t *testing.T) {
+	h := newPremises(t)
+	k, _ := h.open()
+	k.rotating.Lock()
+	defer k.rotating.Unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := k.Rotate(ctx, audit.Operator(0), false)
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}

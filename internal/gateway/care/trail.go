@@ -22,30 +22,31 @@ type auditor struct {
 	told    uint64 // number of the last checkpoint in the log
 }
 
-// keepAudit looks after the trail until ctx is done, and returns what ends it.
+// keepAudit looks after the trail until what it returns is called.
 func (k *Keeper) keepAudit(ctx context.Context) (stop func()) {
+	ctx = context.WithoutCancel(ctx)
 	a := &auditor{Keeper: k}
 	a.look(ctx, false)
 	done := make(chan struct{})
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		a.run(done)
+		a.run(ctx, done)
 	}()
 	return func() {
 		close(done)
 		<-ended
-		a.look(context.WithoutCancel(ctx), true)
+		a.look(ctx, true)
 	}
 }
 
-func (a *auditor) run(done <-chan struct{}) {
+func (a *auditor) run(ctx context.Context, done <-chan struct{}) {
 	ticker := time.NewTicker(auditTick)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			a.look(context.Background(), false)
+			a.look(ctx, false)
 		case <-done:
 			return
 		}
