@@ -29,6 +29,7 @@ type Restoration struct {
 	Copy      CheckReport `json:"copy"`      // what is in it
 	Mailboxes int         `json:"mailboxes"` // that have another UIDVALIDITY
 	Held      int         `json:"held"`      // outgoing jobs that now wait for an operator
+	Unknown   int         `json:"unknown"`   // messages that nobody waits for notifications about any more
 	Rewrapped bool        `json:"rewrapped"` // the copy was sealed for an older master key
 	Kept      string      `json:"kept"`      // where the store that was replaced is; "" if there was none
 }
@@ -149,6 +150,10 @@ func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOpt
 		return r, nil, err
 	}
 	r.Held, err = db.holdOutgoing(ctx)
+	if err != nil {
+		return r, nil, err
+	}
+	r.Unknown, err = db.endWatches(ctx, nowOf(o.Options))
 	if err != nil {
 		return r, nil, err
 	}

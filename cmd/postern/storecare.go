@@ -59,6 +59,9 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 	if r.Held > 0 {
 		fmt.Fprintf(inv.stdout, "outgoing jobs that are held, because they may have been sent since: %d; postern queue list --held shows them, postern queue release lets them go\n", r.Held)
 	}
+	if r.Unknown > 0 {
+		fmt.Fprintf(inv.stdout, "sent messages whose notifications are not waited for any more, because they may have come since: %d; postern track says so of each\n", r.Unknown)
+	}
 	return nil
 }
 
