@@ -13,6 +13,7 @@ const (
 	WasSwapped        Fault = "swapped"
 	WasTruncated      Fault = "truncated" // or set back to an earlier state
 	WasRewritten      Fault = "rewritten" // the chain was made anew from a record on
+	WasRestored       Fault = "restored"  // a copy took the place of the store
 	BaseForged        Fault = "base-forged"
 	HeadForged        Fault = "end-forged"
 	HeadSetBack       Fault = "end-set-back" // it is of another time than the rest
@@ -40,6 +41,8 @@ func (p *Problem) Error() string {
 		return fmt.Sprintf("the trail is cut off: %s missing at its end", p.records("is", "are"))
 	case WasRewritten:
 		return fmt.Sprintf("record %d is not what was vouched for: it was changed, or the chain was made anew from record %d on", p.To, p.From)
+	case WasRestored:
+		return fmt.Sprintf("record %d says that a copy took the place of the store: the checkpoint kept elsewhere for record %d is of the trail that was left then", p.From, p.To)
 	case BaseForged:
 		return "the signed base, which stands in for the records that were pruned, is not ours"
 	case HeadForged:

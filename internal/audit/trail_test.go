@@ -42,18 +42,24 @@ func newTrail(t testing.TB, n, every int) *testTrail {
 
 func (tr *testTrail) add(t testing.TB, every int) {
 	t.Helper()
-	h := tr.head
-	h.Number++
-	e := Entry{Number: h.Number, Prev: h.Hash, Record: Record{
-		At: began.Add(time.Duration(h.Number) * time.Minute), Actor: Account("a@a.example"), Action: Sealed,
-		Parts: []Part{{Recipient: fmt.Sprintf("r%d@b.example", h.Number), State: "sealed"}},
-	}}
-	octets := encode(t, e)
-	tr.entries = append(tr.entries, cell{key(h.Number), octets})
-	h.Hash = HashOf(octets)
+	h, n := tr.head, tr.head.Number+1
+	tr.next(t, Record{
+		At: began.Add(time.Duration(n) * time.Minute), Actor: Account("a@a.example"), Action: Sealed,
+		Parts: []Part{{Recipient: fmt.Sprintf("r%d@b.example", n), State: "sealed"}},
+	})
 	if every > 0 && h.Number%uint64(every) == 0 {
 		tr.point(began.Add(time.Duration(h.Number) * time.Minute))
 	}
+}
+
+// next adds a record.
+func (tr *testTrail) next(t testing.TB, r Record) {
+	t.Helper()
+	h := tr.head
+	h.Number++
+	octets := encode(t, Entry{Number: h.Number, Prev: h.Hash, Record: r})
+	tr.entries = append(tr.entries, cell{key(h.Number), octets})
+	h.Hash = HashOf(octets)
 }
 
 func (tr *testTrail) point(at time.Time) {

@@ -46,16 +46,18 @@ type Report struct {
 // last; vouched is the number up to which a checkpoint agreed.
 type verifier struct {
 	Trail
-	report  Report
-	base    uint64
-	last    uint64
-	hash    Hash
-	point   uint64 // number of the last checkpoint
-	vouched uint64
-	entries window
-	points  window
-	outside []Checkpoint
-	lines   checkpointReader
+	report   Report
+	base     uint64
+	last     uint64
+	hash     Hash
+	point    uint64 // number of the last checkpoint
+	vouched  uint64
+	agreed   uint64 // number of the last checkpoint kept elsewhere that agreed
+	restored uint64 // number of the last record of a restore
+	entries  window
+	points   window
+	outside  []Checkpoint
+	lines    checkpointReader
 }
 
 // Verify walks the trail and reports the first place that is wrong. It needs the
@@ -136,7 +138,7 @@ func (v *verifier) begin() *Problem {
 	if err != nil || b.Mark != Base || !b.Verify(v.Key) {
 		return problem(BaseForged, 0, 0)
 	}
-	v.base, v.last, v.hash, v.vouched = b.Number, b.Number, b.Hash, b.Number
+	v.base, v.last, v.hash, v.vouched, v.agreed = b.Number, b.Number, b.Hash, b.Number, b.Number
 	return nil
 }
 
@@ -162,6 +164,9 @@ func (v *verifier) step() *Problem {
 		return v.broken(n)
 	}
 	v.last, v.hash = n, HashOf(now.octets)
+	if e.Action == Restored {
+		v.restored = n
+	}
 	if v.report.Entries == 0 {
 		v.report.First = n
 	}
@@ -208,16 +213,21 @@ func (v *verifier) broken(n uint64) *Problem {
 
 // differs tells what it means that the chain is without a fault up to an entry,
 // and that its hash is not the one that was vouched for: the entry alone was
-// changed, or the chain was made anew since the last checkpoint that agrees.
+// changed, or the chain was made anew since the last checkpoint that agrees. Of ours
+// one may agree with what was made anew: then those kept elsewhere count alone.
 func (v *verifier) differs(vouched Hash) *Problem {
 	next, ok := v.entries.next.entry()
 	if ok && next.Prev == vouched {
 		return problem(WasChanged, v.last, v.last)
 	}
-	if v.last == v.vouched+1 {
+	since := v.vouched
+	if since >= v.last {
+		since = v.agreed
+	}
+	if since+1 >= v.last {
 		return problem(WasChanged, v.last, v.last)
 	}
-	return problem(WasRewritten, v.vouched+1, v.last)
+	return problem(WasRewritten, since+1, v.last)
 }
 
 // end looks at what the trail should end with.

@@ -188,3 +188,39 @@ func TestVerifyNamesThePlace(t *testing.T) {
 		})
 	}
 }
+
+// A copy took the place of the store: what was kept of the trail that was left then
+// does not fit, and is not taken for a forgery if a record tells of it.
+func TestCheckpointsOfATrailThatWasLeft(t *testing.T) {
+	for name, tc := range map[string]struct {
+		told bool // by a record
+		to   int  // how long the trail is in the end
+		want Problem
+	}{
+		"told, longer than it was":     {true, 35, Problem{WasRestored, 16, 20}},
+		"told, shorter":                {true, 18, Problem{WasRestored, 16, 30}},
+		"not told, longer than it was": {false, 35, Problem{WasRewritten, 11, 20}},
+		"not told, shorter":            {false, 18, Problem{WasTruncated, 19, 30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept := newTrail(t, 30, 10).outside
+			tr := newTrail(t, 15, 10)
+			tr.next(t, Record{At: began, Actor: "x", Action: Stopped})
+			if tc.told {
+				tr = newTrail(t, 15, 10)
+				tr.next(t, Record{At: began, Actor: "x", Action: Restored})
+			}
+			for int(tr.head.Number) < tc.to {
+				tr.add(t, 10)
+			}
+			tr.outside = kept
+			got := tr.verify(true)
+			if got.Problem == nil || *got.Problem != tc.want {
+				t.Errorf("got %+v, want %+v", got.Problem, tc.want)
+			}
+			if got := tr.verify(false); got.Problem != nil {
+				t.Errorf("without them: %v", got.Problem)
+			}
+		})
+	}
+}

@@ -53,12 +53,21 @@ func (v *verifier) compare() *Problem {
 			continue
 		}
 		if c.Hash != v.hash {
-			return v.differs(c.Hash)
+			return v.left(c, v.differs(c.Hash))
 		}
-		v.vouched = c.Number
+		v.vouched, v.agreed = c.Number, c.Number
 		v.report.Outside++
 	}
 	return nil
+}
+
+// left says that a checkpoint kept elsewhere may be of the chain that a restore left,
+// if there is the record of one since the last that agreed; otherwise what p says.
+func (v *verifier) left(c Checkpoint, p *Problem) *Problem {
+	if v.restored > v.agreed && v.restored <= c.Number {
+		return problem(WasRestored, v.restored, c.Number)
+	}
+	return p
 }
 
 // beyond looks at what was kept elsewhere about entries that are not there: the
@@ -70,7 +79,7 @@ func (v *verifier) beyond(latest Checkpoint) *Problem {
 		}
 	}
 	if latest.Number > v.last {
-		return problem(WasTruncated, v.last+1, latest.Number)
+		return v.left(latest, problem(WasTruncated, v.last+1, latest.Number))
 	}
 	v.report.TooOld += len(v.outside) // everything was pruned
 	return nil
