@@ -12,10 +12,11 @@ import (
 
 // VerifyAudit implements AuditTx.
 func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit.Report, error) {
+	var last, point uint64
 	trail := audit.Trail{
 		Base:        t.get(bucketMeta, []byte(metaAuditBase)),
-		Entries:     reading(ctx, t.in(bucketAudit)),
-		Checkpoints: reading(ctx, t.in(bucketCheckpoints)),
+		Entries:     reading(ctx, t.in(bucketAudit), &last),
+		Checkpoints: reading(ctx, t.in(bucketCheckpoints), &point),
 		Outside:     outside,
 		Witness:     t.db.witness.found,
 		State:       stateOf(t.bolt),
@@ -33,7 +34,11 @@ func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit
 			trail.State = head.State // it is sealed when the transaction ends
 		}
 	}
-	report := audit.Verify(trail)
+	var report audit.Report
+	err = protected(t, func(*tx) error { report = audit.Verify(trail); return nil })
+	if err != nil {
+		return audit.Report{}, fmt.Errorf("verifying the audit trail, of which record %d could be read last: %w", last, err)
+	}
 	report.Witness = min(t.db.witness.number.Load(), report.Last)
 	if report.Problem == nil && t.db.witness.forged {
 		report.Problem = &audit.Problem{Kind: audit.WitnessForged, From: report.Last, To: report.Last}
@@ -44,13 +49,17 @@ func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit
 	return report, nil
 }
 
-// reading returns what a bucket holds, call by call, until ctx is done.
-func reading(ctx context.Context, b *bolt.Bucket) func() (key, value []byte, ok bool) {
+// reading returns what a bucket holds, call by call, until ctx is done. last is the
+// number that was read last.
+func reading(ctx context.Context, b *bolt.Bucket, last *uint64) func() (key, value []byte, ok bool) {
 	c := b.Cursor()
 	next := c.First
 	return func() ([]byte, []byte, bool) {
 		k, v := next()
 		next = c.Next
+		if k != nil {
+			*last = keyNumber(k, nil)
+		}
 		return k, v, k != nil && ctx.Err() == nil
 	}
 }

@@ -44,7 +44,7 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 	if err != nil {
 		return c, err
 	}
-	next := path + ".compact"
+	next := path + compactEnd
 	err = errors.Join(removeLeft(next), needSpace(filepath.Dir(path), used))
 	if err != nil {
 		return c, err

@@ -267,3 +267,45 @@ func FuzzDamage(f *testing.F) {
 		d.survive(t, filepath.Join(t.TempDir(), "store.db"), octets)
 	})
 }
+
+// What turns bad under a store that is open is damage as well, in whatever reads it.
+func TestPagesThatTurnBadAreDamage(t *testing.T) {
+	s := fullStore(t)
+	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, _, _ := newestMeta(f)
+	for id := int64(2); id < int64(m.end); id++ {
+		_, err := f.WriteAt([]byte{0x77}, id*m.size+8) // its kind
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx := context.Background()
+	wantError(t, s.View(ctx, func(tx Tx) error { _, err := tx.Domains(); return err }), ErrCorrupt)
+	wantError(t, s.View(ctx, func(tx Tx) error { _, err := tx.VerifyAudit(ctx, nil); return err }), ErrCorrupt)
+	_, err = s.Backup(ctx, io.Discard)
+	wantError(t, err, ErrCorrupt)
+	if p := s.problems(t); !strings.Contains(strings.Join(p, "\n"), "of the kind 0x77") {
+		t.Errorf("problems %q", p)
+	}
+}
+
+// The mistakes of a caller are not taken for damage.
+func TestPanicsOfOthersAreNoDamage(t *testing.T) {
+	s := newTestStore(t, Options{})
+	err := s.View(context.Background(), func(tx Tx) error {
+		return tx.EachTrack(TrackQuery{}, func(Track) bool { return true })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var none []int
+	err = s.View(context.Background(), func(Tx) error { _ = none[len(none)]; return nil })
+	var panicked *PanicError
+	if !errors.As(err, &panicked) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("got %v", err)
+	}
+}

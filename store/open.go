@@ -63,6 +63,11 @@ func Open(path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
+	// Of a Restore or a Compact that was killed: both hold the lock.
+	err = errors.Join(removeLeft(path+restoreEnd), removeLeft(path+compactEnd))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the store %s: %w", path, err), b.Close())
+	}
 	db, err := guarded(func() (*DB, error) { return open(b, file, o) })
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store %s: %w", path, err), b.Close())

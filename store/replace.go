@@ -11,6 +11,12 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
+// How the names of files end that are made ready to take the place of a store.
+const (
+	restoreEnd = ".restore"
+	compactEnd = ".compact"
+)
+
 // A held store is one that nobody else can open, whole or damaged.
 type held struct {
 	path string

@@ -43,7 +43,8 @@ type Restoration struct {
 // What happened after the copy was made is not in it, so that every mailbox gets a
 // new UIDVALIDITY, for its UIDs may have been given to other messages (RFC 9051
 // §2.3.1.1), and outgoing jobs are held, for they may have been sent. Errors:
-// ErrLocked, ErrMasterKey, ErrCorrupt, ErrSchema, ErrFull, fs.ErrNotExist.
+// ErrLocked, and ErrCopy with ErrMasterKey, ErrCorrupt, ErrSchema, ErrFull or
+// fs.ErrNotExist.
 func Restore(ctx context.Context, path, from string, o RestoreOptions) (Restoration, error) {
 	r, err := restore(ctx, path, from, o)
 	if err != nil {
@@ -58,7 +59,7 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 		return r, err
 	}
 	defer func() { err = errors.Join(err, h.release()) }()
-	next := path + ".restore"
+	next := path + restoreEnd
 	err = removeLeft(next)
 	if err != nil {
 		return r, err
@@ -66,12 +67,12 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 	defer removeLeft(next)
 	err = copyFile(ctx, next, from)
 	if err != nil {
-		return r, err
+		return r, fmt.Errorf("%w: %w", ErrCopy, err)
 	}
 	o.apart = true
 	r, end, err := prepareCopy(ctx, next, h.lastUIDValidity(), o)
 	if err != nil {
-		return r, err
+		return r, fmt.Errorf("%w: %w", ErrCopy, err)
 	}
 	r.Kept, err = h.keep(keptName(path, nowOf(o.Options)))
 	if err != nil {

@@ -245,6 +245,7 @@ func TestRestoreRefuses(t *testing.T) {
 			}
 			_, err = Restore(context.Background(), s.path, copied, o)
 			wantError(t, err, tc.want)
+			wantError(t, err, ErrCopy)
 			after, err := os.ReadFile(s.path)
 			if err != nil || !bytes.Equal(before, after) {
 				t.Errorf("the store was changed, %v", err)
@@ -308,4 +309,21 @@ func TestOpenAfterTheStoreWasReplaced(t *testing.T) {
 	}
 	defer file.Close()
 	wantError(t, lock(file), ErrLocked)
+}
+
+// What a restore or a compaction that was killed left is removed when the store is
+// opened.
+func TestOpenRemovesWhatWasLeft(t *testing.T) {
+	s := newTestStore(t, Options{})
+	for _, end := range []string{restoreEnd, compactEnd} {
+		err := os.WriteFile(s.path+end, nil, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.reopen(t)
+	left, err := filepath.Glob(s.path + ".*")
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
 }

@@ -28,6 +28,7 @@ var (
 	ErrSchema    = errors.New("the store was written by a newer version")
 	ErrMasterKey = errors.New("the master key does not fit this store")
 	ErrCorrupt   = errors.New("the store is damaged")
+	ErrCopy      = errors.New("the copy cannot be restored, and nothing was touched") // with the cause
 	ErrFull      = errors.New("no space left for the store")
 	ErrClosed    = errors.New("the store is closed")
 	// ErrPruned says that changes since a modification sequence are no longer

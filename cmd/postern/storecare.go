@@ -10,6 +10,7 @@ import (
 	"postern/internal/config"
 	"postern/internal/control"
 	"postern/internal/gateway/care"
+	"postern/store"
 )
 
 // alone loads the configuration for a command that puts another file in the place
@@ -43,7 +44,7 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 	}
 	r, err := care.Restore(ctx, cfg.Dir, rest[0], *key, audit.Operator(os.Getuid()))
 	if err != nil {
-		return err
+		return restoreError(err)
 	}
 	if inv.json {
 		r.Copy.Problems = listed(r.Copy.Problems)
@@ -63,6 +64,19 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 		fmt.Fprintf(inv.stdout, "sent messages whose notifications are not waited for any more, because they may have come since: %d; postern track says so of each\n", r.Unknown)
 	}
 	return nil
+}
+
+// restoreError tells what is wrong with the copy, which is not the store.
+func restoreError(err error) error {
+	switch {
+	case !errors.Is(err, store.ErrCopy):
+		return err
+	case errors.Is(err, store.ErrMasterKey):
+		return usagef("name the file of the master key that the copy was made under by --master-key", "%s", err)
+	case errors.Is(err, store.ErrCorrupt):
+		return &control.Error{Kind: control.Negative, Message: err.Error(), Hint: "the copy is damaged or cut off, which says nothing about the store: take another copy"}
+	}
+	return err
 }
 
 func runStoreCompact(ctx context.Context, inv *invocation, args []string) error {

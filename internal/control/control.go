@@ -57,8 +57,10 @@ func refusal(err error) *Error {
 	}
 	e = &Error{Kind: Temporary, Message: err.Error()}
 	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrExists), errors.Is(err, store.ErrCorrupt):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrExists):
 		e.Kind = Negative
+	case errors.Is(err, store.ErrCorrupt):
+		e.Kind, e.Hint = Negative, "restore the latest backup with postern store restore; docs/operations.md says how"
 	case errors.Is(err, mime.ErrAddress):
 		e.Kind, e.Hint = Invalid, "an address is local@domain, a domain is a full DNS name"
 	case errors.Is(err, store.ErrFull):

@@ -42,6 +42,9 @@ func (s *Service) backup(w http.ResponseWriter, r *http.Request) {
 	n, err := s.Core.Store.Backup(r.Context(), w)
 	if err != nil {
 		s.Core.Log.Error("backup failed", "err", err)
+		if n == 0 {
+			writeError(w, refusal(err))
+		}
 		return // without the trailer the client knows that it is not whole
 	}
 	w.Header().Set(sizeTrailer, strconv.FormatInt(n, 10))
