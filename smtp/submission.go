@@ -117,7 +117,11 @@ func (s *submissionSession) authenticate(user, password string) (reply error) {
 func (s *submissionSession) failed(err error) error {
 	s.logRefusal("AUTH", err, "")
 	if reason.Of(err) != reason.AuthFailed {
-		return s.wrong(refusal(err, ""))
+		answer := refusal(err, "")
+		if reason.Of(err).Outcome().Retry {
+			answer = &gosmtp.SMTPError{Code: 454, EnhancedCode: gosmtp.EnhancedCode{4, 7, 0}, Message: "temporary authentication failure, try again later"} // RFC 4954 §4.7.6
+		}
+		return s.wrong(answer)
 	}
 	s.failures++
 	s.wire.linger(time.Duration(s.failures) * s.opts.AuthDelay)

@@ -96,7 +96,7 @@ func TestEP6_WrongPassword(t *testing.T) {
 		> AUTH CRAM-MD5
 		< 504
 		> AUTH PLAIN ` + b64("\x00busy\x00x") + `
-		< 451 4.3.2
+		< 454 4.7.0
 		> AUTH PLAIN ` + b64("\x00panic\x00x") + `
 		< 421 4.3.0
 		eof

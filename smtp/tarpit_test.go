@@ -311,7 +311,7 @@ func TestBusyPasswordsEndTheConnection(t *testing.T) {
 	d := dial(t, addr).play("< 220\n> EHLO x\n< 250\n> STARTTLS\n< 220\ntls\n> EHLO x\n< 250")
 	busy := "> AUTH PLAIN AGJ1c3kAeA==\n"
 	for range maxErrors {
-		d.play(busy + "< 451")
+		d.play(busy + "< 454")
 	}
 	d.play(busy + "< 421\neof")
 }

@@ -157,6 +157,13 @@ func (db *DB) Resume(kind JobKind, lane string) {
 	db.claims.change(func(s *schedule) { s.resume(kind, lane) })
 }
 
+// Waits implements Store.
+func (db *DB) Waits(kind JobKind, lane string) bool {
+	db.claims.mu.Lock()
+	defer db.claims.mu.Unlock()
+	return db.claims.schedule.waits(kind, lane)
+}
+
 // claimLoop serves those that wait when a job becomes due. While any waits it
 // looks once a second at least, whatever the clock does meanwhile.
 func (db *DB) claimLoop() {

@@ -52,9 +52,13 @@ type Job struct {
 	Due      time.Time `json:"due"`
 	Expires  time.Time `json:"expires"` // after it no retry is made
 	Attempts int       `json:"attempts"`
-	Held     bool      `json:"held"`   // by the operator; never due
-	Reason   string    `json:"reason"` // of the last failed attempt: a reason code
-	Detail   string    `json:"detail"` // of the last failed attempt, for our eyes
+	// Ordered is how many of the attempts an operator ordered before their time:
+	// they make no later wait longer.
+	Ordered int `json:"ordered,omitempty"`
+
+	Held   bool   `json:"held"`   // by the operator; never due
+	Reason string `json:"reason"` // of the last failed attempt: a reason code
+	Detail string `json:"detail"` // of the last failed attempt, for our eyes
 }
 
 // Idle reports whether a job is never due as it is: it is held, or waits for another.
@@ -114,6 +118,10 @@ type Queue interface {
 
 	// Resume ends a pause and what follows it.
 	Resume(kind JobKind, lane string)
+
+	// Waits reports whether a job of a lane waits or is in work. Held ones do not
+	// count.
+	Waits(kind JobKind, lane string) bool
 }
 
 // Limits bound how many jobs of a kind are in work at once. The zero Limits bound

@@ -146,11 +146,14 @@ func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOpt
 			return r, nil, err
 		}
 	}
+	if o.Record.At.IsZero() {
+		o.Record.At = nowOf(o.Options)
+	}
 	r.Mailboxes, err = db.renewUIDValidities(ctx, validity)
 	if err != nil {
 		return r, nil, err
 	}
-	r.Held, err = db.holdOutgoing(ctx)
+	r.Held, err = db.holdOutgoing(ctx, o.Record)
 	if err != nil {
 		return r, nil, err
 	}
@@ -245,8 +248,9 @@ func (db *DB) renewUIDValidities(ctx context.Context, beyond uint64) (int, error
 // heldByRestore tells an operator why a job is held.
 const heldByRestore = "held by store restore: it may have been sent after the copy was made"
 
-// holdOutgoing holds what is on its way out.
-func (db *DB) holdOutgoing(ctx context.Context) (int, error) {
+// holdOutgoing holds what is on its way out, each with an event in its track and a
+// record, at the time and by whom r says.
+func (db *DB) holdOutgoing(ctx context.Context, r audit.Record) (int, error) {
 	var all []JobID
 	err := db.view(func(t *tx) error {
 		return t.EachJob(0, func(j Job) bool {
@@ -264,8 +268,22 @@ func (db *DB) holdOutgoing(ctx context.Context) (int, error) {
 		if err != nil {
 			return err
 		}
-		j.Held, j.Detail = true, heldByRestore
-		return t.Reschedule(j)
+		j.Held = true
+		if j.Attempts == 0 { // otherwise it has the last words of the far side
+			j.Detail = heldByRestore
+		}
+		err = t.Reschedule(j)
+		if err != nil {
+			return err
+		}
+		err = t.AddEvent(j.Track, Event{At: r.At, Stage: StageQueue, Detail: heldByRestore})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return t.Audit(audit.Record{
+			At: r.At, Actor: r.Actor, Action: audit.Changed, Object: fmt.Sprintf("%s job %d", j.Kind, j.ID),
+			Track: string(j.Track), Detail: heldByRestore,
+		})
 	})
 }
 

@@ -110,6 +110,15 @@ func TestRestore(t *testing.T) {
 			if err != nil || j.Held != held {
 				t.Errorf("job %d: %+v, %v", id, j, err)
 			}
+			if held && j.Attempts > 0 && j.Detail == heldByRestore {
+				t.Errorf("job %d has lost the last words of the far side", id)
+			}
+			events, _ := tx.Events(j.Track) // of those that have a track
+			noted := len(events) > 0 && events[len(events)-1].Detail == heldByRestore
+			_, err = tx.Track(j.Track)
+			if noted != (held && err == nil) {
+				t.Errorf("job %d: the events of its track are %+v, %v", id, events, err)
+			}
 		}
 		_, err := tx.MailboxByName(address(t, "a@b.example"), "later")
 		if !errors.Is(err, ErrNotFound) {

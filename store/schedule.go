@@ -134,6 +134,16 @@ func (s *schedule) pause(kind JobKind, lane string, until uint64) { s.kind(kind)
 
 func (s *schedule) resume(kind JobKind, lane string) { s.kind(kind).resume(lane) }
 
+// waits reports whether a lane has jobs, or some of it are in work.
+func (s *schedule) waits(kind JobKind, name string) bool {
+	u := s.kinds[kind]
+	if u == nil || u.lanes[name] == nil {
+		return false
+	}
+	l := u.lanes[name]
+	return l.jobs+l.busy > 0
+}
+
 // next is when a job of a kind may become due, by itself.
 func (s *schedule) next(kind JobKind) (at uint64, ok bool) {
 	u := s.kinds[kind]

@@ -51,7 +51,7 @@ func commands() []command {
 		{"queue list", "[--all] [--held] [--to ADDRESS|DOMAIN] [--from ADDRESS|DOMAIN]", "sum up the messages under way by destination, and say what is down; --all: list each", runQueueList},
 		{"queue release", "ID… | --to ADDRESS|DOMAIN | --from ADDRESS|DOMAIN | --all", "let held messages go on", runQueueRelease},
 		{"queue retry", "ID… | --to ADDRESS|DOMAIN | --from ADDRESS|DOMAIN | --all", "try messages now that wait for another attempt, and destinations that are down", runQueueRetry},
-		{"queue show", "ID", "show a message under way, by the id of a job or of a message", runQueueShow},
+		{"queue show", "ID", "show a message under way, by the id of a job or of a message, or by its Message-ID", runQueueShow},
 		{"track", "MESSAGE-ID | [MESSAGE-ID] [--address A] [--since T] [--until T] [--state S] [--reason R] [--in|--out] [--limit N]", "tell the life of a message; or list messages, the newest first: by an address, a time, as 2026-03-01 or 2h ago, and where they stand", runTrack},
 		{"audit show", "[--since T] [--until T] [--actor A] [--action A] [--track ID] [--address A] [--limit N] | --checkpoints", "show the audit trail, or the latest N records of it; --json: as it is stored, one record a line; --checkpoints: the signed lines to keep elsewhere", runAuditShow},
 		{"audit verify", "[--checkpoint FILE]", "prove that the audit trail is whole, or name the place that is wrong; FILE: checkpoints kept elsewhere, such as a log", runAuditVerify},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"strings"
 	"time"
 
 	"postern/internal/control"
@@ -74,8 +75,8 @@ func (inv *invocation) listJobs(ctx context.Context, c *control.Client, f contro
 
 // jobLine tells of one job.
 func jobLine(j store.Job) string {
-	line := fmt.Sprintf("%d  %s  %s  from %s to %s, %d bytes, attempt %d, %s", j.ID, j.Kind, j.Track,
-		or(j.Sender.String(), "<>"), addresses(j.Recipients), j.Size, j.Attempts+1, dueText(j))
+	line := fmt.Sprintf("%d  %s  %s  from %s to %s, %d bytes, %s", j.ID, j.Kind, j.Track,
+		or(j.Sender.String(), "<>"), addresses(j.Recipients), j.Size, dueText(j))
 	if j.Reason != "" {
 		line += "  " + j.Reason
 	}
@@ -83,10 +84,16 @@ func jobLine(j store.Job) string {
 }
 
 func dueText(j store.Job) string {
-	if j.Idle() {
-		return "held"
+	kept := j.Kind == store.KeptJob
+	switch {
+	case kept && j.Idle():
+		return "kept until it is released"
+	case kept:
+		return "kept until " + dateTime(j.Due)
+	case j.Idle():
+		return fmt.Sprintf("attempt %d, held", j.Attempts+1)
 	}
-	return "due " + dateTime(j.Due)
+	return fmt.Sprintf("attempt %d, due %s", j.Attempts+1, dateTime(j.Due))
 }
 
 func dateTime(t time.Time) string { return t.In(time.Local).Format(clock) }
@@ -96,7 +103,11 @@ func printQueue(inv *invocation, sum control.QueueSummary) {
 	for _, g := range sum.Groups {
 		fmt.Fprintf(inv.stdout, "%-5s %-24s %6d %-8s %11d bytes, oldest %s", g.Kind, or(g.Destination, "-"), g.Jobs, g.State, g.Bytes, dateTime(g.Oldest))
 		if !g.Next.IsZero() {
-			fmt.Fprintf(inv.stdout, ", next %s", dateTime(g.Next))
+			next := "next"
+			if g.State == control.QueueKept {
+				next = "the first until"
+			}
+			fmt.Fprintf(inv.stdout, ", %s %s", next, dateTime(g.Next))
 		}
 		fmt.Fprintln(inv.stdout)
 	}
@@ -132,10 +143,18 @@ func printEntry(inv *invocation, e control.QueueEntry) {
 	for _, j := range e.Jobs {
 		fmt.Fprintln(inv.stdout, jobLine(j))
 		t.say(1, "message", string(j.Track))
+		if j.Kind == store.KeptJob {
+			t.say(1, "refused because", strings.TrimSpace(j.Reason+" "+oneLine(j.Detail)))
+			continue
+		}
 		t.say(1, "waits for", or(j.Destination.String(), j.Lane))
 		t.say(1, "since", dateTime(j.Created))
 		t.say(1, "tried until", dateTime(j.Expires))
-		t.say(1, "last attempt", oneLine(j.Detail))
+		why := "last attempt"
+		if j.Idle() && j.Attempts == 0 {
+			why = "held because"
+		}
+		t.say(1, why, oneLine(j.Detail))
 	}
 	if e.Track == nil {
 		return

@@ -26,11 +26,12 @@ func runAccountQuota(ctx context.Context, inv *invocation, args []string) error 
 		return wrongUse(fs, "%q is no size: a number of bytes, or of KiB, MiB, GiB or TiB, or none or default", rest[1])
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		err := c.SetQuota(ctx, control.QuotaOrder{Address: address.String(), Bytes: bytes})
+		order := control.QuotaOrder{Address: address.String(), Bytes: bytes}
+		err := c.SetQuota(ctx, order)
 		if err != nil {
 			return err
 		}
-		return inv.answer(control.AccountName{Address: address.String()}, "%s has the quota %s", address, rest[1])
+		return inv.answer(order, "%s has the quota %s", address, rest[1])
 	})
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // clock is how times are shown to people.
-const clock = "2006-01-02 15:04:05.000"
+const clock = "2006-01-02 15:04:05.000-07:00"
 
 func addresses(all []mime.Address) string {
 	var texts []string

@@ -41,7 +41,7 @@ type QueueGroup struct {
 	Jobs        int           `json:"jobs"`
 	Bytes       int64         `json:"bytes"`
 	Oldest      time.Time     `json:"oldest"`        // when the first of them began to wait
-	Next        time.Time     `json:"next,omitzero"` // when one of them is tried next; not for held ones
+	Next        time.Time     `json:"next,omitzero"` // when one of them is tried next, or, kept, is dropped; not for held ones
 }
 
 // SeveralDomains stands for the destination of a message that is not divided yet.
@@ -55,12 +55,15 @@ const (
 	QueueFirst QueueState = "waiting"  // for its first attempt
 	QueueAgain QueueState = "retrying" // after an attempt that failed for the moment
 	QueueHeld  QueueState = "held"     // for an operator, or for another message
+	QueueKept  QueueState = "kept"     // a refused original, for an operator to look into
 )
 
 func queueState(j store.Job) QueueState {
 	switch {
 	case j.Idle():
 		return QueueHeld
+	case j.Kind == store.KeptJob:
+		return QueueKept
 	case j.Attempts > 0:
 		return QueueAgain
 	}
@@ -207,7 +210,7 @@ func (s *Service) listQueue(ctx context.Context, in QueueFilter) (QueueSummary, 
 		return cmp.Or(cmp.Compare(step(a.Kind), step(b.Kind)), cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.State, b.State))
 	})
 	for _, d := range s.Core.DownLanes() {
-		if p.meansLane(d) {
+		if p.meansLane(d) && s.Core.Store.Waits(d.Kind, d.Lane) {
 			sum.Down = append(sum.Down, d)
 		}
 	}

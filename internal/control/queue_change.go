@@ -75,6 +75,7 @@ func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, e
 		switch {
 		case j.Due.After(now):
 			j.Due = now
+			j.Ordered = min(j.Ordered+1, j.Attempts) // it is no step further in its waits
 		case !down[lane]:
 			before[j.ID] = true
 			return false
@@ -160,7 +161,7 @@ func (s *Service) changeJobs(ctx context.Context, in QueueOrder, d queueDeed) (Q
 }
 
 func (s *Service) changeSome(ctx context.Context, tx store.Tx, ids []store.JobID, in QueueOrder, d queueDeed) (int, error) {
-	var changed []store.Job
+	changed := 0
 	for _, id := range ids {
 		j, err := tx.Job(id)
 		if errors.Is(err, store.ErrNotFound) {
@@ -172,20 +173,16 @@ func (s *Service) changeSome(ctx context.Context, tx store.Tx, ids []store.JobID
 		if !d.change(&j) {
 			continue
 		}
-		err = errors.Join(tx.Reschedule(j), s.note(tx, j, d.done+" by an operator"))
+		err = errors.Join(tx.Reschedule(j), s.note(tx, j, d.done+" by "+actor(ctx)), tx.Audit(audit.Record{
+			Actor: actor(ctx), Action: audit.Changed, Object: fmt.Sprintf("%s job %d", j.Kind, j.ID),
+			Track: string(j.Track), Detail: d.done + in.whom(),
+		}))
 		if err != nil {
 			return 0, err
 		}
-		changed = append(changed, j)
+		changed++
 	}
-	if len(changed) == 0 {
-		return 0, nil
-	}
-	r := audit.Record{Actor: actor(ctx), Action: audit.Changed, Object: "queue", Detail: fmt.Sprintf("%d jobs %s%s", len(changed), d.done, in.whom())}
-	if len(changed) == 1 {
-		r.Object, r.Track, r.Detail = fmt.Sprintf("%s job %d", changed[0].Kind, changed[0].ID), string(changed[0].Track), d.done
-	}
-	return len(changed), tx.Audit(r)
+	return changed, nil
 }
 
 // note adds an event to the track of a job, if it is still kept.
@@ -203,6 +200,9 @@ func (o QueueOrder) whom() string {
 		if part.value != "" {
 			text += part.word + part.value
 		}
+	}
+	if text != "" || o.All {
+		text = ", with all" + text
 	}
 	return text
 }

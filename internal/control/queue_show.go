@@ -17,10 +17,14 @@ type QueueEntry struct {
 	Track *store.Track `json:"track,omitempty"`
 }
 
-// showQueue finds what waits by the id of a job or of a message.
+// showQueue finds what waits by the id of a job or of a message, or by a Message-ID.
 func (s *Service) showQueue(ctx context.Context, in MessageName) (QueueEntry, error) {
 	var e QueueEntry
-	jobs, err := s.jobsOf(ctx, strings.TrimSpace(in.ID))
+	id := strings.TrimSpace(in.ID)
+	jobs, err := s.jobsOf(ctx, id)
+	if strings.Contains(id, "@") {
+		jobs, err = s.jobsOfMessage(ctx, id)
+	}
 	if err != nil {
 		return e, err
 	}
@@ -43,7 +47,6 @@ func (s *Service) showQueue(ctx context.Context, in MessageName) (QueueEntry, er
 // jobsOf returns the jobs that an id names: a job's own, or all of a message's by
 // the id of its track. There is at least one.
 func (s *Service) jobsOf(ctx context.Context, id string) ([]store.Job, error) {
-	none := &Error{Kind: Negative, Message: "nothing under way is named " + id, Hint: "postern queue list --all shows the ids"}
 	n, err := strconv.ParseUint(id, 10, 64)
 	if err == nil {
 		var j store.Job
@@ -52,20 +55,45 @@ func (s *Service) jobsOf(ctx context.Context, id string) ([]store.Job, error) {
 			return err
 		})
 		if errors.Is(err, store.ErrNotFound) || err == nil && j.Kind == store.WatchJob {
-			return nil, none
+			return nil, nothingNamed(id)
 		}
 		return []store.Job{j}, err
 	}
-	var jobs []store.Job
+	return s.jobsWith(ctx, id, func(j store.Job) bool { return string(j.Track) == id })
+}
+
+func nothingNamed(id string) error {
+	return &Error{Kind: Negative, Message: "nothing under way is named " + id, Hint: "postern queue list --all shows the ids"}
+}
+
+// jobsWith returns the jobs that fit what id names; there is at least one.
+func (s *Service) jobsWith(ctx context.Context, id string, fits func(store.Job) bool) (jobs []store.Job, err error) {
 	err = s.pickJobs(ctx, picker{}, func(j store.Job) {
-		if string(j.Track) == id && len(jobs) < maxShown {
+		if fits(j) && len(jobs) < maxShown {
 			jobs = append(jobs, j)
 		}
 	})
 	if err == nil && len(jobs) == 0 {
-		err = none
+		err = nothingNamed(id)
 	}
 	return jobs, err
+}
+
+// jobsOfMessage returns the jobs of the messages with a Message-ID, of which there
+// may be several; at least one.
+func (s *Service) jobsOfMessage(ctx context.Context, messageID string) (jobs []store.Job, err error) {
+	named := make(map[store.TrackID]bool)
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		tracks, err := findTracks(tx, messageID)
+		for _, t := range tracks {
+			named[t.ID] = true
+		}
+		return err
+	})
+	if err != nil || len(named) == 0 {
+		return nil, errors.Join(err, nothingNamed(messageID))
+	}
+	return s.jobsWith(ctx, messageID, func(j store.Job) bool { return named[j.Track] })
 }
 
 // maxShown bounds the jobs of one message; it has one for each destination.

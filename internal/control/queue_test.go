@@ -2,12 +2,15 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"postern/internal/audit"
 	"postern/mime"
 	"postern/store"
 )
@@ -150,6 +153,73 @@ func TestQueueShow(t *testing.T) {
 	for _, name := range []string{"", "0", "999", "nothing", strings.Repeat("9", 100), "-1"} {
 		_, err := s.ShowQueued(t.Context(), name)
 		isRefused(t, name, err, Negative)
+	}
+}
+
+// The Message-ID is what a sender knows of his message.
+func TestQueueShowByMessageID(t *testing.T) {
+	s, ids := queued(t)
+	j := s.job(t, ids[1])
+	must(t, s.core.Store.Update(t.Context(), func(tx store.Tx) error {
+		track, err := tx.Track(j.Track)
+		track.MessageID = "<second@a.example>"
+		return errors.Join(err, tx.PutTrack(track))
+	}))
+	for _, name := range []string{"<second@a.example>", " second@a.example"} {
+		e, err := s.ShowQueued(t.Context(), name)
+		must(t, err)
+		if len(e.Jobs) != 1 || e.Jobs[0].ID != j.ID {
+			t.Errorf("%q: %+v", name, e)
+		}
+	}
+	_, err := s.ShowQueued(t.Context(), "third@a.example")
+	isRefused(t, "another", err, Negative)
+}
+
+// What is done with many at once is found by each of their messages, with who did
+// it.
+func TestQueueDeedsOfManyAreFoundByMessage(t *testing.T) {
+	s, ids := queued(t)
+	_, err := s.HoldQueued(t.Context(), QueueOrder{To: "b.example"})
+	must(t, err)
+	me := fmt.Sprintf("operator:%d", os.Getuid())
+	for _, id := range []store.JobID{ids[0], ids[1], ids[3]} {
+		j := s.job(t, id)
+		var found []string
+		must(t, s.ShowAudit(t.Context(), AuditFilter{Track: string(j.Track)}, func(_ []byte, e *audit.Entry) error {
+			found = append(found, e.Actor+" "+e.Object+" "+e.Detail)
+			return nil
+		}))
+		equal(t, "records", found, []string{fmt.Sprintf("%s %s job %d held, with all to b.example", me, j.Kind, id)})
+		must(t, s.core.Store.View(t.Context(), func(tx store.Tx) error {
+			all, err := tx.Events(j.Track)
+			equal(t, "event", all[len(all)-1].Detail, "held by "+me)
+			return err
+		}))
+	}
+}
+
+// An attempt that an operator ordered makes no later wait longer.
+func TestQueueRetryIsNoStepOfTheWaits(t *testing.T) {
+	s, ids := queued(t)
+	for range 2 { // the second time it is due already
+		_, err := s.RetryQueued(t.Context(), QueueOrder{To: "b.example"})
+		must(t, err)
+	}
+	tried, fresh := s.job(t, ids[1]), s.job(t, ids[0])
+	equal(t, "of one that was tried twice", tried.Ordered, 1)
+	equal(t, "of one that was not tried", fresh.Ordered, 0)
+}
+
+// An original that is kept is not tried.
+func TestQueueTellsWhatIsKept(t *testing.T) {
+	s := ours(t, "a.example")
+	j := store.Job{Kind: store.KeptJob, Recipients: addresses(t, "alice@a.example"), Reason: "untrusted-anchor"}
+	s.enqueue(t, j)
+	sum, err := s.QueueSummary(t.Context(), QueueFilter{})
+	must(t, err)
+	if len(sum.Groups) != 1 || sum.Groups[0].State != QueueKept || sum.Groups[0].Next.IsZero() {
+		t.Errorf("%+v", sum.Groups)
 	}
 }
 

@@ -58,6 +58,7 @@ func TestBreakerPausesADestination(t *testing.T) {
 	lanes := a.DownLanes()
 	equal(t, "down", len(lanes), 1)
 	equal(t, "lane", lanes[0].Lane+" "+lanes[0].Reason+" "+lanes[0].Detail, "b.example peer-unreachable connection refused")
+	equal(t, "counted as down while nothing waits for it", (&Gateway{Core: a.Core}).readQueue().down[store.RelayJob], 0)
 	a.laneWorked(toB)
 	equal(t, "down after a success", len(a.DownLanes()), 0)
 	a.laneFailed(toB, why)
@@ -321,6 +322,7 @@ func longDown(t *testing.T) (w *world, a *site, stop func()) {
 	synctest.Wait()
 	equal(t, "waiting", len(a.jobs(store.RelayJob)), 3)
 	equal(t, "down", len(a.DownLanes()), 1)
+	equal(t, "counted as down", (&Gateway{Core: a.Core}).readQueue().down[store.RelayJob], 1)
 	far.state.Store(itWorks)
 	return w, a, stop
 }

@@ -34,7 +34,7 @@ func (g *Gateway) addQueue(r *metrics.Registry) error {
 			func(q queueReading, kind store.JobKind) float64 { return float64(q.totals[kind].Bytes) }),
 		perKind("queue_late_seconds", "Since the message that is due first was due; 0 if none is due. It grows while destinations are down.",
 			func(q queueReading, kind store.JobKind) float64 { return q.late[kind].Seconds() }),
-		perKind("queue_down", "Domains that are left alone because they do not answer: of relay destinations, of seal those that are looked up.",
+		perKind("queue_down", "Domains that mail waits for and that are left alone because they do not answer: of relay destinations, of seal those that are looked up.",
 			func(q queueReading, kind store.JobKind) float64 { return float64(q.down[kind]) }),
 	)
 }
@@ -61,7 +61,9 @@ func (g *Gateway) readQueue() queueReading {
 		g.Log.Warn("the state of the queue cannot be read", "err", err)
 	}
 	for _, l := range g.DownLanes() {
-		q.down[l.Kind]++
+		if g.Store.Waits(l.Kind, l.Lane) {
+			q.down[l.Kind]++
+		}
 	}
 	return q
 }

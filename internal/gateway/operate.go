@@ -112,7 +112,7 @@ func dropped(job store.Job, actor string, silent bool) []outcome {
 	case store.OpenJob:
 		state = store.TrackRefused
 	}
-	all := outcomes(job, state, reason.Dropped, "dropped by an operator")
+	all := outcomes(job, state, reason.Dropped, "dropped by "+actor)
 	for i := range all {
 		all[i].stage, all[i].by, all[i].answer = store.StageQueue, actor, answer
 	}

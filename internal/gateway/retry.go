@@ -55,7 +55,7 @@ func retry(j store.Job, again []failure, now time.Time, random io.Reader) store.
 
 // postpone counts an attempt and sets the next one.
 func postpone(j store.Job, now time.Time, random io.Reader) store.Job {
-	wait := jitter(doubled(firstRetry, lastRetry, j.Attempts), random)
+	wait := jitter(doubled(firstRetry, lastRetry, j.Attempts-j.Ordered), random)
 	j.Attempts++
 	j.Due = now.Add(wait)
 	if j.Due.After(j.Expires) && now.Before(j.Expires) {

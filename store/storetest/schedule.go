@@ -119,6 +119,21 @@ func pausedLane(s *suite) {
 	s.Resume(store.SealJob, "nobody's")
 }
 
+func laneWaits(s *suite) {
+	s.Pause(store.SealJob, "x", time.Now().Add(time.Hour))
+	s.enqueue(store.Job{Kind: store.SealJob, Due: noon(), Lane: "x", Held: true})
+	s.equal(s.Waits(store.SealJob, "x"), false)
+	s.flow(1, "a", "x")
+	s.equal(s.Waits(store.SealJob, "x"), true)
+	s.equal(s.Waits(store.RelayJob, "x"), false)
+	s.Resume(store.SealJob, "x")
+	j := s.claim(store.SealJob)
+	s.equal(s.Waits(store.SealJob, "x"), true)
+	s.update(func(tx store.Tx) error { return tx.Finish(j.ID) })
+	s.Release(j.ID)
+	s.equal(s.Waits(store.SealJob, "x"), false)
+}
+
 func halfOpen(s *suite) {
 	s.flow(5, "a", "x")
 	s.Pause(store.SealJob, "x", time.Now().Add(20*time.Millisecond))
