@@ -11,34 +11,30 @@ import (
 	"postern/trust/reason"
 )
 
-// deliver runs one transaction. It returns a result for each recipient, or the
-// failure with which the next host may be tried: nobody has been accepted yet.
-func (l *link) deliver(d Delivery) ([]Result, Result) {
+// mail begins a transaction. Its error is a *ReplyError for a message that the peer
+// has said is too large.
+func (l *link) mail(d Delivery) error {
 	limit, ok := l.client.MaxMessageSize()
 	if ok && limit > 0 && d.Size > int64(limit) { // RFC 1870 §6.1
-		r := l.mark(local(reason.PeerRefused, l.host,
-			fmt.Sprintf("a message of %d octets is above the server's limit of %d", d.Size, limit)))
-		r.Reply, r.Enhanced = 552, "5.3.4"
-		return spread(d.To, r), Result{}
+		return &ReplyError{Code: 552, Enhanced: "5.3.4",
+			Text: fmt.Sprintf("a message of %d octets is above the server's limit of %d", d.Size, limit)}
 	}
-	err := l.client.Mail(d.From.String(), &gosmtp.MailOptions{Size: d.Size})
-	if err != nil {
-		r := l.mark(outcome(err, l.host))
-		if r.Code != reason.PeerRefused {
-			return nil, r
-		}
-		return spread(d.To, r), Result{}
-	}
+	return l.client.Mail(d.From.String(), &gosmtp.MailOptions{Size: d.Size})
+}
+
+// deliver runs the transaction that mail began. It returns a result for each
+// recipient, and whether the peer has taken the message.
+func (l *link) deliver(d Delivery) (results []Result, taken bool) {
 	results, waiting := l.recipients(d.To)
 	if len(waiting) == 0 {
-		return results, Result{}
+		return results, false
 	}
 	r := l.mark(l.data(d.Message))
 	for _, i := range waiting {
 		r.Recipient = results[i].Recipient
 		results[i] = r
 	}
-	return results, Result{}
+	return results, r.Code.IsOK()
 }
 
 // recipients names the recipients. It returns the results of those refused, and

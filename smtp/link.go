@@ -21,6 +21,11 @@ type link struct {
 	host   string
 	tls    bool
 	stop   func() bool // ends the watch of the context
+
+	paced     *paced
+	total     time.Duration // of a delivery whose context has no end
+	delivered int           // messages
+	timer     *time.Timer   // of its wait for the next
 }
 
 // errHandshake is wrapped by the error of a STARTTLS that was promised and did
@@ -67,19 +72,25 @@ func newLink(ctx context.Context, conn net.Conn, r reach) (*link, error) {
 	if r.hostname == "" {
 		r.hostname = "localhost"
 	}
-	until, ok := ctx.Deadline()
-	if !ok {
-		until = time.Now().Add(r.timeouts.Total)
-	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	l, err := r.begin(ctx, &paced{Conn: conn, until: until, block: r.timeouts.DataBlock})
+	pace := &paced{Conn: conn, until: endOf(ctx, r.timeouts.Total), block: r.timeouts.DataBlock}
+	l, err := r.begin(ctx, pace)
 	if err != nil {
 		stop()
 		conn.Close()
 		return nil, err
 	}
-	l.stop = stop
+	l.stop, l.paced, l.total = stop, pace, r.timeouts.Total
 	return l, nil
+}
+
+// endOf is when a delivery must be over.
+func endOf(ctx context.Context, total time.Duration) time.Time {
+	until, ok := ctx.Deadline()
+	if !ok {
+		return time.Now().Add(total)
+	}
+	return until
 }
 
 // begin does what precedes the library's part: the greeting, a first EHLO and

@@ -52,8 +52,8 @@ func (t Timeouts) withDefaults() Timeouts {
 	}
 }
 
-// A Relay delivers messages to other STAs. It keeps no state and may be used by
-// many goroutines.
+// A Relay delivers messages to other STAs. It keeps nothing but connections for a
+// while and may be used by many goroutines.
 type Relay struct {
 	Hostname string // what we call ourselves; "localhost" if empty
 	Resolver Resolver
@@ -66,10 +66,15 @@ type Relay struct {
 	// RequireTLS forbids to fall back to clear text.
 	RequireTLS bool
 	Timeouts   Timeouts
-	Dial       Dialer // a plain net.Dialer if nil
+	// Idle is how long a connection over which a message was taken waits for the
+	// next one to the same host; 0 is not at all. Close ends those that wait.
+	Idle time.Duration
+	Dial Dialer // a plain net.Dialer if nil
 	// DialMX is for hosts that DNS names and not a route: strangers chose them. It
 	// may refuse one for good, by an error that carries a reason. Dial if nil.
 	DialMX Dialer
+
+	idle idleLinks
 }
 
 // A Delivery is one message to the recipients of one domain.
@@ -149,17 +154,53 @@ func prefer(old, failure Result, first bool) Result {
 }
 
 // attempt talks to one address. It returns results, or the failure that lets
-// the next address be tried.
+// the next address be tried: nobody has been accepted yet.
 func (r *Relay) attempt(ctx context.Context, h host, addr netip.AddrPort, d Delivery) ([]Result, Result) {
+	at := place{h.name, addr, h.routed}
+	l := r.again(ctx, at, d)
+	var err error
+	if l == nil {
+		l, err = r.connect(ctx, h, addr)
+		if err != nil {
+			return nil, noService(err, h.name)
+		}
+		err = l.mail(d)
+	}
+	if err != nil {
+		defer l.close()
+		failure := l.mark(outcome(err, l.host))
+		if failure.Code != reason.PeerRefused {
+			return nil, failure
+		}
+		return spread(d.To, failure), Result{}
+	}
+	results, taken := l.deliver(d)
+	r.release(at, l, taken)
+	return results, Result{}
+}
+
+// again begins a transaction over a connection that waited, if there is one that
+// still works. Whatever else it says of MAIL may be about its age, such as 421, or
+// of more messages than it takes: a new connection decides. Nothing has been sent.
+func (r *Relay) again(ctx context.Context, at place, d Delivery) *link {
+	l := r.idle.take(at)
+	if l == nil {
+		return nil
+	}
+	l.resume(ctx)
+	if l.mail(d) != nil {
+		l.close()
+		return nil
+	}
+	return l
+}
+
+func (r *Relay) connect(ctx context.Context, h host, addr netip.AddrPort) (*link, error) {
 	l, err := r.open(ctx, h, addr, true)
 	if isHandshake(err) && !r.RequireTLS {
 		// Opportunistic (RFC 7435): no TLS that works is as no TLS at all, and a
 		// connection with a broken handshake is of no use any more.
 		l, err = r.open(ctx, h, addr, false)
 	}
-	if err != nil {
-		return nil, noService(err, h.name)
-	}
-	defer l.close()
-	return l.deliver(d)
+	return l, err
 }

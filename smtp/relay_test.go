@@ -28,6 +28,7 @@ import (
 type peer struct {
 	replies map[string]string
 	mu      sync.Mutex
+	once    map[string]string // replies that are given one time
 	heard   []string
 }
 
@@ -87,6 +88,14 @@ func (p *peer) talk(conn net.Conn) {
 }
 
 func (p *peer) replyTo(command string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, reply := range p.once {
+		if strings.HasPrefix(command, k) {
+			delete(p.once, k)
+			return reply
+		}
+	}
 	best := ""
 	for k := range p.replies {
 		if strings.HasPrefix(command, k) && len(k) > len(best) {

@@ -25,9 +25,10 @@ const (
 
 // A host is where a delivery may go.
 type host struct {
-	name string // a host name or an IP address
-	port uint16
-	dial Dialer
+	name   string // a host name or an IP address
+	port   uint16
+	dial   Dialer
+	routed bool // named by a route and not by DNS
 }
 
 // hosts returns the hosts of a destination in the order to try them.
@@ -53,7 +54,7 @@ func (r *Relay) hosts(ctx context.Context, d mime.Domain) ([]host, error) {
 	}
 	hosts := make([]host, 0, maxHosts)
 	for _, mx := range mxs[:min(len(mxs), maxHosts)] {
-		hosts = append(hosts, host{mx.Host, cmp.Or(uint16(r.Port), 25), dial})
+		hosts = append(hosts, host{mx.Host, cmp.Or(uint16(r.Port), 25), dial, false})
 	}
 	return hosts, nil
 }
@@ -67,7 +68,7 @@ func (r *Relay) routed(route string) ([]host, error) {
 	if err != nil {
 		return nil, reason.New(reason.Internal, "reading the port of a route: %w", err)
 	}
-	return []host{{name, uint16(n), r.Dial}}, nil
+	return []host{{name, uint16(n), r.Dial, true}}, nil
 }
 
 // order sorts by preference, and at random among equals (RFC 5321 §5.1).

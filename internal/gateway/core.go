@@ -113,6 +113,7 @@ type Core struct {
 	sending     sending  // what is being relayed
 	bundles     refresher
 	published   publications
+	endRelay    func()              // ends what waits of Sender, if it is one of ours
 	keeper      *evidence.Keeper    // Evidence, if it is one of ours
 	found       *discovery.Resolver // Finder, if it is one of ours
 	dns         *discovery.DNS      // that found, the relay and fetches ask
@@ -150,6 +151,9 @@ func (c *Core) keepFound(ctx context.Context) {
 // needed until it returns.
 func (c *Core) Close() {
 	c.bundles.close()
+	if c.endRelay != nil {
+		c.endRelay()
+	}
 	if c.keeper != nil {
 		c.keeper.Close()
 	}

@@ -20,6 +20,11 @@ import (
 	"postern/trust/reason"
 )
 
+// relayIdle is how long a connection to a destination waits for the next message.
+// Peers let it wait for minutes (RFC 5321 §4.5.3.2.7); mail that comes in a row comes
+// sooner.
+const relayIdle = 2 * time.Second
+
 // relayTimeouts are shorter than those of RFC 5321 §4.5.3.2 where only a dead
 // peer takes so long: the queue tries again, and others wait behind it.
 var relayTimeouts = smtp.Timeouts{Connect: 30 * time.Second, Command: time.Minute, Total: 20 * time.Minute}
@@ -103,11 +108,12 @@ func (c *Core) setNetwork(cfg *config.Config, log *slog.Logger) error {
 	c.found = &discovery.Resolver{DNS: dns, Network: network, Fetcher: client, Cache: foundDocument{c}, Log: log}
 	c.keeper = &evidence.Keeper{Fetcher: client, Cache: Documents{c.Store}, Budget: cfg.Trust.Wait, Log: log}
 	c.Finder, c.Evidence, c.Bundles = c.found, c.keeper, client
-	c.Sender = &smtp.Relay{
+	relay := &smtp.Relay{
 		Hostname: c.Hostname, Resolver: mxResolver{dns},
 		Routes: cfg.Relay.Routes, Port: cfg.Relay.Port, Timeouts: relayTimeouts,
-		DialMX: dialMX(network),
+		DialMX: dialMX(network), Idle: relayIdle,
 	}
+	c.Sender, c.endRelay = relay, relay.Close
 	return nil
 }
 
