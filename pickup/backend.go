@@ -137,6 +137,13 @@ type Mailbox interface {
 	// they are after it. Nothing of a body is sent before it returned nil: what
 	// cannot be noted is not read.
 	Read(ctx context.Context, uids []uint32, add []string) ([]Message, error)
+	// Took notes that bodies, of which Read was told, were sent whole: from then on
+	// they count as read by their owner.
+	Took(ctx context.Context, uids []uint32) error
+	// Searching notes that the owner is about to search the bodies of so many
+	// messages, of which he learns what is in them. Nothing is searched before it
+	// returned nil.
+	Searching(ctx context.Context, messages int) error
 	// Body opens a message's body. ErrNoMessage.
 	Body(ctx context.Context, m Message) (Body, error)
 	// SetFlags changes the flags of messages and returns these as they are

@@ -29,26 +29,50 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 	if len(o.BodySection)+len(o.BinarySection)+len(o.BinarySectionSize) > maxSections {
 		return no(imap.ResponseCodeLimit, "Too many sections")
 	}
-	positions := v.resolve(set)
-	seen, err := s.mark(v, positions, o)
-	if err != nil {
-		return s.reply("fetch", err)
-	}
 	missing := false
-	for _, i := range positions {
-		err = s.fetchOne(w, v, i, o, seen[v.entries[i].UID])
-		if errors.Is(err, ErrNoMessage) && !errors.Is(err, errBroken) {
-			missing = true // another session removed it; the rest is still wanted
-			continue
-		}
+	var sent []uint32
+	defer func() { s.took(v, sent) }()
+	for positions := v.resolve(set); len(positions) > 0; {
+		n := v.block(positions, o)
+		gone, err := s.fetchBlock(w, v, positions[:n], o, &sent)
 		if err != nil {
 			return s.reply("fetch", err)
+		}
+		missing = missing || gone
+		positions = positions[n:]
+		if len(sent) >= tookMessages {
+			s.took(v, sent)
+			sent = sent[:0]
 		}
 	}
 	if missing {
 		return no(codeExpungeIssued, "Some of the messages are gone")
 	}
 	return nil
+}
+
+// fetchBlock notes that some messages are about to be read and sends them. sent gets
+// those that were read whole; missing says that some are gone.
+func (s *session) fetchBlock(w *imapserver.FetchWriter, v *view, positions []int, o *imap.FetchOptions, sent *[]uint32) (missing bool, err error) {
+	seen, err := s.mark(v, positions, o)
+	if err != nil {
+		return false, err
+	}
+	for _, i := range positions {
+		uid := v.entries[i].UID
+		err = s.fetchOne(w, v, i, o, seen[uid])
+		if errors.Is(err, ErrNoMessage) && !errors.Is(err, errBroken) {
+			missing = true // another session removed it; the rest is still wanted
+			continue
+		}
+		if err != nil {
+			return missing, err
+		}
+		if readsBody(o) {
+			*sent = append(*sent, uid)
+		}
+	}
+	return missing, nil
 }
 
 // fetchOne sends one message. Everything that may fail for a reason the client

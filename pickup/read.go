@@ -1,6 +1,10 @@
 package pickup
 
 import (
+	"context"
+	"errors"
+	"time"
+
 	"github.com/emersion/go-imap/v2"
 )
 
@@ -33,6 +37,47 @@ func readsBody(o *imap.FetchOptions) bool {
 		}
 	}
 	return len(o.BinarySection) > 0
+}
+
+// Bounds of what is noted at once, so that a FETCH that breaks off leaves few
+// messages marked that were not sent.
+const (
+	blockMessages = 64
+	blockBytes    = 1 << 20
+	// tookMessages is how many are marked as read at once, in one transaction.
+	tookMessages = 500
+)
+
+// block is how many of the messages are noted and sent together: one at least.
+func (v *view) block(positions []int, o *imap.FetchOptions) int {
+	if !readsBody(o) && !marksSeen(o) {
+		return len(positions)
+	}
+	bytes := int64(0)
+	for n, i := range positions {
+		bytes += v.entries[i].Size
+		if n > 0 && (n == blockMessages || bytes > blockBytes) {
+			return n
+		}
+	}
+	return len(positions)
+}
+
+// tookTime is how long noting what was sent may take when the session is over.
+const tookTime = 10 * time.Second
+
+// took has the backend note what was sent, also when the session broke off. That
+// it was about to be read is noted already, so that it fails no command.
+func (s *session) took(v *view, uids []uint32) {
+	if len(uids) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), tookTime)
+	defer cancel()
+	err := v.box.Took(ctx, uids)
+	if err != nil && !errors.Is(err, ErrNoMailbox) {
+		s.log.Error("imap reading could not be marked", "err", err)
+	}
 }
 
 // mark has the backend note what is read, and sets \Seen. It returns the UIDs

@@ -1,10 +1,14 @@
 package pickup_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"postern/internal/gateway/mailbox"
 	"postern/pickup"
@@ -88,6 +92,8 @@ func (forgetfulMailbox) Read(context.Context, []uint32, []string) ([]pickup.Mess
 	return nil, errors.Join(pickup.ErrUnavailable, errors.New("the disk is full"))
 }
 
+func (forgetfulMailbox) Searching(context.Context, int) error { return pickup.ErrUnavailable }
+
 // Access that leaves no trace would be failing open.
 func TestNothingIsReadThatCannotBeNoted(t *testing.T) {
 	h := implicit(t)
@@ -99,4 +105,37 @@ func TestNothingIsReadThatCannotBeNoted(t *testing.T) {
 		k.expect("NO [UNAVAILABLE]", "FETCH 1 %s", item)
 	}
 	k.ok("FETCH 1 (ENVELOPE BODY.PEEK[HEADER])")
+	for _, what := range []string{"BODY x", "TEXT x", "NOT BODY x", "OR SUBJECT y OR SUBJECT x TEXT z"} {
+		k.expect("NO [UNAVAILABLE]", "SEARCH %s", what)
+	}
+	k.ok("SEARCH SUBJECT x")
+}
+
+// A client that goes away in the midst of a large FETCH has not read what it was
+// not sent: retention would remove what nobody saw.
+func TestAFetchThatBreaksOffReadsWhatItSent(t *testing.T) {
+	h := implicit(t)
+	const messages = 40
+	raw := append([]byte("Subject: x\r\n\r\n"), bytes.Repeat([]byte("0123456789abcde\n"), 1<<16)...) // 1 MiB
+	for range messages {
+		h.deliver(raw)
+	}
+	k := h.talk()
+	k.write("x FETCH 1:* (FLAGS BODY[])\r\n")
+	k.line()
+	_, err := io.CopyN(io.Discard, k.r, int64(len(raw))+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err = h.server.Shutdown(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := h.fetchedOf()
+	if !got[0] || slices.Contains(got[messages-5:], true) {
+		t.Errorf("read: %v", got)
+	}
 }

@@ -52,6 +52,12 @@ func (s *session) search(v *view, c *imap.SearchCriteria) ([]int, error) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.server.options.Search)
 	defer cancel()
+	if n := v.present(); n > 0 && readsText(c) {
+		err = v.box.Searching(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+	}
 	crit := v.compile(c)
 	var found []int
 	for i := range v.entries {
@@ -97,6 +103,34 @@ func checkCriteria(c *imap.SearchCriteria, depth int, left *int) error {
 		}
 	}
 	return nil
+}
+
+// readsText reports whether criteria look into bodies.
+func readsText(c *imap.SearchCriteria) bool {
+	if len(c.Body) > 0 || len(c.Text) > 0 {
+		return true
+	}
+	for i := range c.Not {
+		if readsText(&c.Not[i]) {
+			return true
+		}
+	}
+	for i := range c.Or {
+		if readsText(&c.Or[i][0]) || readsText(&c.Or[i][1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// present is how many messages there are.
+func (v *view) present() (n int) {
+	for i := range v.entries {
+		if !v.entries[i].gone {
+			n++
+		}
+	}
+	return n
 }
 
 // Criteria with their sets resolved once.

@@ -25,6 +25,7 @@ const (
 	Answered  Action = "answered"  // a notification about a message of ours came in
 	Overdue   Action = "overdue"   // no notification came in time
 	Fetched   Action = "fetched"   // read by the owner of a mailbox
+	Searched  Action = "searched"  // bodies, by the owner of a mailbox
 	Removed   Action = "removed"   // from a mailbox: by its owner or for its age
 	Dropped   Action = "dropped"   // from the queue, by an operator or for its age
 )
@@ -45,7 +46,7 @@ const (
 // Actions are all actions.
 func Actions() []Action {
 	return []Action{
-		Accepted, Sealed, Opened, Relayed, Delivered, Notified, Answered, Overdue, Fetched, Removed, Dropped,
+		Accepted, Sealed, Opened, Relayed, Delivered, Notified, Answered, Overdue, Fetched, Searched, Removed, Dropped,
 		LoggedIn, LoginWrong, Changed, Used, Started, Stopped, Backup, Restored, Pruned,
 	}
 }

@@ -62,7 +62,7 @@ func (b *backend) Login(ctx context.Context, name, password string, remote netip
 	}
 	return &user{
 		store: b.store, options: b.options, account: account.Address, password: account.Password,
-		remote: remote, noted: new(notes),
+		remote: remote, sessionNotes: sessionNotes{noted: new(notes), taken: new(notes), searched: new(notes)},
 	}, nil
 }
 

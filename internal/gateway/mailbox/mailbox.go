@@ -17,7 +17,7 @@ type mailbox struct {
 	account mime.Address
 	id      store.MailboxID
 	remote  netip.Addr
-	noted   *notes
+	sessionNotes
 }
 
 func message(m store.Message) pickup.Message {

@@ -11,7 +11,14 @@ import (
 // session begins anew, and what it reads again is noted again.
 const maxRanges = 4096
 
-// notes remember what a session has read, so that it is noted once.
+// sessionNotes are what was noted of a session, so that it is noted once.
+type sessionNotes struct {
+	noted    *notes // what is read, in the audit trail
+	taken    *notes // what was sent whole, in the messages
+	searched *notes // which mailboxes were searched, in the audit trail
+}
+
+// notes remember messages of a session.
 type notes struct {
 	mu    sync.Mutex
 	boxes map[store.MailboxID]uidRanges

@@ -20,9 +20,8 @@ const (
 	rangesAtOnce = 40
 )
 
-// Read notes who reads what: the first time in the message and in its track, and
-// once a session in the audit trail. What cannot be noted is not to be read: each
-// error is one of the moment.
+// Read notes who is about to read what, once a session, in the audit trail. What
+// cannot be noted is not to be read: each error is one of the moment.
 func (b *mailbox) Read(ctx context.Context, uids []uint32, add []string) ([]pickup.Message, error) {
 	if len(add) == 0 {
 		uids = b.noted.unknown(b.id, uids)
@@ -39,6 +38,51 @@ func (b *mailbox) Read(ctx context.Context, uids []uint32, add []string) ([]pick
 	}
 	return changed, nil
 }
+
+// Took notes the first time in the message and in its track.
+func (b *mailbox) Took(ctx context.Context, uids []uint32) error {
+	for some := range slices.Chunk(b.taken.unknown(b.id, uids), atOnce) {
+		var took []store.Message
+		err := b.store.Update(ctx, func(tx store.Tx) error {
+			took = nil
+			return b.each(tx, some, func(m store.Message) error {
+				took = append(took, m)
+				return b.readOne(tx, m)
+			})
+		})
+		if err != nil {
+			return fmt.Errorf("noting what was read: %w", atTheMoment(err))
+		}
+		b.taken.add(b.id, took)
+	}
+	return nil
+}
+
+// Searching notes once a session that bodies of a mailbox are searched, in the
+// audit trail. Nothing is marked as read: a search shows no message.
+func (b *mailbox) Searching(ctx context.Context, messages int) error {
+	if b.searched.has(b.id, anyUID) {
+		return nil
+	}
+	err := b.store.Update(ctx, func(tx store.Tx) error {
+		box, err := tx.Mailbox(b.id)
+		if err != nil {
+			return err
+		}
+		return tx.Audit(audit.Record{
+			At: b.options.Now(), Actor: audit.Account(b.account.String()), Action: audit.Searched,
+			Object: auditObject(box), Detail: fmt.Sprintf("the bodies of %d messages, over IMAP from %s", messages, b.remote),
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("noting a search: %w", atTheMoment(err))
+	}
+	b.searched.add(b.id, []store.Message{{UID: anyUID}})
+	return nil
+}
+
+// anyUID stands for all messages of a mailbox.
+const anyUID = 1
 
 // atTheMoment makes an error one that may be over later, unless the mailbox or the
 // flags are at fault.
@@ -84,7 +128,7 @@ func (b *mailbox) readSome(ctx context.Context, uids []uint32, add []string) ([]
 				return nil
 			}
 			read = append(read, m)
-			return b.readOne(tx, m)
+			return nil
 		})
 		if err != nil || len(read) == 0 {
 			return err

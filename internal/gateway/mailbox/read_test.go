@@ -114,6 +114,7 @@ func (r *reading) read(m pickup.Mailbox, add []string, uids ...uint32) []pickup.
 	r.t.Helper()
 	changed, err := m.Read(r.t.Context(), uids, add)
 	r.must(err)
+	r.must(m.Took(r.t.Context(), uids))
 	return changed
 }
 
@@ -187,7 +188,7 @@ func TestReadingSetsFlagsAtOnce(t *testing.T) {
 	m := r.session()
 	before := r.updates
 	changed := r.read(m, []string{`\Seen`}, 1, 2)
-	if len(changed) != 2 || r.updates != before+1 {
+	if len(changed) != 2 || r.updates != before+2 { // with what was sent
 		t.Errorf("%d changed in %d transactions", len(changed), r.updates-before)
 	}
 	changed = r.read(m, []string{`\Seen`}, 1, 2)
@@ -293,5 +294,44 @@ func TestReadingInAnyOrder(t *testing.T) {
 		if (len(r.trail) > before) != (fresh > 0) {
 			t.Fatalf("UIDs %v, %d of them new: %d records", some, fresh, len(r.trail)-before)
 		}
+	}
+}
+
+// What was about to be read and was not sent is not marked as read.
+func TestWhatWasNotSentIsNotRead(t *testing.T) {
+	r := newReading(t, 2)
+	m := r.session()
+	_, err := m.Read(t.Context(), []uint32{1, 2}, nil)
+	r.must(err)
+	r.must(m.Took(t.Context(), []uint32{1}))
+	all, events := r.inbox()
+	if all[0].Fetched.IsZero() || !all[1].Fetched.IsZero() || len(events[0]) != 1 || len(events[1]) != 0 {
+		t.Errorf("read: %v, %v", all, events)
+	}
+	if len(r.trail) != 1 {
+		t.Errorf("%d records", len(r.trail))
+	}
+}
+
+// A search of bodies is recorded once a session, marks nothing, and is refused
+// when it cannot be recorded.
+func TestSearchingIsRecorded(t *testing.T) {
+	r := newReading(t, 2)
+	m := r.session()
+	r.fails = store.ErrFull
+	if err := m.Searching(t.Context(), 2); !errors.Is(err, pickup.ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
+	r.fails = nil
+	r.must(m.Searching(t.Context(), 2))
+	r.must(m.Searching(t.Context(), 2))
+	r.must(r.session().Searching(t.Context(), 1))
+	want := []string{"the bodies of 2 messages, over IMAP from 192.0.2.7", "the bodies of 1 messages, over IMAP from 192.0.2.7"}
+	if diff := cmp.Diff(want, r.details()); diff != "" || r.trail[0].Action != audit.Searched {
+		t.Errorf("%s, %v", diff, r.trail)
+	}
+	all, _ := r.inbox()
+	if !all[0].Fetched.IsZero() {
+		t.Error("a search marks what it looks into")
 	}
 }

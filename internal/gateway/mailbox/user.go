@@ -19,7 +19,7 @@ type user struct {
 	account  mime.Address
 	password string // the hash of the one that was given
 	remote   netip.Addr
-	noted    *notes
+	sessionNotes
 }
 
 // Check looks whether the account is still the one that logged in.
@@ -168,7 +168,7 @@ func (u *user) Open(ctx context.Context, name string) (pickup.Mailbox, error) {
 	}
 	return &mailbox{
 		store: u.store, options: u.options, account: u.account, id: m.ID,
-		remote: u.remote, noted: u.noted,
+		remote: u.remote, sessionNotes: u.sessionNotes,
 	}, nil
 }
 
