@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,15 @@ func TestAStoreOfSchema3GetsLanesAndAnswers(t *testing.T) {
 		}
 		if diff := cmp.Diff([]Answer{"", ToldFailure}, told); diff != "" {
 			t.Errorf("told (-want +got)\n%s", diff)
+		}
+		found := false
+		q := TrackQuery{MessageID: strings.ToUpper(k.MessageID)}
+		err = errors.Join(err, tx.EachTrack(q, func(other Track) bool {
+			found = found || other.ID == k.ID
+			return true
+		}))
+		if k.MessageID == "" || !found {
+			t.Errorf("%q is not found in another case", k.MessageID)
 		}
 		return err
 	})
