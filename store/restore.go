@@ -42,7 +42,8 @@ type Restoration struct {
 //
 // What happened after the copy was made is not in it, so that every mailbox gets a
 // new UIDVALIDITY, for its UIDs may have been given to other messages (RFC 9051
-// §2.3.1.1), and outgoing jobs are held, for they may have been sent. Errors:
+// §2.3.1.1), outgoing jobs are held, for they may have been sent, and nobody waits for
+// notifications any more, for they may have come. Errors:
 // ErrLocked, and ErrCopy with ErrMasterKey, ErrCorrupt, ErrSchema, ErrFull or
 // fs.ErrNotExist.
 func Restore(ctx context.Context, path, from string, o RestoreOptions) (Restoration, error) {
