@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"postern/internal/audit"
 	"postern/internal/config"
@@ -110,6 +111,8 @@ func runStoreRotate(ctx context.Context, inv *invocation, args []string) error {
 		old := "the old one is discarded: backups made before cannot be read without a copy of it"
 		if r.Kept != "" {
 			old = "backups made before need the old one, which is now " + r.Kept
+		} else if len(r.Older) > 0 {
+			old += "; still here, from earlier changes: " + strings.Join(r.Older, ", ")
 		}
 		return inv.answer(r, "the master key is now %s: keep a copy of it apart from backups; %s", r.New, old)
 	})

@@ -6,4 +6,5 @@ import "sync/atomic"
 type counts struct {
 	overdue    atomic.Uint64 // recipients whose notifications did not come in time
 	suppressed atomic.Uint64 // notifications that were not shown, by their addressees
+	hidden     atomic.Uint64 // the same, as the configuration wants it
 }

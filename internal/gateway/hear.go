@@ -15,8 +15,9 @@ import (
 // A hiding is why a notification is not put into the mailbox of whom it is
 // addressed to.
 type hiding struct {
-	code reason.Code
-	why  string
+	code   reason.Code
+	why    string
+	wanted bool // by the configuration
 }
 
 // hear moves the tracks of the messages that a notification is about, and finds
@@ -128,7 +129,7 @@ func (h *hearing) entry(e reportEntry) {
 		if speaksFor(h.verdict.Trust.Binding, h.opened.Sender, r.Address) {
 			h.rule(&o, r, e.word, before)
 		} else {
-			h.hidden = &hiding{reason.SenderMismatch, h.opened.Sender.String() + " does not speak for " + r.Address.String()}
+			h.hidden = &hiding{code: reason.SenderMismatch, why: h.opened.Sender.String() + " does not speak for " + r.Address.String()}
 			o.code, o.detail = reason.SenderMismatch, o.detail+", not counted: "+h.hidden.why
 		}
 		h.outcomes[r.track.ID] = append(h.outcomes[r.track.ID], o)
@@ -157,7 +158,7 @@ func (h *hearing) rule(o *outcome, r place, w word, before bool) {
 	said := o.detail
 	o.detail += ", not shown: " + ruled.why
 	if h.hidden == nil {
-		h.hidden = &hiding{reason.OK, said + ", " + ruled.why}
+		h.hidden = &hiding{why: said + ", " + ruled.why, wanted: ruled.why == hiddenByConfig}
 	}
 }
 

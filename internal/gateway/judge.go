@@ -48,7 +48,7 @@ func rule(t store.Track, r store.TrackRecipient, w word, hideProcessed bool) rul
 	case w == wordProcessed && reached:
 		return ruling{why: repeated}
 	case w == wordProcessed && hideProcessed: // DN-27
-		return ruling{state: store.TrackProcessed, why: "notify.hide_processed keeps it back"}
+		return ruling{state: store.TrackProcessed, why: hiddenByConfig}
 	}
 	return ruling{state: store.TrackProcessed, shown: true}
 }
@@ -77,6 +77,9 @@ func agrees(r store.TrackRecipient, w word) bool {
 	}
 	return false
 }
+
+// hiddenByConfig is why a notification is not shown that says something new.
+const hiddenByConfig = "notify.hide_processed keeps it back"
 
 const repeated = "it says what was said before"
 

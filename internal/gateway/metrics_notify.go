@@ -11,6 +11,7 @@ import (
 type notifyReading struct {
 	waiting             int
 	overdue, suppressed uint64
+	hidden              uint64
 }
 
 // addNotify tells what becomes of the notifications about our users' messages.
@@ -21,13 +22,15 @@ func (g *Gateway) addNotify(r *metrics.Registry) error {
 		}},
 		metrics.Counts("notify_overdue_total", "Recipients of whom nothing was heard in time, so that the sender was told that the message failed.",
 			func(n notifyReading) uint64 { return n.overdue }),
-		metrics.Counts("notify_suppressed_total", "Notifications that came and were kept from the sender's mailbox.",
+		metrics.Counts("notify_suppressed_total", "Notifications that came and were kept from the sender's mailbox, without those of notify_hidden_total.",
 			func(n notifyReading) uint64 { return n.suppressed }),
+		metrics.Counts("notify_hidden_total", "Processed notifications that notify.hide_processed kept from the sender's mailbox.",
+			func(n notifyReading) uint64 { return n.hidden }),
 	)
 }
 
 func (g *Gateway) readNotify() notifyReading {
-	n := notifyReading{overdue: g.counts.overdue.Load(), suppressed: g.counts.suppressed.Load()}
+	n := notifyReading{overdue: g.counts.overdue.Load(), suppressed: g.counts.suppressed.Load(), hidden: g.counts.hidden.Load()}
 	err := g.Store.View(context.Background(), func(tx store.Tx) error {
 		totals, err := tx.JobTotals()
 		n.waiting = totals[store.WatchJob].Jobs

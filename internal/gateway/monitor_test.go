@@ -333,6 +333,8 @@ func TestDN27_HideProcessed(t *testing.T) {
 		a.hears("b.example", "bob@b.example", mdn.Processed, false)
 		a.hears("c.example", "carol@c.example", mdn.Processed, false)
 		equal(t, "shown", len(a.shown()), 0)
+		equal(t, "hidden", a.counts.hidden.Load(), 2)
+		equal(t, "suppressed", a.counts.suppressed.Load(), 0)
 		equal(t, "states", a.states(id), []string{"bob@b.example processed", "carol@c.example processed"})
 		a.hears("b.example", "bob@b.example", mdn.Dispatched, fields != nil)
 		a.hears("c.example", "carol@c.example", mdn.Failed, false) // nothing contrary was shown

@@ -194,7 +194,13 @@ func (o *opening) write(ctx context.Context) error {
 func (o *opening) tellAll() {
 	o.tell(o.job.Track, o.outcomes)
 	for _, p := range o.parts {
-		o.counts.suppressed.Add(uint64(len(p.hidden)))
+		for _, h := range p.hidden {
+			if h.wanted {
+				o.counts.hidden.Add(1)
+			} else {
+				o.counts.suppressed.Add(1)
+			}
+		}
 		for _, n := range p.news {
 			o.tell(n.track, n.outcomes)
 		}

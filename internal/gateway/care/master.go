@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"postern/internal/audit"
@@ -32,6 +33,8 @@ type Rotation struct {
 	Old  string `json:"old"`  // the id of the key that was
 	New  string `json:"new"`  // the id of the key that is
 	Kept string `json:"kept"` // the file of the old key; "" if it was discarded
+	// Older are the files with earlier keys that are still there, Kept among them.
+	Older []string `json:"older"`
 }
 
 // Rotate gives the store a new master key, in the file of the old one. The
@@ -67,7 +70,17 @@ func (k *Keeper) rotateMaster(ctx context.Context, actor string, discard bool) (
 			return Rotation{}, err
 		}
 	}
-	return finishRotation(k.Dir, discard)
+	r, err := finishRotation(k.Dir, discard)
+	if err != nil {
+		return r, err
+	}
+	entries, _ := os.ReadDir(k.Dir) // the change is made: what cannot be listed is not told
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), OldMasterPrefix) {
+			r.Older = append(r.Older, filepath.Join(k.Dir, e.Name()))
+		}
+	}
+	return r, nil
 }
 
 // newMaster writes a new master key, or takes the one that an earlier try wrote:

@@ -91,12 +91,13 @@ func TestRotate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Rotation{Old: before, New: db.MasterKeyID(), Kept: h.path(OldMasterPrefix + before)}
+	kept := h.path(OldMasterPrefix + before)
+	want := Rotation{Old: before, New: db.MasterKeyID(), Kept: kept, Older: []string{kept}}
 	if diff := cmp.Diff(want, r); diff != "" || before == r.New {
 		t.Error(diff)
 	}
 	r, err = c.Rotate(t.Context(), audit.Operator(0), true)
-	if err != nil || r.Kept != "" {
+	if err != nil || r.Kept != "" || !slices.Equal(r.Older, []string{kept}) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	if diff := cmp.Diff([]string{"master.key", "master.key.old"}, h.keys()); diff != "" {
