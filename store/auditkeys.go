@@ -41,6 +41,10 @@ func (k *keyring) openHead(sealed []byte) (audit.Head, error) {
 }
 
 func (k *keyring) headKey(id uint32) ([]byte, error) {
+	known, ok := k.heads.Load(id)
+	if ok {
+		return known.([]byte), nil
+	}
 	key, ok := k.keys[id]
 	if !ok {
 		return nil, audit.ErrHead
@@ -49,6 +53,7 @@ func (k *keyring) headKey(id uint32) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("deriving a key: %w", err)
 	}
+	k.heads.Store(id, sub)
 	return sub, nil
 }
 

@@ -6,16 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	bolt "go.etcd.io/bbolt"
 )
 
-// A keyring holds the data keys, unwrapped. It is never changed: Rotate puts
+// A keyring holds the data keys, unwrapped. They are never changed: Rotate puts
 // another in its place, which opens all that this one does.
 type keyring struct {
 	master KeyWrapper // that the data keys are wrapped by
 	keys   map[uint32][]byte
-	active uint32 // seals what is new
+	active uint32   // seals what is new
+	heads  sync.Map // the keys derived by headKey so far, by the id of their data key
 }
 
 // A wrappedKey is a data key as it is stored.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -14,6 +15,9 @@ import (
 // indexTrack makes the indexes know a track as it is now; the zero Track is in
 // none. What did not change is not written.
 func (t *tx) indexTrack(old, now Track) error {
+	if old.namesAs(now) {
+		return nil
+	}
 	before, after := trackKeys(old), trackKeys(now)
 	for key := range before {
 		if !after[key] {
@@ -32,6 +36,14 @@ func (t *tx) indexTrack(old, now Track) error {
 		}
 	}
 	return nil
+}
+
+// namesAs reports whether the places of two tracks in the indexes are the same, as
+// they are from step to step.
+func (k Track) namesAs(l Track) bool {
+	same := func(a, b TrackRecipient) bool { return a.Address == b.Address }
+	return k.ID == l.ID && k.MessageID == l.MessageID && k.Sender == l.Sender && k.Author == l.Author &&
+		slices.EqualFunc(k.Recipients, l.Recipients, same)
 }
 
 // An indexKey is a place in an index.
