@@ -70,7 +70,7 @@ func TestAccounts(t *testing.T) {
 		t.Error("the password is in the error")
 	}
 	lets := func(secret []byte) bool {
-		_, err := s.core.Authenticate(ctx, "alice@a.example", string(secret))
+		_, err := s.core.Authenticate(ctx, password.Client{}, "alice@a.example", string(secret))
 		return err == nil
 	}
 	equal(t, "the first password", lets(first), true)

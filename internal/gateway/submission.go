@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"postern/internal/audit"
+	"postern/internal/password"
 	"postern/mime"
 	"postern/mime/mdn"
 	"postern/smtp"
@@ -50,8 +51,9 @@ func checkLogin(account store.Account, known bool, proof string) error {
 }
 
 // Authenticate proves an account by its address and password. Every failure
-// takes the time of a real check and says the same.
-func (c *Core) Authenticate(ctx context.Context, user, secret string) (store.Account, error) {
+// takes the time of a real check and says the same. Those that wait for a check
+// have their turns by where they are from.
+func (c *Core) Authenticate(ctx context.Context, from password.Client, user, secret string) (store.Account, error) {
 	dir, err := c.Directory(ctx)
 	if err != nil {
 		return store.Account{}, reason.New(reason.Internal, "%w", err)
@@ -61,7 +63,7 @@ func (c *Core) Authenticate(ctx context.Context, user, secret string) (store.Acc
 	if err == nil {
 		account, _ = dir.Account(a)
 	}
-	ok, err := c.Hasher.VerifyOrBurn(ctx, account.Password, []byte(secret))
+	ok, err := c.Hasher.VerifyOrBurn(ctx, from, account.Password, []byte(secret))
 	if err != nil {
 		return store.Account{}, reason.New(reason.Busy, "checking a password: %w", err)
 	}

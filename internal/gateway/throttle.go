@@ -3,9 +3,11 @@ package gateway
 import (
 	"context"
 	"net/netip"
+	"sync"
 	"time"
 
 	"postern/internal/admit"
+	"postern/internal/password"
 	"postern/mime"
 	"postern/store"
 	"postern/trust/reason"
@@ -33,6 +35,33 @@ type guesser struct {
 type throttle struct {
 	accounts  admit.Meter[guesser]
 	addresses admit.Meter[netip.Prefix]
+	known     known
+}
+
+// known are clients that gave a right password lately, which have their turn before
+// strangers when many wait for a check.
+type known struct {
+	mu  sync.Mutex
+	all map[guesser]struct{}
+}
+
+// maxKnown bounds them; beyond it they are learned anew.
+const maxKnown = 20_000
+
+func (k *known) add(who guesser) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.all == nil || len(k.all) >= maxKnown {
+		k.all = make(map[guesser]struct{})
+	}
+	k.all[who] = struct{}{}
+}
+
+func (k *known) has(who guesser) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, ok := k.all[who]
+	return ok
 }
 
 func newThrottle() *throttle {
@@ -55,8 +84,12 @@ func (t *throttle) failed(now time.Time, who guesser) {
 	}
 }
 
-// forget drops the guesses for an account of somebody who knew its password.
-func (t *throttle) forget(who guesser) { t.accounts.Forget(who) }
+// forget drops the guesses for an account of somebody who knew its password, and
+// remembers him.
+func (t *throttle) forget(who guesser) {
+	t.accounts.Forget(who)
+	t.known.add(who)
+}
 
 // Login is Authenticate for a client at an address. Behind too many wrong
 // passwords from there it is Busy without a look at this one, over every
@@ -71,7 +104,8 @@ func (c *Core) Login(ctx context.Context, user, secret string, remote netip.Addr
 		c.limited.passwords.Add(1)
 		return store.Account{}, reason.New(reason.Busy, "too many wrong passwords from %s", who.from)
 	}
-	account, err := c.Authenticate(ctx, user, secret)
+	turn := password.Client{Network: admit.Network(remote), Known: c.wrong.known.has(who)}
+	account, err := c.Authenticate(ctx, turn, user, secret)
 	switch {
 	case reason.Of(err) == reason.AuthFailed:
 		c.wrong.failed(c.Steady(), who)

@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"sync"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // DefaultMemory is the Memory in bytes of a Hasher that names none: eight
@@ -27,7 +25,7 @@ type Hasher struct {
 
 	once  sync.Once
 	limit int64 // Memory, or its default
-	room  *semaphore.Weighted
+	room  turns
 }
 
 // Hash is the function Hash with a salt from the system, when there is room.
@@ -36,7 +34,7 @@ func (h *Hasher) Hash(ctx context.Context, password []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	release, err := h.acquire(ctx, hashMemory)
+	release, err := h.acquire(ctx, Client{Known: true}, hashMemory)
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +47,7 @@ func (h *Hasher) Hash(ctx context.Context, password []byte) (string, error) {
 // disabled account) or when the hash is damaged, so that the time does not tell
 // which accounts exist. The error is that of ctx when it ended before there was
 // room, or wraps ErrHash; nobody is admitted with an error.
-func (h *Hasher) VerifyOrBurn(ctx context.Context, stored string, password []byte) (bool, error) {
+func (h *Hasher) VerifyOrBurn(ctx context.Context, who Client, stored string, password []byte) (bool, error) {
 	if len(password) > MaxLength { // the same for every account
 		return false, nil
 	}
@@ -62,7 +60,7 @@ func (h *Hasher) VerifyOrBurn(ctx context.Context, stored string, password []byt
 			return false, err
 		}
 	}
-	release, err := h.acquire(ctx, hash.memory)
+	release, err := h.acquire(ctx, who, hash.memory)
 	if err != nil {
 		return false, err
 	}
@@ -75,18 +73,18 @@ func (h *Hasher) VerifyOrBurn(ctx context.Context, stored string, password []byt
 }
 
 // acquire waits until there is room for so many KiB.
-func (h *Hasher) acquire(ctx context.Context, kib uint32) (release func(), err error) {
+func (h *Hasher) acquire(ctx context.Context, who Client, kib uint32) (release func(), err error) {
 	h.once.Do(func() {
 		h.limit = h.Memory
 		if h.limit <= 0 {
 			h.limit = DefaultMemory
 		}
-		h.room = semaphore.NewWeighted(h.limit)
+		h.room.free = h.limit
 	})
 	weight := min(int64(kib)<<10, h.limit)
-	err = h.room.Acquire(ctx, weight)
+	err = h.room.acquire(ctx, who, weight)
 	if err != nil {
 		return nil, fmt.Errorf("waiting to hash a password: %w", err)
 	}
-	return func() { h.room.Release(weight) }, nil
+	return func() { h.room.release(weight) }, nil
 }

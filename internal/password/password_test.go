@@ -151,7 +151,7 @@ func TestVerifyOrBurn(t *testing.T) {
 		{"damaged", "$argon2id$", "correct horse", false, ErrHash},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := h.VerifyOrBurn(t.Context(), tt.stored, []byte(tt.password))
+			got, err := h.VerifyOrBurn(t.Context(), Client{}, tt.stored, []byte(tt.password))
 			if got != tt.want || !errors.Is(err, tt.wantErr) {
 				t.Errorf("VerifyOrBurn = %v, %v", got, err)
 			}
@@ -173,13 +173,13 @@ func TestBurnerHasTodaysParameters(t *testing.T) {
 
 func TestHasherIsBounded(t *testing.T) {
 	h := Hasher{Memory: hashMemory << 10} // room for one
-	release, err := h.acquire(t.Context(), maxMemory)
+	release, err := h.acquire(t.Context(), Client{}, maxMemory)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = h.VerifyOrBurn(ended, "", []byte("correct horse"))
+	_, err = h.VerifyOrBurn(ended, Client{}, "", []byte("correct horse"))
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("VerifyOrBurn in a full Hasher: %v", err)
 	}
@@ -195,7 +195,7 @@ func TestHasherIsBounded(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			ok, err := h.VerifyOrBurn(t.Context(), hash, []byte("correct horse"))
+			ok, err := h.VerifyOrBurn(t.Context(), Client{}, hash, []byte("correct horse"))
 			if !ok || err != nil {
 				t.Errorf("VerifyOrBurn = %v, %v", ok, err)
 			}
@@ -228,7 +228,7 @@ func FuzzPHC(f *testing.F) {
 func BenchmarkVerify(b *testing.B) {
 	var h Hasher
 	for b.Loop() {
-		_, err := h.VerifyOrBurn(b.Context(), "", []byte("correct horse"))
+		_, err := h.VerifyOrBurn(b.Context(), Client{}, "", []byte("correct horse"))
 		if err != nil {
 			b.Fatal(err)
 		}
