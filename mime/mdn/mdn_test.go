@@ -186,7 +186,7 @@ func TestAS86_AS92_AnswersGoOnceToWhoAsked(t *testing.T) {
 	}
 }
 
-func TestDN3_WantsFinalDelivery(t *testing.T) {
+func TestDN3_CP18_WantsFinalDelivery(t *testing.T) {
 	for value, want := range map[string]bool{
 		"X-DIRECT-FINAL-DESTINATION-DELIVERY=optional,true":                    true,
 		"x-direct-final-destination-delivery = Optional , TRUE":                true,
