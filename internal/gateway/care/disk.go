@@ -21,8 +21,12 @@ type disk struct {
 }
 
 // Room refuses new mail while the disk has less than its reserve. What was
-// taken before goes on, and needs the reserve for it.
+// taken before goes on, and needs the reserve for it. Nothing is refused for an
+// earlier look: there may be space by now.
 func (k *Keeper) Room() error {
+	if k.disk.short.Load() {
+		k.Look()
+	}
 	if k.disk.short.Load() {
 		return reason.New(reason.StorageFull, "the disk has %d bytes free, less than limits.disk_reserve or none that can be written", k.disk.free.Load())
 	}
@@ -46,9 +50,12 @@ func (k *Keeper) watchDisk(ctx context.Context) {
 	}
 }
 
-// Look asks for the space of the disk now. It logs once each way. A disk that cannot be looked at is as it was: the
-// store itself still refuses what does not fit.
+// Look asks for the space of the disk now. It logs once each way. A disk that
+// cannot be looked at is as it was: the store itself still refuses what does not fit.
 func (k *Keeper) Look() {
+	if k.DiskSpace == nil {
+		return
+	}
 	space, err := k.DiskSpace()
 	if was := k.disk.blind.Swap(err != nil); err != nil {
 		if !was {

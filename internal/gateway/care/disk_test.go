@@ -23,6 +23,10 @@ func TestDiskReserve(t *testing.T) {
 	if reason.Of(full.Room()) != reason.StorageFull {
 		t.Error("a full disk without a reserve has room")
 	}
+	full.DiskSpace = func() (store.Space, error) { return store.Space{Free: 1}, nil }
+	if err := full.Room(); err != nil {
+		t.Errorf("with space again, before the next look: %v", err)
+	}
 	for _, step := range []struct {
 		what    string
 		space   store.Space
