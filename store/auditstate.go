@@ -48,9 +48,9 @@ func (w *writer) sealTrail(b *bolt.Tx) error {
 
 // loadTrail finds out whether the end of the trail fits the rest of the store, and what
 // is kept beside it.
-func (db *DB) loadTrail(tx *bolt.Tx) error {
+func (db *DB) loadTrail(tx *bolt.Tx) {
 	ring := db.ring.Load()
 	head, err := ring.openHead(in(tx, bucketMeta).Get([]byte(metaAuditHead)))
 	db.setBack = err == nil && head.State != stateOf(tx)
-	return db.witness.load(tx, ring, head, err == nil && !db.setBack)
+	db.witness.load(tx, ring, head, err == nil && !db.setBack)
 }

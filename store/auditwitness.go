@@ -30,23 +30,24 @@ type witness struct {
 }
 
 // load reads the file and compares it with a store whose end is good, or not.
-func (w *witness) load(tx *bolt.Tx, ring *keyring, end audit.Head, good bool) error {
+func (w *witness) load(tx *bolt.Tx, ring *keyring, end audit.Head, good bool) {
 	w.keep = w.path != "" && good
 	if w.path == "" {
-		return nil
+		return
 	}
 	var err error
 	w.last, err = os.ReadFile(w.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return
 	}
 	if err != nil {
-		return fmt.Errorf("reading the end of the audit trail beside the store: %w", err)
+		w.keep = false // a store is not shut for what only vouches for it
+		return
 	}
 	found, err := ring.openHead(w.last)
 	if err != nil {
 		w.forged, w.keep = true, false
-		return nil
+		return
 	}
 	w.found = &found
 	w.number.Store(found.Number)
@@ -54,7 +55,6 @@ func (w *witness) load(tx *bolt.Tx, ring *keyring, end audit.Head, good bool) er
 	if found.Number > end.Number || entry != nil && audit.HashOf(entry) != found.Hash {
 		w.keep = false
 	}
-	return nil
 }
 
 // write puts an end into the file, at one moment.
@@ -77,7 +77,7 @@ func writeWitness(path string, sealed []byte) error {
 		return fmt.Errorf("writing the end of the audit trail beside the store: %w", err)
 	}
 	_, err = file.Write(sealed)
-	err = errors.Join(err, file.Sync(), file.Close())
+	err = errors.Join(err, file.Sync(), file.Close(), giveAway(tmp))
 	if err == nil {
 		err = os.Rename(tmp, path)
 	}

@@ -73,12 +73,11 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 		return c, err
 	}
 	h := &held{path: path, bolt: db.bolt}
-	err = h.put(next)
-	if err != nil || !db.witness.keep {
-		return c, err
+	if !db.witness.keep {
+		return c, h.put(next)
 	}
 	db.witness.keep = false // the new file has another end
-	return c, writeWitness(db.witness.path, end)
+	return c, replaceWitnessed(h, next, db.witness.path, end)
 }
 
 // usedBytes is how much of the file is in use. It fails if the pages are not sound.
@@ -109,6 +108,9 @@ func writeCompact(path string, from *DB) error {
 		err = b.Sync()
 	}
 	err = errors.Join(err, b.Close())
+	if err == nil {
+		err = giveAway(path)
+	}
 	if err != nil && isFull(err) {
 		return fmt.Errorf("%w: %v", ErrFull, err)
 	}

@@ -94,7 +94,7 @@ func WriteMasterKey(path string, k *MasterKey) error {
 		return fmt.Errorf("writing the master key: %w", err)
 	}
 	_, err = f.WriteString(masterKeyPrefix + base64.StdEncoding.EncodeToString(k.key[:]) + "\n")
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, f.Sync(), f.Close(), giveAway(path))
 	if err != nil {
 		return fmt.Errorf("writing the master key: %w", err)
 	}

@@ -307,10 +307,7 @@ func (db *DB) load(tx *bolt.Tx, master KeyWrapper) error {
 		return err
 	}
 	db.ring.Store(ring)
-	err = db.loadTrail(tx)
-	if err != nil {
-		return err
-	}
+	db.loadTrail(tx)
 	err = db.resumeClock(tx)
 	if err != nil {
 		return err

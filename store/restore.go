@@ -79,11 +79,28 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 	if err != nil {
 		return r, err
 	}
-	err = h.put(next)
+	err = replaceWitnessed(h, next, witnessOf(path), end)
+	return r, err
+}
+
+// replaceWitnessed puts the file at next in place of the store. What was beside the
+// old one goes before: a crash in between leaves a store without a witness, and
+// none with that of another. That the new one cannot be written is no failure of
+// what is done by then; the next checkpoint tries again.
+func replaceWitnessed(h *held, next, witness string, end []byte) error {
+	err := removeLeft(witness)
 	if err != nil {
-		return r, err
+		return err
 	}
-	return r, writeWitness(witnessOf(path), end)
+	err = syncDir(filepath.Dir(witness))
+	if err != nil {
+		return err
+	}
+	err = h.put(next)
+	if err == nil {
+		_ = writeWitness(witness, end)
+	}
+	return err
 }
 
 func nowOf(o Options) time.Time {
@@ -120,6 +137,9 @@ func copyFile(ctx context.Context, to, from string) error {
 		err = out.Sync()
 	}
 	err = errors.Join(err, out.Close())
+	if err == nil {
+		err = giveAway(to)
+	}
 	if err != nil && isFull(err) {
 		return fmt.Errorf("%w: %v", ErrFull, err)
 	}
