@@ -157,3 +157,44 @@ func TestTheWitnessTellsOfAStoreThatWasSetBack(t *testing.T) {
 		}
 	}
 }
+
+// An upgrade changes what the end of the trail says of the store, and seals it anew;
+// an end that did not fit before goes on not to fit.
+func TestAnUpgradeCarriesTheEndOfTheTrailOn(t *testing.T) {
+	for name, whole := range map[string]bool{"of a whole store": true, "of one that was set back": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newTestStore(t, Options{})
+			s.audited(t, 5)
+			ring := s.ring.Load()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			b, err := bolt.Open(s.path, 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			if !whole {
+				err = b.Update(func(tx *bolt.Tx) error { return in(tx, bucketTracks).SetSequence(7) })
+			}
+			next := append(migrations(), func(tx *bolt.Tx) error { return createBuckets(tx, "of the next schema") })
+			err = errors.Join(err, upgrade(b, s.options.MasterKey, next))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = b.View(func(tx *bolt.Tx) error {
+				version, err := readSchema(tx)
+				if version != schemaVersion+1 {
+					t.Errorf("schema %d", version)
+				}
+				if ring.headFits(tx, stateOf(tx)) != whole {
+					t.Errorf("the end fits: %v, want %v", !whole, whole)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

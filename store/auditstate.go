@@ -12,14 +12,26 @@ import (
 // of the transaction, which each commit raises, the generation of the directory,
 // and the counters of all buckets. The end is sealed again with each commit, so that
 // one of an earlier time, such as free pages still hold, does not fit.
-func stateOf(tx *bolt.Tx) audit.Hash {
+func stateOf(tx *bolt.Tx) audit.Hash { return stateAt(tx, tx.ID()) }
+
+// stateAt is the state at a transaction: a transaction that has written nothing yet
+// has that of the one before it. A store of an earlier schema lacks some buckets.
+func stateAt(tx *bolt.Tx, id int) audit.Hash {
 	sum := sha256.New()
-	sum.Write(u64(uint64(tx.ID())))
+	sum.Write(u64(uint64(id)))
 	sum.Write(in(tx, bucketMeta).Get([]byte(metaGeneration)))
 	for _, name := range buckets() {
-		sum.Write(append([]byte(name), u64(in(tx, name).Sequence())...))
+		if b := in(tx, name); b != nil {
+			sum.Write(append([]byte(name), u64(b.Sequence())...))
+		}
 	}
 	return audit.Hash(sum.Sum(nil))
+}
+
+// headFits reports whether the end of the trail is authentic and of a state.
+func (k *keyring) headFits(tx *bolt.Tx, state audit.Hash) bool {
+	head, err := k.openHead(in(tx, bucketMeta).Get([]byte(metaAuditHead)))
+	return err == nil && head.State == state
 }
 
 // resealHead puts the state into the end of the trail. One that is not authentic

@@ -79,11 +79,7 @@ func (t *tx) putAuditHead(head audit.Head) error {
 }
 
 // beginAudit puts the end of an empty trail into a store that has none.
-func beginAudit(tx *bolt.Tx, master KeyWrapper) error {
-	ring, err := readKeyring(tx, master)
-	if err != nil {
-		return err
-	}
+func beginAudit(tx *bolt.Tx, ring *keyring) error {
 	sealed, err := ring.sealHead(audit.Head{State: stateOf(tx)})
 	if err != nil {
 		return err

@@ -38,9 +38,9 @@ func (k *keyring) stream(keyID uint32, salt []byte, use purpose, id []byte) (*st
 }
 
 // createKeyring puts the first data key and the check value into a new store.
-func createKeyring(tx *bolt.Tx, master KeyWrapper) error {
+func createKeyring(tx *bolt.Tx, master KeyWrapper) (*keyring, error) {
 	ring := &keyring{master: master, keys: map[uint32][]byte{1: newDataKey()}, active: 1}
-	return writeKeyring(ring, in(tx, bucketDataKeys).Put, in(tx, bucketMeta).Put)
+	return ring, writeKeyring(ring, in(tx, bucketDataKeys).Put, in(tx, bucketMeta).Put)
 }
 
 func newDataKey() []byte {

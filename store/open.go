@@ -232,7 +232,7 @@ func open(b *bolt.DB, file *os.File, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = upgrade(b, o.MasterKey)
+	err = upgrade(b, o.MasterKey, migrations())
 	if err != nil {
 		return nil, err
 	}
@@ -249,22 +249,33 @@ func open(b *bolt.DB, file *os.File, o Options) (*DB, error) {
 }
 
 // upgrade migrates when there is something to migrate: opening a store does not
-// write to it otherwise.
-func upgrade(b *bolt.DB, master KeyWrapper) error {
+// write to it otherwise. The end of the audit trail goes on with the store, but for
+// one that did not fit it before: that is left to be found.
+func upgrade(b *bolt.DB, master KeyWrapper, table []migration) error {
 	version := 0
 	err := b.View(func(tx *bolt.Tx) (err error) {
 		version, err = readSchema(tx)
 		return err
 	})
-	if err != nil || version == schemaVersion {
+	if err != nil || version == len(table)+1 {
 		return err
 	}
 	return b.Update(func(tx *bolt.Tx) error {
-		err := migrate(tx, migrations())
-		if err != nil || version >= auditSchema {
+		before := stateAt(tx, tx.ID()-1)
+		err := migrate(tx, table)
+		if err != nil {
 			return err
 		}
-		return beginAudit(tx, master)
+		ring, err := readKeyring(tx, master)
+		switch {
+		case err != nil:
+			return err
+		case version < auditSchema:
+			return beginAudit(tx, ring)
+		case ring.headFits(tx, before):
+			return ring.resealHead(tx)
+		}
+		return nil
 	})
 }
 

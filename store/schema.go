@@ -83,6 +83,7 @@ const (
 	metaClock     = "clock"     // see Clock
 )
 
+// buckets are all of them. What is new goes to the end: see stateAt.
 func buckets() []string {
 	return []string{bucketMeta, bucketDataKeys, bucketDomains, bucketAccounts, bucketKeys, bucketKeyOwners,
 		bucketAnchors, bucketMailboxes, bucketMailboxNames, bucketMessages, bucketChanges, bucketTombs,
@@ -179,11 +180,11 @@ func createSchema(tx *bolt.Tx, master KeyWrapper) error {
 	if err != nil {
 		return err
 	}
-	err = createKeyring(tx, master)
+	ring, err := createKeyring(tx, master)
 	if err != nil {
 		return err
 	}
-	return beginAudit(tx, master)
+	return beginAudit(tx, ring)
 }
 
 func readSchema(tx *bolt.Tx) (int, error) {
