@@ -51,8 +51,8 @@ func checkLogin(account store.Account, known bool, proof string) error {
 }
 
 // Authenticate proves an account by its address and password. Every failure
-// takes the time of a real check and says the same. Those that wait for a check
-// have their turns by where they are from.
+// takes the time of a real check and says the same. from decides when it has its turn
+// among those that wait for a check.
 func (c *Core) Authenticate(ctx context.Context, from password.Client, user, secret string) (store.Account, error) {
 	dir, err := c.Directory(ctx)
 	if err != nil {

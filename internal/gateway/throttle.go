@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"net/netip"
-	"sync"
 	"time"
 
 	"postern/internal/admit"
@@ -31,37 +30,21 @@ type guesser struct {
 	account string // Address.Key
 }
 
-// A throttle remembers wrong passwords. Use newThrottle.
+// guesserOf leaves out an account that is no address.
+func guesserOf(user string, remote netip.Addr) guesser {
+	who := guesser{from: admit.Client(remote)}
+	a, err := mime.ParseAddress(user)
+	if err == nil {
+		who.account = a.Key()
+	}
+	return who
+}
+
+// A throttle remembers wrong passwords, and who gave a right one. Use newThrottle.
 type throttle struct {
 	accounts  admit.Meter[guesser]
 	addresses admit.Meter[netip.Prefix]
 	known     known
-}
-
-// known are clients that gave a right password lately, which have their turn before
-// strangers when many wait for a check.
-type known struct {
-	mu  sync.Mutex
-	all map[guesser]struct{}
-}
-
-// maxKnown bounds them; beyond it they are learned anew.
-const maxKnown = 20_000
-
-func (k *known) add(who guesser) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.all == nil || len(k.all) >= maxKnown {
-		k.all = make(map[guesser]struct{})
-	}
-	k.all[who] = struct{}{}
-}
-
-func (k *known) has(who guesser) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	_, ok := k.all[who]
-	return ok
 }
 
 func newThrottle() *throttle {
@@ -84,33 +67,37 @@ func (t *throttle) failed(now time.Time, who guesser) {
 	}
 }
 
-// forget drops the guesses for an account of somebody who knew its password, and
+// knew drops the guesses for an account of somebody who knew its password, and
 // remembers him.
-func (t *throttle) forget(who guesser) {
+func (t *throttle) knew(now time.Time, who guesser) {
 	t.accounts.Forget(who)
-	t.known.add(who)
+	t.known.add(now, who)
+}
+
+// turn is how a guesser waits for a check.
+func (t *throttle) turn(now time.Time, who guesser, remote netip.Addr) password.Client {
+	turn := password.Client{Network: admit.Network(remote)}
+	if t.known.has(now, who) {
+		turn.Account = who.account
+	}
+	return turn
 }
 
 // Login is Authenticate for a client at an address. Behind too many wrong
 // passwords from there it is Busy without a look at this one, over every
 // listener alike; other addresses are not concerned.
 func (c *Core) Login(ctx context.Context, user, secret string, remote netip.Addr) (store.Account, error) {
-	who := guesser{from: admit.Client(remote)}
-	a, err := mime.ParseAddress(user)
-	if err == nil {
-		who.account = a.Key()
-	}
+	who := guesserOf(user, remote)
 	if !c.wrong.allows(c.Steady(), who) {
 		c.limited.passwords.Add(1)
 		return store.Account{}, reason.New(reason.Busy, "too many wrong passwords from %s", who.from)
 	}
-	turn := password.Client{Network: admit.Network(remote), Known: c.wrong.known.has(who)}
-	account, err := c.Authenticate(ctx, turn, user, secret)
+	account, err := c.Authenticate(ctx, c.wrong.turn(c.Steady(), who, remote), user, secret)
 	switch {
 	case reason.Of(err) == reason.AuthFailed:
 		c.wrong.failed(c.Steady(), who)
 	case err == nil:
-		c.wrong.forget(who)
+		c.wrong.knew(c.Steady(), who)
 	}
 	return account, c.auditLogin(ctx, user, remote, account, err)
 }

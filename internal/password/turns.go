@@ -6,25 +6,32 @@ import (
 	"sync"
 )
 
-// A Client is who asks for a hash. Those that wait have their turns network by
-// network, so that many from one do not keep the others waiting, and the known go
-// before strangers. The zero Client is a stranger without a network.
+// A Client is who asks for a hash. The known have three turns for one of strangers
+// while both wait. Among the known turns go account by account, among strangers
+// network by network, so that many from one do not keep the others waiting. The zero
+// Client is a stranger without a network.
 type Client struct {
 	Network netip.Prefix
-	Known   bool // it gave a right password lately
+	// Account is the one of which the client gave the right password lately; "" is
+	// a stranger.
+	Account string
 }
+
+// knownTurns is how many turns the known have for one of strangers.
+const knownTurns = 3
 
 // turns are room for work that is given in turns.
 type turns struct {
-	mu    sync.Mutex
-	free  int64
-	lines [2]line // of the known, of strangers
+	mu               sync.Mutex
+	free             int64
+	known, strangers line
+	run              int // turns that the known had since strangers had one
 }
 
-// A line is what waits of each network, and whose turn it is.
+// A line is what waits of each account, or of each network, and whose turn it is.
 type line struct {
-	waiting map[netip.Prefix][]*waiter
-	order   []netip.Prefix
+	waiting map[Client][]*waiter
+	order   []Client
 }
 
 type waiter struct {
@@ -32,11 +39,12 @@ type waiter struct {
 	ready  chan struct{} // closed when it has its room
 }
 
-func (t *turns) lineOf(c Client) *line {
-	if c.Known {
-		return &t.lines[0]
+// place returns the line of a client and by what it has its turns there.
+func (t *turns) place(c Client) (*line, Client) {
+	if c.Account != "" {
+		return &t.known, Client{Account: c.Account}
 	}
-	return &t.lines[1]
+	return &t.strangers, c
 }
 
 // acquire waits for room.
@@ -45,11 +53,7 @@ func (t *turns) acquire(ctx context.Context, c Client, weight int64) error {
 	if err != nil {
 		return err
 	}
-	w := &waiter{weight: weight, ready: make(chan struct{})}
-	t.mu.Lock()
-	t.lineOf(c).add(c.Network, w)
-	t.grant()
-	t.mu.Unlock()
+	w := t.enter(c, weight)
 	select {
 	case <-w.ready:
 		return nil
@@ -61,10 +65,22 @@ func (t *turns) acquire(ctx context.Context, c Client, weight int64) error {
 	case <-w.ready: // at the same moment
 		t.free += weight
 	default:
-		t.lineOf(c).remove(c.Network, w)
+		l, share := t.place(c)
+		l.remove(share, w)
 	}
 	t.grant()
 	return ctx.Err()
+}
+
+// enter has a client wait for room.
+func (t *turns) enter(c Client, weight int64) *waiter {
+	w := &waiter{weight: weight, ready: make(chan struct{})}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, share := t.place(c)
+	l.add(share, w)
+	t.grant()
+	return w
 }
 
 func (t *turns) release(weight int64) {
@@ -76,34 +92,47 @@ func (t *turns) release(weight int64) {
 
 // grant gives room to those whose turn it is, as far as there is some.
 func (t *turns) grant() {
-	for i := range t.lines {
-		l := &t.lines[i]
-		for len(l.order) > 0 {
-			network := l.order[0]
-			w := l.waiting[network][0]
-			if w.weight > t.free {
-				return
-			}
-			t.free -= w.weight
-			close(w.ready)
-			l.order = append(l.order[1:], network) // its next one comes after the others
-			l.remove(network, w)
+	for {
+		l, run := &t.known, t.run+1
+		if len(t.known.order) == 0 || t.run >= knownTurns && len(t.strangers.order) > 0 {
+			l, run = &t.strangers, 0
 		}
+		if !l.grant(&t.free) {
+			return
+		}
+		t.run = run
 	}
 }
 
-func (l *line) add(network netip.Prefix, w *waiter) {
+// grant gives room to the first of the line, if there is one and room for it.
+func (l *line) grant(free *int64) bool {
+	if len(l.order) == 0 {
+		return false
+	}
+	share := l.order[0]
+	w := l.waiting[share][0]
+	if w.weight > *free {
+		return false
+	}
+	*free -= w.weight
+	close(w.ready)
+	l.order = append(l.order[1:], share) // its next one comes after the others
+	l.remove(share, w)
+	return true
+}
+
+func (l *line) add(share Client, w *waiter) {
 	if l.waiting == nil {
-		l.waiting = make(map[netip.Prefix][]*waiter)
+		l.waiting = make(map[Client][]*waiter)
 	}
-	if len(l.waiting[network]) == 0 {
-		l.order = append(l.order, network)
+	if len(l.waiting[share]) == 0 {
+		l.order = append(l.order, share)
 	}
-	l.waiting[network] = append(l.waiting[network], w)
+	l.waiting[share] = append(l.waiting[share], w)
 }
 
-func (l *line) remove(network netip.Prefix, w *waiter) {
-	all := l.waiting[network]
+func (l *line) remove(share Client, w *waiter) {
+	all := l.waiting[share]
 	for i := range all {
 		if all[i] == w {
 			all = append(all[:i:i], all[i+1:]...)
@@ -111,12 +140,12 @@ func (l *line) remove(network netip.Prefix, w *waiter) {
 		}
 	}
 	if len(all) > 0 {
-		l.waiting[network] = all
+		l.waiting[share] = all
 		return
 	}
-	delete(l.waiting, network)
+	delete(l.waiting, share)
 	for i := range l.order {
-		if l.order[i] == network {
+		if l.order[i] == share {
 			l.order = append(l.order[:i:i], l.order[i+1:]...)
 			break
 		}
