@@ -30,6 +30,10 @@ func (l *link) deliver(d Delivery) (results []Result, taken bool) {
 		return results, false
 	}
 	r := l.mark(l.data(d.Message))
+	if !r.Code.IsOK() && r.Reply/100 == 2 {
+		// The reply to DATA is another command's, and so were those before it.
+		return spread(d.To, r), false
+	}
 	for _, i := range waiting {
 		r.Recipient = results[i].Recipient
 		results[i] = r

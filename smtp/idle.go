@@ -114,7 +114,8 @@ func (l *link) resume(ctx context.Context) {
 // after EHLO (RFC 5321 §4.1.1.4).
 func (r *Relay) release(p place, l *link, taken bool) {
 	l.delivered++
-	if !taken || r.Idle <= 0 || l.delivered >= maxDelivered || !l.stop() || !r.idle.put(p, l, r.Idle) {
+	again := taken && l.keep && r.Idle > 0 && l.delivered < maxDelivered && l.silent()
+	if !again || !l.stop() || !r.idle.put(p, l, r.Idle) {
 		l.close()
 	}
 }

@@ -1,7 +1,10 @@
 package smtp
 
 import (
+	"context"
+	"errors"
 	"net"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -130,6 +133,120 @@ func TestRelaySendsOverANewConnectionWhatAnOldOneDidNotBegin(t *testing.T) {
 			// Two EHLO for each connection: before STARTTLS is known, and the library's.
 			if strings.Count(heard, "EHLO") != 4 || strings.Count(heard, "DATA") != 2 {
 				t.Errorf("heard:\n%s", heard)
+			}
+		})
+	}
+}
+
+// A peer that says a line too many, with its reply or while the connection waits,
+// would have it taken for the reply to the next MAIL, and that reply for one of the
+// next recipient. So the next message goes over a connection on which all was heard.
+func TestRelayUsesNoConnectionOnWhichThePeerSpoke(t *testing.T) {
+	inClear, overTLS := "250 peer", "250-peer\r\n250 STARTTLS"
+	// As long as what is taken from TLS at once, so that what follows stays there.
+	long := "250 2.0.0 " + strings.Repeat("x", len(lines{}.buffer)-len("250 2.0.0 \r\n"))
+	for name, row := range map[string]struct{ hello, done, later string }{
+		"at once":             {inClear, "250 2.0.0 queued\r\n250 2.0.0 really", ""},
+		"at once, long":       {inClear, long + "\r\n250 2.0.0 really", ""},
+		"later":               {inClear, "250 2.0.0 queued", "250 2.0.0 really"},
+		"closing":             {inClear, "250 2.0.0 queued", "421 4.4.2 bye"},
+		"under TLS":           {overTLS, "250 2.0.0 queued\r\n250 2.0.0 really", ""},
+		"under TLS, long":     {overTLS, long + "\r\n250 2.0.0 really", ""},
+		"later, under TLS":    {overTLS, "250 2.0.0 queued", "250 2.0.0 really"},
+		"closing, under TLS":  {overTLS, "250 2.0.0 queued", "421 4.4.2 bye"},
+		"only half, in clear": {inClear, "250 2.0.0 queued\r\n250", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, addr := startPeer(t, map[string]string{
+				"EHLO": row.hello, "STARTTLS": "shake hands", ".": row.done, "RCPT TO:<gone@": "550 5.1.1 no such user",
+			})
+			r := one(addr).relay()
+			r.Idle = time.Minute
+			defer r.Close()
+			first := r.Send(t.Context(), delivery("a@far.test"))
+			if first[0].Code != reason.OK || first[0].TLS != (row.hello == overTLS) {
+				t.Fatalf("%+v", first[0])
+			}
+			if waits := r.idle.n == 1; waits != (row.later != "") {
+				t.Errorf("after the first message the connection waits: %t", waits)
+			}
+			if row.later != "" {
+				p.say(nil, row.later)
+				for _, all := range r.idle.at {
+					hear(t, all[0])
+				}
+			}
+			got := r.Send(t.Context(), delivery("gone@far.test", "good@far.test"))
+			if got[0].Code != reason.PeerRefused || got[1].Code != reason.OK {
+				t.Errorf("%+v", got)
+			}
+			heard := p.transcript()
+			if strings.Count(heard, "MAIL") != 2 || strings.Count(heard, "DATA") != 2 {
+				t.Errorf("heard:\n%s", heard)
+			}
+		})
+	}
+}
+
+// hear waits until the socket of a connection has something to read.
+func hear(t *testing.T, l *link) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !speaks(l.paced.Conn); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing to hear")
+		}
+	}
+}
+
+// cutAtTLS is a connection that is lost in the middle of the TLS handshake.
+type cutAtTLS struct{ net.Conn }
+
+func (c cutAtTLS) Write(b []byte) (int, error) {
+	const handshake = 22 // RFC 8446 §5.1
+	if b[0] == handshake {
+		c.Close()
+		return 0, errors.New("lost")
+	}
+	return c.Conn.Write(b)
+}
+
+// A connection that is in clear for want of better carries one message: the next
+// one has another try at TLS.
+func TestRelayDoesNotKeepWhatIsInClearForWantOfBetter(t *testing.T) {
+	for name, row := range map[string]struct {
+		once        map[string]string
+		cut         int // the connection that is
+		connections int
+	}{
+		"handshake lost":   {nil, 1, 3},
+		"STARTTLS refused": {map[string]string{"STARTTLS": "454 4.7.0 not now"}, 0, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, addr := startPeer(t, map[string]string{"EHLO": "250-peer\r\n250 STARTTLS", "STARTTLS": "shake hands"})
+			p.mu.Lock()
+			p.once = row.once
+			p.mu.Unlock()
+			z := one(addr)
+			r := z.relay()
+			r.Idle = time.Minute
+			defer r.Close()
+			dialed := 0
+			r.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				dialed++
+				c, err := z.dial(ctx, network, addr)
+				if dialed == row.cut && err == nil {
+					c = cutAtTLS{c}
+				}
+				return c, err
+			}
+			for i, underTLS := range []bool{false, true, true} {
+				got := r.Send(t.Context(), delivery("a@far.test"))
+				if got[0].Code != reason.OK || got[0].TLS != underTLS {
+					t.Errorf("message %d: %+v", i, got[0])
+				}
+			}
+			if dialed != row.connections {
+				t.Errorf("%d connections, want %d", dialed, row.connections)
 			}
 		})
 	}

@@ -20,8 +20,10 @@ type link struct {
 	client *gosmtp.Client
 	host   string
 	tls    bool
+	keep   bool        // it is as safe as the peer offers: good for more than one message
 	stop   func() bool // ends the watch of the context
 
+	lines     *lines
 	paced     *paced
 	total     time.Duration // of a delivery whose context has no end
 	delivered int           // messages
@@ -120,7 +122,7 @@ func (r reach) begin(ctx context.Context, conn net.Conn) (*link, error) {
 	if text.R.Buffered() > 0 {
 		// What stands behind the reply in clear could pass for part of the
 		// protected session (RFC 3207 §6).
-		return nil, errors.New("the server speaks out of turn")
+		return nil, errOutOfTurn
 	}
 	if !secured && r.must {
 		return nil, errors.New("the server does not offer the TLS that is required")
@@ -131,7 +133,12 @@ func (r reach) begin(ctx context.Context, conn net.Conn) (*link, error) {
 			return nil, err
 		}
 	}
-	return r.hello(conn, secured)
+	l, err := r.hello(conn)
+	if err != nil {
+		return nil, err
+	}
+	l.tls, l.keep = secured, secured || !offered
+	return l, nil
 }
 
 func (r reach) offersSTARTTLS(text *textproto.Conn) (bool, error) {
@@ -186,14 +193,15 @@ func (r reach) handshake(ctx context.Context, conn net.Conn) (net.Conn, error) {
 
 // hello hands the connection to the library, which expects the greeting that has
 // been read already.
-func (r reach) hello(conn net.Conn, secured bool) (*link, error) {
-	c := gosmtp.NewClient(&greeted{Conn: conn, greeting: []byte("220 " + r.hostname + "\r\n")})
+func (r reach) hello(conn net.Conn) (*link, error) {
+	in := &lines{Conn: conn, unread: []byte("220 " + r.hostname + "\r\n")}
+	c := gosmtp.NewClient(in)
 	c.CommandTimeout, c.SubmissionTimeout = r.timeouts.Command, r.timeouts.DataDone
 	err := c.Hello(r.hostname)
 	if err != nil {
 		return nil, fmt.Errorf("saying EHLO: %w", err)
 	}
-	return &link{client: c, host: r.host, tls: secured}, nil
+	return &link{client: c, host: r.host, lines: in}, nil
 }
 
 // quitTime is how long the end of a session may take; all is said by then.

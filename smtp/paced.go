@@ -58,19 +58,3 @@ func (p *paced) Read(b []byte) (int, error) {
 	p.left -= n
 	return n, err
 }
-
-// A greeted connection reads the greeting first.
-type greeted struct {
-	net.Conn
-	greeting []byte
-}
-
-// Read implements net.Conn.
-func (g *greeted) Read(b []byte) (int, error) {
-	if len(g.greeting) > 0 {
-		n := copy(b, g.greeting)
-		g.greeting = g.greeting[n:]
-		return n, nil
-	}
-	return g.Conn.Read(b)
-}

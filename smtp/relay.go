@@ -180,15 +180,16 @@ func (r *Relay) attempt(ctx context.Context, h host, addr netip.AddrPort, d Deli
 }
 
 // again begins a transaction over a connection that waited, if there is one that
-// still works. Whatever else it says of MAIL may be about its age, such as 421, or
-// of more messages than it takes: a new connection decides. Nothing has been sent.
+// still works. Whatever else it says, of MAIL or while it waited, may be about its
+// age, such as 421, or of more messages than it takes: a new connection decides.
+// Nothing has been sent.
 func (r *Relay) again(ctx context.Context, at place, d Delivery) *link {
 	l := r.idle.take(at)
 	if l == nil {
 		return nil
 	}
 	l.resume(ctx)
-	if l.mail(d) != nil {
+	if !l.silent() || l.mail(d) != nil {
 		l.close()
 		return nil
 	}

@@ -24,12 +24,14 @@ import (
 )
 
 // A peer answers each command by the longest prefix it has a reply for: the key
-// "" is the greeting, "." the end of data, and the reply "hang up" closes.
+// "" is the greeting, "." the end of data; the reply "hang up" closes, and "shake
+// hands" is 220 and TLS.
 type peer struct {
 	replies map[string]string
 	mu      sync.Mutex
 	once    map[string]string // replies that are given one time
 	heard   []string
+	last    net.Conn // that it spoke on
 }
 
 func startPeer(t *testing.T, replies map[string]string) (*peer, string) {
@@ -67,10 +69,16 @@ func (p *peer) talk(conn net.Conn) {
 	for {
 		if !data || command == "." {
 			reply := p.replyTo(command)
-			if reply == "hang up" {
+			switch reply {
+			case "hang up":
 				return
+			case "shake hands":
+				io.WriteString(conn, "220 go\r\n")
+				conn = tls.Server(conn, serverTLS())
+				r.Reset(conn)
+			default:
+				p.say(conn, reply)
 			}
-			io.WriteString(conn, reply+"\r\n")
 			data = strings.HasPrefix(reply, "354")
 			if command == "QUIT" {
 				return
@@ -85,6 +93,16 @@ func (p *peer) talk(conn net.Conn) {
 		p.heard = append(p.heard, command)
 		p.mu.Unlock()
 	}
+}
+
+// say says something on a connection, or on the last one if conn is nil.
+func (p *peer) say(conn net.Conn, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if conn != nil {
+		p.last = conn
+	}
+	io.WriteString(p.last, text+"\r\n")
 }
 
 func (p *peer) replyTo(command string) string {
@@ -203,6 +221,7 @@ func TestRelayResults(t *testing.T) {
 		"one RCPT 550":       {map[string]string{"RCPT TO:<b@": "550 5.1.1 who"}, []reason.Code{ok, refused}, 550, "who"},
 		"RCPT 251":           {map[string]string{"RCPT TO:<b@": "251 forwards"}, []reason.Code{ok, ok}, 250, "queued as 7"},
 		"all RCPT":           {map[string]string{"RCPT": "550 5.1.1 who"}, []reason.Code{refused, refused}, 550, "who"},
+		"DATA 250":           {map[string]string{"RCPT TO:<b@": "550 5.1.1 who", "DATA": "250 2.1.5 ok"}, []reason.Code{deferred, deferred}, 250, "ok"},
 		"DATA 451":           {map[string]string{"DATA": "451 4.3.0 x"}, []reason.Code{deferred, deferred}, 451, "x"},
 		"dot 554":            {map[string]string{".": "554 5.6.0 spam"}, []reason.Code{refused, refused}, 554, "spam"},
 		"dot after one RCPT": {map[string]string{"RCPT TO:<b@": "550 5.1.1 who", ".": "452 4.3.1 full"}, []reason.Code{deferred, refused}, 550, "who"},
@@ -213,6 +232,7 @@ func TestRelayResults(t *testing.T) {
 		"size enough":        {map[string]string{"EHLO": "250-peer\r\n250 SIZE 20"}, []reason.Code{ok, ok}, 250, "queued as 7"},
 		"no number":          {map[string]string{"": "hello there"}, []reason.Code{away, away}, 0, ""},
 		"two lines":          {map[string]string{"MAIL": "550-5.7.1 one\r\n550 5.7.1 \x01two\xff"}, []reason.Code{refused, refused}, 550, "one ?two?"},
+		"talks after MAIL":   {map[string]string{"MAIL": "250 ok\r\n550 no"}, []reason.Code{away, away}, 0, "out of turn"},
 		"talks out of turn":  {map[string]string{"EHLO": "250 peer\r\n250 extra"}, []reason.Code{away, away}, 0, "out of turn"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -97,8 +97,11 @@ func outcome(err error, host string) Result {
 	}
 	r := said(reply, host)
 	r.Code = reason.PeerDeferred
-	if reply.Code/100 == 5 {
+	switch reply.Code / 100 {
+	case 5:
 		r.Code = reason.PeerRefused
+	case 2, 3: // out of place, and its status is none of a failure
+		r.Enhanced = r.Code.Outcome().Enhanced.String()
 	}
 	r.Down = reply.Code == 421 // it closes the connection (RFC 5321 §3.8)
 	return r
