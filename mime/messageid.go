@@ -41,6 +41,10 @@ func ParseMessageID(s string) string {
 	return "<" + id + ">"
 }
 
+// FoldMessageID writes a Message-ID as those are compared: agents change the case of
+// those that they answer (DN-12).
+func FoldMessageID(id string) string { return strings.ToLower(id) }
+
 // longestIDField is the longest name before an identifier, with what stands between.
 const longestIDField = "X-Original-Message-ID: "
 

@@ -76,12 +76,20 @@ func messageIDs(value string) []string {
 	return all
 }
 
-// distinct leaves each Message-ID once, and no more than maxReplies.
+// distinct leaves each Message-ID once, in its first spelling, and no more than
+// maxReplies.
 func distinct(all []string) []string {
 	var once []string
+	seen := make(map[string]bool)
 	for _, id := range all {
-		if id != "" && !slices.Contains(once, id) && len(once) < maxReplies {
-			once = append(once, id)
+		folded := FoldMessageID(id)
+		if id == "" || seen[folded] {
+			continue
+		}
+		seen[folded] = true
+		once = append(once, id)
+		if len(once) == maxReplies {
+			break
 		}
 	}
 	return once

@@ -61,7 +61,7 @@ func (c *checker) checkRecords() error {
 		c.checkKeyRequests, c.checkDocuments, c.checkDocumentBodies,
 		c.checkBundles, c.checkBundleStates, c.checkBundleAnchors,
 		c.checkMailboxes, c.checkMailboxNames, c.checkMessages, c.checkDoomed,
-		c.checkJobs, c.checkDue, c.checkTracks, c.checkMessageIDs, c.checkTrackNames, c.checkEvents,
+		c.checkJobs, c.checkDue, c.checkTracks, c.checkMessageIDs, c.checkSentIDs, c.checkTrackNames, c.checkEvents,
 		c.checkDelivered, c.checkDeliveredTimes, c.checkFetched,
 		c.checkBodies, c.checkLoose, c.checkChunks,
 		c.checkAudit,

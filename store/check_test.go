@@ -31,7 +31,7 @@ func fullStore(t testing.TB) *testStore {
 			tx.PutKeyRequest(KeyRequest{ID: request, Owner: "b.example", PKCS8: pkcs8}),
 			tx.PutDocument(Document{Key: "http://crl.example/1", Body: []byte("CRL")}),
 			tx.PutDomain(Domain{Name: "b.example"}), tx.PutAccount(Account{Address: a}), tx.PutAnchor(anchor), tx.PutKey(key),
-			tx.PutTrack(Track{ID: k, MessageID: "<1@a.example>", Sender: a, Recipients: []TrackRecipient{{Address: a}}}),
+			tx.PutTrack(Track{ID: k, MessageID: "<1@a.example>", Outbound: true, Sender: a, Recipients: []TrackRecipient{{Address: a}}}),
 			tx.AddEvent(k, Event{Stage: "accept"}),
 			tx.PutDelivered(DeliveryKey{1}, Delivery{Track: k, At: time.Unix(1, 0)}),
 			tx.Audit(audit.Record{Action: audit.Started}), tx.Audit(audit.Record{Action: audit.Stopped}),

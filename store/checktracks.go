@@ -28,13 +28,17 @@ func (c *checker) checkTracks() error {
 	return nil
 }
 
-func (c *checker) checkMessageIDs() error {
-	return c.walk(bucketMessageIDs, func(k, _ []byte) {
+func (c *checker) checkMessageIDs() error { return c.checkHashed(bucketMessageIDs) }
+func (c *checker) checkSentIDs() error    { return c.checkHashed(bucketSentIDs) }
+
+// checkHashed checks an index of tracks by a digest.
+func (c *checker) checkHashed(bucket string) error {
+	return c.walk(bucket, func(k, _ []byte) {
 		if len(k) != sha256.Size+trackIDSize {
-			c.problem("index of Message-IDs: %x is damaged", k)
+			c.problem("the index %s: %x is damaged", bucket, k)
 			return
 		}
-		c.checkTrackKey(bucketMessageIDs, k)
+		c.checkTrackKey(bucket, k)
 	})
 }
 

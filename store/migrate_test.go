@@ -73,6 +73,9 @@ func TestAStoreOfAnEarlierSchemaIsCarriedOn(t *testing.T) {
 				want.Bundles = 1
 				want.Jobs, want.Tracks = 2, 2
 			}
+			if schema >= 4 {
+				want.Tracks, want.Audit = 3, 1
+			}
 			for range 2 {
 				report, err := s.Check(context.Background())
 				if err != nil {
@@ -125,6 +128,23 @@ func TestAStoreOfSchema3GetsLanesAndAnswers(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What a store of schema 4 sent is found by those who may get notifications about it.
+func TestAStoreOfSchema4FindsWhatItSent(t *testing.T) {
+	s := openDamaged(t, 4, func(*bolt.Tx) error { return nil })
+	for owner, want := range map[string]int{"nurse@b.example": 1, "desk@b.example": 1, "doctor@a.example": 0} {
+		found := 0
+		err := s.View(context.Background(), func(tx Tx) error {
+			return tx.EachTrack(TrackQuery{MessageID: "<desk.1@B.example>", SentBy: address(t, owner)}, func(Track) bool {
+				found++
+				return true
+			})
+		})
+		if err != nil || found != want {
+			t.Errorf("%d of %s, %v, want %d", found, owner, err, want)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // schemaVersion is the version of the layout below. A change of it needs a
 // migration.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // auditSchema is the version that the audit trail came with. Its end needs a key,
 // which migrations do without.
@@ -54,6 +54,7 @@ const (
 
 	bucketTracks     = "tracks"     // id → Track; sequence: how many there are
 	bucketMessageIDs = "messageids" // SHA-256 of a Message-ID in lower case, track id → nothing
+	bucketSentIDs    = "sentids"    // SHA-256 of a Message-ID in lower case 0 address key, track id → nothing, for sender and AnswersTo of what went out
 	bucketEvents     = "events"     // track id, number u32 → Event
 
 	bucketTrackNames = "tracknames" // address key 0 track id → nothing, for sender, author and recipients
@@ -91,7 +92,7 @@ func buckets() []string {
 		bucketBodies, bucketLoose, bucketKeyRequests, bucketDocuments, bucketDocumentBodies,
 		bucketBundles, bucketBundleStates, bucketBundleAnchors,
 		bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints,
-		bucketFetched}
+		bucketFetched, bucketSentIDs}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -99,7 +100,7 @@ func buckets() []string {
 type migration func(*bolt.Tx) error
 
 // migrations leads from every version there ever was to schemaVersion.
-func migrations() []migration { return []migration{toSchema2, toSchema3, toSchema4} }
+func migrations() []migration { return []migration{toSchema2, toSchema3, toSchema4, toSchema5} }
 
 // toSchema2 adds keys that wait for a certificate and fetched documents.
 func toSchema2(tx *bolt.Tx) error {
@@ -136,6 +137,15 @@ func toSchema4(tx *bolt.Tx) error {
 		return err
 	}
 	return errors.Join(fillTrackIndexes(tx), fillQueue(tx))
+}
+
+// toSchema5 adds the index of messages of ours by Message-ID and owner.
+func toSchema5(tx *bolt.Tx) error {
+	err := createBuckets(tx, bucketSentIDs)
+	if err != nil {
+		return err
+	}
+	return fillSentIDs(tx)
 }
 
 // rewriteRecords calls fn with the records of a bucket that can be read, and stores

@@ -118,6 +118,10 @@ const (
 type TrackQuery struct {
 	MessageID string       // with angle brackets, in any case (DN-12); "" is any
 	Address   mime.Address // of the sender, the author or a recipient; zero is anybody
+	// SentBy asks for the outgoing messages of a Message-ID that are this address's
+	// own: it sent them, or is one of their AnswersTo. No others are read. Zero is
+	// anybody's, of both ways.
+	SentBy mime.Address
 	// Since and Until bound when the message was received, by its id: to the
 	// millisecond, without Until itself. Zero is no bound.
 	Since, Until time.Time

@@ -42,8 +42,8 @@ func (t *tx) indexTrack(old, now Track) error {
 // they are from step to step.
 func (k Track) namesAs(l Track) bool {
 	same := func(a, b TrackRecipient) bool { return a.Address == b.Address }
-	return k.ID == l.ID && k.MessageID == l.MessageID && k.Sender == l.Sender && k.Author == l.Author &&
-		slices.EqualFunc(k.Recipients, l.Recipients, same)
+	return k.ID == l.ID && k.MessageID == l.MessageID && k.Outbound == l.Outbound && k.Sender == l.Sender && k.Author == l.Author &&
+		slices.Equal(k.AnswersTo, l.AnswersTo) && slices.EqualFunc(k.Recipients, l.Recipients, same)
 }
 
 // An indexKey is a place in an index.
@@ -65,7 +65,19 @@ func trackKeys(k Track) map[indexKey]bool {
 	for _, r := range k.Recipients {
 		name(r.Address)
 	}
+	for _, owner := range k.owners() {
+		keys[indexKey{bucketSentIDs, string(sentIDKey(k.MessageID, owner, k.ID))}] = true
+	}
 	return keys
+}
+
+// owners are those by whom a message of ours is found when a notification is about it.
+func (k Track) owners() []mime.Address {
+	if !k.Outbound || k.MessageID == "" {
+		return nil
+	}
+	owners := append([]mime.Address{k.Sender}, k.AnswersTo...)
+	return slices.DeleteFunc(owners, mime.Address.IsZero)
 }
 
 func trackNameKey(a mime.Address, id TrackID) []byte { return joined(a.Key(), string(id)) }
@@ -79,6 +91,8 @@ func (k Track) names(a mime.Address) bool {
 func (t *tx) EachTrack(q TrackQuery, fn func(Track) bool) error {
 	bucket, prefix := bucketTracks, []byte(nil)
 	switch {
+	case !q.SentBy.IsZero():
+		bucket, prefix = bucketSentIDs, sentIDKey(q.MessageID, q.SentBy, "")
 	case q.MessageID != "":
 		bucket, prefix = bucketMessageIDs, messageIDKey(q.MessageID, "")
 	case !q.Address.IsZero():
@@ -89,7 +103,7 @@ func (t *tx) EachTrack(q TrackQuery, fn func(Track) bool) error {
 		if err != nil {
 			return false, err
 		}
-		if !q.Address.IsZero() && q.MessageID != "" && !k.names(q.Address) {
+		if !q.Address.IsZero() && bucket != bucketTrackNames && !k.names(q.Address) {
 			return true, nil
 		}
 		return fn(k), nil
@@ -169,9 +183,34 @@ func fillTrackIndexes(b *bolt.Tx) error {
 			return false, nil
 		}
 		n++
-		return tellFailures(k), errors.Join(t.indexTrack(Track{}, *k), t.rememberTrack(*k))
+		return tellFailures(k), errors.Join(t.fillTrackKeys(*k, bucketMessageIDs, bucketTrackNames), t.rememberTrack(*k))
 	})
 	return errors.Join(err, t.countTrack(n))
+}
+
+// fillSentIDs finds the outgoing tracks of schema 4 by Message-ID and owner.
+func fillSentIDs(b *bolt.Tx) error {
+	t := &tx{bolt: b, writable: true}
+	return rewriteRecords(t, bucketTracks, func(key []byte, k *Track) (bool, error) {
+		if string(key) != string(k.ID) || len(k.ID) != trackIDSize {
+			return false, nil
+		}
+		return false, t.fillTrackKeys(*k, bucketSentIDs)
+	})
+}
+
+// fillTrackKeys makes new indexes know a track.
+func (t *tx) fillTrackKeys(k Track, buckets ...string) error {
+	for key := range trackKeys(k) {
+		if !slices.Contains(buckets, key.bucket) {
+			continue
+		}
+		err := t.put(key.bucket, []byte(key.key), nil)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tellFailures writes down what schemas before 4 left out: that the sender of a

@@ -1,12 +1,16 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"postern/mime"
 )
 
 // Of the tracks of an earlier schema the indexes are made, and what they tell of
@@ -72,6 +76,50 @@ func TestTracksOfAnEarlierSchemaAreIndexed(t *testing.T) {
 	}
 }
 
+// Others' tracks of a Message-ID are not even read when an owner's are asked for: of
+// these, none can be read.
+func TestTracksOfAnOwnerAloneAreRead(t *testing.T) {
+	s := newTestStore(t, Options{})
+	alice, mine := address(t, "alice@a.example"), TrackID("")
+	others := []Track{{Sender: alice}, {Outbound: true, Sender: address(t, "carol@a.example")}, {Author: alice, Recipients: []TrackRecipient{{Address: alice}}}}
+	err := s.Update(context.Background(), func(tx Tx) error {
+		for i, k := range append(others, Track{Outbound: true, Sender: alice}) {
+			id, err := NewTrackID(time.Unix(int64(i), 0), nil)
+			k.ID, k.MessageID = id, "<1@a.example>"
+			err = errors.Join(err, tx.PutTrack(k))
+			if err != nil {
+				return err
+			}
+			mine = id
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.raw(t, func(b *bolt.Tx) error {
+		c := in(b, bucketTracks).Cursor()
+		for k, _ := c.First(); string(k) != string(mine); k, _ = c.Next() {
+			err := in(b, bucketTracks).Put(bytes.Clone(k), []byte("{"))
+			if err != nil {
+				return err
+			}
+			c.Seek(k)
+		}
+		return nil
+	})
+	var found []TrackID
+	err = s.View(context.Background(), func(tx Tx) error {
+		return tx.EachTrack(TrackQuery{MessageID: "<1@A.EXAMPLE>", SentBy: alice}, func(k Track) bool {
+			found = append(found, k.ID)
+			return true
+		})
+	})
+	if err != nil || !slices.Equal(found, []TrackID{mine}) {
+		t.Errorf("found %v, %v, want %s", found, err, mine)
+	}
+}
+
 // A damaged index is found and named.
 func TestCheckFindsDamagedTrackIndexes(t *testing.T) {
 	for name, damage := range map[string]func(*bolt.Tx) error{
@@ -80,6 +128,13 @@ func TestCheckFindsDamagedTrackIndexes(t *testing.T) {
 		},
 		"no names": func(b *bolt.Tx) error {
 			return errors.Join(b.DeleteBucket([]byte(bucketTrackNames)), createBuckets(b, bucketTrackNames))
+		},
+		"an owner too many": func(b *bolt.Tx) error {
+			return in(b, bucketSentIDs).Put(sentIDKey("<x@a.example>", mime.Address{}, "01ARZ3NDEKTSV4RRFFQ69G5FAV"), []byte{})
+		},
+		"an owner that is none": func(b *bolt.Tx) error { return in(b, bucketSentIDs).Put([]byte("x"), []byte{}) },
+		"no owners": func(b *bolt.Tx) error {
+			return errors.Join(b.DeleteBucket([]byte(bucketSentIDs)), createBuckets(b, bucketSentIDs))
 		},
 		"a wrong count":     func(b *bolt.Tx) error { return in(b, bucketTracks).SetSequence(77) },
 		"a delivery":        func(b *bolt.Tx) error { return in(b, bucketDelivered).Put(make([]byte, 32), make([]byte, 34)) },
@@ -90,7 +145,7 @@ func TestCheckFindsDamagedTrackIndexes(t *testing.T) {
 			s := fullStore(t)
 			err := s.Update(context.Background(), func(tx Tx) error {
 				id, err := NewTrackID(time.Unix(1, 0), nil)
-				return errors.Join(err, tx.PutTrack(Track{ID: id, Sender: address(t, "a@a.example")}))
+				return errors.Join(err, tx.PutTrack(Track{ID: id, MessageID: "<1@a.example>", Outbound: true, Sender: address(t, "a@a.example")}))
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -4,7 +4,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"strings"
+
+	"postern/mime"
 )
 
 // trackIDSize is the length of a TrackID.
@@ -26,6 +27,9 @@ func (t *tx) PutTrack(k Track) error {
 		return err
 	}
 	k.Received = k.Received.UTC()
+	if sum := trackSum(k); sum != trackSum(old) {
+		t.left.is(bucketTracks, []byte(k.ID), sum)
+	}
 	return errors.Join(
 		t.indexTrack(old, k),
 		t.putRecord(bucketTracks, []byte(k.ID), k))
@@ -65,9 +69,16 @@ func (t *tx) RemoveTrack(id TrackID) (int, error) {
 }
 
 // messageIDKey has one length whatever the length of a Message-ID, which a
-// stranger chooses. Agents change the case of those that they answer (DN-12).
+// stranger chooses.
 func messageIDKey(messageID string, id TrackID) []byte {
-	sum := sha256.Sum256([]byte(strings.ToLower(messageID)))
+	sum := sha256.Sum256([]byte(mime.FoldMessageID(messageID)))
+	return append(sum[:], id...)
+}
+
+// sentIDKey finds a message of ours by its Message-ID and who may get notifications
+// about it.
+func sentIDKey(messageID string, owner mime.Address, id TrackID) []byte {
+	sum := sha256.Sum256(joined(mime.FoldMessageID(messageID), owner.Key()))
 	return append(sum[:], id...)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/mime"
 	"postern/store"
 )
 
@@ -14,6 +15,7 @@ func trackTests() map[string]func(*suite) {
 		"ATrackComesBackAsItWas":             trackRoundTrip,
 		"TracksAreFoundByMessageID":          trackByMessageID,
 		"MessageIDsInAnyCase":                tracksInAnyCase,
+		"WhatWasSentIsFoundByItsOwners":      tracksOfOwners,
 		"EventsStayInOrder":                  events,
 		"AnEventNeedsATrack":                 eventAlone,
 		"ATrackIDHasTwentySixCharacters":     trackIDs,
@@ -87,6 +89,44 @@ func tracksInAnyCase(s *suite) {
 	s.update(func(tx store.Tx) error { return tx.PutTrack(k) })
 	s.tracksOf("<abc.1@A.EXAMPLE>", k.ID)
 	s.sound()
+}
+
+func tracksOfOwners(s *suite) {
+	alice, desk, bob := s.address("alice@a.example"), s.address("desk@a.example"), s.address("bob@b.example")
+	k := store.Track{ID: newTrackID(s, noon()), MessageID: "<1@a.example>", Outbound: true, Sender: alice,
+		AnswersTo: []mime.Address{desk}, Recipients: []store.TrackRecipient{{Address: bob}}}
+	found := func(want bool, owners ...mime.Address) {
+		s.Helper()
+		for _, a := range owners {
+			n := 0
+			s.view(func(tx store.Tx) error {
+				return tx.EachTrack(store.TrackQuery{MessageID: "<1@A.example>", SentBy: a}, func(got store.Track) bool {
+					n++
+					return true
+				})
+			})
+			s.equal(n == 1, want)
+		}
+		s.sound()
+	}
+	put := func() { s.update(func(tx store.Tx) error { return tx.PutTrack(k) }) }
+	put()
+	found(true, alice, desk, s.address("DESK@A.example"))
+	found(false, bob)
+	k.AnswersTo = []mime.Address{bob}
+	put()
+	found(true, alice, bob)
+	found(false, desk)
+	k.Outbound = false
+	put()
+	found(false, alice, bob)
+	k.Outbound = true
+	put()
+	s.update(func(tx store.Tx) error {
+		_, err := tx.RemoveTrack(k.ID)
+		return err
+	})
+	found(false, alice, bob)
 }
 
 func events(s *suite) {
