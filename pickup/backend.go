@@ -137,8 +137,8 @@ type Mailbox interface {
 	// they are after it. Nothing of a body is sent before it returned nil: what
 	// cannot be noted is not read.
 	Read(ctx context.Context, uids []uint32, add []string) ([]Message, error)
-	// Took notes that bodies, of which Read was told, were sent whole: from then on
-	// they count as read by their owner.
+	// Took notes that of messages, of which Read was told, all of the text was sent:
+	// from then on they count as read by their owner.
 	Took(ctx context.Context, uids []uint32) error
 	// Searching notes that the owner is about to search the bodies of so many
 	// messages, of which he learns what is in them. Nothing is searched before it

@@ -16,7 +16,7 @@ import (
 // is when it is sent. Nothing is held (RFC 9051 §6.4.5).
 func (m *message) prepareBinary(f *fetched, o *imap.FetchOptions) error {
 	for _, item := range o.BinarySection {
-		size, err := m.decodedSize(item.Part)
+		whole, err := m.decodedSize(item.Part)
 		if err != nil {
 			return err
 		}
@@ -24,12 +24,17 @@ func (m *message) prepareBinary(f *fetched, o *imap.FetchOptions) error {
 		if err != nil {
 			return err
 		}
+		skip, size := int64(0), whole
 		if p := item.Partial; p != nil {
-			skip := min(p.Offset, size)
-			size = min(p.Size, size-skip)
+			skip = min(p.Offset, whole)
+			size = min(p.Size, whole-skip)
 			r = &skipReader{r: r, skip: skip}
 		}
-		f.literals = append(f.literals, literal{from: r, size: size,
+		of, err := m.encoded(item.Part, skip, size, whole)
+		if err != nil {
+			return err
+		}
+		f.literals = append(f.literals, literal{from: r, size: size, of: of,
 			begin: func(out *imapserver.FetchResponseWriter, size int64) io.WriteCloser {
 				return out.WriteBinarySection(item, size)
 			}})
@@ -47,14 +52,10 @@ func (m *message) prepareBinary(f *fetched, o *imap.FetchOptions) error {
 // decoded reads a part without its transfer encoding (RFC 9051 §6.4.5.2). The
 // whole message and multiparts have none.
 func (m *message) decoded(path []int) (io.Reader, error) {
-	if len(path) == 0 {
-		return io.NewSectionReader(m.body, 0, m.body.Size()), nil
-	}
-	root, err := m.structure()
+	p, err := m.binaryPart(path)
 	if err != nil {
 		return nil, err
 	}
-	p := findPart(root, path)
 	if p == nil {
 		return eof{}, nil
 	}
@@ -68,6 +69,33 @@ func (m *message) decoded(path []int) (io.Reader, error) {
 		return nil, no(imap.ResponseCodeUnknownCTE, "The part has an unknown transfer encoding")
 	}
 	return r, nil
+}
+
+// binaryPart is a part, or the whole message as one. It is nil if there is no such part.
+func (m *message) binaryPart(path []int) (*part, error) {
+	if len(path) == 0 {
+		return &part{end: m.body.Size()}, nil
+	}
+	root, err := m.structure()
+	if err != nil {
+		return nil, err
+	}
+	return findPart(root, path), nil
+}
+
+// encoded returns of what octets of the message some of a decoded part are made: in
+// proportion, which no decoding makes longer, so that what is sent piece by piece adds
+// up to the part if nothing is missing, and only then.
+func (m *message) encoded(path []int, skip, size, whole int64) (*stretch, error) {
+	p, err := m.binaryPart(path)
+	if err != nil || p == nil || size == 0 && whole > 0 {
+		return nil, err
+	}
+	if whole == 0 {
+		return &stretch{p.body, p.end}, nil
+	}
+	length := p.end - p.body // 1 GiB at most
+	return &stretch{p.body + skip*length/whole, p.body + (skip+size)*length/whole}, nil
 }
 
 func (m *message) decodedSize(path []int) (int64, error) {

@@ -52,7 +52,7 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 }
 
 // fetchBlock notes that some messages are about to be read and sends them. sent gets
-// those that were read whole; missing says that some are gone.
+// those of which all was sent now; missing says that some are gone.
 func (s *session) fetchBlock(w *imapserver.FetchWriter, v *view, positions []int, o *imap.FetchOptions, sent *[]uint32) (missing bool, err error) {
 	seen, err := s.mark(v, positions, o)
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *session) fetchBlock(w *imapserver.FetchWriter, v *view, positions []int
 	}
 	for _, i := range positions {
 		uid := v.entries[i].UID
-		err = s.fetchOne(w, v, i, o, seen[uid])
+		whole, err := s.fetchOne(w, v, i, o, seen[uid])
 		if errors.Is(err, ErrNoMessage) && !errors.Is(err, errBroken) {
 			missing = true // another session removed it; the rest is still wanted
 			continue
@@ -68,7 +68,7 @@ func (s *session) fetchBlock(w *imapserver.FetchWriter, v *view, positions []int
 		if err != nil {
 			return missing, err
 		}
-		if readsBody(o) {
+		if whole {
 			*sent = append(*sent, uid)
 		}
 	}
@@ -76,20 +76,21 @@ func (s *session) fetchBlock(w *imapserver.FetchWriter, v *view, positions []int
 }
 
 // fetchOne sends one message. Everything that may fail for a reason the client
-// can be told is done before the first octet is written.
-func (s *session) fetchOne(w *imapserver.FetchWriter, v *view, i int, o *imap.FetchOptions, seen bool) error {
+// can be told is done before the first octet is written. whole says that the client
+// now has all of the message's text.
+func (s *session) fetchOne(w *imapserver.FetchWriter, v *view, i int, o *imap.FetchOptions, seen bool) (whole bool, err error) {
 	e := &v.entries[i]
 	var m *message
 	if needsBody(o) {
 		body, err := v.box.Body(s.ctx, e.Message)
 		if err != nil {
-			return fmt.Errorf("opening a message: %w", err)
+			return false, fmt.Errorf("opening a message: %w", err)
 		}
 		m = &message{ctx: s.ctx, uid: e.UID, body: body, last: &s.parsed}
 	}
 	f, err := m.prepare(o)
 	if err != nil {
-		return err
+		return false, err
 	}
 	out := w.CreateMessage(uint32(i + 1))
 	out.WriteUID(imap.UID(e.UID)) // also unasked: it helps, and RFC 9051 §7.5.2 allows it
@@ -113,7 +114,10 @@ func (s *session) fetchOne(w *imapserver.FetchWriter, v *view, i int, o *imap.Fe
 	if err == nil && end != nil {
 		err = fmt.Errorf("%w: %w: %w", errBroken, errUnwritten, end)
 	}
-	return err
+	if err != nil || len(f.literals) == 0 {
+		return false, err
+	}
+	return v.taken.took(m, f.literals)
 }
 
 // maxSections bounds the sections of one FETCH.
@@ -144,6 +148,7 @@ type literal struct {
 	begin func(out *imapserver.FetchResponseWriter, size int64) io.WriteCloser
 	from  io.Reader
 	size  int64
+	of    *stretch // what it is of the message's text; nil: nothing of it
 }
 
 type binarySize struct {
@@ -167,7 +172,7 @@ func (m *message) prepare(o *imap.FetchOptions) (*fetched, error) {
 			return nil, err
 		}
 		r, size := m.open(sec)
-		f.literals = append(f.literals, literal{from: r, size: size,
+		f.literals = append(f.literals, literal{from: r, size: size, of: sec.stretch(),
 			begin: func(out *imapserver.FetchResponseWriter, size int64) io.WriteCloser {
 				return out.WriteBodySection(item, size)
 			}})

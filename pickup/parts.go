@@ -31,6 +31,7 @@ type part struct {
 	cte    string // transfer encoding in lower case; "" if none is given
 
 	children []*part // of a multipart
+	more     bool    // it has parts that are not among its children
 	message  *part   // of a message/rfc822: the message inside
 }
 
@@ -234,6 +235,7 @@ func (s *scanner) breaksBefore() int64 {
 func (s *scanner) child(i int, at int64) {
 	if s.parts >= maxParts {
 		s.open[i].past = true // the rest is epilogue
+		s.open[i].part.more = true
 		return
 	}
 	p := &part{header: at}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,27 +37,115 @@ func (h *house) fetchedOf() (marks []bool) {
 	return marks
 }
 
-// A message is read when something of its body goes out; a list of messages reads
-// none.
+// A message is read when all of its text went out, at once or in pieces; a list of
+// messages reads none, and neither does a look at how one begins.
 func TestWhatReadsAMessage(t *testing.T) {
-	for item, want := range map[string]bool{
-		"BODY[]": true, "BODY.PEEK[]": true, "RFC822": true, "RFC822.TEXT": true, "BODY.PEEK[TEXT]": true,
-		"BODY.PEEK[1]": true, "BODY.PEEK[]<0.1>": true, "BINARY.PEEK[1]": true, "BODY.PEEK[1.HEADER]": true,
-		"(FLAGS BODY.PEEK[HEADER] BODY.PEEK[1])": true,
-		"BODY.PEEK[HEADER]":                      false, "BODY[HEADER.FIELDS (Subject)]": false, "RFC822.HEADER": false,
-		"ENVELOPE": false, "BODYSTRUCTURE": false, "BODY.PEEK[1.MIME]": false, "BINARY.SIZE[1]": false, "ALL": false, "FLAGS": false,
+	const header = "Subject: x\r\n\r\n"
+	const one = header + "0123456789abcdef" // 30 octets
+	size, at := len(mixedMail), strings.Index(mixedMail, "preamble")
+	for name, tc := range map[string]struct {
+		mail, fetch string // commands, one a line
+		want        bool
+	}{
+		"whole": {one, "BODY[]", true}, "peeked": {one, "BODY.PEEK[]", true}, "RFC822": {one, "RFC822", true},
+		"mbsync, mutt": {mixedMail, "(UID FLAGS BODY.PEEK[])", true},
+		"fetchmail":    {mixedMail, "RFC822.HEADER\nBODY.PEEK[TEXT]", true},
+		"of RFC822":    {one, "RFC822.TEXT", true}, "BINARY": {mixedMail, "BINARY.PEEK[]", true},
+		"chunks":            {one, "BODY.PEEK[]<0.10>\nBODY.PEEK[]<10.10>\nBODY.PEEK[]<20.10>", true},
+		"chunks by one":     {one, "(BODY.PEEK[]<0.15> BODY.PEEK[]<15.15>)", true},
+		"chunks of a text":  {mixedMail, fmt.Sprintf("BODY[TEXT]<0.300>\nBODY[TEXT]<300.%d>", size), true},
+		"chunks backwards":  {one, "BODY[]<20.100>\nBODY[]<0.20>", true},
+		"more than chunks":  {one, "BODY[]<0.20>\nBODY[]<0.20>\nBODY[]<10.100>", true},
+		"but the header":    {mixedMail, fmt.Sprintf("BODY[]<%d.%d>", at, size), true},
+		"the last missing":  {one, "BODY[]<0.10>\nBODY[]<10.19>", false},
+		"one in the middle": {one, "BODY[]<0.20>\nBODY[]<21.100>", false},
+		"one octet":         {one, "BODY.PEEK[]<0.1>", false}, "the last one": {one, "BODY.PEEK[]<29.1>", false},
+		"past the end": {one, "BODY.PEEK[]<9999999.10>", false}, "of no size": {one, "BODY[]<0.0>", false},
+
+		"the only part": {one, "BODY.PEEK[1]", true}, "it decoded": {one, "BINARY.PEEK[1]", true},
+		"how it begins": {one, "BODY.PEEK[1]<0.8>", false}, "decoded": {one, "BINARY.PEEK[1]<0.8>", false},
+		"no such part": {one, "BODY.PEEK[99]", false}, "none decoded": {one, "BINARY.PEEK[99]", false},
+		"a message's text, which it is not": {one, "BODY.PEEK[1.TEXT]", false},
+		"parts":                             {mixedMail, "BODY[1]\nBODY[2]\nBODY[3]", true},
+		"parts by one":                      {mixedMail, "(BODY[3] BODY[1] BODY[2])", true},
+		"parts of parts":                    {mixedMail, "BODY[1]\nBODY[3]\nBODY[2.HEADER]\nBODY[2.TEXT]", true},
+		"without an inner header":           {mixedMail, "BODY[1]\nBODY[3]\nBODY[2.1]", false},
+		"decoded parts":                     {mixedMail, "BINARY[1]\nBODY[2]\nBINARY[3]", true},
+		"chunks of parts":                   {mixedMail, "BODY[1]<0.9>\nBODY[1]<9.9>\nBODY[2]\nBODY[3]<0.4>\nBODY[3]<4.4>", true},
+		"decoded chunks":                    {mixedMail, "BINARY[1]<0.9>\nBINARY[1]<9.9>\nBODY[2]\nBINARY[3]<0.4>\nBINARY[3]<4.4>", true},
+		"a decoded chunk missing":           {mixedMail, "BINARY[1]<0.9>\nBINARY[1]<9.9>\nBODY[2]\nBINARY[3]<0.4>\nBINARY[3]<5.4>", false},
+		"a part missing":                    {mixedMail, "BODY[1]\nBODY[2]", false},
+		"a part and a list":                 {mixedMail, "(FLAGS BODY.PEEK[HEADER] BODY.PEEK[1])", false},
+		"a part, then the rest":             {mixedMail, "BODY.PEEK[1]\nBODY.PEEK[]", true},
+		"an empty part":                     {strings.Replace(mixedMail, "QUJDREVG\r\n", "", 1), "BODY[1]\nBODY[2]", true},
+
+		"no text":           {header, "BODY[]", true},
+		"no text, as text":  {header, "BODY[TEXT]", true},
+		"no text, a piece":  {header, "BODY[]<0.5>", false},
+		"no text, no part":  {header, "BODY[2]", false},
+		"nothing at all":    {"", "BODY[]", true},
+		"no header, nearly": {"a: b", "BODY[]<0.3>", false},
+
+		"header": {one, "BODY.PEEK[HEADER]", false}, "fields": {one, "BODY[HEADER.FIELDS (Subject)]", false},
+		"RFC822.HEADER": {one, "RFC822.HEADER", false}, "ENVELOPE": {one, "ENVELOPE", false}, "ALL": {one, "ALL", false},
+		"BODYSTRUCTURE": {one, "BODYSTRUCTURE", false}, "MIME": {mixedMail, "BODY.PEEK[1.MIME]", false},
+		"sizes": {mixedMail, "(BINARY.SIZE[1] RFC822.SIZE)", false}, "fields of a part": {mixedMail, "BODY[2.HEADER.FIELDS (Subject)]", false},
 	} {
-		t.Run(item, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			h := implicit(t)
-			h.deliver([]byte(mixedMail))
-			h.deliver([]byte(mixedMail))
+			h.deliver([]byte(tc.mail))
+			h.deliver([]byte(tc.mail))
 			k := h.talk()
-			k.ok("FETCH 2 %s", item)
-			got := h.fetchedOf()
-			if got[0] || got[1] != want {
-				t.Errorf("read: %v", got)
+			commands := strings.Split(tc.fetch, "\n")
+			for i, items := range commands {
+				k.ok("FETCH 2 %s", items)
+				if got := h.fetchedOf(); got[0] || got[1] != (tc.want && i == len(commands)-1) {
+					t.Errorf("read after %s: %v", items, got)
+				}
 			}
 		})
+	}
+}
+
+// What a session was sent is no part of what another one is.
+func TestPiecesAreOfOneSession(t *testing.T) {
+	h := implicit(t)
+	h.deliver([]byte(mixedMail))
+	half := len(mixedMail) / 2
+	one, two := h.talk(), h.talk()
+	one.ok("FETCH 1 BODY[]<0.%d>", half)
+	two.ok("FETCH 1 BODY[]<%d.%d>", half, half+1)
+	if h.fetchedOf()[0] {
+		t.Error("halves of two are a whole")
+	}
+	one.ok("SELECT INBOX")
+	one.ok("FETCH 1 BODY[]<%d.%d>", half, half+1)
+	if h.fetchedOf()[0] {
+		t.Error("what was sent before the mailbox was opened again counts")
+	}
+	one.ok("FETCH 1 BODY[]<0.%d>", half)
+	if !h.fetchedOf()[0] {
+		t.Error("halves of one are no whole")
+	}
+}
+
+// A client that goes away in the midst of the last piece was not sent it.
+func TestAPieceThatBreaksOffIsNotRead(t *testing.T) {
+	h := implicit(t)
+	raw := append([]byte("Subject: x\r\n\r\n"), bytes.Repeat([]byte("0123456789abcde\n"), 1<<20)...) // 16 MiB
+	h.deliver(raw)
+	k := h.talk()
+	k.ok("FETCH 1 BODY[]<0.1000>")
+	k.write("x FETCH 1 BODY[]<1000.99999999>\r\n")
+	k.line()
+	k.conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := h.server.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if h.fetchedOf()[0] {
+		t.Error("it is read")
 	}
 }
 

@@ -84,8 +84,17 @@ func headerLength(block []byte) (int, bool) {
 // selection of header fields.
 type section struct {
 	from, to int64
+	text     bool   // what is to be read, and not the header of the message or of a part
 	fields   []byte // instead of the range
 	picked   bool
+}
+
+// stretch is what of the message's text it is, nil if it is nothing of it.
+func (s section) stretch() *stretch {
+	if !s.text {
+		return nil
+	}
+	return &stretch{s.from, s.to}
 }
 
 // section finds the octets of an item (RFC 9051 §6.4.5.1). A part that is not
@@ -106,6 +115,7 @@ func (m *message) section(item *imap.FetchItemBodySection) (section, error) {
 	if p := item.Partial; p != nil {
 		sec.from = min(sec.from+min(p.Offset, sec.to-sec.from), sec.to)
 		sec.to = sec.from + min(p.Size, sec.to-sec.from)
+		sec.text = sec.text && sec.from < sec.to
 	}
 	return sec, nil
 }
@@ -119,7 +129,7 @@ func (m *message) wholeSection(item *imap.FetchItemBodySection) (section, error)
 		return partSection(findPart(root, item.Part), item.Specifier), nil
 	}
 	if item.Specifier == imap.PartSpecifierNone {
-		return section{to: m.body.Size()}, nil
+		return section{to: m.body.Size(), text: true}, nil
 	}
 	head, err := m.header()
 	if err != nil {
@@ -127,7 +137,7 @@ func (m *message) wholeSection(item *imap.FetchItemBodySection) (section, error)
 	}
 	end := int64(len(head))
 	if item.Specifier == imap.PartSpecifierText {
-		return section{from: end, to: m.body.Size()}, nil
+		return section{from: end, to: m.body.Size(), text: true}, nil
 	}
 	return section{to: end}, nil
 }
@@ -166,13 +176,13 @@ func partSection(p *part, what imap.PartSpecifier) section {
 	case what == imap.PartSpecifierMIME:
 		return section{from: p.header, to: p.body}
 	case what == imap.PartSpecifierNone:
-		return section{from: p.body, to: p.end}
+		return section{from: p.body, to: p.end, text: true}
 	case p.message == nil: // HEADER and TEXT are of messages only
 		return section{}
 	case what == imap.PartSpecifierHeader:
-		return section{from: p.message.header, to: p.message.body}
+		return section{from: p.message.header, to: p.message.body, text: true}
 	}
-	return section{from: p.message.body, to: p.message.end}
+	return section{from: p.message.body, to: p.message.end, text: true}
 }
 
 // pickFields is HEADER.FIELDS and HEADER.FIELDS.NOT: the fields as they stand

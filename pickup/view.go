@@ -24,6 +24,7 @@ type view struct {
 	keywords map[string]string
 	newWords bool // keywords grew since they were last sent
 	saved    []uint32
+	taken    taken
 }
 
 // An entry is a message as the client knows it.
