@@ -16,7 +16,7 @@ import (
 // A QueueOrder says what is to be done to which messages under way: those with an
 // id, those to or from somebody, or all.
 type QueueOrder struct {
-	IDs    []string `json:"ids,omitempty"` // of jobs or of messages
+	IDs    []string `json:"ids,omitempty"` // of jobs or of messages, or Message-IDs
 	To     string   `json:"to,omitempty"`
 	From   string   `json:"from,omitempty"`
 	All    bool     `json:"all,omitempty"`
@@ -217,6 +217,12 @@ func (s *Service) meant(ctx context.Context, in QueueOrder) ([]store.JobID, erro
 		jobs, err := s.jobsOf(ctx, strings.TrimSpace(id))
 		if err != nil {
 			return nil, err
+		}
+		if slices.ContainsFunc(jobs, func(j store.Job) bool { return j.Track != jobs[0].Track }) {
+			return nil, &Error{
+				Kind: Invalid, Message: "there are several messages with the Message-ID " + id,
+				Hint: "name one by its own id: postern queue show " + id,
+			}
 		}
 		for _, j := range jobs {
 			ids = append(ids, j.ID)

@@ -22,9 +22,6 @@ func (s *Service) showQueue(ctx context.Context, in MessageName) (QueueEntry, er
 	var e QueueEntry
 	id := strings.TrimSpace(in.ID)
 	jobs, err := s.jobsOf(ctx, id)
-	if strings.Contains(id, "@") {
-		jobs, err = s.jobsOfMessage(ctx, id)
-	}
 	if err != nil {
 		return e, err
 	}
@@ -45,8 +42,11 @@ func (s *Service) showQueue(ctx context.Context, in MessageName) (QueueEntry, er
 }
 
 // jobsOf returns the jobs that an id names: a job's own, or all of a message's by
-// the id of its track. There is at least one.
+// the id of its track or its Message-ID. There is at least one.
 func (s *Service) jobsOf(ctx context.Context, id string) ([]store.Job, error) {
+	if strings.Contains(id, "@") {
+		return s.jobsOfMessage(ctx, id)
+	}
 	n, err := strconv.ParseUint(id, 10, 64)
 	if err == nil {
 		var j store.Job

@@ -323,6 +323,34 @@ func TestQueueReleaseKeepsTheOrder(t *testing.T) {
 	equal(t, "released by name", changed.Jobs, 1)
 }
 
+// A Message-ID names a message for every command, if it names one alone.
+func TestQueueByMessageID(t *testing.T) {
+	s, ids := queued(t)
+	called := func(i int, messageID string) {
+		must(t, s.core.Store.Update(t.Context(), func(tx store.Tx) error {
+			j, err := tx.Job(ids[i])
+			must(t, err)
+			track, err := tx.Track(j.Track)
+			must(t, err)
+			track.MessageID = messageID
+			return tx.PutTrack(track)
+		}))
+	}
+	called(0, "<one@a.example>")
+	called(1, "<two@a.example>")
+	called(2, "<two@a.example>")
+	one, two := QueueOrder{IDs: []string{"one@a.example"}}, QueueOrder{IDs: []string{"<two@a.example>"}}
+	for _, do := range []func(context.Context, QueueOrder) (QueueChanged, error){s.HoldQueued, s.ReleaseQueued, s.DropQueued} {
+		changed, err := do(t.Context(), one)
+		must(t, err)
+		equal(t, "changed", changed.Jobs, 1)
+		_, err = do(t.Context(), two)
+		isRefused(t, "of two", err, Invalid)
+	}
+	_, err := s.HoldQueued(t.Context(), one)
+	isRefused(t, "dropped before", err, Negative)
+}
+
 func TestQueueDrop(t *testing.T) {
 	s, ids := queued(t)
 	ctx := t.Context()

@@ -210,8 +210,18 @@ func (c *Core) DownLanes() []DownLane {
 	return all
 }
 
-// OpenLane lets jobs to a destination go at once, until it fails again.
-func (c *Core) OpenLane(kind store.JobKind, lane string) { c.openLane(laneID{kind, lane}) }
+// OpenLane lets jobs to a destination go at once, until it fails again: then it has
+// been down since it was before.
+func (c *Core) OpenLane(kind store.JobKind, lane string) {
+	c.breakers.mu.Lock()
+	defer c.breakers.mu.Unlock()
+	b := c.breakers.of[laneID{kind, lane}]
+	if b == nil || b.opened == 0 {
+		return
+	}
+	b.failures, b.opened, b.until = breakAfter-1, 0, c.Steady()
+	c.Store.Resume(kind, lane)
+}
 
 // Wall returns a time of the queue as people read it: moved by the whole seconds
 // that the two clocks are apart.

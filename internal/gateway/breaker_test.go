@@ -303,6 +303,23 @@ func TestOpenedLanesLetEverythingThrough(t *testing.T) {
 	}
 }
 
+// A destination that an operator has tried, and that fails again, has been down all
+// the time.
+func TestBreakerSinceOutlastsARetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, stop := longDown(t)
+		a.Sender.(*patchy).state.Store(itIsDown)
+		since := a.DownLanes()[0].Since
+		a.OpenLane(store.RelayJob, "b.example")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		equal(t, "down again", len(a.DownLanes()), 1)
+		equal(t, "since", a.DownLanes()[0].Since, since)
+		stop()
+		closeStores(w)
+	})
+}
+
 // longDown is a site with messages for a destination that has been down for hours,
 // and works from now on.
 func longDown(t *testing.T) (w *world, a *site, stop func()) {
