@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -16,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"postern/internal/testnet/spawn"
 )
 
 // startsWithin is how long a server may take to listen.
@@ -47,13 +48,7 @@ func (b *bench) binary(ctx context.Context) (string, error) {
 	if !missing(path) {
 		return path, nil
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "postern/cmd/postern")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building postern: %w\n%s", err, out)
-	}
-	return path, nil
+	return path, spawn.Build(ctx, path)
 }
 
 // newHouse makes a gateway; nothing runs yet.
@@ -69,7 +64,7 @@ func (b *bench) newHouse(ctx context.Context, p plan) (*house, error) {
 			return nil, err
 		}
 	}
-	err = h.command(ctx, "init", "--domain", p.domain, "--hostname", "mail."+p.domain, "--dir", h.dir)
+	err = h.command(ctx, "init", "--domain", p.domain, "--hostname", h.hostname(), "--dir", h.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -116,38 +111,15 @@ func keyPEM(id, issuer identity) ([]byte, error) {
 	return bytes.Join([][]byte{key, certPEM(id.cert), certPEM(issuer.cert)}, nil), nil
 }
 
-// config is the configuration of a house. Limits on how much may come from one
-// are out of the way, for all that comes is from one.
+// config is the configuration of a house.
 func (h *house) config(p plan) string {
-	var routes []string
-	for domain, addr := range p.routes {
-		routes = append(routes, fmt.Sprintf("%q = %q", domain, addr))
-	}
-	return fmt.Sprintf(`hostname = "mail.%s"
-dir = "data"
-[listen]
-submission = %q
-backbone = %q
-http = %q
-[tls]
-cert = "tls/cert.pem"
-key = "tls/key.pem"
-[dns]
-servers = [%q]
-[relay]
-routes = { %s }
-[network]
-allow_private = true
-[limits]
-account_messages = 10000000
-account_recipients = 100000000
-peer_messages = 10000000
-peer_connections = 10000000
-disk_reserve = 0
-[log]
-level = "error"
-`, h.domain, h.submission, h.backbone, h.http, p.dns, strings.Join(routes, ", "))
+	return spawn.Site{
+		Hostname: h.hostname(), DNS: p.dns, Routes: p.routes, Log: `level = "error"`,
+		Listen: map[string]string{"submission": h.submission, "backbone": h.backbone, "http": h.http},
+	}.Config()
 }
+
+func (h *house) hostname() string { return "mail." + h.domain }
 
 // route adds a route to the configuration of a house that does not run yet.
 func (h *house) route(domain, addr string) error {
@@ -184,18 +156,9 @@ func (h *house) serve(ctx context.Context) (time.Duration, error) {
 	}
 	err = awaitListeners(ctx, h.submission, h.backbone, h.http)
 	if err != nil {
-		return 0, errors.Join(err, h.stop(), h.told())
+		return 0, errors.Join(err, h.stop(), fmt.Errorf("its log: %s", spawn.Tail(h.log.Name())))
 	}
 	return time.Since(began), nil
-}
-
-// told is the log of a house, as an error.
-func (h *house) told() error {
-	text, err := os.ReadFile(h.log.Name())
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("its log: %s", text[max(0, len(text)-2000):])
 }
 
 // awaitListeners waits until somebody answers at all addresses.
@@ -236,17 +199,6 @@ func (h *house) stop() error {
 	h.cmd = nil
 	err := cmd.Process.Signal(syscall.SIGTERM)
 	return errors.Join(err, cmd.Wait(), h.log.Close())
-}
-
-// clientTLS takes the certificate that init made.
-func (h *house) clientTLS() (*tls.Config, error) {
-	text, err := os.ReadFile(filepath.Join(h.dir, "tls", "cert.pem"))
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(text)
-	return &tls.Config{RootCAs: roots, ServerName: "mail." + h.domain, MinVersion: tls.VersionTLS12}, nil
 }
 
 // stopHouses ends them all, side by side.

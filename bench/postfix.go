@@ -6,15 +6,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
-)
 
-// postfixMaster is the program that runs Postfix, in Debian's place.
-const postfixMaster = "/usr/lib/postfix/sbin/master"
+	"postern/internal/testnet/spawn"
+)
 
 const (
 	postfixMissing = "postfix is not installed, or this is not root"
@@ -28,7 +24,7 @@ type postfix struct {
 	cmd  *exec.Cmd
 }
 
-func havePostfix() bool { return os.Geteuid() == 0 && !missing(postfixMaster) }
+func havePostfix() bool { return os.Geteuid() == 0 && !missing(spawn.PostfixMaster) }
 
 // startPostfix starts one under b.dir. filter is a script that handles each
 // message and puts it in again, at the address that follows; "" is none.
@@ -43,7 +39,10 @@ func (b *bench) startPostfix(ctx context.Context, name string, to string, filter
 			return nil, err
 		}
 	}
-	uid, err := openFolders(b.dir, dir)
+	err = os.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = os.Chmod(b.dir, 0o755)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -54,23 +53,15 @@ func (b *bench) startPostfix(ctx context.Context, name string, to string, filter
 			return nil, err
 		}
 	}
-	etc := filepath.Join(dir, "etc")
-	err = os.WriteFile(filepath.Join(etc, "main.cf"), []byte(relayCF(dir, to)), 0o644)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(etc, "master.cf"), []byte(servicesCF(p.addr, again, script)), 0o644)
-	}
-	if err == nil {
-		err = build(ctx, "postfix", "-c", etc, "check")
-	}
+	p.cmd, err = spawn.Postfix{
+		Dir: dir, Hostname: "postfix.a.example", Settings: relaying(to), Services: services(p.addr, again, script),
+	}.Command(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p.cmd = exec.CommandContext(ctx, postfixMaster, "-c", etc, "-d")
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p.cmd.Env = append(os.Environ(), "MAIL_CONFIG="+etc)
 	err = p.cmd.Start()
 	if err != nil {
-		return nil, fmt.Errorf("starting Postfix with uid %d: %w", uid, err)
+		return nil, fmt.Errorf("starting Postfix: %w", err)
 	}
 	err = awaitListeners(ctx, p.addr)
 	if err != nil {
@@ -80,78 +71,28 @@ func (b *bench) startPostfix(ctx context.Context, name string, to string, filter
 	return p, nil
 }
 
-// openFolders makes the folders of Postfix, through which its users may walk.
-func openFolders(above, dir string) (uid int, err error) {
-	u, err := user.Lookup("postfix")
-	if err != nil {
-		return 0, err
-	}
-	uid, _ = strconv.Atoi(u.Uid) // a number on every Unix
-	gid, _ := strconv.Atoi(u.Gid)
-	err = os.Chmod(above, 0o755)
-	for _, sub := range []string{"etc", "spool", "data"} {
-		if err == nil {
-			err = os.MkdirAll(filepath.Join(dir, sub), 0o755)
-		}
-	}
-	if err == nil {
-		err = os.Chown(filepath.Join(dir, "data"), uid, gid)
-	}
-	return uid, err
-}
-
-func relayCF(dir, to string) string {
+// relaying has all of it go on to one place.
+func relaying(to string) []string {
 	host, port, _ := net.SplitHostPort(to)
-	return strings.Join([]string{
-		"compatibility_level = 3.6",
-		"queue_directory = " + filepath.Join(dir, "spool"),
-		"data_directory = " + filepath.Join(dir, "data"),
-		"maillog_file = " + filepath.Join(dir, "log"),
-		"maillog_file_prefixes = " + dir,
-		"myhostname = postfix.a.example",
-		"mydestination =",
-		"inet_interfaces = 127.0.0.1",
-		"inet_protocols = ipv4",
-		"mynetworks = 127.0.0.0/8",
-		"smtp_dns_support_level = disabled",
-		"smtpd_peername_lookup = no",
-		"smtpd_reject_unlisted_recipient = no",
+	return []string{
 		"relayhost = [" + host + "]:" + port,
 		"in_flow_delay = 0", // it is not to wait for its own queue
 		"default_destination_concurrency_limit = 50",
 		"initial_destination_concurrency = 20",
 		"crypt_destination_recipient_limit = 1",
-		"",
-	}, "\n")
+	}
 }
 
-func servicesCF(addr, again, filter string) string {
-	all := []string{
-		addr + " inet n - n - - smtpd",
-		"postlog unix-dgram n - n - 1 postlogd",
-		"pickup unix n - n 60 1 pickup",
-		"cleanup unix n - n - 0 cleanup",
-		"qmgr unix n - n 300 1 qmgr",
-		"rewrite unix - - n - - trivial-rewrite",
-		"bounce unix - - n - 0 bounce",
-		"defer unix - - n - 0 bounce",
-		"trace unix - - n - 0 bounce",
-		"flush unix n - n 1000? 0 flush",
-		"proxymap unix - - n - - proxymap",
-		"smtp unix - - n - - smtp",
-		"error unix - - n - - error",
-		"retry unix - - n - - error",
-		"anvil unix - - n - 1 anvil",
-		"",
+func services(addr, again, filter string) []string {
+	door, pickup := addr+" inet n - n - - smtpd", "pickup unix n - n 60 1 pickup"
+	if filter == "" {
+		return []string{door, pickup}
 	}
-	if filter != "" {
-		all[0] += " -o content_filter=crypt:dummy"
-		all = append([]string{
-			again + " inet n - n - - smtpd -o content_filter=",
-			"crypt unix - n n - 4 pipe flags=Rq user=nobody null_sender= argv=" + filter + " ${sender} ${recipient}",
-		}, all...)
+	return []string{
+		door + " -o content_filter=crypt:dummy", pickup,
+		again + " inet n - n - - smtpd -o content_filter=",
+		"crypt unix - n n - 4 pipe flags=Rq user=nobody null_sender= argv=" + filter + " ${sender} ${recipient}",
 	}
-	return strings.Join(all, "\n")
 }
 
 // writeFilter writes what somebody writes who has an afternoon: two calls of

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/internal/publish/named"
+	"postern/internal/testnet/spawn"
 	"postern/mime"
 )
 
@@ -70,7 +71,7 @@ func (b *bench) sending(ctx context.Context, t *town, name string) (*house, erro
 
 // submissionDoor is where its user hands in mail.
 func (h *house) submissionDoor() (door, error) {
-	config, err := h.clientTLS()
+	config, err := spawn.ClientTLS(h.dir, h.hostname())
 	return door{addr: h.submission, user: senderAddress, tls: config, sender: senderAddress, to: recipientAddress(0), used: h.used}, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"postern/internal/control"
 	"postern/internal/gateway/care"
 	"postern/internal/testnet"
+	"postern/internal/testnet/spawn"
 )
 
 // Names in the folder of a gateway.
@@ -39,11 +39,9 @@ const (
 func buildPostern(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "postern")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", "testclock", "-o", path, "postern/cmd/postern")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
+	err := spawn.Build(t.Context(), path, "testclock")
 	if err != nil {
-		t.Fatalf("building postern: %v\n%s", err, out)
+		t.Fatal(err)
 	}
 	return path
 }
@@ -81,7 +79,7 @@ func newHouse(t testing.TB, binary string, p houseplan) *house {
 		t: t, binary: binary, dir: p.dir, domain: p.domain,
 		submission: testnet.DeadPort(t), backbone: testnet.DeadPort(t), imaps: testnet.DeadPort(t),
 	}
-	h.must("init", "--domain", p.domain, "--hostname", "mail."+p.domain, "--dir", h.dir)
+	h.must("init", "--domain", p.domain, "--hostname", h.hostname(), "--dir", h.dir)
 	for _, d := range p.more {
 		h.must("domain", "add", d)
 	}
@@ -125,39 +123,16 @@ func (h *house) write(name, text string) string {
 	return path
 }
 
-// configure says where others are. The limits on rates are out of the way: the
-// load is all from one address.
+// configure says where others are.
 func (h *house) configure(dns string, routes map[string]string) {
 	h.t.Helper()
-	var all []string
-	for domain, addr := range routes {
-		all = append(all, fmt.Sprintf("%q = %q", domain, addr))
-	}
-	h.write(configFile, fmt.Sprintf(`hostname = "mail.%s"
-dir = "data"
-[listen]
-submission = %q
-backbone = %q
-imaps = %q
-[tls]
-cert = "tls/cert.pem"
-key = "tls/key.pem"
-[dns]
-servers = [%q]
-[relay]
-routes = { %s }
-[network]
-allow_private = true
-[limits]
-account_messages = 10000000
-account_recipients = 100000000
-peer_messages = 10000000
-peer_connections = 10000000
-disk_reserve = 0
-[log]
-format = "json"
-`, h.domain, h.submission, h.backbone, h.imaps, dns, strings.Join(all, ", ")))
+	h.write(configFile, spawn.Site{
+		Hostname: h.hostname(), DNS: dns, Routes: routes, Log: `format = "json"`,
+		Listen: map[string]string{"submission": h.submission, "backbone": h.backbone, "imaps": h.imaps},
+	}.Config())
 }
+
+func (h *house) hostname() string { return "mail." + h.domain }
 
 // serve starts the gateway and waits until it listens.
 func (h *house) serve() {
@@ -255,14 +230,7 @@ func (h *house) pid() int {
 }
 
 // tail is the end of the log.
-func (h *house) tail() string {
-	const most = 4000
-	text, err := os.ReadFile(h.log.Name())
-	if err != nil {
-		return err.Error()
-	}
-	return string(text[max(0, len(text)-most):])
-}
+func (h *house) tail() string { return spawn.Tail(h.log.Name()) }
 
 // panics are the lines of the log that no gateway may write.
 func (h *house) panics() int {
@@ -307,11 +275,9 @@ func (h *house) admin(ctx context.Context, do func(*control.Client) error) error
 // tls is what a user of the gateway trusts.
 func (h *house) tls() *tls.Config {
 	h.t.Helper()
-	cert, err := os.ReadFile(filepath.Join(h.dir, "tls", "cert.pem"))
+	config, err := spawn.ClientTLS(h.dir, h.hostname())
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(cert)
-	return &tls.Config{RootCAs: roots, ServerName: "mail." + h.domain, MinVersion: tls.VersionTLS12}
+	return config
 }

@@ -1,14 +1,16 @@
 package interop
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"postern/internal/testnet/spawn"
 )
 
 // binaryDir is the folder of the binary under test.
@@ -30,13 +32,7 @@ func TestMain(m *testing.M) {
 // build makes the binary once for all tests, as it ships: static, without cgo.
 var build = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(binaryDir, "postern")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "postern/cmd/postern")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building postern: %w\n%s", err, out)
-	}
-	return path, nil
+	return path, spawn.Build(context.Background(), path)
 })
 
 func binary(t testing.TB) string {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"maps"
 	"net"
@@ -18,6 +17,7 @@ import (
 
 	"postern/internal/control"
 	"postern/internal/testnet"
+	"postern/internal/testnet/spawn"
 	"postern/mime"
 	"postern/pickup"
 	"postern/smtp"
@@ -152,13 +152,11 @@ func (s *site) must(stdin string, args ...string) string {
 // clientTLS is what a user of the site trusts.
 func (s *site) clientTLS() *tls.Config {
 	s.t.Helper()
-	cert, err := os.ReadFile(s.tlsCert())
+	config, err := spawn.ClientTLS(s.dir, s.hostname())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(cert)
-	return &tls.Config{RootCAs: roots, ServerName: s.hostname(), MinVersion: tls.VersionTLS12}
+	return config
 }
 
 // submit hands a message in; nil means that it was answered 250.

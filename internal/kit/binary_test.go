@@ -12,17 +12,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"postern/internal/testnet/spawn"
 )
 
 // TestKitThroughTheBinary opens with postern open what needs no network, with
 // the keys of all vectors in one store for each profile.
 func TestKitThroughTheBinary(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "postern")
-	build := exec.Command("go", "build", "-o", program, "postern/cmd/postern")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
+	binary := filepath.Join(t.TempDir(), "postern")
+	err := spawn.Build(t.Context(), binary)
 	if err != nil {
-		t.Fatalf("building postern: %v\n%s", err, out)
+		t.Fatal(err)
 	}
 	vectors := slices.DeleteFunc(readManifest(t).Vectors, func(v vector) bool { return !v.forBinary() })
 	if len(vectors) < wanted {
@@ -32,7 +32,7 @@ func TestKitThroughTheBinary(t *testing.T) {
 	for _, p := range []string{"1.2", "1.3"} {
 		t.Run(p, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, program, p, keys)
+			s := newSite(t, binary, p, keys)
 			for i, v := range vectors {
 				if v.turn(i) == p {
 					s.compare(v)
@@ -84,15 +84,15 @@ func keysOf(vectors []vector) []keyPair {
 
 // A site is a store that only postern open looks into.
 type site struct {
-	t       *testing.T
-	program string
-	config  string
+	t      *testing.T
+	binary string
+	config string
 }
 
-func newSite(t *testing.T, program, profile string, keys []keyPair) *site {
+func newSite(t *testing.T, binary, profile string, keys []keyPair) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &site{t: t, program: program, config: filepath.Join(dir, "postern.toml")}
+	s := &site{t: t, binary: binary, config: filepath.Join(dir, "postern.toml")}
 	s.must("init", "--domain", recipientDomain, "--hostname", "mail."+recipientDomain, "--dir", dir)
 	text := fmt.Sprintf("hostname = %q\ndir = \"data\"\n[trust]\nprofile = %q\nrevocation = \"soft\"\n", "mail."+recipientDomain, profile)
 	err := os.WriteFile(s.config, []byte(text), 0o600)
@@ -121,7 +121,7 @@ func (s *site) must(args ...string) {
 }
 
 func (s *site) command(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(s.t.Context(), s.program, args...)
+	cmd := exec.CommandContext(s.t.Context(), s.binary, args...)
 	cmd.Env = append(os.Environ(), "POSTERN_CONFIG="+s.config)
 	return cmd
 }

@@ -1,17 +1,17 @@
 package testnet
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"postern/internal/testnet/spawn"
 )
 
 // A Mailer is a running Postfix: it delivers mail for one domain into maildirs
@@ -35,7 +35,7 @@ type Mailing struct {
 // if it were not installed.
 func Postfix(t testing.TB, o Mailing) *Mailer {
 	t.Helper()
-	command := Require(t, "postfix")
+	_ = Require(t, "postfix")
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") != "" {
 			t.Fatal("only root can start the peer postfix")
@@ -43,27 +43,29 @@ func Postfix(t testing.TB, o Mailing) *Mailer {
 		t.Skip("only root can start the peer postfix")
 	}
 	dir := openDir(t)
-	port := freePort(t)
-	m := &Mailer{Addr: net.JoinHostPort("127.0.0.1", port), Dir: filepath.Join(dir, "mail"), log: filepath.Join(dir, "log")}
-	uid, gid := ownerOf(t, "postfix")
-	for name, owned := range map[string]bool{"etc": false, "spool": false, "data": true, "mail": true} {
-		path := filepath.Join(dir, name)
-		err := os.Mkdir(path, 0o755)
-		if err == nil && owned {
-			err = os.Chown(path, uid, gid)
-		}
-		if err != nil {
-			t.Fatalf("testnet: making the folders of Postfix: %v", err)
-		}
+	m := &Mailer{Addr: DeadPort(t), Dir: filepath.Join(dir, "mail")}
+	uid, gid, err := spawn.Owner()
+	if err == nil {
+		err = os.Mkdir(m.Dir, 0o755)
 	}
-	etc := filepath.Join(dir, "etc")
-	write(t, etc, "main.cf", m.mainCF(o, dir, uid, gid))
-	write(t, etc, "master.cf", masterCF(port))
-	out, err := exec.Command(command, "-c", etc, "check").CombinedOutput()
+	if err == nil {
+		err = os.Chown(m.Dir, uid, gid)
+	}
 	if err != nil {
-		t.Fatalf("testnet: checking Postfix: %v\n%s", err, out)
+		t.Fatalf("testnet: making the maildirs of Postfix: %v", err)
 	}
-	m.run(t, etc)
+	p := spawn.Postfix{
+		Dir: dir, Hostname: "postfix." + o.Domain, Settings: m.settings(o, uid, gid),
+		Services: []string{m.Addr + " inet n - n - - smtpd", "virtual unix - n n - - virtual"},
+	}
+	m.log = p.LogFile()
+	cmd, err := p.Command(context.Background()) // until the test's end, with all its processes
+	if err != nil {
+		t.Fatalf("testnet: %v", err)
+	}
+	d := launch(t, cmd, func(string) {})
+	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	d.awaitPort(t, m.Addr)
 	return m
 }
 
@@ -80,22 +82,7 @@ func openDir(t testing.TB) string {
 	return dir
 }
 
-func ownerOf(t testing.TB, name string) (uid, gid int) {
-	t.Helper()
-	u, err := user.Lookup(name)
-	if err == nil {
-		uid, err = strconv.Atoi(u.Uid)
-	}
-	if err == nil {
-		gid, err = strconv.Atoi(u.Gid)
-	}
-	if err != nil {
-		t.Fatalf("testnet: looking up the user %s: %v", name, err)
-	}
-	return uid, gid
-}
-
-func (m *Mailer) mainCF(o Mailing, dir string, uid, gid int) string {
+func (m *Mailer) settings(o Mailing, uid, gid int) []string {
 	var boxes, routes strings.Builder
 	for _, box := range o.Boxes {
 		fmt.Fprintf(&boxes, " {%s@%s = %s/}", box, o.Domain, box)
@@ -104,60 +91,15 @@ func (m *Mailer) mainCF(o Mailing, dir string, uid, gid int) string {
 		host, port, _ := net.SplitHostPort(addr)
 		fmt.Fprintf(&routes, " {%s = smtp:[%s]:%s}", domain, host, port)
 	}
-	return lines(
-		"compatibility_level = 3.6",
-		"queue_directory = "+filepath.Join(dir, "spool"),
-		"data_directory = "+filepath.Join(dir, "data"),
-		"maillog_file = "+m.log,
-		"maillog_file_prefixes = "+dir,
-		"myhostname = postfix."+o.Domain,
-		"mydestination =",
-		"inet_interfaces = 127.0.0.1",
-		"inet_protocols = ipv4",
-		"mynetworks = 127.0.0.0/8",
-		"smtp_dns_support_level = disabled",
-		"smtpd_peername_lookup = no",
-		"smtpd_reject_unlisted_recipient = no", // it finds out when it delivers
-		"virtual_mailbox_domains = "+o.Domain,
-		"virtual_mailbox_base = "+m.Dir,
-		"virtual_mailbox_maps = inline:{"+boxes.String()+" }",
+	return []string{
+		"virtual_mailbox_domains = " + o.Domain,
+		"virtual_mailbox_base = " + m.Dir,
+		"virtual_mailbox_maps = inline:{" + boxes.String() + " }",
 		"virtual_minimum_uid = 1",
 		fmt.Sprintf("virtual_uid_maps = static:%d", uid),
 		fmt.Sprintf("virtual_gid_maps = static:%d", gid),
-		"transport_maps = inline:{"+routes.String()+" }",
-	)
-}
-
-func masterCF(port string) string {
-	return lines(
-		"127.0.0.1:"+port+" inet n - n - - smtpd",
-		"postlog unix-dgram n - n - 1 postlogd",
-		"cleanup unix n - n - 0 cleanup",
-		"qmgr unix n - n 300 1 qmgr",
-		"rewrite unix - - n - - trivial-rewrite",
-		"bounce unix - - n - 0 bounce",
-		"defer unix - - n - 0 bounce",
-		"trace unix - - n - 0 bounce",
-		"flush unix n - n 1000? 0 flush",
-		"proxymap unix - - n - - proxymap",
-		"smtp unix - - n - - smtp",
-		"error unix - - n - - error",
-		"retry unix - - n - - error",
-		"virtual unix - n n - - virtual",
-		"anvil unix - - n - 1 anvil",
-	)
-}
-
-// run starts Postfix's master in a process group of its own, which ends with the
-// test.
-func (m *Mailer) run(t testing.TB, etc string) {
-	t.Helper()
-	cmd := exec.Command("/usr/lib/postfix/sbin/master", "-c", etc, "-d")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Env = append(os.Environ(), "MAIL_CONFIG="+etc)
-	d := launch(t, cmd, func(string) {})
-	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-	d.awaitPort(t, m.Addr)
+		"transport_maps = inline:{" + routes.String() + " }",
+	}
 }
 
 // Log is what Postfix has logged.
