@@ -73,7 +73,7 @@ func (l *link) data(open func() (io.Reader, error)) Result {
 		return outcome(err, l.host)
 	}
 	source := &witness{Reader: message}
-	_, err = io.Copy(w, source)
+	err = sendDotted(l.lines, w, source)
 	if err != nil {
 		// No final dot: half a message must not look like a whole one.
 		l.client.Close()
