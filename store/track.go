@@ -45,6 +45,9 @@ type Track struct {
 	// AnswersTo are addresses other than the sender's to which he wants notifications
 	// to go (AS-92).
 	AnswersTo []mime.Address `json:"answers_to,omitempty"`
+	// Replies is set where a notification is the first about an automatic reply: the
+	// Message-ID, in lower case, of the message of ours that this replies to, or "?".
+	Replies string `json:"replies,omitempty"`
 	// Timely says that the sender asks for notice of final delivery (DN-1).
 	Timely bool `json:"timely,omitempty"`
 	// Watch is the job that ends the wait for notifications; 0 if none does.

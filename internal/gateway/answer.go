@@ -16,6 +16,7 @@ type ownMDN struct {
 	recipient   mime.Address
 	to          mime.Address
 	disposition mdn.Disposition
+	replies     string // see echo
 	messageID   string
 	body        store.BodyWriter // nil if it could not be composed
 }
@@ -24,27 +25,26 @@ type ownMDN struct {
 // mailbox: processed (AS-85, AS-93) and, if the sender asks for it, dispatched
 // (DN-4, DN-6).
 func (p *part) composeAnswers(ctx context.Context, from mime.Address) error {
-	echo, err := p.isEcho(ctx, from)
-	if err != nil || echo {
+	e, err := p.echoOf(ctx, from)
+	if err != nil || e.ends {
 		return err
 	}
-	err = p.composeMDN(ctx, from, mdn.Processed, "")
+	err = p.composeMDN(ctx, ownMDN{recipient: from, disposition: mdn.Processed, replies: e.replies}, "")
 	if err == nil && mdn.WantsFinalDelivery(p.opened.Header) {
-		err = p.composeMDN(ctx, from, mdn.Dispatched, "")
+		err = p.composeMDN(ctx, ownMDN{recipient: from, disposition: mdn.Dispatched}, "")
 	}
 	return err
 }
 
 // composeMDN writes one notification. A message that cannot be answered, such as for
 // want of a Message-ID, is delivered all the same.
-func (p *part) composeMDN(ctx context.Context, from mime.Address, disposition mdn.Disposition, why string) error {
-	m := ownMDN{recipient: from, disposition: disposition}
+func (p *part) composeMDN(ctx context.Context, m ownMDN, why string) error {
 	text, err := p.writeMDN(&m, why)
 	if errors.Is(err, mdn.ErrUnanswerable) {
 		return nil
 	}
 	if err != nil {
-		p.Log.Error("a notification cannot be composed", "track", p.job.Track, "rcpt", from, "err", err)
+		p.Log.Error("a notification cannot be composed", "track", p.job.Track, "rcpt", m.recipient, "err", err)
 		p.mdns = append(p.mdns, m)
 		return nil
 	}
@@ -140,7 +140,7 @@ func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 // not.
 func (p *part) composeLacking(ctx context.Context) error {
 	for _, f := range p.lacking {
-		err := p.composeMDN(ctx, f.recipient, mdn.Failed, f.code.Outcome().Public)
+		err := p.composeMDN(ctx, ownMDN{recipient: f.recipient, disposition: mdn.Failed}, f.code.Outcome().Public)
 		if err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (p *part) queueMDN(tx store.Tx, m ownMDN, next store.JobID, waits bool) (st
 	if err != nil {
 		return store.Job{}, err
 	}
-	track.Outbound, track.Automatic = true, true
+	track.Outbound, track.Automatic, track.Replies = true, true, m.replies
 	err = beginTrack(tx, audit.Notified, audit.System, track, store.Event{At: p.now, Stage: store.StageAccept, Detail: string(m.disposition) + " notification for " + string(p.job.Track)})
 	if err != nil {
 		return store.Job{}, err

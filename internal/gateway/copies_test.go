@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -74,7 +76,7 @@ func TestDN21_HandedInAfterSuccess(t *testing.T) {
 	}
 }
 
-// Nothing comes: the sender is told once, by the last of the copies. A message that he
+// Nothing comes: the sender is told once, by the first of the copies. A message that he
 // sends again after that has an answer of its own.
 func TestDN22_HandedInTwiceAndNothingComes(t *testing.T) {
 	w := newWorld(t)
@@ -106,6 +108,144 @@ func TestDN22_HandedInTwiceAndRefused(t *testing.T) {
 	}
 	a.run()
 	equal(t, "shown", len(a.shown()), 1)
+}
+
+// DN-14: the first deadline tells, for all copies: also where another was handed in just
+// before, or still waits to be handed over. What comes after it counts for nothing.
+func TestDN14_DN21_TheFirstDeadlineTells(t *testing.T) {
+	for name, code := range map[string]reason.Code{"relayed": reason.OK, "deferred": reason.PeerDeferred, "refused": reason.PeerRefused} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			a, id := sent(t, w, []string{wanted}, "bob@b.example")
+			w.clock.advance(55 * time.Minute)
+			a.answer = func(d smtp.Delivery) []smtp.Result { return said(d, code) }
+			again := a.submit(message("alice@a.example", "bob@b.example", wanted), "alice@a.example", "bob@b.example")
+			a.run()
+			equal(t, "before", a.shown(), nil)
+			w.clock.advance(5 * time.Minute)
+			a.run()
+			want := []string{"failed 5.4.7 no-processed"}
+			equal(t, "at the deadline", a.shown(), want)
+			equal(t, "the first", a.states(id), []string{"bob@b.example overdue no-processed"})
+			state := map[reason.Code]string{reason.PeerRefused: "failed peer-refused"}[code]
+			equal(t, "the other", a.states(again), []string{"bob@b.example " + cmp.Or(state, "overdue no-processed")})
+			equal(t, "waits", len(a.jobs(store.WatchJob)), 0)
+			code = reason.OK
+			a.hears("b.example", "bob@b.example", mdn.Dispatched, true)
+			w.clock.advance(100 * time.Hour)
+			a.run()
+			equal(t, "shown", a.shown(), want)
+			equal(t, "jobs", len(a.jobs()), 0)
+		})
+	}
+}
+
+// A program that hands a message in until it has an answer gets one.
+func TestDN14_HandedInUntilItIsAnswered(t *testing.T) {
+	w := newWorld(t)
+	a, _ := sent(t, w, nil, "bob@b.example")
+	for range 4 {
+		w.clock.advance(50 * time.Minute)
+		a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+		a.run()
+		w.clock.advance(10 * time.Minute)
+		a.run()
+	}
+	equal(t, "answers", len(a.shown()), 2) // after 60 and 170 minutes
+}
+
+// DN-19: what is refused is told at once, unless a far side has taken another copy and
+// its answer is awaited.
+func TestDN19_DN21_RefusedAndHandedInTwice(t *testing.T) {
+	refuse := func(d smtp.Delivery) []smtp.Result { return said(d, reason.PeerRefused) }
+	text := message("alice@a.example", "bob@b.example")
+	again := func(a *site) store.TrackID {
+		id := a.submit(text, "alice@a.example", "bob@b.example")
+		a.answer = refuse
+		a.run()
+		return id
+	}
+	const told = "failed 5.0.0 peer-refused"
+	for name, tt := range map[string]struct {
+		first func(*world, *site)
+		shown []string
+		later []string // after two hours
+	}{
+		"an answer is awaited":      {func(w *world, a *site) { a.run() }, nil, []string{"failed 5.4.7 no-processed"}},
+		"none was, after a restore": {func(w *world, a *site) { a.run(); a.forgetWaits() }, []string{told}, nil},
+		"processed long ago": {func(w *world, a *site) {
+			a.run()
+			a.hears("b.example", "bob@b.example", mdn.Processed, false)
+			w.clock.advance(20 * 24 * time.Hour)
+		}, []string{"processed", told}, nil},
+		"held": {func(w *world, a *site) { a.hold(true) }, []string{told}, nil},
+		"in the queue": {func(w *world, a *site) {
+			a.answer = func(d smtp.Delivery) []smtp.Result { return said(d, reason.PeerDeferred) }
+			a.run()
+		}, []string{told}, nil},
+		"dropped silently": {func(w *world, a *site) {
+			equal(w.t, "drop", a.Drop(w.t.Context(), a.jobs()[0].ID, "operator:1", true), nil)
+		}, []string{told}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			a, b := w.site("a.example"), w.site("b.example")
+			a.accounts("alice@a.example")
+			b.accounts("bob@b.example")
+			a.submit(text, "alice@a.example", "bob@b.example")
+			tt.first(w, a)
+			id := again(a)
+			equal(t, "shown", a.shown(), tt.shown)
+			equal(t, "state", a.states(id), []string{"bob@b.example failed peer-refused"})
+			w.clock.advance(2 * time.Hour)
+			a.hold(false)
+			a.run()
+			equal(t, "shown later", a.shown(), append(tt.shown, tt.later...))
+		})
+	}
+}
+
+// What processed was heard of needs no other answer, also where it was handed in twice
+// and the second is refused.
+func TestDN30_RefusedAfterProcessed(t *testing.T) {
+	w := newWorld(t)
+	a, _ := sent(t, w, nil, "bob@b.example")
+	a.answer = func(d smtp.Delivery) []smtp.Result { return said(d, reason.PeerDeferred) }
+	again := a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+	a.run()
+	a.hears("b.example", "bob@b.example", mdn.Processed, false)
+	a.answer = func(d smtp.Delivery) []smtp.Result { return said(d, reason.PeerRefused) }
+	w.clock.advance(time.Hour)
+	a.run()
+	equal(t, "shown", a.shown(), []string{"processed"})
+	equal(t, "state", a.states(again), []string{"bob@b.example processed"})
+}
+
+// hold holds all messages, or lets them go.
+func (s *site) hold(held bool) {
+	s.t.Helper()
+	for _, j := range s.jobs(store.Steps()...) {
+		if j.Held == held {
+			continue
+		}
+		j.Held = held
+		if !held {
+			j = s.LetGo(j)
+		}
+		s.update(func(tx store.Tx) error { return tx.Reschedule(j) })
+	}
+}
+
+// forgetWaits leaves nothing to wait for, as a restore does.
+func (s *site) forgetWaits() {
+	s.t.Helper()
+	for _, t := range s.tracksOf("<m1@a.example>") {
+		s.update(func(tx store.Tx) error {
+			err := tx.Finish(t.Watch)
+			t.Watch, t.Recipients[0].Relayed = 0, time.Time{}
+			return errors.Join(err, tx.PutTrack(t))
+		})
+	}
 }
 
 // Other messages under one Message-ID have answers of their own.

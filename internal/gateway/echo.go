@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -9,62 +10,89 @@ import (
 	"postern/store"
 )
 
-// mostAnswers bounds the notifications that one account sends to one address within
-// answersWithin about messages that call themselves answers and do not say to what.
+// mostAnswers bounds the automatic replies of one address to one message of an account
+// that are answered within answersWithin; those that do not say to what they reply are
+// bounded together.
 const (
 	mostAnswers   = 10
 	answersWithin = time.Hour
 )
 
-// isEcho reports whether a message is an automatic answer to a notification that an
-// account of ours sent, as a careless out-of-office program makes one. It gets no
-// notification: the two would never end (RFC 3834 §2, AS-86). Of an answer that does
-// not say to what it is one, that cannot be known: those are answered for a while. All
-// else that machines send is answered like any other message (AS-85).
-func (p *part) isEcho(ctx context.Context, to mime.Address) (bool, error) {
-	automatic, answer := mime.IsAutomatic(p.opened.Header)
+// repliesToNothing stands for the message that an automatic reply does not name.
+const repliesToNothing = "?"
+
+// An echo is what an automatic message is to the account that gets it. The zero echo
+// is a message like any other.
+type echo struct {
+	// ends says that it is an answer to a notification of the account, as a careless
+	// out-of-office program makes one, or may be one as far as is known. It gets no
+	// notification: the two would never end (RFC 3834 §2, AS-86).
+	ends bool
+	// replies is, of an automatic reply, the message of the account that it is one to.
+	replies string
+}
+
+// echoOf finds out what a message is to an account. An automatic reply that says to
+// which message of the account it is one, or does not say to what, is answered for a
+// while: programs answer our notifications as if those were the message. All else that
+// machines send is answered like any other message (AS-85).
+func (p *part) echoOf(ctx context.Context, account mime.Address) (echo, error) {
+	var e echo
+	automatic, reply := mime.IsAutomatic(p.opened.Header)
 	if !automatic {
-		return false, nil
+		return e, nil
 	}
-	echo := false
 	err := p.Store.View(ctx, func(tx store.Tx) error {
-		for _, id := range mime.RepliesTo(p.opened.Header) {
-			err := tx.EachTrack(store.TrackQuery{MessageID: id}, func(t store.Track) bool {
-				echo = ownAnswer(t, to)
-				return !echo
-			})
-			if err != nil || echo {
-				return err
-			}
+		ends, ordinary, err := p.repliesTo(tx, account)
+		e = echo{ends: ends}
+		if err != nil || ends || !reply {
+			return err
 		}
-		if !answer {
-			return nil
-		}
-		sent, err := p.answered(tx, to)
-		echo = sent >= mostAnswers
+		e.replies = cmp.Or(ordinary, repliesToNothing)
+		answered, err := p.answered(tx, account, e.replies)
+		e.ends = answered >= mostAnswers
 		return err
 	})
-	return echo, err
+	return e, err
 }
 
-func ownAnswer(t store.Track, from mime.Address) bool {
-	return t.Outbound && t.Automatic && t.Sender.Same(from)
+// repliesTo looks for what a message is a reply to: a notification of an account, or
+// else the first message of its own.
+func (p *part) repliesTo(tx store.Tx, account mime.Address) (notification bool, ordinary string, err error) {
+	for _, id := range mime.RepliesTo(p.opened.Header) {
+		sent, err := ownTracks(tx, id, account)
+		if err != nil {
+			return false, "", err
+		}
+		for _, t := range sent {
+			switch {
+			case !t.Sender.Same(account): // it gets the answers to somebody else's
+			case t.Automatic:
+				return true, "", nil
+			default:
+				ordinary = cmp.Or(ordinary, mime.FoldMessageID(t.MessageID))
+			}
+		}
+	}
+	return false, ordinary, nil
 }
 
-// answered counts the notifications that an account has sent of late to where this one
-// would go. The tracks know it, also after a restart.
-func (p *part) answered(tx store.Tx, from mime.Address) (int, error) {
+// answered counts the automatic replies to one message that an account has answered of
+// late, to where the answer to this one would go. The tracks know it, also after a
+// restart.
+func (p *part) answered(tx store.Tx, account mime.Address, replies string) (int, error) {
 	asked, err := mdn.Destination(p.opened.Header)
 	if err != nil {
 		return 0, nil // it cannot be answered
 	}
-	sent := 0
+	read, answered := 0, 0
 	q := store.TrackQuery{Address: p.answerTo(asked), Since: p.now.Add(-answersWithin)}
 	err = tx.EachTrack(q, func(t store.Track) bool {
-		if ownAnswer(t, from) && !t.Sender.Same(q.Address) {
-			sent++
+		if t.Replies == replies && t.Sender.Same(account) {
+			answered++
 		}
-		return sent < mostAnswers
+		read++
+		return answered < mostAnswers && read < maxSame
 	})
-	return sent, err
+	return answered, err
 }

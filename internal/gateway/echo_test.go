@@ -23,8 +23,8 @@ func TestAS86_AutomaticAnswersComeToAnEnd(t *testing.T) {
 		"bulk":                       {[]string{"Precedence: Bulk", "In-Reply-To: %s"}, 1},
 		"X-Auto-Response-Suppress":   {[]string{"X-Auto-Response-Suppress: All", "References: %s"}, 1},
 		"in another case":            {[]string{"AUTO-SUBMITTED: AUTO-REPLIED", "In-Reply-To: UPPER%s"}, 1},
-		"it does not say to what":    {[]string{"Auto-Submitted: auto-replied"}, mostAnswers},
-		"nor by RFC 3834":            {[]string{"Precedence: auto_reply", "Precedence: bulk"}, mostAnswers},
+		"it does not say to what":    {[]string{"Auto-Submitted: auto-replied"}, 1 + mostAnswers},
+		"nor by RFC 3834":            {[]string{"Precedence: auto_reply", "Precedence: bulk"}, 1 + mostAnswers},
 		"a machine that sends a lot": {[]string{"Auto-Submitted: auto-generated", "Precedence: bulk"}, 25},
 		"an ordinary correspondent":  {[]string{"In-Reply-To: %s", "Auto-Submitted: no"}, 25},
 	} {
@@ -61,6 +61,68 @@ func TestAS86_AutomaticAnswersComeToAnEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// AS-85: who asks an automatic responder is not cut off from it, whatever he asked
+// for. A responder that answers our notifications as if they were the question is.
+func TestAS85_AS86_AutomaticAnswersToOrdinaryMessages(t *testing.T) {
+	for name, tt := range map[string]struct {
+		questions int // asked in turn
+		fields    []string
+		answered  int
+	}{
+		"each its own":                {15, nil, 15},
+		"final delivery asked":        {15, []string{wanted}, 15},
+		"all to the first":            {1, nil, mostAnswers},
+		"all to the first, and asked": {1, []string{wanted}, mostAnswers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.site("a.example")
+			b := w.site("b.example")
+			b.accounts("bob@b.example")
+			p := peer{t: t, at: w.clock, id: w.root.Leaf("a.example")}
+			answered := 0
+			for i := range 15 {
+				if i < tt.questions {
+					b.submit(strings.Replace(message("bob@b.example", "records@a.example"), "<m1@", fmt.Sprintf("<q%d@", i), 1), "bob@b.example", "records@a.example")
+					b.run()
+					b.taken()
+				}
+				fields := append([]string{"Auto-Submitted: auto-replied", fmt.Sprintf("In-Reply-To: <Q%d@a.example>", i%tt.questions)}, tt.fields...)
+				b.gets(p, "records@a.example", fmt.Sprintf("r%d", i), fields...)
+				sent, _ := b.taken()
+				if len(sent) > 0 {
+					answered++
+				}
+			}
+			equal(t, "answered", answered, tt.answered)
+		})
+	}
+}
+
+// Ordinary mail does not use up what automatic replies are allowed.
+func TestAS85_OrdinaryMailAndAutomaticReplies(t *testing.T) {
+	w := newWorld(t)
+	w.site("a.example")
+	b := w.site("b.example")
+	b.accounts("bob@b.example")
+	p := peer{t: t, at: w.clock, id: w.root.Leaf("a.example")}
+	for i := range mostAnswers {
+		b.gets(p, "alice@a.example", fmt.Sprintf("r%d", i), wanted)
+	}
+	b.taken()
+	b.gets(p, "alice@a.example", "reply", "Auto-Submitted: auto-replied")
+	sent, _ := b.taken()
+	equal(t, "answered", len(sent), 1)
+}
+
+// gets lets bob get a message.
+func (s *site) gets(p peer, from, id string, fields ...string) {
+	s.t.Helper()
+	text := strings.Replace(message(from, "bob@b.example", fields...), "<m1@", "<"+id+"@", 1)
+	s.receive(p.seal(text, s, "bob@b.example"), addr(s.t, from), addrs(s.t, "bob@b.example")...)
+	s.run()
 }
 
 // AS-93: an account notifies of its own messages alone.

@@ -1,56 +1,12 @@
 package gateway
 
 import (
-	"slices"
 	"time"
 
-	"postern/mime"
 	"postern/mime/dsn"
 	"postern/store"
 	"postern/trust/reason"
 )
-
-// toTell leaves those failures that the sender of a message has to be told of: he
-// had no final answer yet (DN-21). The far side may have taken a message, and told
-// so, of which we did not learn before the line broke. Nobody is told of what
-// becomes of a notification (AS-86).
-func toTell(tx store.Tx, job store.Job, failed []failure) ([]failure, error) {
-	if len(failed) == 0 || job.Automatic || job.Sender.IsZero() {
-		return nil, nil
-	}
-	t, known, err := trackOf(tx, job.Track)
-	if err != nil || !known {
-		return failed, err
-	}
-	copies, err := copiesOf(tx, t)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(slices.Clone(failed), func(f failure) bool {
-		return has(t, f.recipient, func(r store.TrackRecipient) bool { return r.Told != "" }) ||
-			slices.ContainsFunc(copies, func(t store.Track) bool { return has(t, f.recipient, mayArrive) })
-	}), nil
-}
-
-func has(t store.Track, a mime.Address, what func(store.TrackRecipient) bool) bool {
-	return slices.ContainsFunc(t.Recipients, func(r store.TrackRecipient) bool { return r.Address.Same(a) && what(r) })
-}
-
-// mayArrive reports whether what a sender hears of the same message, handed in
-// another time, is not that it failed: its last copy has the one final answer.
-func mayArrive(r store.TrackRecipient) bool {
-	underWay := r.State == store.TrackQueued || r.State == store.TrackSealed
-	return r.Told == store.ToldSuccess || r.Told == "" && (underWay || !r.Relayed.IsZero())
-}
-
-// copiesOf returns the other tracks of a message that a client handed in more than
-// once.
-func copiesOf(tx store.Tx, t store.Track) ([]store.Track, error) {
-	if t.MessageID == "" || t.Digest == "" {
-		return nil, nil
-	}
-	return tracksOf(tx, t.MessageID, func(other store.Track) bool { return other.ID != t.ID && sameMessage(t, other) })
-}
 
 // failuresOf are the outcomes by which recipients failed.
 func failuresOf(done []outcome) []failure {
@@ -88,7 +44,7 @@ func failedRecipient(f failure) dsn.Recipient {
 	return dsn.Recipient{
 		Final: f.recipient, Action: dsn.Failed, Status: status, Diagnostic: diagnostic(f),
 		Sentence: o.Public, Said: reason.Line(f.said, maxQuoted), Hint: f.code.Advice(),
-		Unconfirmed: f.code == reason.NoProcessed || f.code == reason.NoDispatched,
+		Unconfirmed: f.overdue(),
 	}
 }
 

@@ -46,7 +46,8 @@ func outcomes(job store.Job, state store.TrackState, code reason.Code, detail st
 
 // fail ends an outgoing message and tells its sender.
 func (c *Core) fail(ctx context.Context, job store.Job, done []outcome) error {
-	return c.endOutgoing(ctx, job, done, failuresOf(done), func(tx store.Tx) error { return c.finish(tx, job) })
+	end := ending{job: job, at: c.Now(), done: done, failed: failuresOf(done)}
+	return c.endOutgoing(ctx, end, func(tx store.Tx) error { return c.finish(tx, job) })
 }
 
 // refuse ends an incoming message; its sealed original is kept.

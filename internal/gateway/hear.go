@@ -88,32 +88,12 @@ func (p *part) hearFor(tx store.Tx, v sta.Verdict) (*hiding, error) {
 // notifications about, by the first of the Message-IDs that names one (DN-12).
 func sentBy(tx store.Tx, addressee mime.Address, ids []string) ([]store.Track, error) {
 	for _, id := range ids {
-		all, err := tracksOf(tx, id, func(t store.Track) bool {
-			return t.Sender.Same(addressee) || slices.ContainsFunc(t.AnswersTo, addressee.Same)
-		})
+		all, err := ownTracks(tx, id, addressee)
 		if err != nil || len(all) > 0 {
 			return all, err
 		}
 	}
 	return nil, nil
-}
-
-// maxSame bounds the tracks that are found by one Message-ID: a careless program uses
-// the same for all its messages.
-const maxSame = 1000
-
-// tracksOf returns the outgoing messages of a Message-ID that fit, oldest first; of
-// too many the latest.
-func tracksOf(tx store.Tx, messageID string, fits func(store.Track) bool) ([]store.Track, error) {
-	var all []store.Track
-	err := tx.EachTrack(store.TrackQuery{MessageID: messageID}, func(t store.Track) bool {
-		if t.Outbound && fits(t) {
-			all = append(all, t)
-		}
-		return len(all) < maxSame
-	})
-	slices.Reverse(all)
-	return all, err
 }
 
 // entry hears what is said of one recipient.
@@ -204,15 +184,10 @@ func (r place) patience() int {
 	switch {
 	case r.Told != "":
 		return 2
-	case r.State == store.TrackProcessed && !r.track.Timely:
+	case answered(*r.track, *r.TrackRecipient):
 		return 1 // which may still fail
 	}
 	return 0
-}
-
-// sameMessage reports whether a client handed in one message as two.
-func sameMessage(a, b store.Track) bool {
-	return a.Digest != "" && a.Digest == b.Digest && a.Sender.Same(b.Sender)
 }
 
 // speaksFor reports whether a signer may say what became of a recipient: that is the

@@ -47,6 +47,13 @@ func (n Notify) waits(t store.Track, r store.TrackRecipient, begun time.Time) (w
 	return waiting{}, false
 }
 
+// awaits reports whether the answer of a far side is awaited, at a time: when the wait
+// is over, the sender is told.
+func (n Notify) awaits(t store.Track, r store.TrackRecipient, at time.Time) bool {
+	w, waits := n.waits(t, r, time.Time{})
+	return waits && !w.code.IsOK() && w.until.After(at)
+}
+
 // next returns the earliest end of a wait; zero if there is none.
 func (n Notify) next(t store.Track, begun time.Time) time.Time {
 	var next time.Time

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"postern/internal/gateway/task"
 	"postern/mime"
@@ -157,27 +158,26 @@ var errMoved = errors.New("the message moved while its sender was about to be to
 // others did meanwhile.
 const maxRewrites = 5
 
-// telling does write, which ends recipients of a job that failed, in one transaction
-// with the notice of that to the sender (AS-75, DN-19). The notice is about exactly
-// those of whom he has to be told then: if that is not who it was composed for, it is
-// composed anew.
-func (c *Core) telling(ctx context.Context, job store.Job, failed []failure, write func(store.Tx) error) error {
+// An ending is what a step does to recipients of an outgoing job.
+type ending struct {
+	job    store.Job
+	at     time.Time
+	done   []outcome
+	failed []failure // those of done that failed, unless the sender is not to know
+	keys   []string  // that were used
+}
+
+// endOutgoing writes down what a step did, in one transaction with what write does and
+// with the notice to the sender of what failed (AS-75, DN-19). The notice is about
+// exactly those of whom he has to be told then: if that is not who it was composed for,
+// it is composed anew.
+func (c *Core) endOutgoing(ctx context.Context, e ending, write func(store.Tx) error) error {
 	for range maxRewrites {
-		n, err := c.failureNotice(ctx, job, failed)
+		n, err := c.failureNotice(ctx, e.job, e.failed)
 		if err != nil {
 			return err
 		}
-		err = c.Store.Update(ctx, func(tx store.Tx) error {
-			err := n.stillTrue(tx, job, failed)
-			if err != nil {
-				return err
-			}
-			err = write(tx)
-			if err != nil {
-				return err
-			}
-			return c.deliverNotice(tx, job, n)
-		})
+		err = c.Store.Update(ctx, func(tx store.Tx) error { return c.end(tx, e, n, write) })
 		n.discard()
 		if !errors.Is(err, errMoved) {
 			return err
@@ -186,50 +186,61 @@ func (c *Core) telling(ctx context.Context, job store.Job, failed []failure, wri
 	return errMoved
 }
 
-// failureNotice composes the notice about those of whom the sender has to be told.
-func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failure) (notice, error) {
-	var told []failure
-	err := c.Store.View(ctx, func(tx store.Tx) (err error) {
-		told, err = toTell(tx, job, failed)
-		return err
-	})
-	if err != nil || len(told) == 0 {
-		return notice{}, err
-	}
-	var recipients []dsn.Recipient
-	for _, f := range told {
-		recipients = append(recipients, failedRecipient(f))
-	}
-	n, err := c.noticeOf(ctx, job, recipients)
-	n.why = told[0].code
-	return n, err
-}
-
-// stillTrue is errMoved if a notice of failures is not about those of whom the sender
-// has to be told. It must be asked before the failures are in the track.
-func (n notice) stillTrue(tx store.Tx, job store.Job, failed []failure) error {
-	now, err := toTell(tx, job, failed)
+// end is the transaction of endOutgoing.
+func (c *Core) end(tx store.Tx, e ending, n notice, write func(store.Tx) error) error {
+	s, err := c.settle(tx, e.job, e.failed)
 	if err != nil {
 		return err
 	}
-	if !slices.EqualFunc(now, n.about, func(f failure, a mime.Address) bool { return f.recipient.Same(a) }) {
+	if !n.tells(s) {
 		return errMoved
 	}
-	return nil
+	err = record(tx, e.job.Track, e.at, s.over(e.done), e.keys...)
+	if err != nil {
+		return err
+	}
+	err = write(tx)
+	if err != nil {
+		return err
+	}
+	err = c.rewatch(tx, e.job.Track)
+	if err != nil {
+		return err
+	}
+	return c.tellOf(tx, e.job, s, e.at, n)
 }
 
-// endOutgoing ends recipients of an outgoing job, or all of it: its sender is told of
-// those that failed, the track has what was done, and end does the rest.
-func (c *Core) endOutgoing(ctx context.Context, job store.Job, done []outcome, failed []failure, end func(store.Tx) error) error {
-	return c.telling(ctx, job, failed, func(tx store.Tx) error {
-		err := record(tx, job.Track, c.Now(), done)
-		if err != nil {
-			return err
-		}
-		err = c.rewatch(tx, job.Track)
-		if err != nil {
-			return err
-		}
-		return end(tx)
+// tellOf gives the sender a notice of failures, and the other copies of the message
+// that answer.
+func (c *Core) tellOf(tx store.Tx, job store.Job, s settling, at time.Time, n notice) error {
+	err := c.share(tx, s, at)
+	if err != nil {
+		return err
+	}
+	return c.deliverNotice(tx, job, n)
+}
+
+// failureNotice composes the notice about those of whom the sender has to be told.
+func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failure) (notice, error) {
+	var s settling
+	err := c.Store.View(ctx, func(tx store.Tx) (err error) {
+		s, err = c.settle(tx, job, failed)
+		return err
 	})
+	if err != nil || len(s.tell) == 0 {
+		return notice{}, err
+	}
+	var recipients []dsn.Recipient
+	for _, f := range s.tell {
+		recipients = append(recipients, failedRecipient(f))
+	}
+	n, err := c.noticeOf(ctx, job, recipients)
+	n.why = s.tell[0].code
+	return n, err
+}
+
+// tells reports whether a notice of failures is about those of whom the sender has to
+// be told.
+func (n notice) tells(s settling) bool {
+	return slices.EqualFunc(s.tell, n.about, func(f failure, a mime.Address) bool { return f.recipient.Same(a) })
 }

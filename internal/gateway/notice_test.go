@@ -61,7 +61,7 @@ func TestAS75_NoticesOfWhatCannotBeQuoted(t *testing.T) {
 				return tx.PutTrack(track)
 			})
 			job := store.Job{Track: id, Sender: track.Sender}
-			err := a.telling(t.Context(), job, []failure{relayFailure(r)}, func(store.Tx) error { return nil })
+			err := a.endOutgoing(t.Context(), ending{job: job, at: a.Now(), failed: []failure{relayFailure(r)}}, func(store.Tx) error { return nil })
 			equal(t, "error", err, nil)
 			equal(t, "notices", len(a.inbox("alice@a.example")), 1)
 		})

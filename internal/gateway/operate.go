@@ -87,14 +87,13 @@ func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bo
 	if err != nil {
 		return err
 	}
-	done := dropped(job, actor, silent)
-	var failed []failure
+	end := ending{job: job, at: c.Now(), done: dropped(job, actor, silent)}
 	if !silent {
-		failed = failuresOf(done)
+		end.failed = failuresOf(end.done)
 	}
-	err = c.endOutgoing(ctx, job, done, failed, func(tx store.Tx) error { return c.dropJob(tx, job) })
+	err = c.endOutgoing(ctx, end, func(tx store.Tx) error { return c.dropJob(tx, job) })
 	if err == nil {
-		c.tell(job.Track, done)
+		c.tell(job.Track, end.done)
 	}
 	return err
 }

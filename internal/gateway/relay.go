@@ -153,7 +153,8 @@ func relayFailure(r smtp.Result) failure {
 // commit ends the attempt in one transaction. It may be called again after it
 // failed.
 func (e *relayEnd) commit(ctx context.Context) error {
-	return e.endOutgoing(ctx, e.job, e.outcomes, e.failed, func(tx store.Tx) error {
+	end := ending{job: e.job, at: e.Now(), done: e.outcomes, failed: e.failed}
+	return e.endOutgoing(ctx, end, func(tx store.Tx) error {
 		if len(e.again) == 0 {
 			return e.finish(tx, e.job)
 		}

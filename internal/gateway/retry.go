@@ -19,6 +19,11 @@ type failure struct {
 	said      string // the reply of the far side, in its own words; "" if it gave none
 }
 
+// overdue reports whether nothing was heard in time, which is no certain failure.
+func (f failure) overdue() bool {
+	return f.code == reason.NoProcessed || f.code == reason.NoDispatched
+}
+
 // Waiting times between attempts: they double from the first to the last, and
 // each is shorter or longer by up to a fifth, so that what failed together does
 // not come together again.

@@ -250,12 +250,9 @@ func (s *sealing) sealCopy(signed *sta.Signed, routes []*Route) error {
 func (s *sealing) commit(routes []Route, late []mime.Address) error {
 	outcomes, failed, again := s.sort(routes)
 	rest := s.rest(again, late)
-	err := s.telling(s.ctx, s.job, failed, func(tx store.Tx) error {
+	end := ending{job: s.job, at: s.now, done: outcomes, failed: failed, keys: s.keysUsed()}
+	err := s.endOutgoing(s.ctx, end, func(tx store.Tx) error {
 		err := standing(tx, s.job.ID)
-		if err != nil {
-			return err
-		}
-		err = record(tx, s.job.Track, s.now, outcomes, s.keysUsed()...)
 		if err != nil {
 			return err
 		}
@@ -264,10 +261,6 @@ func (s *sealing) commit(routes []Route, late []mime.Address) error {
 			if err != nil {
 				return err
 			}
-		}
-		err = s.rewatch(tx, s.job.Track)
-		if err != nil {
-			return err
 		}
 		return s.queueRest(tx, rest)
 	})

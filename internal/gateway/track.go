@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"errors"
 	"time"
 
@@ -83,13 +82,12 @@ func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome, ke
 			if r.Relayed.IsZero() {
 				r.Relayed = o.relayed
 			}
-			if o.state == "" || overtaken(*r, o.state) {
-				continue
+			if r.Told != "" {
+				continue // the sender has his final answer (DN-21)
 			}
-			r.State, r.Reason, r.Detail, r.Updated = o.state, o.code.String(), o.detail, now
 			r.Told = o.answer
-			if t.Outbound && !t.Automatic && o.state == store.TrackFailed {
-				r.Told = cmp.Or(o.answer, store.ToldFailure) // in the same transaction
+			if o.state != "" && !overtaken(*r, o.state) {
+				r.State, r.Reason, r.Detail, r.Updated = o.state, o.code.String(), o.detail, now
 			}
 		}
 		err := tx.AddEvent(id, store.Event{
@@ -123,9 +121,6 @@ func (o outcome) told() string {
 // overtaken reports whether a new state is older news than the old one: the far
 // side's answer may be here before we wrote down that it took the message.
 func overtaken(r store.TrackRecipient, state store.TrackState) bool {
-	if r.Told != "" {
-		return true // the sender has his final answer (DN-21)
-	}
 	if state != store.TrackSealed && state != store.TrackRelayed {
 		return false
 	}

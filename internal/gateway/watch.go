@@ -24,7 +24,7 @@ func (c *Core) watch(ctx context.Context, job store.Job) error {
 		err = w.end(ctx)
 		if err == nil {
 			c.tell(job.Track, w.outcomes)
-			c.counts.overdue.Add(uint64(len(w.failed)))
+			c.counts.overdue.Add(uint64(w.told))
 		}
 		if !errors.Is(err, errMoved) {
 			return err
@@ -40,7 +40,9 @@ type watching struct {
 	now, due time.Time
 	failed   []failure // overdue
 	late     []failure // not handed over yet, with the reason of the latest attempt
-	outcomes []outcome // of the latest transaction
+	// Of the latest transaction.
+	outcomes []outcome
+	told     int // of failed
 }
 
 // overdue finds out whose waits are over.
@@ -84,7 +86,7 @@ func (w *watching) end(ctx context.Context) error {
 	return w.Store.Update(ctx, func(tx store.Tx) error {
 		_, err := tx.Job(w.job.ID)
 		if errors.Is(err, store.ErrNotFound) {
-			w.outcomes, w.failed = nil, nil
+			w.outcomes, w.told = nil, 0
 			return nil // the wait ended meanwhile
 		}
 		if err != nil {
@@ -97,15 +99,18 @@ func (w *watching) end(ctx context.Context) error {
 		if !known {
 			return tx.Finish(w.job.ID)
 		}
-		err = failed.stillTrue(tx, w.job, w.failed)
+		s, err := w.settle(tx, w.job, w.failed)
 		if err != nil {
 			return err
 		}
-		err = w.write(tx, &t)
+		if !failed.tells(s) {
+			return errMoved
+		}
+		err = w.write(tx, &t, s)
 		if err != nil {
 			return err
 		}
-		err = w.deliverNotice(tx, w.job, failed)
+		err = w.tellOf(tx, w.job, s, w.now, failed)
 		if err != nil {
 			return err
 		}
@@ -125,18 +130,18 @@ func (w *watching) lateRecipients() []dsn.Recipient {
 
 // write moves the recipients whose waits are over, if they are still those that
 // the notices are about.
-func (w *watching) write(tx store.Tx, t *store.Track) error {
+func (w *watching) write(tx store.Tx, t *store.Track, s settling) error {
 	failed, late := w.ended(*t)
 	if !slices.Equal(failed, w.failed) || !slices.Equal(late, w.late) {
 		return errMoved
 	}
-	w.outcomes = nil
+	w.outcomes, w.told = nil, len(s.tell)
 	for _, f := range failed {
 		w.outcomes = append(w.outcomes, outcome{
-			recipient: f.recipient, state: store.TrackOverdue, answer: store.ToldFailure,
-			stage: store.StageMonitor, code: f.code, detail: f.detail,
+			recipient: f.recipient, state: store.TrackOverdue, stage: store.StageMonitor, code: f.code, detail: f.detail,
 		})
 	}
+	w.outcomes = s.over(w.outcomes)
 	for _, f := range late {
 		w.outcomes = append(w.outcomes, outcome{recipient: f.recipient, stage: store.StageMonitor, detail: "its sender was told that it is late"})
 	}

@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"postern/mime/mdn"
+	"postern/smtp"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// A counting store counts the tracks that are read.
+type counting struct {
+	store.Store
+	read int
+}
+
+type countingTx struct {
+	store.Tx
+	read *int
+}
+
+func (s *counting) Update(ctx context.Context, fn func(store.Tx) error) error {
+	return s.Store.Update(ctx, func(tx store.Tx) error { return fn(countingTx{tx, &s.read}) })
+}
+
+func (s *counting) View(ctx context.Context, fn func(store.Tx) error) error {
+	return s.Store.View(ctx, func(tx store.Tx) error { return fn(countingTx{tx, &s.read}) })
+}
+
+func (t countingTx) Track(id store.TrackID) (store.Track, error) {
+	*t.read++
+	return t.Tx.Track(id)
+}
+
+func (t countingTx) EachTrack(q store.TrackQuery, fn func(store.Track) bool) error {
+	return t.Tx.EachTrack(q, func(k store.Track) bool {
+		*t.read++
+		return fn(k)
+	})
+}
+
+// crowd stores many tracks of one Message-ID.
+func (s *site) crowd(n int, id string, change func(i int, t *store.Track)) {
+	s.t.Helper()
+	s.update(func(tx store.Tx) error {
+		for i := range n {
+			tr, err := s.newTrack(id, addr(s.t, "bob@b.example"), addrs(s.t, "alice@a.example"), 100, s.Now())
+			if err != nil {
+				return err
+			}
+			change(i, &tr)
+			err = tx.PutTrack(tr)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// A partner has sent much under one Message-ID, and then a notification that names it
+// in many spellings to many: none of his tracks is read.
+func TestDN12_APartnersMessageIDs(t *testing.T) {
+	const base = "<abcdefghijklmnopqrst@b.example>"
+	w := newWorld(t)
+	a, _ := sent(t, w, nil, "bob@b.example")
+	to := []string{"alice@a.example"}
+	for i := range 20 {
+		to = append(to, fmt.Sprintf("u%d@a.example", i))
+	}
+	a.accounts(to[1:]...)
+	a.crowd(500, base, func(int, *store.Track) {})
+	var references strings.Builder
+	for i := range 40 {
+		id := []byte(base)
+		for bit := range 6 {
+			if i>>bit&1 == 1 {
+				id[1+bit] -= 'a' - 'A'
+			}
+		}
+		references.WriteString("\r\n " + string(id))
+	}
+	n := mdn.Notification{
+		From: addr(t, "bob@b.example"), To: addrs(t, to...), MessageID: "<n@n.example>", Date: w.clock.Now(),
+		FinalRecipient: addr(t, "bob@b.example"), OriginalMessageID: "<nothing@x.example>", Disposition: mdn.Processed,
+	}
+	text, err := n.Compose(nil)
+	equal(t, "composed", err, nil)
+	report := strings.Replace(string(text), "From: ", "References:"+references.String()+"\r\nFrom: ", 1)
+	p := peer{t: t, at: w.clock, id: w.root.Leaf("b.example")}
+	a.receive(p.seal(report, a, to...), addr(t, "bob@b.example"), addrs(t, to...)...)
+	job, counted := a.jobs(store.OpenJob)[0], &counting{Store: a.Store}
+	a.Store = counted
+	a.doStep(t.Context(), job, a.open)
+	equal(t, "delivered", len(a.inbox(to[20])), 1)
+	if counted.read > 10 {
+		t.Errorf("%d tracks were read", counted.read)
+	}
+	counted.read = 0
+	a.receive(p.seal(message("bob@b.example", "alice@a.example", "Auto-Submitted: auto-generated", "In-Reply-To: "+base), a, "alice@a.example"), addr(t, "bob@b.example"), addrs(t, "alice@a.example")...)
+	a.doStep(t.Context(), a.jobs(store.OpenJob)[0], a.open)
+	equal(t, "an automatic reply delivered", len(a.inbox("alice@a.example")), 2)
+	if counted.read > 10 {
+		t.Errorf("%d tracks were read for an automatic reply", counted.read)
+	}
+}
+
+// A failure among very many messages under one Message-ID reads a bounded number.
+func TestDN12_AFailureAmongMany(t *testing.T) {
+	w := newWorld(t)
+	a := w.site("a.example")
+	w.site("b.example")
+	a.accounts("alice@a.example")
+	const many = 2 * maxSame
+	a.crowd(many, "<m1@a.example>", func(i int, tr *store.Track) {
+		tr.Sender, tr.Outbound, tr.Digest = addr(t, "alice@a.example"), true, fmt.Sprint(i)
+	})
+	a.crowd(many, "<m1@a.example>", func(i int, tr *store.Track) {
+		tr.Sender, tr.Outbound = addr(t, "carol@a.example"), true
+	})
+	a.answer = func(d smtp.Delivery) []smtp.Result { return said(d, reason.PeerRefused) }
+	a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+	a.doStep(t.Context(), a.jobs(store.SealJob)[0], a.seal)
+	job, counted := a.jobs(store.RelayJob)[0], &counting{Store: a.Store}
+	a.Store = counted
+	a.doStep(t.Context(), job, a.relay)
+	equal(t, "shown", len(a.shown()), 1)
+	if counted.read > 2*maxSame+20 { // once to compose the notice, once to write
+		t.Errorf("%d tracks were read", counted.read)
+	}
+}
