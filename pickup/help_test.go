@@ -25,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/testnet"
 	"postern/mime"
 	"postern/pickup"
 	"postern/store"
@@ -87,30 +88,7 @@ type house struct {
 	server  *pickup.Server
 	addr    string
 	clear   bool // TLS begins with STARTTLS
-	log     *syncBuffer
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-func (s *syncBuffer) reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.b.Reset()
+	log     *testnet.Log
 }
 
 func auth(_ context.Context, user, password string, _ netip.Addr) (store.Account, error) {
@@ -145,7 +123,7 @@ func openStore(t testing.TB) (store.Store, mime.Address) {
 
 func startHouse(t testing.TB, o pickup.Options) *house {
 	t.Helper()
-	h := &house{t: t, clear: !o.Implicit, log: &syncBuffer{}}
+	h := &house{t: t, clear: !o.Implicit, log: &testnet.Log{}}
 	h.store, h.account = openStore(t)
 	if o.TLS == nil {
 		o.TLS = serverTLS(t)

@@ -18,6 +18,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/testnet"
 	"postern/pickup"
 	"postern/store"
 )
@@ -121,7 +122,7 @@ func FuzzIMAPCommand(f *testing.F) {
 			t.Fatal(h.log.String())
 		}
 		if len(h.log.String()) > 1<<20 {
-			h.log.reset()
+			h.log.Take()
 		}
 	})
 }
@@ -135,7 +136,7 @@ func closeWrite(c io.Closer) {
 // BenchmarkFetchBulk fetches 1,000 messages of 10 KiB with one command.
 func BenchmarkFetchBulk(b *testing.B) {
 	s, account := openStore(b)
-	h := &house{t: b, store: s, account: account, log: &syncBuffer{}}
+	h := &house{t: b, store: s, account: account, log: &testnet.Log{}}
 	h.server = pickup.NewIMAP(mailbox.New(s, auth, mailbox.Options{}), pickup.Options{TLS: serverTLS(b), Implicit: true})
 	h.addr = h.serve(h.server)
 	raw := append([]byte("Subject: x\r\n\r\n"), bytes.Repeat([]byte("0123456789abcde\n"), 10<<6)...)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/testnet"
 	"postern/pickup"
 	"postern/store"
 )
@@ -125,7 +126,7 @@ func TestRemovedMailboxEndsItsSessions(t *testing.T) {
 // Two servers over one store need nothing of each other.
 func TestTwoServersShareAStore(t *testing.T) {
 	one := implicit(t)
-	two := &house{t: t, store: one.store, account: one.account, log: &syncBuffer{}}
+	two := &house{t: t, store: one.store, account: one.account, log: &testnet.Log{}}
 	two.server = pickup.NewIMAP(mailbox.New(one.store, auth, mailbox.Options{}), pickup.Options{TLS: serverTLS(t), Implicit: true})
 	two.addr = two.serve(two.server)
 	a, b := one.talk(), two.talk()

@@ -9,36 +9,13 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"postern/internal/testnet"
 	"postern/pickup"
 )
-
-// A pipes listener takes connections that live within one test's clock.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // A patient backend knows one password, and reads what is appended to its end.
 type patient struct{ pickup.Backend }
@@ -63,23 +40,14 @@ func (patientUser) Append(_ context.Context, _ string, _ pickup.NewMessage, body
 type bubble struct {
 	t      *testing.T
 	server *pickup.Server
-	pipes  *pipes
+	*testnet.Pipes
 }
 
 func inBubble(t *testing.T, o pickup.Options, test func(b *bubble)) {
 	o.TLS, o.Implicit = serverTLS(t), true
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{t, pickup.NewIMAP(patient{}, o), &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
-		served := make(chan error, 1)
-		go func() { served <- b.server.Serve(context.Background(), b.pipes) }()
-		test(b)
-		err := b.server.Shutdown(context.Background())
-		if err != nil {
-			t.Error(err)
-		}
-		if <-served != nil {
-			t.Error("Serve failed")
-		}
+		s := pickup.NewIMAP(patient{}, o)
+		testnet.Serve(t, s, func(p *testnet.Pipes) { test(&bubble{t, s, p}) })
 	})
 }
 
@@ -89,11 +57,9 @@ type slow struct {
 	r    *bufio.Reader
 }
 
-func (b *bubble) dial() *slow {
-	ours, theirs := net.Pipe()
-	b.pipes.conns <- theirs
+func (b *bubble) visit() *slow {
 	// The certificate's time is not that of the bubble.
-	conn := tls.Client(ours, &tls.Config{InsecureSkipVerify: true})
+	conn := tls.Client(b.Dial(), &tls.Config{InsecureSkipVerify: true})
 	s := &slow{conn, bufio.NewReader(conn)}
 	_ = s.answer()
 	return s
@@ -145,7 +111,7 @@ func TestWrongPasswordsAreAnsweredLate(t *testing.T) {
 	for name, command := range map[string]string{"LOGIN": "a LOGIN x y", "AUTHENTICATE": "a AUTHENTICATE PLAIN " + plain("wrong")} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, pickup.Options{}, func(b *bubble) {
-				c := b.dial()
+				c := b.visit()
 				defer c.conn.Close()
 				for n := 1; n <= 2; n++ {
 					answer, took := c.say(command)
@@ -173,7 +139,7 @@ func TestNonsenseSlowsDownAndEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, pickup.Options{}, func(b *bubble) {
-				c := b.dial()
+				c := b.visit()
 				defer c.conn.Close()
 				c.login()
 				for n := 1; n <= 50; n++ {
@@ -195,7 +161,7 @@ func TestNonsenseSlowsDownAndEnds(t *testing.T) {
 // Whoever does not log in leaves soon, whatever he says meanwhile.
 func TestThereIsLittleTimeToLogIn(t *testing.T) {
 	inBubble(t, pickup.Options{}, func(b *bubble) {
-		c := b.dial()
+		c := b.visit()
 		defer c.conn.Close()
 		before := time.Now()
 		for {
@@ -208,7 +174,7 @@ func TestThereIsLittleTimeToLogIn(t *testing.T) {
 		if took := time.Since(before); took < 50*time.Second || took > 70*time.Second {
 			t.Errorf("ended after %v", took)
 		}
-		in := b.dial()
+		in := b.visit()
 		defer in.conn.Close()
 		in.login()
 		time.Sleep(20 * time.Minute)
@@ -234,7 +200,7 @@ func TestSlowClientsAreEnded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, pickup.Options{}, func(b *bubble) {
-				c := b.dial()
+				c := b.visit()
 				defer c.conn.Close()
 				for _, command := range row.begin {
 					if command == "l" {
@@ -254,9 +220,8 @@ func TestSlowClientsAreEnded(t *testing.T) {
 // A client that shakes hands for ever has ten seconds.
 func TestSlowHandshakesAreEnded(t *testing.T) {
 	inBubble(t, pickup.Options{}, func(b *bubble) {
-		ours, theirs := net.Pipe()
+		ours := b.Dial()
 		defer ours.Close()
-		b.pipes.conns <- theirs
 		c := &slow{ours, bufio.NewReader(ours)}
 		_, _ = ours.Write([]byte{22, 3, 1, 0x10, 0}) // a record of 4 KiB is to come
 		if took := c.drip(); took > 11*time.Second {
@@ -273,7 +238,7 @@ func TestShutdownEndsTheTarpit(t *testing.T) {
 	}{"wrong password": {1, "a LOGIN x y"}, "nonsense": {30, "a NONSENSE"}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, pickup.Options{}, func(b *bubble) {
-				c := b.dial()
+				c := b.visit()
 				defer c.conn.Close()
 				if row.times > 1 {
 					c.login()
@@ -299,8 +264,7 @@ func TestShutdownEndsTheTarpit(t *testing.T) {
 func TestConnectionRate(t *testing.T) {
 	inBubble(t, pickup.Options{ConnectionRate: 2}, func(b *bubble) {
 		for i, want := range []bool{true, true, false} {
-			ours, theirs := net.Pipe()
-			b.pipes.conns <- theirs
+			ours := b.Dial()
 			conn := tls.Client(ours, &tls.Config{InsecureSkipVerify: true})
 			if got := conn.Handshake() == nil; got != want {
 				t.Errorf("connection %d: %v", i, got)

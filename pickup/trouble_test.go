@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/testnet"
 	"postern/pickup"
 )
 
@@ -66,7 +67,7 @@ func TestDamagedBodyBreaksTheResponseOff(t *testing.T) {
 	h := implicit(t)
 	raw := append([]byte("Subject: secret\r\n\r\n"), bytes.Repeat([]byte("x"), 1<<20)...)
 	h.deliver(raw)
-	log := &syncBuffer{}
+	log := &testnet.Log{}
 	s := pickup.NewIMAP(damaged{mailbox.New(h.store, auth, mailbox.Options{}), 600 << 10},
 		pickup.Options{Implicit: true, TLS: serverTLS(t), Log: slog.New(slog.NewTextHandler(log, nil))})
 	h.addr = h.serve(s)

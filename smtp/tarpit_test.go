@@ -7,38 +7,13 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"postern/internal/testnet"
 	"postern/trust/reason"
 )
-
-// A pipes listener takes connections that live within one test's clock.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // A client speaks over a pipe and says how long each answer took.
 type client struct {
@@ -46,10 +21,9 @@ type client struct {
 	r    *bufio.Reader
 }
 
-func (p *pipes) dial() *client {
-	ours, theirs := net.Pipe()
-	p.conns <- theirs
-	c := &client{ours, bufio.NewReader(ours)}
+func visit(p *testnet.Pipes) *client {
+	conn := p.Dial()
+	c := &client{conn, bufio.NewReader(conn)}
 	c.read()
 	return c
 }
@@ -76,25 +50,16 @@ func (c *client) say(line string) (string, time.Duration) {
 }
 
 // inBubble serves over pipes on a test's clock, with the default delays.
-func inBubble(t *testing.T, test func(t *testing.T, s *Server, p *pipes)) {
+func inBubble(t *testing.T, test func(t *testing.T, s *Server, p *testnet.Pipes)) {
 	synctest.Test(t, func(t *testing.T) {
-		s, p := NewBackbone(backboneHouse{&house{}}, ServerOptions{}), newPipes()
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(context.Background(), p) }()
-		test(t, s, p)
-		err := s.Shutdown(context.Background())
-		if err != nil {
-			t.Error(err)
-		}
-		if <-served != nil {
-			t.Error("Serve failed")
-		}
+		s := NewBackbone(backboneHouse{&house{}}, ServerOptions{})
+		testnet.Serve(t, s, func(p *testnet.Pipes) { test(t, s, p) })
 	})
 }
 
 func TestErrorsMakeAnswersLate(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *Server, p *pipes) {
-		c := p.dial()
+	inBubble(t, func(t *testing.T, s *Server, p *testnet.Pipes) {
+		c := visit(p)
 		defer c.conn.Close()
 		c.say("EHLO far.test")
 		c.say("MAIL FROM:<x@far.test>")
@@ -123,8 +88,8 @@ func TestErrorsMakeAnswersLate(t *testing.T) {
 func TestCommandsForNothingEndTheConnection(t *testing.T) {
 	for _, command := range []string{"NOOP", "RSET", "VRFY x", "EHLO far.test", "DATA", "EXPN x"} {
 		t.Run(command, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, _ *Server, p *pipes) {
-				c := p.dial()
+			inBubble(t, func(t *testing.T, _ *Server, p *testnet.Pipes) {
+				c := visit(p)
 				defer c.conn.Close()
 				began, answers := time.Now(), 0
 				for {
@@ -150,8 +115,8 @@ func TestCommandsForNothingEndTheConnection(t *testing.T) {
 
 // A session that brings messages may last for ever.
 func TestUsefulSessionsAreNotSlowed(t *testing.T) {
-	inBubble(t, func(t *testing.T, _ *Server, p *pipes) {
-		c := p.dial()
+	inBubble(t, func(t *testing.T, _ *Server, p *testnet.Pipes) {
+		c := visit(p)
 		defer c.conn.Close()
 		began := time.Now()
 		c.say("EHLO far.test")
@@ -173,8 +138,8 @@ func TestUsefulSessionsAreNotSlowed(t *testing.T) {
 
 // A client that waits for a late answer does not hold up the end of the server.
 func TestShutdownEndsTheTarpit(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *Server, p *pipes) {
-		c := p.dial()
+	inBubble(t, func(t *testing.T, s *Server, p *testnet.Pipes) {
+		c := visit(p)
 		defer c.conn.Close()
 		c.say("EHLO far.test")
 		c.say("MAIL FROM:<x@far.test>")
@@ -193,18 +158,17 @@ func TestShutdownEndsTheTarpit(t *testing.T) {
 
 // A connection that waits for its answer has its place all the same.
 func TestSlowedConnectionsKeepTheirPlace(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *Server, p *pipes) {
+	inBubble(t, func(t *testing.T, s *Server, p *testnet.Pipes) {
 		s.gate.Each = 1
-		c := p.dial()
+		c := visit(p)
 		defer c.conn.Close()
 		c.say("EHLO far.test")
 		c.say("MAIL FROM:<x@far.test>")
 		for range 2 * freeErrors {
 			c.say("RCPT TO:<nobody@near.test>")
 		}
-		ours, theirs := net.Pipe()
+		ours := p.Dial()
 		defer ours.Close()
-		p.conns <- theirs
 		answer, _ := bufio.NewReader(ours).ReadString('\n')
 		if !strings.HasPrefix(answer, "421 4.3.2") {
 			t.Errorf("a second: %q", answer)
@@ -213,12 +177,11 @@ func TestSlowedConnectionsKeepTheirPlace(t *testing.T) {
 }
 
 func TestConnectionRate(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *Server, p *pipes) {
+	inBubble(t, func(t *testing.T, s *Server, p *testnet.Pipes) {
 		s.arrivals.Burst = 2
 		arrive := func() string {
-			ours, theirs := net.Pipe()
+			ours := p.Dial()
 			defer ours.Close()
-			p.conns <- theirs
 			answer, _ := bufio.NewReader(ours).ReadString('\n')
 			return answer[:3]
 		}
@@ -279,29 +242,12 @@ func TestSlowClientsAreEnded(t *testing.T) {
 			d := dial(t, addr).play(script)
 			stop := make(chan struct{})
 			defer close(stop)
-			go drip(d.conn, stop)
+			go trickle(d.conn, "A", stop)
 			_, err := io.Copy(io.Discard, d.conn)
 			if e, ok := err.(net.Error); ok && e.Timeout() {
 				t.Error("the connection lasts")
 			}
 		})
-	}
-}
-
-// drip writes octets that end nothing.
-func drip(w io.Writer, stop <-chan struct{}) {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			_, err := io.WriteString(w, "A")
-			if err != nil {
-				return
-			}
-		case <-stop:
-			return
-		}
 	}
 }
 

@@ -54,7 +54,7 @@ func TestSlowTransferIsCutOff(t *testing.T) {
 			stop := make(chan struct{})
 			defer close(stop)
 			if name == "rate" {
-				go trickle(d.conn, stop)
+				go trickle(d.conn, "NOOP\r\n", stop)
 			}
 			d.play(`
 				< 421 4.4.2
@@ -67,14 +67,14 @@ func TestSlowTransferIsCutOff(t *testing.T) {
 	}
 }
 
-// trickle writes a line now and then, so that a transfer never stalls.
-func trickle(w io.Writer, stop <-chan struct{}) {
+// trickle writes some octets now and then, so that nothing stalls.
+func trickle(w io.Writer, octets string, stop <-chan struct{}) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			_, err := io.WriteString(w, "NOOP\r\n")
+			_, err := io.WriteString(w, octets)
 			if err != nil {
 				return
 			}

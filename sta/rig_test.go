@@ -51,14 +51,7 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
-func addr(t testing.TB, s string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
+var addr = testnet.Address
 
 func crlf(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"postern/internal/testnet"
-	"postern/mime"
 	"postern/trust"
 	"postern/trust/reason"
 )
@@ -13,14 +12,7 @@ import (
 // now is the moment of all tests here.
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func address(t testing.TB, s string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
+var address = testnet.Address
 
 // ask returns a complete question about id for alice@b.example.
 func ask(t testing.TB, id *testnet.Identity, anchors ...*testnet.Identity) trust.Params {

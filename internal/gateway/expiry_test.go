@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,25 +20,13 @@ import (
 )
 
 // A heard log keeps its lines.
-type heard struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (h *heard) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.text.Write(p)
-}
+type heard struct{ testnet.Log }
 
 // lines returns what was logged since it was asked last, sorted.
 func (h *heard) lines() (all []string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for line := range strings.Lines(h.text.String()) {
+	for line := range strings.Lines(h.Take()) {
 		all = append(all, strings.TrimSpace(line))
 	}
-	h.text.Reset()
 	slices.Sort(all)
 	return all
 }

@@ -32,26 +32,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const canary = "CANARY-Jane-Doe-1970-01-01"
 
 // A clock is a time that tests move, or that of a synctest bubble.
-type clock struct {
-	live bool
-	mu   sync.Mutex
-	now  time.Time
-}
+type clock struct{ *testnet.Clock }
 
-func (c *clock) Now() time.Time {
-	if c.live {
-		return time.Now()
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+func (c *clock) advance(d time.Duration) { c.Advance(d) }
 
 // A world is a few gateways with one clock, one PKI and a network that is
 // always there unless a test says otherwise.
@@ -72,7 +55,7 @@ func newWorld(t *testing.T) *world {
 
 func worldAt(t *testing.T, start time.Time) *world {
 	t.Helper()
-	w := &world{t: t, clock: &clock{now: start}, sites: make(map[mime.Domain]*site)}
+	w := &world{t: t, clock: &clock{testnet.NewClock(start)}, sites: make(map[mime.Domain]*site)}
 	w.pki = testnet.NewPKI(t, start)
 	w.root = w.pki.Root("root")
 	return w
@@ -182,14 +165,7 @@ func (s *site) accounts(all ...string) {
 	}
 }
 
-func addr(t testing.TB, s string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
+var addr = testnet.Address
 
 func addrs(t testing.TB, all ...string) []mime.Address {
 	t.Helper()

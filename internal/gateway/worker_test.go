@@ -19,7 +19,7 @@ import (
 func live(t *testing.T) *world {
 	t.Helper()
 	w := worldAt(t, time.Now())
-	w.clock.live = true
+	w.clock.Live()
 	return w
 }
 

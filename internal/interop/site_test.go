@@ -252,14 +252,7 @@ func (s *site) checkStore() {
 	}
 }
 
-func address(t testing.TB, text string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
+var address = testnet.Address
 
 func portOf(t testing.TB, address string) string {
 	t.Helper()

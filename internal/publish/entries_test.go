@@ -6,17 +6,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postern/internal/testnet"
 	"postern/mime"
 )
 
-func mustAddress(t *testing.T, s string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
+var mustAddress = testnet.Address
 
 func TestCD32_Entries(t *testing.T) {
 	cert := func(raw string) *x509.Certificate { return &x509.Certificate{Raw: []byte(raw)} }

@@ -134,16 +134,3 @@ func (m *Mailer) Mail(t testing.TB, box string, least int) []string {
 		}
 	}
 }
-
-func readAll(t testing.TB, files []string) []string {
-	t.Helper()
-	all := make([]string, len(files))
-	for i, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatalf("testnet: reading a maildir: %v", err)
-		}
-		all[i] = string(text)
-	}
-	return all
-}

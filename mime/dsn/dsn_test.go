@@ -10,17 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postern/internal/testnet"
 	"postern/mime"
 )
 
-func addr(t testing.TB, s string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
+var addr = testnet.Address
 
 func notification(t testing.TB) Notification {
 	t.Helper()

@@ -2,11 +2,10 @@ package dsn
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"postern/internal/testnet"
 	"postern/mime"
 )
 
@@ -53,19 +52,4 @@ func described(all []Recipient) string {
 }
 
 // oddFiles returns the messages of testdata/odd by their names.
-func oddFiles(t testing.TB) map[string]string {
-	t.Helper()
-	files, err := filepath.Glob("testdata/odd/*.eml")
-	if err != nil || len(files) < 15 {
-		t.Fatalf("%d files, error %v", len(files), err)
-	}
-	all := make(map[string]string)
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[strings.TrimSuffix(filepath.Base(file), ".eml")] = string(raw)
-	}
-	return all
-}
+func oddFiles(t testing.TB) map[string]string { return testnet.Messages(t, "testdata/odd", 15) }

@@ -1,13 +1,12 @@
 package mdn
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"postern/internal/testnet"
 	"postern/mime"
 )
 
@@ -65,19 +64,4 @@ func TestDN12_CP14_CP16_OddNotifications(t *testing.T) {
 }
 
 // oddFiles returns the messages of testdata/odd by their names.
-func oddFiles(t testing.TB) map[string]string {
-	t.Helper()
-	files, err := filepath.Glob("testdata/odd/*.eml")
-	if err != nil || len(files) < 30 {
-		t.Fatalf("%d files, error %v", len(files), err)
-	}
-	all := make(map[string]string)
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[strings.TrimSuffix(filepath.Base(file), ".eml")] = string(raw)
-	}
-	return all
-}
+func oddFiles(t testing.TB) map[string]string { return testnet.Messages(t, "testdata/odd", 30) }

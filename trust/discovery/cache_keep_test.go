@@ -30,10 +30,10 @@ func TestCD12_CertificatesSurviveARestartWhileTheyMay(t *testing.T) {
 		t.Fatalf("kept %+v", all)
 	}
 
-	clock.move(29 * time.Second)
+	clock.Advance(29 * time.Second)
 	for _, name := range asks {
 		again, _ := dnsClient(t, s)
-		again.Now = clock.now
+		again.Now = clock.Now
 		if n := len(again.restore(all)); n != 2 {
 			t.Errorf("restored %d", n)
 		}
@@ -48,9 +48,9 @@ func TestCD12_CertificatesSurviveARestartWhileTheyMay(t *testing.T) {
 			t.Error("an MX survived")
 		}
 	}
-	clock.move(time.Second)
+	clock.Advance(time.Second)
 	last, _ := dnsClient(t, s)
-	last.Now = clock.now
+	last.Now = clock.Now
 	if n := len(last.restore(all)); n != 1 {
 		t.Errorf("restored %d, one of which is over", n)
 	}
@@ -84,7 +84,7 @@ func TestDamagedAnswersAreNotRestored(t *testing.T) {
 			k.Records = [][]byte{bytes.Clone(good.Records[0])}
 			damage(&k)
 			again, _ := dnsClient(t, s)
-			again.Now = clock.now
+			again.Now = clock.Now
 			if n := len(again.restore([]kept{k})); n != 0 || len(again.snapshot()) != 0 {
 				t.Errorf("restored %d", n)
 			}
@@ -94,7 +94,7 @@ func TestDamagedAnswersAreNotRestored(t *testing.T) {
 	long := good
 	long.Expires = long.Asked.Add(1000 * time.Hour)
 	again, _ := dnsClient(t, s)
-	again.Now = clock.now
+	again.Now = clock.Now
 	if n := len(again.restore([]kept{long})); n != 1 {
 		t.Errorf("restored %d", n)
 	}
@@ -113,7 +113,7 @@ func TestTheLatestUsedIsKeptFirst(t *testing.T) {
 		kindOfQuery(t, d, name, dns.TypeCERT)
 	}
 	again, _ := dnsClient(t, s)
-	again.Now = clock.now
+	again.Now = clock.Now
 	again.restore(d.snapshot())
 	var names []string
 	for _, k := range again.snapshot() {

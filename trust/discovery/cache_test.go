@@ -16,7 +16,7 @@ import (
 const b = "b.example."
 
 // lives checks that the answer to a question is kept for exactly life.
-func lives(t *testing.T, s *nameserver, d *DNS, clock *testClock, name string, qtype uint16, life time.Duration) {
+func lives(t *testing.T, s *nameserver, d *DNS, clock *testnet.Clock, name string, qtype uint16, life time.Duration) {
 	t.Helper()
 	first := kindOfQuery(t, d, name, qtype)
 	if first.cached || len(first.trail) == 0 || first.left != life {
@@ -24,7 +24,7 @@ func lives(t *testing.T, s *nameserver, d *DNS, clock *testClock, name string, q
 	}
 	asked := s.count("")
 	if life > 0 {
-		clock.move(life - time.Second)
+		clock.Advance(life - time.Second)
 		again := kindOfQuery(t, d, name, qtype)
 		if !again.cached || len(again.trail) != 0 || again.age != life-time.Second || again.left != time.Second ||
 			again.kind != first.kind || again.server != first.server || len(again.records) != len(first.records) {
@@ -33,7 +33,7 @@ func lives(t *testing.T, s *nameserver, d *DNS, clock *testClock, name string, q
 		if s.count("") != asked {
 			t.Error("a kept answer was asked for")
 		}
-		clock.move(time.Second)
+		clock.Advance(time.Second)
 	}
 	last := kindOfQuery(t, d, name, qtype)
 	if last.cached || s.count("") == asked {
@@ -172,7 +172,7 @@ func TestFreshAsksAnewAndIsKept(t *testing.T) {
 	s.on("b.example. CERT", gives(t, false, "b.example. 60 IN CERT 1 0 0 AAAA"))
 	d, clock := dnsClient(t, s)
 	kindOfQuery(t, d, b, dns.TypeCERT)
-	clock.move(time.Second)
+	clock.Advance(time.Second)
 	s.on("b.example. CERT", gives(t, false, "b.example. 60 IN CERT 1 0 0 AAAB"))
 	a, err := d.query(t.Context(), b, dns.TypeCERT, true)
 	if err != nil || a.cached || len(a.trail) != 1 {
@@ -207,7 +207,7 @@ func TestAnswersFromTheFutureDoNotCount(t *testing.T) {
 	s.on("b.example. CERT", gives(t, false, "b.example. 60 IN CERT 1 0 0 AAAA"))
 	d, clock := dnsClient(t, s)
 	kindOfQuery(t, d, b, dns.TypeCERT)
-	clock.move(-time.Second)
+	clock.Advance(-time.Second)
 	if a := kindOfQuery(t, d, b, dns.TypeCERT); a.cached {
 		t.Errorf("got %+v", a)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"postern/internal/guard"
+	"postern/internal/testnet"
 )
 
 // A nameserver answers by script over UDP and TCP, and counts what it is asked.
@@ -158,28 +159,10 @@ func certRecord(name string, ttl int, der []byte) string {
 	return fmt.Sprintf("%s %d IN CERT 1 0 0 %s", name, ttl, base64.StdEncoding.EncodeToString(der))
 }
 
-// A testClock stands still unless it is moved.
-type testClock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *testClock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *testClock) move(by time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(by)
-}
-
 var testStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // dnsClient asks servers, by a clock of its own, and may reach loopback.
-func dnsClient(t testing.TB, servers ...*nameserver) (*DNS, *testClock) {
+func dnsClient(t testing.TB, servers ...*nameserver) (*DNS, *testnet.Clock) {
 	t.Helper()
 	var addrs []string
 	for _, s := range servers {
@@ -189,8 +172,8 @@ func dnsClient(t testing.TB, servers ...*nameserver) (*DNS, *testClock) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock := &testClock{at: testStart}
-	d.TryTimeout, d.Tries, d.Now = 2*time.Second, 1, clock.now
+	clock := testnet.NewClock(testStart)
+	d.TryTimeout, d.Tries, d.Now = 2*time.Second, 1, clock.Now
 	d.Network = guard.Policy{AllowPrivate: true}
 	t.Cleanup(d.Close)
 	return d, clock

@@ -12,7 +12,7 @@ import (
 
 	"postern/internal/guard"
 	"postern/internal/publish/named"
-	"postern/mime"
+	"postern/internal/testnet"
 	"postern/trust/discovery"
 )
 
@@ -22,14 +22,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-func address(t testing.TB, s string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
+var address = testnet.Address
 
 // client returns a DNS client of servers that is quick to give up.
 func client(t testing.TB, servers ...string) *discovery.DNS {

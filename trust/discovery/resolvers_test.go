@@ -33,7 +33,7 @@ func TestCD9_SilentResolversAreAskedLast(t *testing.T) {
 		}
 	}
 	// They get another chance, and one that speaks is one of all again.
-	clock.move(unresponsiveFor)
+	clock.Advance(unresponsiveFor)
 	dead.on("", says(dns.RcodeNameError))
 	for range 100 {
 		ask()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,26 +15,14 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"postern/internal/fetch"
+	"postern/internal/testnet"
 	"postern/trust"
 )
 
 // A logbook is what was logged, a line each.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
+type logbook struct{ testnet.Log }
 
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) count(what string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), what)
-}
+func (l *logbook) count(what string) int { return strings.Count(l.String(), what) }
 
 func (l *logbook) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 

@@ -66,7 +66,7 @@ func TestBackupsAreKeptByTheirNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.clock.advance(time.Hour)
+		c.clock.Advance(time.Hour)
 	}
 	want := map[string]bool{"postern-20260601T130000Z.db": true, "postern-20260601T140000Z.db": true}
 	for _, o := range others {
@@ -182,7 +182,7 @@ func (s *spoiled) Verify(ctx context.Context, path string) (store.CheckReport, e
 func TestBackupSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCareful(t, 100)
-		c.clock.live.Store(true)
+		c.clock.Live()
 		spoiled := &spoiled{Store: c.Store}
 		c.Store = spoiled
 		begun := time.Now()
@@ -236,7 +236,7 @@ func TestABackupThatCannotBeRecordedIsMade(t *testing.T) {
 func TestABackupTargetThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCareful(t, 1)
-		c.clock.live.Store(true)
+		c.clock.Live()
 		thawed, ended := make(chan struct{}), make(chan struct{})
 		whole := c.Store
 		c.Store = unsound{Store: whole, verify: func() (store.CheckReport, error) {

@@ -61,18 +61,18 @@ func TestTracksArePrunedAfterTheirEnd(t *testing.T) {
 		s.life(start, store.TrackProcessed, func(t *store.Track) { t.Recipients[0].Updated = start.Add(time.Hour) }),
 		s.life(start.Add(time.Hour), store.TrackDelivered),
 	}
-	s.clock.advance(48*time.Hour - time.Millisecond)
+	s.clock.Advance(48*time.Hour - time.Millisecond)
 	s.tidied()
 	equal(t, "before their time", s.lives(gone...), []bool{true, true, true, true, true})
-	s.clock.advance(2 * time.Millisecond)
+	s.clock.Advance(2 * time.Millisecond)
 	s.tidied()
 	equal(t, "after their time", s.lives(gone...), []bool{false, false, false, false, false})
 	equal(t, "those that stay", s.lives(stay...), []bool{true, true, true, true, true, true})
 	equal(t, "counted", s.Stats(t.Context()).Pruned, 5)
-	s.clock.advance(time.Hour)
+	s.clock.Advance(time.Hour)
 	s.tidied()
 	equal(t, "an hour later", s.lives(stay...), []bool{true, true, true, true, false, false})
-	s.clock.advance(96 * time.Hour)
+	s.clock.Advance(96 * time.Hour)
 	s.tidied()
 	equal(t, "when the original is gone", s.lives(stay...), []bool{true, true, false, true, false, false})
 }
@@ -92,7 +92,7 @@ func TestPruningGoesOn(t *testing.T) {
 			gone = append(gone, id)
 		}
 	}
-	s.clock.advance(s.KeepTracks + time.Hour)
+	s.clock.Advance(s.KeepTracks + time.Hour)
 	s.tidied()
 	if slices.Contains(s.lives(gone...), true) {
 		t.Error("some are left")

@@ -88,7 +88,7 @@ func TestMailLeavesAfterItWasRead(t *testing.T) {
 		first, err = tx.Message(box.ID, 1)
 		return err
 	})
-	s.clock.advance(20 * day)
+	s.clock.Advance(20 * day)
 	s.read("alice@a.example", store.Inbox, 1)
 	s.read("alice@a.example", "Archive/Jane Doe", 1, 2)
 	s.read("bob@b.example", store.Inbox, 1, 2)
@@ -96,8 +96,8 @@ func TestMailLeavesAfterItWasRead(t *testing.T) {
 	equal(t, "read only now", s.left("alice@a.example", store.Inbox), 3)
 	equal(t, "unread", s.Stats(t.Context()).Unread, 2)
 
-	s.clock.advance(10*day + time.Second)
-	s.log.Reset()
+	s.clock.Advance(10*day + time.Second)
+	s.log.Take()
 	s.tidied()
 	equal(t, "alice's INBOX", s.left("alice@a.example", store.Inbox), 2)
 	equal(t, "her archive", s.left("alice@a.example", "Archive/Jane Doe"), 0)
@@ -106,8 +106,8 @@ func TestMailLeavesAfterItWasRead(t *testing.T) {
 	if !strings.Contains(s.log.String(), "messages=2") || strings.Contains(s.log.String(), "Jane") {
 		t.Errorf("the log: %s", s.log.String())
 	}
-	s.clock.advance(time.Hour)
-	s.log.Reset()
+	s.clock.Advance(time.Hour)
+	s.log.Take()
 	s.tidied()
 	equal(t, "told again the same day", s.log.String(), "")
 
@@ -130,7 +130,7 @@ func TestMuchMailLeaves(t *testing.T) {
 		uids = append(uids, uid+1)
 	}
 	s.read("alice@a.example", store.Inbox, uids...)
-	s.clock.advance(2 * day)
+	s.clock.Advance(2 * day)
 	s.tidied()
 	equal(t, "left", s.left("alice@a.example", store.Inbox), 0)
 }

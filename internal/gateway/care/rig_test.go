@@ -1,15 +1,12 @@
 package care
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,70 +14,24 @@ import (
 	"go.uber.org/goleak"
 
 	"postern/internal/audit"
-	"postern/mime"
+	"postern/internal/testnet"
 	"postern/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// A clock is a time that tests move, or that of a synctest bubble.
-type clock struct {
-	live atomic.Bool
-	mu   sync.Mutex
-	now  time.Time
-}
-
-func (c *clock) Now() time.Time {
-	if c.live.Load() {
-		return time.Now()
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// A buffer is a log that is read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-func (b *buffer) Reset() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.b.Reset()
-}
 
 // A rig is a keeper of a store of its own.
 type rig struct {
 	*Keeper
 	t     *testing.T
 	key   *store.MasterKey
-	clock *clock
-	log   buffer
+	clock *testnet.Clock
+	log   testnet.Log
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{t: t, key: store.NewMasterKey(), clock: &clock{now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}}
+	r := &rig{t: t, key: store.NewMasterKey(), clock: testnet.NewClock(time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC))}
 	dir := t.TempDir()
 	db, err := store.Create(filepath.Join(dir, StoreFile), store.Options{MasterKey: r.key, Now: r.clock.Now})
 	if err != nil {
@@ -161,14 +112,7 @@ func (r *rig) trail() (all []string) {
 	return all
 }
 
-func addr(t testing.TB, s string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
+var addr = testnet.Address
 
 // equal fails unless got is want.
 func equal[T any](t testing.TB, what string, got, want T) {

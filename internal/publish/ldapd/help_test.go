@@ -16,14 +16,7 @@ import (
 	"postern/mime"
 )
 
-func address(t testing.TB, s string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
+var address = testnet.Address
 
 // A site is a Set with the certificates of one domain and some addresses.
 type site struct {

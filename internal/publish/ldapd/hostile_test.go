@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
+
+	"postern/internal/testnet"
 )
 
 // nested is a message of n elements within one another, each of which claims to
@@ -83,9 +85,9 @@ func TestHostileMessages(t *testing.T) {
 		{"an empty message", []byte{0x30, 0x00}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, Options{}, func(t *testing.T, s *Server, l *pipes) {
-				bystander := l.dial()
-				f := l.dial()
+			bubble(t, Options{}, func(t *testing.T, s *Server, l *testnet.Pipes) {
+				bystander := reach(l)
+				f := reach(l)
 				f.Write(c.octets) // which may break off
 				got := replies(t, f.end())
 				if len(got) != 1 || got[0] != [2]int64{0, int64(protocolError)} {
@@ -119,8 +121,8 @@ func TestUnusualMessagesThatAreTaken(t *testing.T) {
 		{"64 KiB of name", packet(1, opBind, integer(3), octetString(strings.Repeat("x", maxMessage-20)), simple("")), int64(unwillingToPerform)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, Options{}, func(t *testing.T, _ *Server, l *pipes) {
-				f := l.dial()
+			bubble(t, Options{}, func(t *testing.T, _ *Server, l *testnet.Pipes) {
+				f := reach(l)
 				if c.octets == nil {
 					for i := range bindOctets {
 						f.Write(bindOctets[i : i+1])

@@ -8,11 +8,13 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+
+	"postern/internal/testnet"
 )
 
 // failing is a listener whose first calls of Accept fail.
 type failing struct {
-	*pipes
+	*testnet.Pipes
 	with  error
 	times atomic.Int32
 }
@@ -21,7 +23,7 @@ func (f *failing) Accept() (net.Conn, error) {
 	if f.times.Add(-1) >= 0 {
 		return nil, f.with
 	}
-	return f.pipes.Accept()
+	return f.Pipes.Accept()
 }
 
 func TestServeWhenAcceptingFails(t *testing.T) {
@@ -37,14 +39,14 @@ func TestServeWhenAcceptingFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSite(t)
 			synctest.Test(t, func(t *testing.T) {
-				l := &failing{pipes: newPipes(), with: c.with}
+				l := &failing{Pipes: testnet.NewPipes(), with: c.with}
 				l.times.Store(3)
 				server := New(s.source, Options{})
 				ctx, cancel := context.WithCancel(t.Context())
 				served := make(chan error, 1)
 				go func() { served <- server.Serve(ctx, l) }()
 				if c.want == nil {
-					f := l.dial()
+					f := reach(l.Pipes)
 					f.Write(bindOctets)
 					synctest.Wait()
 					f.Close()
@@ -58,7 +60,7 @@ func TestServeWhenAcceptingFails(t *testing.T) {
 				if err := <-served; !errors.Is(err, c.want) {
 					t.Errorf("%v, want %v", err, c.want)
 				}
-				<-l.closed
+				<-l.Closed()
 			})
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -197,7 +196,7 @@ func TestSearchRequestsThatMakeNoSense(t *testing.T) {
 // TestNobodyLogsIn goes through the library's client, and looks at the log:
 // neither passwords nor addresses are in it at any level.
 func TestNobodyLogsIn(t *testing.T) {
-	var log lockedBuffer
+	var log testnet.Log
 	_, addr := start(t, newSite(t).source, Options{
 		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
@@ -227,23 +226,6 @@ func TestNobodyLogsIn(t *testing.T) {
 			t.Errorf("the log has %q:\n%s", word, log.String())
 		}
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // serverTLS returns a configuration for localhost and the pool that trusts it.

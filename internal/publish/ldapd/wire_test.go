@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,34 +15,8 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 
 	"postern/internal/publish"
+	"postern/internal/testnet"
 )
-
-// pipes is a listener without sockets, so that time can be the bubble's.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes {
-	return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // A far is the client's end of a connection. It collects what comes.
 type far struct {
@@ -52,9 +25,8 @@ type far struct {
 	got  bytes.Buffer // after done
 }
 
-func (p *pipes) dial() *far {
-	ours, theirs := net.Pipe()
-	p.conns <- theirs
+func reach(p *testnet.Pipes) *far {
+	ours := p.Dial()
 	f := &far{Conn: ours, done: make(chan struct{})}
 	go func() {
 		defer close(f.done)
@@ -70,17 +42,11 @@ func (f *far) end() []byte {
 }
 
 // bubble runs a test against a server in a bubble of time.
-func bubble(t *testing.T, o Options, test func(*testing.T, *Server, *pipes)) {
+func bubble(t *testing.T, o Options, test func(*testing.T, *Server, *testnet.Pipes)) {
 	s := newSite(t)
 	synctest.Test(t, func(t *testing.T) {
-		server, l := New(s.source, o), newPipes()
-		served := make(chan error, 1)
-		go func() { served <- server.Serve(context.Background(), l) }()
-		test(t, server, l)
-		err := errors.Join(server.Shutdown(context.Background()), <-served)
-		if err != nil {
-			t.Errorf("stopping: %v", err)
-		}
+		server := New(s.source, o)
+		testnet.Serve(t, server, func(p *testnet.Pipes) { test(t, server, p) })
 	})
 }
 
@@ -113,9 +79,9 @@ func TestConnectionsEndInTime(t *testing.T) {
 		{"a slow drip", drip(3*time.Second, bindOctets), 3*time.Second + DefaultMessageTime},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, Options{}, func(t *testing.T, _ *Server, l *pipes) {
+			bubble(t, Options{}, func(t *testing.T, _ *Server, l *testnet.Pipes) {
 				began := time.Now()
-				f := l.dial()
+				f := reach(l)
 				done := make(chan struct{})
 				go func() { defer close(done); c.do(f) }()
 				f.end()
@@ -127,9 +93,8 @@ func TestConnectionsEndInTime(t *testing.T) {
 		})
 	}
 	t.Run("answers not taken", func(t *testing.T) {
-		bubble(t, Options{}, func(t *testing.T, s *Server, l *pipes) {
-			ours, theirs := net.Pipe()
-			l.conns <- theirs
+		bubble(t, Options{}, func(t *testing.T, s *Server, l *testnet.Pipes) {
+			ours := l.Dial()
 			ours.Write(bindOctets) // and nothing is read
 			time.Sleep(DefaultMessageTime)
 			synctest.Wait()
@@ -144,8 +109,8 @@ func TestConnectionsEndInTime(t *testing.T) {
 // TestBindStorm: over the rate a client is told busy, and hung up on when it
 // does not stop.
 func TestBindStorm(t *testing.T) {
-	bubble(t, Options{Rate: 50}, func(t *testing.T, s *Server, l *pipes) {
-		f, again := l.dial(), l.dial()
+	bubble(t, Options{Rate: 50}, func(t *testing.T, s *Server, l *testnet.Pipes) {
+		f, again := reach(l), reach(l)
 		for range 1000 {
 			_, err := f.Write(bindOctets)
 			if err != nil {
@@ -197,15 +162,15 @@ func TestSearchForManyCostsAsMuch(t *testing.T) {
 func TestStartTLSTakesNothingSentAhead(t *testing.T) {
 	config, _ := serverTLS(t)
 	request := packet(1, opExtended, ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, oidStartTLS, ""))
-	bubble(t, Options{TLS: config}, func(t *testing.T, _ *Server, l *pipes) {
-		f := l.dial()
+	bubble(t, Options{TLS: config}, func(t *testing.T, _ *Server, l *testnet.Pipes) {
+		f := reach(l)
 		f.Write(append(bytes.Clone(request), bindOctets...))
 		if got := replies(t, f.end()); len(got) != 1 || got[0] != [2]int64{1, 0} {
 			t.Errorf("answers %v", got)
 		}
 	})
-	bubble(t, Options{TLS: config}, func(t *testing.T, s *Server, l *pipes) {
-		f := l.dial()
+	bubble(t, Options{TLS: config}, func(t *testing.T, s *Server, l *testnet.Pipes) {
+		f := reach(l)
 		f.Write(request)
 		began := time.Now()
 		f.end() // nothing is said of TLS
@@ -232,11 +197,11 @@ func stopping(t *testing.T, test func(t *testing.T, s *Server, searching *far, r
 		server, l := New(func(ctx context.Context) (*publish.Set, error) {
 			<-leave
 			return site.source(ctx)
-		}, Options{}), newPipes()
+		}, Options{}), testnet.NewPipes()
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(ctx, l) }()
-		idle, half, searching := l.dial(), l.dial(), l.dial()
+		idle, half, searching := reach(l), reach(l), reach(l)
 		half.Write(bindOctets[:3])
 		searching.Write(searchOctets(mailFilter()))
 		synctest.Wait()
@@ -250,11 +215,11 @@ func stopping(t *testing.T, test func(t *testing.T, s *Server, searching *far, r
 			}
 		}
 		test(t, server, searching, func() { close(leave) })
-		late := newPipes()
+		late := testnet.NewPipes()
 		if err := server.Serve(t.Context(), late); err != nil {
 			t.Errorf("serving after the end: %v", err)
 		}
-		<-late.closed
+		<-late.Closed()
 	})
 }
 
@@ -297,14 +262,14 @@ func TestShutdownInTime(t *testing.T) {
 func TestTooManyConnections(t *testing.T) {
 	for name, o := range map[string]Options{"in all": {Connections: 2}, "of one client": {ConnectionsPerIP: 2}} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, o, func(t *testing.T, s *Server, l *pipes) {
-				first, _, third := l.dial(), l.dial(), l.dial()
+			bubble(t, o, func(t *testing.T, s *Server, l *testnet.Pipes) {
+				first, _, third := reach(l), reach(l), reach(l)
 				if got := replies(t, third.end()); len(got) != 1 || got[0] != [2]int64{0, int64(busy)} {
 					t.Errorf("answers %v", got)
 				}
 				first.Close()
 				synctest.Wait()
-				fourth := l.dial()
+				fourth := reach(l)
 				fourth.Write(bindOctets)
 				synctest.Wait()
 				fourth.Close()

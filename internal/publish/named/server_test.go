@@ -67,14 +67,7 @@ func run(t *testing.T, server *Server) string {
 	return l.Addr().String()
 }
 
-func address(t testing.TB, text string) mime.Address {
-	t.Helper()
-	a, err := mime.ParseAddress(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
+var address = testnet.Address
 
 // theSite publishes two domains, of which one is in the other, with a certificate
 // for each domain and for alice in each.
@@ -196,7 +189,7 @@ func serial(t *testing.T, addr string) uint32 {
 // what was known.
 func TestChangesCountAtOnce(t *testing.T) {
 	s, certs := theSite(t)
-	var log logBook
+	var log testnet.Log
 	_, addr := s.serve(t, Options{Log: textLog(&log)})
 	if got := serial(t, addr); got != 7 {
 		t.Errorf("serial %d", got)
@@ -228,7 +221,7 @@ func TestChangesCountAtOnce(t *testing.T) {
 // What DNS cannot say is told once, and not with every change.
 func TestProblemsAreToldOnce(t *testing.T) {
 	s, certs := theSite(t)
-	var log logBook
+	var log testnet.Log
 	_, addr := s.serve(t, Options{Log: textLog(&log)})
 	serial(t, addr)
 	equalText(t, log.String(), "DNS cannot say", 0)
@@ -284,7 +277,7 @@ func TestAPanicIsOneAnswer(t *testing.T) {
 	s, _ := theSite(t)
 	set := s.set.Load()
 	var calls atomic.Int32
-	var log logBook
+	var log testnet.Log
 	server := New(func(context.Context) (*publish.Set, error) {
 		if calls.Add(1) == 2 {
 			panic("a defect")
