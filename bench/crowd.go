@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -22,7 +23,7 @@ func (h *house) crowd(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	db, err := care.Open(cfg.Dir, time.Second)
+	db, err := care.Open(ctx, cfg.Dir, time.Second, slog.Default())
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (t *tx) sign(head *audit.Head) (audit.Checkpoint, error) {
 	head.Checkpoint = head.Number
 	// That it cannot be written must not end what goes on; the next one, or the stop,
 	// tries again, and the stop tells.
-	t.then(func() { _ = t.db.renewWitness() })
+	t.then(func() { _ = t.db.renewWitness(false) })
 	return c, t.put(bucketCheckpoints, u64(c.Number), []byte(c.String()))
 }
 

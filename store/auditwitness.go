@@ -14,9 +14,20 @@ import (
 	"postern/internal/audit"
 )
 
-// witnessName is the file beside the store that has the end of the trail as it was
+// WitnessFile is the file beside the store that has the end of the trail as it was
 // at the last checkpoint or clean stop.
-const witnessName = "audit.end"
+const WitnessFile = "audit.end"
+
+// stoppedMark ends the file after a clean stop, as it was written then.
+const stoppedMark = "stopped\n"
+
+// witnessText is what is in the file.
+func witnessText(sealed []byte, stopped bool) []byte {
+	if stopped {
+		return append(bytes.Clone(sealed), stoppedMark...)
+	}
+	return sealed
+}
 
 // A witness is that file. One that does not agree with the store is evidence: it
 // stays as it is until a restore.
@@ -37,14 +48,14 @@ func (w *witness) load(tx *bolt.Tx, ring *keyring, end audit.Head, good bool) {
 	}
 	var err error
 	w.last, err = os.ReadFile(w.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(w.last) == 0 { // a copy that was cut off says nothing
 		return
 	}
 	if err != nil {
 		w.keep = false // a store is not shut for what only vouches for it
 		return
 	}
-	found, err := ring.openHead(w.last)
+	found, err := ring.openHead(bytes.TrimSuffix(w.last, []byte(stoppedMark)))
 	if err != nil {
 		w.forged, w.keep = true, false
 		return
@@ -58,25 +69,29 @@ func (w *witness) load(tx *bolt.Tx, ring *keyring, end audit.Head, good bool) {
 }
 
 // write puts an end into the file, at one moment.
-func (w *witness) write(sealed []byte, number uint64) error {
-	if !w.keep || number == 0 || bytes.Equal(sealed, w.last) {
+func (w *witness) write(text []byte, number uint64) error {
+	if !w.keep || number == 0 || bytes.Equal(text, w.last) {
 		return nil
 	}
-	err := writeWitness(w.path, sealed)
+	err := writeWitness(w.path, text)
 	if err == nil {
-		w.last = sealed
+		w.last = text
 		w.number.Store(number)
 	}
 	return err
 }
 
-func writeWitness(path string, sealed []byte) error {
+func writeWitness(path string, text []byte) error {
 	tmp := path + ".new"
-	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	err := removeLeft(tmp) // which may be root's
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("writing the end of the audit trail beside the store: %w", err)
 	}
-	_, err = file.Write(sealed)
+	_, err = file.Write(text)
 	err = errors.Join(err, file.Sync(), file.Close(), giveAway(tmp))
 	if err == nil {
 		err = os.Rename(tmp, path)
@@ -98,9 +113,9 @@ func (db *DB) end() (sealed []byte, number uint64, err error) {
 	return sealed, number, err
 }
 
-// renewWitness lets the file say where the trail ends now. It is called by one
-// goroutine at a time.
-func (db *DB) renewWitness() error {
+// renewWitness lets the file say where the trail ends now, and whether that is a clean
+// stop. It is called by one goroutine at a time.
+func (db *DB) renewWitness(stopped bool) error {
 	if !db.witness.keep {
 		return nil
 	}
@@ -111,8 +126,8 @@ func (db *DB) renewWitness() error {
 	if err != nil {
 		return err
 	}
-	return db.witness.write(sealed, number)
+	return db.witness.write(witnessText(sealed, stopped), number)
 }
 
 // witnessOf is where the witness of a store is.
-func witnessOf(path string) string { return filepath.Join(filepath.Dir(path), witnessName) }
+func witnessOf(path string) string { return filepath.Join(filepath.Dir(path), WitnessFile) }

@@ -35,6 +35,7 @@ func Compact(ctx context.Context, path string, o Options, record audit.Record) (
 }
 
 func compact(ctx context.Context, path string, o Options, record audit.Record) (c Compaction, err error) {
+	o.Reading = func(PageProgress) error { return ctx.Err() }
 	db, err := Open(path, o)
 	if err != nil {
 		return c, err
@@ -62,7 +63,7 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 	if err != nil {
 		return c, err
 	}
-	o.small, o.apart = true, true
+	o.small, o.apart, o.frame = true, true, true
 	record.Detail = fmt.Sprintf("compacted from %d bytes", c.Before)
 	end, err := approve(ctx, next, o, record)
 	if err != nil {
@@ -87,7 +88,7 @@ func (db *DB) usedBytes(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	defer snapshot.Rollback()
-	err = w.sound(ctx, true)
+	err = w.sound(ctx.Err, true)
 	return int64(w.inUse) * w.size, err
 }
 

@@ -18,8 +18,10 @@ import (
 )
 
 // A damaged store is one file of a store that is whole, of which octets are changed.
+// Its witness says that it was stopped cleanly.
 type damagedStore struct {
 	whole   []byte
+	witness []byte
 	options Options
 	lively  []int // where something stands
 }
@@ -66,8 +68,19 @@ func manifold(t testing.TB) *damagedStore {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.DB, err = Open(s.path, s.options)
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := &damagedStore{options: s.options}
 	d.whole, err = os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.witness, err = os.ReadFile(witnessOf(s.path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +94,12 @@ func manifold(t testing.TB) *damagedStore {
 
 // survive does with a damaged store all that a gateway does, and says what came of
 // it. Whatever comes is right, but for an end of the process or none of the work.
-func (d *damagedStore) survive(t testing.TB, path string, octets []byte) (outcome string) {
+func (d *damagedStore) survive(t testing.TB, path string, octets []byte, stopped bool) (outcome string) {
 	t.Helper()
-	err := os.WriteFile(path, octets, 0o600)
+	err := errors.Join(os.WriteFile(path, octets, 0o600), removeLeft(witnessOf(path)))
+	if stopped {
+		err = errors.Join(err, os.WriteFile(witnessOf(path), d.witness, 0o600))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,10 +126,10 @@ func (d *damagedStore) use(path string) string {
 	}
 	defer db.Close()
 	db.bolt.NoSync = true // the file is done with soon
-	report, checked := db.Check(ctx)
-	_, copied := db.Backup(ctx, io.Discard)
 	read := readAll(ctx, db)
 	worked := workAll(ctx, db)
+	report, checked := db.Check(ctx)
+	_, copied := db.Backup(ctx, io.Discard)
 	switch {
 	case len(report.Problems) > 0 || checked != nil || verified != nil:
 		return "found"
@@ -213,10 +229,13 @@ func (d *damagedStore) sample(t *testing.T, n int, damage func(random *rand.Rand
 	path := filepath.Join(t.TempDir(), "store.db")
 	random := rand.New(rand.NewPCG(11, 7))
 	outcomes := map[string]int{}
-	for range n {
+	for n := range n {
 		octets := slices.Clone(d.whole)
 		damage(random, octets)
-		outcomes[d.survive(t, path, octets)]++
+		outcomes[d.survive(t, path, octets, true)]++
+		if n%4 == 0 {
+			outcomes[d.survive(t, path, octets, false)]++
+		}
 	}
 	t.Log(outcomes)
 }
@@ -264,7 +283,9 @@ func FuzzDamage(f *testing.F) {
 		octets := slices.Clone(d.whole)
 		octets[int(at)%len(octets)] ^= by
 		octets[int(at2)%len(octets)] ^= by2
-		d.survive(t, filepath.Join(t.TempDir(), "store.db"), octets)
+		for _, stopped := range []bool{true, false} {
+			d.survive(t, filepath.Join(t.TempDir(), "store.db"), slices.Clone(octets), stopped)
+		}
 	})
 }
 

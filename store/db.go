@@ -32,6 +32,8 @@ type DB struct {
 
 	setBack bool // the end of the audit trail is of another time: see loadTrail
 	witness witness
+	checked bool        // all pages were walked before it was opened
+	doubt   atomic.Bool // damage was met since
 
 	commits committer
 	claims  claims
@@ -76,7 +78,7 @@ func (db *DB) Close() error {
 		db.commits.close()
 		close(db.closing)
 		db.running.Wait()
-		_ = db.renewWitness() // it then vouches for less, as verify says
+		_ = db.renewWitness(!db.doubt.Load()) // without, it vouches for less, as verify says
 		err := db.bolt.Close()
 		if err != nil {
 			db.closeErr = fmt.Errorf("closing the store: %w", err)
@@ -125,6 +127,7 @@ func protected(t *tx, fn func(*tx) error) (err error) {
 		}
 		err = &PanicError{Value: p, Stack: debug.Stack()}
 		if _, fault := p.(interface{ Addr() uintptr }); fault || ofBolt() {
+			t.db.doubt.Store(true)
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 	}()
@@ -180,7 +183,7 @@ func (db *DB) backup(ctx context.Context, w io.Writer) (int64, error) {
 		return 0, err
 	}
 	defer snapshot.Rollback()
-	err = pages.sound(ctx, true)
+	err = pages.sound(ctx.Err, true)
 	if err != nil {
 		return 0, err
 	}

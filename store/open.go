@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,24 +32,31 @@ type Options struct {
 	// the length of the file, not the space it takes, is up to one step more.
 	MaxSize int64
 
+	// Reading is called while Open reads pages before it can say that the store may be
+	// used: at the begin and often; an error ends it. nil is nobody.
+	Reading func(PageProgress) error
+
 	chunkSize int  // 0 is defaultChunkSize
 	apart     bool // it has no witness beside it: another store has
 	small     bool // no more than the file is mapped, which then grows by little
+	frame     bool // who opens it walks all pages himself before he writes
 }
 
 const (
 	defaultTimeout = time.Second
 	// mapSize is the address space that is set aside for the file. A file that
 	// outgrows it is mapped anew, which must wait for every snapshot; below it
-	// a backup holds nobody up. It is 256 GiB, and 1 GiB on 32 bits.
+	// a backup holds nobody up. It is 256 GiB, and 1 GiB on 32 bits; for a file of
+	// more than half of that it is double its size.
 	mapSize = 1 << (30 + 8*(math.MaxInt>>62))
 )
 
-func (o Options) mapping() int {
-	if o.small {
+func (o Options) mapping(path string) int {
+	info, err := os.Stat(path)
+	if o.small || err != nil { // bbolt says what is wrong with it
 		return 0
 	}
-	return mapSize
+	return int(max(mapSize, 2*min(info.Size(), math.MaxInt/4)))
 }
 
 // Open opens the store at path, which Create made, and brings it to the newest
@@ -76,7 +82,8 @@ func Open(path string, o Options) (*DB, error) {
 }
 
 // Create makes a new store at path with a new data key, and opens it. It fails
-// with ErrExists where there is a file. A crash leaves nothing at path, or all.
+// with ErrExists where there is a file, or one that vouches for the audit trail of a
+// store that was there. A crash leaves nothing at path, or all.
 func Create(path string, o Options) (*DB, error) {
 	if o.MasterKey == nil {
 		return nil, fmt.Errorf("creating the store: %w: none was given", ErrMasterKey)
@@ -89,9 +96,14 @@ func Create(path string, o Options) (*DB, error) {
 }
 
 func create(path string, o Options) error {
+	witness := witnessOf(path)
+	_, err := os.Lstat(witness)
+	if err == nil {
+		return fmt.Errorf("%w: %s is of another store: move it away", ErrExists, witness)
+	}
 	tmp := path + ".new"
-	err := os.Remove(tmp) // of an earlier crash
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err = removeLeft(tmp) // of an earlier crash
+	if err != nil {
 		return err
 	}
 	b, err := bolt.Open(tmp, 0o600, &bolt.Options{Timeout: defaultTimeout, FreelistType: bolt.FreelistMapType})
@@ -183,7 +195,7 @@ func lockFile(path string, o Options) (*bolt.DB, *os.File, error) {
 		return bolt.Open(path, 0o600, &bolt.Options{
 			Timeout:         o.Timeout,
 			FreelistType:    bolt.FreelistMapType,
-			InitialMmapSize: o.mapping(),
+			InitialMmapSize: o.mapping(path),
 			MaxSize:         int(o.MaxSize),
 			NoStatistics:    true,
 			OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
@@ -228,7 +240,7 @@ func open(b *bolt.DB, file *os.File, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = checkPages(b, file)
+	checked, err := checkPages(b, file, o)
 	if err != nil {
 		return nil, err
 	}
@@ -237,6 +249,7 @@ func open(b *bolt.DB, file *os.File, o Options) (*DB, error) {
 		return nil, err
 	}
 	db := newDB(b, file, o)
+	db.checked = checked
 	if !o.apart {
 		db.witness.path = witnessOf(b.Path())
 	}
@@ -291,19 +304,6 @@ func checkLength(b *bolt.DB) error {
 			return fmt.Errorf("%w: the file has %d bytes of %d", ErrCorrupt, info.Size(), tx.Size())
 		}
 		return nil
-	})
-}
-
-// checkPages refuses a file whose pages bbolt must not read. It believes every number
-// in them: one octet that was changed can lead it out of the mapping, in a circle, or
-// over what is in use, and no net holds all that comes of it.
-func checkPages(b *bolt.DB, file *os.File) error {
-	return b.View(func(tx *bolt.Tx) error {
-		w, err := newPageWalk(tx, file)
-		if err != nil {
-			return err
-		}
-		return w.sound(context.Background(), false)
 	})
 }
 

@@ -42,7 +42,7 @@ func TestFilesOfRootAreGivenAway(t *testing.T) {
 	if _, err := Compact(context.Background(), s.path, s.options, audit.Record{Actor: audit.System, Action: audit.Changed}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{filepath.Base(s.path), witnessName, "another.key"} {
+	for _, name := range []string{filepath.Base(s.path), WitnessFile, "another.key"} {
 		info, err := os.Stat(filepath.Join(folder, name))
 		if err != nil {
 			t.Fatal(err)

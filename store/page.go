@@ -32,14 +32,13 @@ func pageIn(octets []byte) *page {
 	}
 }
 
-// page reads the first octets of a page. It tells what is wrong and returns nil then.
-func (w *pageWalk) page(id uint64) *page {
-	p := &page{id: id, at: int64(id) * w.size}
-	octets := w.read(p, 0, w.size)
-	if octets == nil {
+// page looks at the first octets of a page. It tells what is wrong and returns nil then.
+func (w *pageWalk) page(id uint64, h *head) *page {
+	if h.err != nil {
+		w.tell("page %d: %v", id, h.err)
 		return nil
 	}
-	p = pageIn(octets)
+	p := pageIn(h.octets)
 	switch {
 	case p.id != id:
 		w.tell("page %d says that it is page %d", id, p.id)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -20,15 +21,28 @@ const deepest = 64
 // of the mapping or in a circle by one octet that was changed.
 type pageWalk struct {
 	pageMeta
-	file io.ReaderAt
-	rest func() error                     // now and then
-	tell func(format string, args ...any) // of what is wrong
-	note func(format string, args ...any) // of what is wrong and misleads nobody
+	file    io.ReaderAt
+	readers int                              // pages that are read at once
+	frame   bool                             // no more than the frame is read: see tree
+	rest    func() error                     // now and then
+	tell    func(format string, args ...any) // of what is wrong
+	note    func(format string, args ...any) // of what is wrong and misleads nobody
+	spoilt  func()                           // is called in the end if bbolt must not read the pages
 
 	used, free pageSet
 	inUse      uint64 // pages
+	unused     uint64 // pages
 	wrong      bool   // bbolt must not read these pages
+
+	top     *tree // that of the bucket which holds all others
+	pending []step
+	heads   []head
 }
+
+// PageProgress says how far a walk over the pages of the file is.
+type PageProgress struct{ Done, All uint64 }
+
+func (w *pageWalk) progress() PageProgress { return PageProgress{Done: w.inUse + w.unused, All: w.end} }
 
 // A pageSet is a set of pages, a bit for each.
 type pageSet []uint64
@@ -49,6 +63,7 @@ func (db *DB) begin(ctx context.Context) (snapshot *bolt.Tx, w *pageWalk, err er
 		}
 		if err == nil {
 			w, err = newPageWalk(snapshot, db.file)
+			w.spoilt = db.spoilt
 		}
 		return err
 	})
@@ -58,6 +73,16 @@ func (db *DB) begin(ctx context.Context) (snapshot *bolt.Tx, w *pageWalk, err er
 	return snapshot, w, err
 }
 
+// spoilt is called when bbolt must not read pages of a store in use. Nothing is written
+// any more, which would spread it, until the store is opened anew: that finds it too.
+func (db *DB) spoilt() {
+	db.doubt.Store(true)
+	_ = db.commits.between(context.Background(), func() error { // or it is closed
+		db.commits.writer.broken = fmt.Errorf("%w: nothing is written to pages that are not sound: run postern store check", ErrCorrupt)
+		return nil
+	})
+}
+
 // walkPages checks all pages, and reports whether bbolt may read them.
 func (db *DB) walkPages(ctx context.Context, p *pace, tell func(string, ...any)) (readable bool, err error) {
 	snapshot, w, err := db.begin(ctx)
@@ -65,13 +90,16 @@ func (db *DB) walkPages(ctx context.Context, p *pace, tell func(string, ...any))
 		return false, err
 	}
 	defer snapshot.Rollback()
+	if p != nil {
+		w.readers = fewReaders
+	}
 	err = w.walk(func() error { return p.rest(ctx) }, tell, tell)
 	return !w.wrong, err
 }
 
 // sound returns the first thing that is wrong as an error, which is ErrCorrupt. If
 // what misleads nobody is of interest it is wrong as well.
-func (w *pageWalk) sound(ctx context.Context, all bool) (first error) {
+func (w *pageWalk) sound(rest func() error, all bool) (first error) {
 	tell := func(format string, args ...any) {
 		first = cmp.Or(first, fmt.Errorf("%w: "+format, append([]any{ErrCorrupt}, args...)...))
 	}
@@ -79,13 +107,13 @@ func (w *pageWalk) sound(ctx context.Context, all bool) (first error) {
 	if !all {
 		note = func(string, ...any) {}
 	}
-	err := w.walk(func() error { return cmp.Or(first, ctx.Err()) }, tell, note)
+	err := w.walk(func() error { return cmp.Or(first, rest()) }, tell, note)
 	return cmp.Or(first, err)
 }
 
 func newPageWalk(tx *bolt.Tx, file io.ReaderAt) (*pageWalk, error) {
 	m, err := metaOf(file, tx.ID())
-	return &pageWalk{pageMeta: m, file: file}, err
+	return &pageWalk{pageMeta: m, file: file, readers: manyReaders}, err
 }
 
 // walk checks the pages: that each is where it says it is and of the right kind, that
@@ -106,11 +134,15 @@ func (w *pageWalk) walk(rest func() error, tell, note func(string, ...any)) erro
 	for _, id := range list {
 		w.free.add(id)
 	}
+	w.unused = uint64(len(list))
 	w.take(0, 2)
 	w.take(w.pageMeta.free, run)
-	err = w.visit(step{id: w.root})
-	if err != nil || w.wrong {
-		return err // what is missing is missing because of what was told
+	err = w.visitAll()
+	if w.wrong && w.spoilt != nil {
+		w.spoilt()
+	}
+	if err != nil || w.wrong || w.frame {
+		return err // what is missing is missing because of what was told, or was not read
 	}
 	for id := range w.end {
 		if !w.used.has(id) && !w.free.has(id) {
@@ -143,79 +175,100 @@ type step struct {
 	id        uint64
 	depth     int
 	low, high []byte
+	tree      *tree
 }
 
-// visit walks the pages from one on.
-func (w *pageWalk) visit(s step) error {
-	err := w.rest()
-	if err != nil {
-		return err
-	}
-	switch {
-	case s.id < 2 || s.id >= w.end:
-		w.tell("page %d is not there: the file has %d", s.id, w.end)
-		return nil
-	case s.depth > deepest:
-		w.tell("page %d is deeper than any should be", s.id)
-		return nil
-	}
-	p := w.page(s.id)
-	if p == nil || !w.take(s.id, p.run) {
-		return nil
-	}
-	elements := w.elements(p, s)
-	for i, e := range elements {
-		switch {
-		case p.kind == pageBranch:
-			below := step{id: e.page, depth: s.depth + 1, low: e.key, high: s.high}
-			if i+1 < len(elements) {
-				below.high = elements[i+1].key
-			}
-			err = w.visit(below)
-		case e.bucket:
-			err = w.bucket(p, e, s.depth)
-		}
+// visitAll walks the pages from the first on, many at a time. The pages that were
+// found last are next, so that few wait.
+func (w *pageWalk) visitAll() error {
+	w.top = &tree{whole: true}
+	w.push(step{id: w.root, tree: w.top})
+	for len(w.pending) > 0 {
+		err := w.rest()
 		if err != nil {
 			return err
+		}
+		from := max(0, len(w.pending)-walkBatch)
+		batch := slices.Clone(w.pending[from:])
+		clear(w.pending[from:]) // with the keys that they hold
+		w.pending = w.pending[:from]
+		slices.SortFunc(batch, func(a, b step) int { return cmp.Compare(a.id, b.id) })
+		w.readHeads(batch)
+		for i, s := range batch {
+			w.visit(s, &w.heads[i])
 		}
 	}
 	return nil
 }
 
-// bucket walks the pages of a bucket that has its place in a leaf: a value of its
-// first page and a counter, with the page itself behind them if it is a small one.
-func (w *pageWalk) bucket(p *page, e element, depth int) error {
+// push lets pages be visited, of which each must be in the file.
+func (w *pageWalk) push(steps ...step) {
+	for _, s := range steps {
+		switch {
+		case s.id < 2 || s.id >= w.end:
+			w.tell("page %d is not there: the file has %d", s.id, w.end)
+		case s.depth > deepest:
+			w.tell("page %d is deeper than any should be", s.id)
+		default:
+			w.pending = append(w.pending, s)
+		}
+	}
+}
+
+// visit looks at a page of which the head was read.
+func (w *pageWalk) visit(s step, h *head) {
+	p := w.page(s.id, h)
+	if p == nil || !w.take(s.id, p.run) {
+		return
+	}
+	elements := w.elements(p, s)
+	if p.kind == pageBranch {
+		h.octets = nil // the keys of the steps are in them
+		w.branch(s, elements)
+		return
+	}
+	w.leaf(s)
+	for _, e := range elements {
+		if e.bucket {
+			w.bucket(p, e, s)
+		}
+	}
+}
+
+// bucket goes into a bucket that has its place in a leaf: a value of its first page
+// and a counter, with the page itself behind them if it is a small one.
+func (w *pageWalk) bucket(p *page, e element, s step) {
 	const head = 16
 	if e.size < head {
 		w.tell("page %d: a bucket of %d octets", p.id, e.size)
-		return nil
+		return
 	}
 	value := w.read(p, e.value, head)
 	if value == nil {
-		return nil
+		return
 	}
 	root := order.Uint64(value)
 	if root != 0 {
-		return w.visit(step{id: root, depth: depth + 1})
+		w.enter(step{id: root, depth: s.depth + 1}, s.tree, e.key)
+		return
 	}
 	if e.size < head+pageHead || e.size > w.size {
 		w.tell("page %d: a bucket of %d octets", p.id, e.size)
-		return nil
+		return
 	}
 	value = w.read(p, e.value+head, e.size-head)
 	if value == nil {
-		return nil
+		return
 	}
 	inner := pageIn(value)
 	inner.id = p.id
 	if inner.kind != pageLeaf || inner.run != 1 {
 		w.tell("page %d: a small bucket that is no leaf", p.id)
-		return nil
+		return
 	}
 	for _, e := range w.elements(inner, step{id: p.id}) {
 		if e.bucket {
 			w.tell("page %d: a bucket in a small bucket", p.id)
 		}
 	}
-	return nil
 }

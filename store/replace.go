@@ -31,7 +31,8 @@ func hold(path string, o Options) (*held, error) {
 	b, file, err := openFile(path, o)
 	switch {
 	case err == nil:
-		h.bolt, h.bad = b, checkPages(b, file) != nil
+		_, err = checkPages(b, file, Options{frame: true})
+		h.bolt, h.bad = b, err != nil
 		return h, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return h, nil

@@ -70,7 +70,8 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", ErrCopy, err)
 	}
-	o.apart = true
+	o.apart, o.frame = true, true
+	o.Reading = func(PageProgress) error { return ctx.Err() }
 	r, end, err := prepareCopy(ctx, next, h.lastUIDValidity(), o)
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", ErrCopy, err)

@@ -81,6 +81,12 @@ type Store interface {
 	// Check reads everything and reports every inconsistency it finds.
 	Check(ctx context.Context) (CheckReport, error)
 
+	// CheckPages walks the pages that Open left for later, beside what else goes on
+	// and at half the speed of one processor at most, and tells how far it is. Of
+	// pages that are not sound the error is ErrCorrupt, and nothing is written to the
+	// store any more. There is nothing to do when Open walked them all.
+	CheckPages(ctx context.Context, told func(PageProgress)) error
+
 	// Verify reads a file that Backup wrote as Check reads the store, and beside
 	// its use. The copy is not changed.
 	Verify(ctx context.Context, path string) (CheckReport, error)

@@ -28,7 +28,7 @@ func verify(ctx context.Context, path string, master KeyWrapper) (report CheckRe
 		if err != nil {
 			return CheckReport{}, err
 		}
-		err = checkPages(b, file)
+		_, err = checkPages(b, file, Options{frame: true}) // db.check walks all
 		if err != nil {
 			return CheckReport{}, err
 		}

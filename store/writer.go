@@ -194,6 +194,7 @@ func (w *writer) sync(a *attempt) error {
 		return nil
 	}
 	if errors.Is(err, ErrCorrupt) {
+		w.db.doubt.Store(true)
 		guarded(func() (struct{}, error) { return struct{}{}, b.Rollback() })
 	}
 	err = commitError(err)

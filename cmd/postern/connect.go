@@ -30,8 +30,8 @@ func (inv *invocation) loadConfig() (*config.Config, error) {
 }
 
 // openStore opens the store of a configuration.
-func openStore(cfg *config.Config, wait time.Duration) (*store.DB, error) {
-	db, err := care.Open(cfg.Dir, wait)
+func openStore(ctx context.Context, cfg *config.Config, wait time.Duration, log *slog.Logger) (*store.DB, error) {
+	db, err := care.Open(ctx, cfg.Dir, wait, log)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, missing(cfg.Dir)
 	}
@@ -70,12 +70,13 @@ func (inv *invocation) withClient(ctx context.Context, do func(*control.Client) 
 	if err != nil {
 		return err
 	}
+	slow := slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for try := 1; ; try++ {
 		err = viaServer(ctx, cfg, do)
 		if !errors.Is(err, control.ErrNotServing) {
 			return err
 		}
-		db, err := openStore(cfg, busyWait)
+		db, err := openStore(ctx, cfg, busyWait, slow)
 		if errors.Is(err, store.ErrLocked) && try < busyTries && ctx.Err() == nil {
 			continue // whoever holds it will serve the socket in a moment, or be gone
 		}

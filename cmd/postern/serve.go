@@ -35,7 +35,10 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
-	db, err := openStore(cfg, serveWait)
+	db, err := openStore(ctx, cfg, serveWait, log)
+	if errors.Is(err, context.Canceled) {
+		return nil // it was stopped while it read the store
+	}
 	if err != nil {
 		return err
 	}

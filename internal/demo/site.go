@@ -68,11 +68,11 @@ func newSite(ctx context.Context, log *slog.Logger, dir, domain, user, dns strin
 	if err != nil {
 		return nil, err
 	}
-	return s, s.open(log.With("site", domain))
+	return s, s.open(ctx, log.With("site", domain))
 }
 
-func (s *site) open(log *slog.Logger) (err error) {
-	s.db, err = care.Open(s.cfg.Dir, time.Second)
+func (s *site) open(ctx context.Context, log *slog.Logger) (err error) {
+	s.db, err = care.Open(ctx, s.cfg.Dir, time.Second, log)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,8 @@ func (g *Gateway) addCare(r *metrics.Registry) error {
 	all := []metrics.Series[stats]{
 		gauge("disk_free_bytes", "Free bytes of the store's disk.", func(s stats) float64 { return float64(s.Free) }),
 		gauge("disk_short", "1 while no new mail is taken because the store's disk is short of space or read-only.", func(s stats) float64 { return oneIf(s.Short) }),
+		gauge("store_checked_ratio", "Share of the store's pages that was checked since it was opened.", func(s stats) float64 { return s.Checked }),
+		gauge("store_damaged", "1 when pages of the store are damaged and nothing is written to it any more.", func(s stats) float64 { return oneIf(s.Damaged) }),
 		gauge("tracks", "Messages whose life is kept.", func(s stats) float64 { return float64(s.Tracks) }),
 		metrics.Counts("tracks_pruned_total", "Messages whose life was forgotten for its age.", func(s stats) uint64 { return s.Pruned }),
 		metrics.Counts("mail_expired_total", "Messages that left mailboxes for their age.", func(s stats) uint64 { return s.Expired }),

@@ -55,7 +55,7 @@ func build(t *testing.T, domain mime.Domain, user string, dns string, id, root *
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := care.Open(h.cfg.Dir, time.Second)
+	db, err := care.Open(t.Context(), h.cfg.Dir, time.Second, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func Create(ctx context.Context, path string, cfg *config.Config, domain mime.Do
 	if err != nil {
 		return err
 	}
-	files := []string{path, filepath.Join(parsed.Dir, care.MasterFile), filepath.Join(parsed.Dir, care.StoreFile), parsed.TLS.Cert, parsed.TLS.Key}
+	files := []string{path, filepath.Join(parsed.Dir, care.MasterFile), filepath.Join(parsed.Dir, care.StoreFile), filepath.Join(parsed.Dir, store.WitnessFile), parsed.TLS.Cert, parsed.TLS.Key}
 	for _, f := range files {
 		_, err := os.Lstat(f)
 		if err == nil {

@@ -26,10 +26,19 @@ const (
 // the store is sealed for.
 var ErrMasterFile = errors.New("the master key cannot be used")
 
-// Open opens the store in a folder and waits for it at most so long. Errors are
-// those of store.Open and ErrMasterFile; a missing file wraps fs.ErrNotExist.
-func Open(dir string, wait time.Duration) (*store.DB, error) {
-	return openWithMaster(dir, store.Options{Timeout: wait, Now: steady.Wall, Clock: steady.New()})
+// Open opens the store in a folder and waits for it at most so long. What it has to
+// read first, where the store was not stopped cleanly, is told to the log and ends
+// with ctx. Errors are those of store.Open and ErrMasterFile; a missing file wraps
+// fs.ErrNotExist.
+func Open(ctx context.Context, dir string, wait time.Duration, log *slog.Logger) (*store.DB, error) {
+	told := pageLog{log: log}
+	return openWithMaster(dir, store.Options{
+		Timeout: wait, Now: steady.Wall, Clock: steady.New(),
+		Reading: func(p store.PageProgress) error {
+			told.tell(p)
+			return ctx.Err()
+		},
+	})
 }
 
 // A Keeper looks after a store.
@@ -61,6 +70,7 @@ type Keeper struct {
 	// days, less than 0 keeps none.
 	KeepRefused time.Duration
 
+	pages    pages
 	disk     disk
 	tidying  tidying
 	backups  backups
@@ -97,6 +107,7 @@ func (k *Keeper) Start(ctx context.Context) (stop func()) {
 		k.keepBackups(work)
 	}()
 	working.Go(func() { k.keepTidy(work) })
+	working.Go(func() { k.checkPages(work) })
 	return func() {
 		cancel()
 		working.Wait()

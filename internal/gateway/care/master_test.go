@@ -46,7 +46,7 @@ func (h *premises) path(name string) string { return filepath.Join(h.dir, name) 
 // open opens the store and returns it with a keeper of it.
 func (h *premises) open() (*Keeper, *store.DB) {
 	h.Helper()
-	db, err := Open(h.dir, 0)
+	db, err := Open(h.Context(), h.dir, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		h.Fatal(err)
 	}

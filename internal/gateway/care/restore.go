@@ -2,6 +2,7 @@ package care
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,7 +71,7 @@ func olderMasters(dir, keyFile string) ([]store.KeyWrapper, error) {
 
 // Compact writes the store anew without its free space, while no gateway runs.
 func Compact(ctx context.Context, dir string, actor string) (store.Compaction, error) {
-	db, err := Open(dir, 0) // which settles what a broken change of the master key left
+	db, err := Open(ctx, dir, 0, slog.New(slog.DiscardHandler)) // which settles what a broken change of the master key left
 	if err == nil {
 		err = db.Close()
 	}

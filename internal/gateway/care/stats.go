@@ -2,6 +2,7 @@ package care
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"postern/store"
@@ -17,6 +18,9 @@ type Stats struct {
 	BackupTook                 time.Duration
 	BackupsMade, BackupsFailed uint64
 
+	Checked float64 // share of the store's pages that is known to be sound
+	Damaged bool    // some are not, and nothing is written
+
 	Tracks  int    // messages whose life is kept
 	Pruned  uint64 // those whose life was forgotten for its age
 	Expired uint64 // messages that left their mailboxes for their age
@@ -27,6 +31,7 @@ type Stats struct {
 func (k *Keeper) Stats(ctx context.Context) Stats {
 	s := Stats{
 		Free: k.disk.free.Load(), Short: k.disk.short.Load(),
+		Checked: math.Float64frombits(k.pages.share.Load()), Damaged: k.pages.damaged.Load(),
 		Pruned: k.tidying.tracks.Load(), Expired: k.tidying.expired.Load(),
 	}
 	k.backups.mu.Lock()
