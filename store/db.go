@@ -21,14 +21,15 @@ import (
 // A DB is the Store on bbolt: one file, owned by one process. Methods of it
 // must not be called inside the functions given to View and Update.
 type DB struct {
-	bolt      *bolt.DB
-	file      *os.File // that bbolt has open
-	now       func() time.Time
-	clock     Clock // by which jobs are due; nil is now
-	chunkSize int
-	ring      atomic.Pointer[keyring]
-	lastBody  atomic.Uint64 // id of the body begun last
-	rotating  chan struct{} // has room for one Rotate
+	bolt       *bolt.DB
+	file       *os.File // that bbolt has open
+	unwritable error    // why it is open for reading alone
+	now        func() time.Time
+	clock      Clock // by which jobs are due; nil is now
+	chunkSize  int
+	ring       atomic.Pointer[keyring]
+	lastBody   atomic.Uint64 // id of the body begun last
+	rotating   chan struct{} // has room for one Rotate
 
 	setBack bool // the end of the audit trail is of another time: see loadTrail
 	witness witness
@@ -49,14 +50,14 @@ type DB struct {
 var _ Store = (*DB)(nil)
 
 func newDB(b *bolt.DB, file *os.File, o Options) *DB {
-	db := &DB{bolt: b, file: file, now: o.Now, clock: o.Clock, chunkSize: o.chunkSize, rotating: make(chan struct{}, 1), closing: make(chan struct{})}
+	db := &DB{bolt: b, file: file, unwritable: o.unwritable, now: o.Now, clock: o.Clock, chunkSize: o.chunkSize, rotating: make(chan struct{}, 1), closing: make(chan struct{})}
 	if db.now == nil {
 		db.now = time.Now
 	}
 	if db.chunkSize == 0 {
 		db.chunkSize = defaultChunkSize
 	}
-	db.commits = committer{writer: &writer{db: db}, running: &db.running, wake: make(chan struct{}, 1)}
+	db.commits = committer{writer: &writer{db: db, broken: o.unwritable}, running: &db.running, wake: make(chan struct{}, 1)}
 	db.claims = newClaims(db.Steady)
 	db.watch.boxes = make(map[MailboxID]*watched)
 	db.clean.kick = make(chan struct{}, 1)

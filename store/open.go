@@ -36,10 +36,15 @@ type Options struct {
 	// used: at the begin and often; an error ends it. nil is nobody.
 	Reading func(PageProgress) error
 
-	chunkSize int  // 0 is defaultChunkSize
-	apart     bool // it has no witness beside it: another store has
-	small     bool // no more than the file is mapped, which then grows by little
-	frame     bool // who opens it walks all pages himself before he writes
+	// ReadAnyway has Open open a store that cannot be written, for its disk or its
+	// permissions, for reading alone: every change of it is then ErrUnwritable.
+	ReadAnyway bool
+
+	unwritable error // why the file is opened for reading alone
+	chunkSize  int   // 0 is defaultChunkSize
+	apart      bool  // it has no witness beside it: another store has
+	small      bool  // no more than the file is mapped, which then grows by little
+	frame      bool  // who opens it walks all pages himself before he writes
 }
 
 const (
@@ -60,17 +65,19 @@ func (o Options) mapping(path string) int {
 }
 
 // Open opens the store at path, which Create made, and brings it to the newest
-// schema. Errors: fs.ErrNotExist, ErrLocked, ErrSchema, ErrMasterKey, ErrCorrupt.
+// schema. Errors: fs.ErrNotExist, ErrLocked, ErrSchema, ErrMasterKey, ErrCorrupt, and
+// ErrUnwritable for a store of an earlier schema that can only be read.
 func Open(path string, o Options) (*DB, error) {
 	if o.MasterKey == nil {
 		return nil, fmt.Errorf("opening the store: %w: none was given", ErrMasterKey)
 	}
-	b, file, err := openFile(path, o)
+	b, file, err := openAnyway(path, &o)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
-	// Of a Restore or a Compact that was killed: both hold the lock.
-	err = errors.Join(removeLeft(path+restoreEnd), removeLeft(path+compactEnd))
+	if o.unwritable == nil { // of a Restore or a Compact that was killed: both hold the lock
+		err = errors.Join(removeLeft(path+restoreEnd), removeLeft(path+compactEnd))
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store %s: %w", path, err), b.Close())
 	}
@@ -193,6 +200,7 @@ func lockFile(path string, o Options) (*bolt.DB, *os.File, error) {
 	var file *os.File
 	b, err := guarded(func() (*bolt.DB, error) {
 		return bolt.Open(path, 0o600, &bolt.Options{
+			ReadOnly:        o.unwritable != nil,
 			Timeout:         o.Timeout,
 			FreelistType:    bolt.FreelistMapType,
 			InitialMmapSize: o.mapping(path),
@@ -257,6 +265,7 @@ func open(b *bolt.DB, file *os.File, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.witness.keep = db.witness.keep && o.unwritable == nil
 	db.start()
 	return db, nil
 }
@@ -272,6 +281,9 @@ func upgrade(b *bolt.DB, master KeyWrapper, table []migration) error {
 	})
 	if err != nil || version == len(table)+1 {
 		return err
+	}
+	if b.IsReadOnly() {
+		return fmt.Errorf("%w, and has to be carried on to schema %d first", ErrUnwritable, len(table)+1)
 	}
 	return b.Update(func(tx *bolt.Tx) error {
 		before := stateAt(tx, tx.ID()-1)

@@ -96,6 +96,8 @@ func explain(err error) (hint string, code int) {
 		{store.ErrMasterKey, "the master key file must be the one the store was made with", exitUsage},
 		{store.ErrCorrupt, "restore the latest backup with postern store restore; docs/operations.md says how", exitNo},
 		{store.ErrFull, "free or add disk space", exitTemporary},
+		{store.ErrUnwritable, control.HintUnwritable, exitTemporary},
+		{syscall.EROFS, control.HintUnwritable, exitTemporary},
 		{syscall.ENOSPC, "free or add disk space", exitTemporary},
 		{syscall.EADDRINUSE, "another program uses the port, or a postern runs already", exitTemporary},
 		{syscall.EADDRNOTAVAIL, "the address under [listen] must be one of this machine's", exitUsage},

@@ -55,6 +55,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition:           diskCondition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":      scriptCode,
 			"refuses":   scriptRefuses,
@@ -83,6 +84,9 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 			"value":     scriptValue,
 			"mode":      scriptMode,
 			"race":      scriptRace,
+			"readonly":  scriptReadOnly,
+			"small":     scriptSmall,
+			"fill":      scriptFill,
 		},
 	}
 }

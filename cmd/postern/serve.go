@@ -42,6 +42,9 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
+	if why := db.Unwritable(); why != nil {
+		return errors.Join(why, db.Close())
+	}
 	defer collectLess(inv.getenv)()
 	return errors.Join(serve(ctx, cfg, db, log), db.Close())
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"syscall"
 
 	"postern/internal/gateway"
 	"postern/mime"
@@ -49,6 +50,9 @@ func invalid(err error, hint string) *Error {
 	return &Error{Kind: Invalid, Message: err.Error(), Hint: hint}
 }
 
+// HintUnwritable is for a store, or a disk, that can only be read.
+const HintUnwritable = "mount the disk for writing, or run as a user that may write to the store; what only reads works meanwhile"
+
 // refusal makes any error fit to be told.
 func refusal(err error) *Error {
 	var e *Error
@@ -63,7 +67,9 @@ func refusal(err error) *Error {
 		e.Kind, e.Hint = Negative, "restore the latest backup with postern store restore; docs/operations.md says how"
 	case errors.Is(err, mime.ErrAddress):
 		e.Kind, e.Hint = Invalid, "an address is local@domain, a domain is a full DNS name"
-	case errors.Is(err, store.ErrFull):
+	case errors.Is(err, store.ErrUnwritable), errors.Is(err, syscall.EROFS):
+		e.Hint = HintUnwritable
+	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC):
 		e.Hint = "free or add disk space"
 	}
 	var why *reason.Error

@@ -28,12 +28,13 @@ var ErrMasterFile = errors.New("the master key cannot be used")
 
 // Open opens the store in a folder and waits for it at most so long. What it has to
 // read first, where the store was not stopped cleanly, is told to the log and ends
-// with ctx. Errors are those of store.Open and ErrMasterFile; a missing file wraps
-// fs.ErrNotExist.
+// with ctx. A store that cannot be written is open for reading alone, as its
+// Unwritable says. Errors are those of store.Open and ErrMasterFile; a missing file
+// wraps fs.ErrNotExist.
 func Open(ctx context.Context, dir string, wait time.Duration, log *slog.Logger) (*store.DB, error) {
 	told := pageLog{log: log}
 	return openWithMaster(dir, store.Options{
-		Timeout: wait, Now: steady.Wall, Clock: steady.New(),
+		Timeout: wait, Now: steady.Wall, Clock: steady.New(), ReadAnyway: true,
 		Reading: func(p store.PageProgress) error {
 			told.tell(p)
 			return ctx.Err()

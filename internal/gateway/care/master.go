@@ -187,7 +187,7 @@ func openWithMaster(dir string, o store.Options) (*store.DB, error) {
 	db, err := store.Open(path, o)
 	_, missing := os.Lstat(next)
 	switch {
-	case missing != nil:
+	case missing != nil, err == nil && db.Unwritable() != nil: // the change can wait
 		return db, err
 	case err == nil:
 		err = dropNext(dir)
@@ -203,8 +203,8 @@ func openWithMaster(dir string, o store.Options) (*store.DB, error) {
 		return nil, err
 	}
 	db, err = store.Open(path, o)
-	if err != nil {
-		return nil, err
+	if err != nil || db.Unwritable() != nil {
+		return db, err
 	}
 	_, err = finishRotation(dir, false)
 	if err != nil {
