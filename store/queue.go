@@ -59,6 +59,16 @@ type Job struct {
 	Held   bool   `json:"held"`   // by the operator; never due
 	Reason string `json:"reason"` // of the last failed attempt: a reason code
 	Detail string `json:"detail"` // of the last failed attempt, for our eyes
+
+	// Kept is, of the original of a refused message that is judged again, how it is
+	// kept if it is refused once more.
+	Kept Keeping `json:"kept,omitzero"`
+}
+
+// A Keeping is how the original of a refused message is kept.
+type Keeping struct {
+	Until time.Time `json:"until"`
+	Held  bool      `json:"held"` // until it is released, then as Until says
 }
 
 // Idle reports whether a job is never due as it is: it is held, or waits for another.

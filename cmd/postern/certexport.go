@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 
 	"postern/internal/control"
@@ -62,21 +62,29 @@ func (inv *invocation) exportPassword(passwordFile, file string) ([]byte, error)
 	return password, err
 }
 
-// writeNew writes a file that was not there before: nothing is written over, and
+// writeNew is fillNew for a file whose content is at hand.
+func writeNew(path string, data []byte, mode os.FileMode) error {
+	return fillNew(path, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// fillNew writes a file that was not there before: nothing is written over, and
 // nothing to a terminal or another device. What cannot be written whole is not
 // left behind.
-func writeNew(path string, data []byte, mode os.FileMode) error {
+func fillNew(path string, mode os.FileMode, fill func(io.Writer) error) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return notNew(err)
 	}
-	_, err = f.Write(data)
+	err = fill(f)
 	if err == nil {
 		err = f.Sync()
 	}
 	err = errors.Join(err, f.Close())
 	if err != nil {
-		return errors.Join(fmt.Errorf("writing the file: %w", err), os.Remove(path))
+		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }

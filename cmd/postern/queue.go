@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ func runQueueList(ctx context.Context, inv *invocation, args []string) error {
 	var f control.QueueFilter
 	queueFilter(fs, &f)
 	fs.BoolVar(&f.Held, "held", false, "")
+	fs.BoolVar(&f.Kept, "kept", false, "")
 	all := fs.Bool("all", false, "")
 	_, err := parse(fs, args, 0, 0)
 	if err != nil {
@@ -96,6 +98,17 @@ func dueText(j store.Job) string {
 	return fmt.Sprintf("attempt %d, due %s", j.Attempts+1, dateTime(j.Due))
 }
 
+// triedUntil says when a message is given up: not while it is held.
+func triedUntil(j store.Job) string {
+	switch {
+	case j.Held:
+		return "its time does not end while it is held"
+	case j.Waits:
+		return "its time does not end before its turn has come"
+	}
+	return dateTime(j.Expires)
+}
+
 func dateTime(t time.Time) string { return t.In(time.Local).Format(clock) }
 
 // printQueue prints a line for each destination and state, and what is down.
@@ -121,9 +134,14 @@ func printQueue(inv *invocation, sum control.QueueSummary) {
 }
 
 func runQueueShow(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(inv.flags("queue show"), args, 1, 1)
+	fs := inv.flags("queue show")
+	original := fs.String("original", "", "")
+	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
 		return err
+	}
+	if *original != "" {
+		return inv.takeOriginal(ctx, rest[0], *original)
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
 		e, err := c.ShowQueued(ctx, rest[0])
@@ -138,6 +156,27 @@ func runQueueShow(ctx context.Context, inv *invocation, args []string) error {
 	})
 }
 
+// takeOriginal writes the sealed message of a job to a new file, or with "-" to
+// standard output.
+func (inv *invocation) takeOriginal(ctx context.Context, id, path string) error {
+	var taken control.TakenOriginal
+	take := func(w io.Writer) error {
+		return inv.withClient(ctx, func(c *control.Client) (err error) {
+			taken, err = c.TakeOriginal(ctx, id, w)
+			return err
+		})
+	}
+	if path == "-" {
+		return take(inv.stdout)
+	}
+	err := fillNew(path, 0o600, take)
+	if err != nil {
+		return err
+	}
+	return inv.answer(taken, "%s: %d bytes, sealed, from %s to %s; postern open judges it",
+		path, taken.Bytes, or(taken.Sender.String(), "<>"), addresses(taken.Recipients))
+}
+
 func printEntry(inv *invocation, e control.QueueEntry) {
 	t := teller{inv.stdout}
 	for _, j := range e.Jobs {
@@ -149,7 +188,7 @@ func printEntry(inv *invocation, e control.QueueEntry) {
 		}
 		t.say(1, "waits for", or(j.Destination.String(), j.Lane))
 		t.say(1, "since", dateTime(j.Created))
-		t.say(1, "tried until", dateTime(j.Expires))
+		t.say(1, "tried until", triedUntil(j))
 		why := "last attempt"
 		if j.Idle() && j.Attempts == 0 {
 			why = "held because"

@@ -12,19 +12,20 @@ type queueVerb struct {
 	name string
 	done string // of messages, as in "2 held"
 	all  bool   // it takes --all
+	kept bool   // it takes --kept
 	do   func(*control.Client, context.Context, control.QueueOrder) (control.QueueChanged, error)
 }
 
 func runQueueRetry(ctx context.Context, inv *invocation, args []string) error {
-	return inv.changeQueue(ctx, args, queueVerb{"queue retry", "due now", true, (*control.Client).RetryQueued})
+	return inv.changeQueue(ctx, args, queueVerb{"queue retry", "due now", true, true, (*control.Client).RetryQueued})
 }
 
 func runQueueHold(ctx context.Context, inv *invocation, args []string) error {
-	return inv.changeQueue(ctx, args, queueVerb{"queue hold", "held", false, (*control.Client).HoldQueued})
+	return inv.changeQueue(ctx, args, queueVerb{"queue hold", "held", false, false, (*control.Client).HoldQueued})
 }
 
 func runQueueRelease(ctx context.Context, inv *invocation, args []string) error {
-	return inv.changeQueue(ctx, args, queueVerb{"queue release", "released", true, (*control.Client).ReleaseQueued})
+	return inv.changeQueue(ctx, args, queueVerb{"queue release", "released", true, false, (*control.Client).ReleaseQueued})
 }
 
 // changeQueue reads which messages are meant: ids, or --to and --from, or --all.
@@ -36,11 +37,14 @@ func (inv *invocation) changeQueue(ctx context.Context, args []string, verb queu
 	if verb.all {
 		fs.BoolVar(&all, "all", false, "")
 	}
+	if verb.kept {
+		fs.BoolVar(&f.Kept, "kept", false, "")
+	}
 	ids, err := parse(fs, args, 0, maxNamed)
 	if err != nil {
 		return err
 	}
-	order := control.QueueOrder{IDs: ids, To: f.To, From: f.From, All: all}
+	order := control.QueueOrder{IDs: ids, To: f.To, From: f.From, All: all, Kept: f.Kept}
 	if !order.Clear() {
 		return wrongUse(fs, "say which messages, in one way")
 	}
@@ -49,7 +53,11 @@ func (inv *invocation) changeQueue(ctx context.Context, args []string, verb queu
 		if err != nil {
 			return err
 		}
-		return inv.answer(changed, "%d %s", changed.Jobs, verb.done)
+		judged := ""
+		if changed.Judged > 0 {
+			judged = fmt.Sprintf(", %d of them to be judged again", changed.Judged)
+		}
+		return inv.answer(changed, "%d %s%s", changed.Jobs, verb.done, judged)
 	})
 }
 

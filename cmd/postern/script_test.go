@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -57,6 +58,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 		RequireUniqueNames:  true,
 		Condition:           diskCondition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await":     scriptAwait,
 			"code":      scriptCode,
 			"refuses":   scriptRefuses,
 			"state":     scriptState,
@@ -113,6 +115,25 @@ func scriptCode(ts *testscript.TestScript, neg bool, args []string) {
 	got := exitCode(ts, args[1:])
 	if neg || got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// await REGEXP PROGRAM ARGS… runs a program, which must succeed, until its output
+// fits, as the steps of a server that are not yet done end.
+func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: await regexp program args...")
+	}
+	fits, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for end := time.Now().Add(patience); ; {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		switch {
+		case fits.MatchString(ts.ReadFile("stdout")):
+			return
+		case time.Now().After(end):
+			ts.Fatalf("no output has fitted %s", args[0])
+		}
 	}
 }
 

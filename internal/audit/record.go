@@ -24,7 +24,7 @@ const (
 	Notified  Action = "notified"  // a notification of ours is on its way
 	Answered  Action = "answered"  // a notification about a message of ours came in
 	Overdue   Action = "overdue"   // no notification came in time
-	Fetched   Action = "fetched"   // read by the owner of a mailbox
+	Fetched   Action = "fetched"   // read by the owner of a mailbox; taken, sealed, by an operator
 	Searched  Action = "searched"  // bodies, by the owner of a mailbox
 	Removed   Action = "removed"   // from a mailbox: by its owner or for its age
 	Dropped   Action = "dropped"   // from the queue, by an operator or for its age

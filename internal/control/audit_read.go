@@ -21,9 +21,11 @@ type AuditFilter struct {
 	Until   time.Time `json:"until"` // before it
 	Actor   string    `json:"actor"` // all of it, or its kind, such as "operator"
 	Action  string    `json:"action"`
-	Track   string    `json:"track"`
+	Track   string    `json:"track"`   // its id, or a Message-ID
 	Address string    `json:"address"` // as actor, in the object or as a recipient
 	Limit   int       `json:"limit"`   // the latest so many; 0 is all
+
+	tracks []string // that Track names
 }
 
 // maxAuditLimit bounds the places that are held for a limit.
@@ -37,7 +39,7 @@ func (f AuditFilter) fits(e audit.Entry) bool {
 		!f.Until.IsZero() && !e.At.Before(f.Until),
 		f.Actor != "" && f.Actor != e.Actor && f.Actor != kind,
 		f.Action != "" && f.Action != string(e.Action),
-		f.Track != "" && f.Track != e.Track,
+		f.Track != "" && !slices.Contains(f.tracks, e.Track),
 		f.Address != "" && !concerns(e, f.Address):
 		return false
 	}
@@ -57,6 +59,28 @@ func concerns(e audit.Entry, address string) bool {
 		}
 	}
 	return strings.EqualFold(e.Actor, audit.Account(address))
+}
+
+// nameTracks finds the tracks that a filter names, by the id of one, which may be
+// forgotten, or by a Message-ID.
+func (s *Service) nameTracks(ctx context.Context, f *AuditFilter) error {
+	id := strings.TrimSpace(f.Track)
+	f.tracks = []string{strings.ToUpper(id)}
+	if !strings.Contains(id, "@") {
+		return nil
+	}
+	var tracks []store.Track
+	err := s.Core.Store.View(ctx, func(tx store.Tx) (err error) {
+		tracks, err = findTracks(tx, id)
+		return err
+	})
+	if err == nil && len(tracks) == 0 {
+		err = noMessage(id)
+	}
+	for _, t := range tracks {
+		f.tracks = append(f.tracks, string(t.ID))
+	}
+	return err
 }
 
 // auditAtOnce is how many records are read in one snapshot: a reader that is slow
@@ -147,6 +171,11 @@ func (s *Service) showAudit(w http.ResponseWriter, r *http.Request) {
 	}
 	if f.Action != "" && !slices.Contains(audit.Actions(), audit.Action(f.Action)) {
 		writeError(w, invalid(fmt.Errorf("there is no action %q", f.Action), "the actions are "+listOf(audit.Actions())))
+		return
+	}
+	err = s.nameTracks(r.Context(), &f)
+	if err != nil {
+		writeError(w, refusal(err))
 		return
 	}
 	from, err := s.firstOf(r.Context(), f)

@@ -19,6 +19,7 @@ type QueueFilter struct {
 	To   string `json:"to,omitempty"`   // a recipient's address, or a domain
 	From string `json:"from,omitempty"` // the envelope sender, or its domain
 	Held bool   `json:"held,omitempty"` // those alone that wait for an operator
+	Kept bool   `json:"kept,omitempty"` // refused originals alone
 }
 
 // A QueuePage asks for a part of the queue.
@@ -74,6 +75,7 @@ func (s *Service) handleQueue(mux *http.ServeMux) {
 	handle(mux, commandBytes, "queue/list", s.listQueue)
 	handle(mux, commandBytes, "queue/jobs", s.listJobs)
 	handle(mux, commandBytes, "queue/show", s.showQueue)
+	handleMessage(mux, "queue/original", 0, s.takeOriginal)
 	handle(mux, commandBytes, "queue/retry", s.retryJobs)
 	handle(mux, commandBytes, "queue/hold", s.holdJobs)
 	handle(mux, commandBytes, "queue/release", s.releaseJobs)
@@ -84,12 +86,12 @@ func (s *Service) handleQueue(mux *http.ServeMux) {
 type picker struct {
 	to, from       mime.Address // if whole
 	toDom, fromDom mime.Domain  // if not
-	held           bool
+	held, kept     bool
 }
 
 // read checks what a filter names.
 func (f QueueFilter) read() (p picker, err error) {
-	p.held = f.Held
+	p.held, p.kept = f.Held, f.Kept
 	p.to, p.toDom, err = readName(f.To)
 	if err != nil {
 		return p, err
@@ -113,7 +115,7 @@ func readName(name string) (a mime.Address, d mime.Domain, err error) {
 // picks reports whether a job is meant. The deadlines of notifications are no
 // messages.
 func (p picker) picks(j store.Job) bool {
-	if j.Kind == store.WatchJob || p.held && !j.Idle() {
+	if j.Kind == store.WatchJob || p.held && !j.Idle() || p.kept && j.Kind != store.KeptJob {
 		return false
 	}
 	if (!p.from.IsZero() || p.fromDom != "") && !isAt(j.Sender, p.from, p.fromDom) {
@@ -274,8 +276,18 @@ func (s *Service) listJobs(ctx context.Context, in QueuePage) (QueueJobs, error)
 		return QueueJobs{}, err
 	}
 	page, next, err := s.readPage(ctx, p, in.Start)
-	for i := range page {
-		page[i].Created, page[i].Due, page[i].Expires = s.Core.Wall(page[i].Created), s.Core.Wall(page[i].Due), s.Core.Wall(page[i].Expires)
-	}
+	s.wall(page)
 	return QueueJobs{Jobs: page, Next: next}, err
+}
+
+// wall gives jobs times as people read them.
+func (s *Service) wall(jobs []store.Job) {
+	for i := range jobs {
+		j := &jobs[i]
+		for _, t := range []*time.Time{&j.Created, &j.Due, &j.Expires, &j.Kept.Until} {
+			if !t.IsZero() {
+				*t = s.Core.Wall(*t)
+			}
+		}
+	}
 }

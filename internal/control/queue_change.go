@@ -20,6 +20,7 @@ type QueueOrder struct {
 	To     string   `json:"to,omitempty"`
 	From   string   `json:"from,omitempty"`
 	All    bool     `json:"all,omitempty"`
+	Kept   bool     `json:"kept,omitempty"`   // of a retry: kept originals alone
 	Silent bool     `json:"silent,omitempty"` // of a drop: the sender is not told
 }
 
@@ -37,16 +38,15 @@ func (o QueueOrder) Clear() bool {
 // A QueueChanged says how much was done.
 type QueueChanged struct {
 	Jobs int `json:"jobs"`
+	// Judged are those of Jobs that were kept and are judged again.
+	Judged int `json:"judged,omitempty"`
 	// InWork are those that could not be dropped, for they are being sent.
 	InWork []store.JobID `json:"in_work,omitempty"`
 }
 
-// A queueDeed is something that an operator does to jobs.
-type queueDeed struct {
-	done string // such as "held"
-	// change changes a job, and reports whether there was something to change.
-	change func(*store.Job) bool
-}
+// A queueDeed is something that an operator does to a job. It says what was done,
+// such as "held"; "" is that there was nothing to do.
+type queueDeed func(store.Tx, *store.Job) (done string, err error)
 
 // underWay reports whether a job is a step of a message, not a deadline or what is
 // kept.
@@ -55,6 +55,7 @@ func underWay(j store.Job) bool {
 }
 
 // retryJobs makes messages due now, and opens the destinations that they wait for.
+// Kept originals are judged again if they are named themselves, or wanted alone.
 // What is due already keeps its place in the line and is not written again: this
 // may be asked for often, while much is under way.
 func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
@@ -66,9 +67,13 @@ func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, e
 	if in.All {
 		maps.Copy(open, down)
 	}
-	changed, err := s.changeJobs(ctx, in, queueDeed{"due now", func(j *store.Job) bool {
-		if j.Idle() || !underWay(*j) {
-			return false
+	changed, err := s.changeJobs(ctx, in, func(tx store.Tx, j *store.Job) (done string, err error) {
+		switch {
+		case j.Kind == store.KeptJob && (in.Kept || len(in.IDs) > 0):
+			*j, err = s.Core.JudgeAgain(tx, *j)
+			return "judged again", err
+		case in.Kept || j.Idle() || !underWay(*j):
+			return "", nil
 		}
 		lane, now := laneName{j.Kind, laneOf(*j)}, s.Core.Steady()
 		open[lane] = true
@@ -78,18 +83,26 @@ func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, e
 			j.Ordered = min(j.Ordered+1, j.Attempts) // it is no step further in its waits
 		case !down[lane]:
 			before[j.ID] = true
-			return false
+			return "", nil
 		}
-		return true
-	}})
+		return "due now", nil
+	})
 	for l := range open {
 		s.Core.OpenLane(l.kind, l.lane)
 	}
 	changed.Jobs += len(before)
 	if err == nil && changed.Jobs == 0 && len(in.IDs) > 0 {
-		err = &Error{Kind: Negative, Message: strings.Join(in.IDs, ", ") + ": held, or kept and not under way", Hint: "postern queue release lets a held message go on"}
+		err = in.nothingToTry()
 	}
 	return changed, err
+}
+
+func (o QueueOrder) nothingToTry() error {
+	e := &Error{Kind: Negative, Message: strings.Join(o.IDs, ", ") + ": held", Hint: "postern queue release lets a held message go on"}
+	if o.Kept {
+		e.Message, e.Hint = strings.Join(o.IDs, ", ")+": not kept", "postern queue list --kept --all shows what is"
+	}
+	return e
 }
 
 // A laneName names what jobs of a kind wait for.
@@ -107,22 +120,22 @@ func laneOf(j store.Job) string {
 }
 
 func (s *Service) holdJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
-	return s.changeJobs(ctx, in, queueDeed{"held", func(j *store.Job) bool {
+	return s.changeJobs(ctx, in, func(_ store.Tx, j *store.Job) (string, error) {
 		if j.Held {
-			return false
+			return "", nil
 		}
 		j.Held = true
-		return true
-	}})
+		return "held", nil
+	})
 }
 
 // releaseJobs lets held messages go on. One that waits for another message of ours
 // goes before it only if it is named itself (DN-10).
 func (s *Service) releaseJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
-	return s.changeJobs(ctx, in, queueDeed{"released", func(j *store.Job) bool {
+	return s.changeJobs(ctx, in, func(_ store.Tx, j *store.Job) (string, error) {
 		switch {
 		case !j.Idle(), !j.Held && len(in.IDs) == 0:
-			return false
+			return "", nil
 		case len(in.IDs) > 0:
 			j.Waits = false
 		}
@@ -130,8 +143,8 @@ func (s *Service) releaseJobs(ctx context.Context, in QueueOrder) (QueueChanged,
 		if underWay(*j) {
 			*j = s.Core.LetGo(*j)
 		}
-		return true
-	}})
+		return "released", nil
+	})
 }
 
 // batch is how many jobs are changed in one transaction.
@@ -140,47 +153,54 @@ const batch = 200
 // changeJobs does a deed to all jobs that an order means, a few in each
 // transaction, and leaves a trace of it in the track of each message and in the
 // audit trail.
-func (s *Service) changeJobs(ctx context.Context, in QueueOrder, d queueDeed) (QueueChanged, error) {
+func (s *Service) changeJobs(ctx context.Context, in QueueOrder, do queueDeed) (QueueChanged, error) {
 	ids, err := s.meant(ctx, in)
 	if err != nil {
 		return QueueChanged{}, err
 	}
-	total := 0
+	var total QueueChanged
 	for some := range slices.Chunk(ids, batch) {
-		n := 0
+		var changed QueueChanged
 		err := s.Core.Store.Update(ctx, func(tx store.Tx) (err error) {
-			n, err = s.changeSome(ctx, tx, some, in, d)
+			changed, err = s.changeSome(ctx, tx, some, in, do)
 			return err
 		})
 		if err != nil {
-			return QueueChanged{Jobs: total}, err
+			return total, err
 		}
-		total += n
+		total.Jobs, total.Judged = total.Jobs+changed.Jobs, total.Judged+changed.Judged
 	}
-	return QueueChanged{Jobs: total}, nil
+	return total, nil
 }
 
-func (s *Service) changeSome(ctx context.Context, tx store.Tx, ids []store.JobID, in QueueOrder, d queueDeed) (int, error) {
-	changed := 0
+func (s *Service) changeSome(ctx context.Context, tx store.Tx, ids []store.JobID, in QueueOrder, do queueDeed) (changed QueueChanged, err error) {
 	for _, id := range ids {
 		j, err := tx.Job(id)
 		if errors.Is(err, store.ErrNotFound) {
 			continue // it ended meanwhile
 		}
 		if err != nil {
-			return 0, err
+			return changed, err
 		}
-		if !d.change(&j) {
+		was := j.Kind
+		done, err := do(tx, &j)
+		if err != nil {
+			return changed, err
+		}
+		if done == "" {
 			continue
 		}
-		err = errors.Join(tx.Reschedule(j), s.note(tx, j, d.done+" by "+actor(ctx)), tx.Audit(audit.Record{
-			Actor: actor(ctx), Action: audit.Changed, Object: fmt.Sprintf("%s job %d", j.Kind, j.ID),
-			Track: string(j.Track), Detail: d.done + in.whom(),
+		err = errors.Join(tx.Reschedule(j), s.note(tx, j, done+" by "+actor(ctx)), tx.Audit(audit.Record{
+			Actor: actor(ctx), Action: audit.Changed, Object: fmt.Sprintf("%s job %d", was, j.ID),
+			Track: string(j.Track), Detail: done + in.whom(),
 		}))
 		if err != nil {
-			return 0, err
+			return changed, err
 		}
-		changed++
+		changed.Jobs++
+		if j.Kind != was {
+			changed.Judged++
+		}
 	}
 	return changed, nil
 }
@@ -229,7 +249,7 @@ func (s *Service) meant(ctx context.Context, in QueueOrder) ([]store.JobID, erro
 		}
 	}
 	if len(in.IDs) == 0 {
-		p, err := QueueFilter{To: in.To, From: in.From}.read()
+		p, err := QueueFilter{To: in.To, From: in.From, Kept: in.Kept}.read()
 		if err != nil {
 			return nil, err
 		}

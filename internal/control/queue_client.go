@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"io"
 
 	"postern/store"
 )
@@ -43,6 +44,12 @@ func (c *Client) Queue(ctx context.Context) ([]store.Job, error) {
 // ShowQueued tells of one message under way, by the id of a job or of a message.
 func (c *Client) ShowQueued(ctx context.Context, id string) (QueueEntry, error) {
 	return call[MessageName, QueueEntry](ctx, c, "queue/show", MessageName{id})
+}
+
+// TakeOriginal writes the sealed message of a job to w. After an error nothing that
+// was written counts.
+func (c *Client) TakeOriginal(ctx context.Context, id string, w io.Writer) (TakenOriginal, error) {
+	return callMessage[MessageName, TakenOriginal](ctx, c, "queue/original", w, MessageName{id}, nil)
 }
 
 // RetryQueued makes messages due now, and lets destinations be tried that are left

@@ -34,10 +34,7 @@ func (s *Service) showQueue(ctx context.Context, in MessageName) (QueueEntry, er
 		e.Track = &t
 		return err
 	})
-	for i := range e.Jobs {
-		j := &e.Jobs[i]
-		j.Created, j.Due, j.Expires = s.Core.Wall(j.Created), s.Core.Wall(j.Due), s.Core.Wall(j.Expires)
-	}
+	s.wall(e.Jobs)
 	return e, err
 }
 

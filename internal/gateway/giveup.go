@@ -61,9 +61,6 @@ func (c *Core) refuse(ctx context.Context, job store.Job, done []outcome) error 
 		if err != nil {
 			return err
 		}
-		job.Next = 0
-		job.Kind, job.Due = store.KeptJob, c.Steady().Add(c.Care.KeepRefused)
-		job.Expires = job.Due
-		return c.keepOriginal(tx, job)
+		return c.keepOriginal(tx, c.kept(job))
 	})
 }

@@ -252,7 +252,7 @@ func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error
 	switch {
 	case len(again) > 0:
 		if len(refused) > 0 {
-			err := o.keepCopy(tx, o.kept(refused))
+			err := o.keepCopy(tx, o.refusedTo(refused))
 			if err != nil {
 				return err
 			}
@@ -263,7 +263,7 @@ func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error
 		if err != nil {
 			return err
 		}
-		return o.keepOriginal(tx, o.kept(refused))
+		return o.keepOriginal(tx, o.refusedTo(refused))
 	}
 	return o.finish(tx, o.job)
 }
@@ -286,12 +286,10 @@ func (o *opening) identify(tx store.Tx) error {
 	return nil
 }
 
-// kept is the job that leaves the sealed original of a refused message for an
+// refusedTo is the job that leaves the sealed original of a refused message for an
 // operator.
-func (o *opening) kept(refused []sta.Verdict) store.Job {
-	j := o.job
-	j.Kind, j.Due, j.Expires = store.KeptJob, o.due.Add(o.Care.KeepRefused), o.due.Add(o.Care.KeepRefused)
-	j.Next = 0
+func (o *opening) refusedTo(refused []sta.Verdict) store.Job {
+	j := o.kept(o.job)
 	j.Reason, j.Detail = refused[0].Code.String(), refused[0].Detail
 	j.Recipients = nil
 	for _, v := range refused {

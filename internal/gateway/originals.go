@@ -3,13 +3,69 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 
+	"postern/internal/cms/smime"
 	"postern/store"
 )
 
 // maxMadeRoom is how many originals go at once for a new one. One that would need
 // more is not kept: a great message is not worth a thousand small ones.
 const maxMadeRoom = 1000
+
+// kept makes of a job of a message that was refused what is kept of it: the sealed
+// original. One that was judged again is kept as it was to be before.
+func (c *Core) kept(job store.Job) store.Job {
+	how := job.Kept
+	if how.Until.IsZero() {
+		how.Until = c.Steady().Add(c.Care.KeepRefused)
+	}
+	job.Kind, job.Due, job.Expires, job.Held = store.KeptJob, how.Until, how.Until, how.Held
+	job.Next, job.Kept = 0, store.Keeping{}
+	return job
+}
+
+// JudgeAgain makes of the kept original of a refused message a job that is to be
+// opened as if it had come just now, for those whom it was refused to. Their track
+// follows; the job is the caller's to store.
+func (c *Core) JudgeAgain(tx store.Tx, job store.Job) (store.Job, error) {
+	now := c.Steady()
+	job.Kept = store.Keeping{Until: job.Due, Held: job.Held}
+	job.Kind, job.Held = store.OpenJob, false
+	job.Created, job.Due, job.Expires = now, now, now.Add(c.RetryFor)
+	job.Attempts, job.Ordered, job.Reason, job.Detail = 0, 0, "", ""
+	t, known, err := trackOf(tx, job.Track)
+	if err != nil || !known {
+		return job, err
+	}
+	for i := range t.Recipients {
+		r := &t.Recipients[i]
+		if r.State == store.TrackRefused && slices.ContainsFunc(job.Recipients, r.Address.Same) {
+			*r = store.TrackRecipient{Address: r.Address, State: store.TrackQueued, Updated: c.Now()}
+		}
+	}
+	return job, tx.PutTrack(t)
+}
+
+// ErrNotSealed says that the message of a job does not lie encrypted.
+var ErrNotSealed = errors.New("the message is not encrypted")
+
+// Original returns the message of a job as it lies, which must be encrypted: what is
+// inside is not for operators.
+func (c *Core) Original(ctx context.Context, job store.Job) (smime.Source, error) {
+	if job.Kind == store.SealJob || job.Body == 0 {
+		return nil, ErrNotSealed
+	}
+	src, err := c.stored(ctx, job.Body)
+	if err != nil {
+		return nil, err
+	}
+	header, err := readHeader(src)
+	if unreadable(err) || err == nil && !smime.IsEncrypted(header) {
+		return nil, ErrNotSealed
+	}
+	return src, err
+}
 
 // keepOriginal makes of a job that has ended what is kept of it for an operator. The
 // oldest originals go in the same transaction, so that all together never take more
@@ -76,10 +132,15 @@ func (c *Core) removeOldest(tx store.Tx, bytes int64) (gone []store.Job, room bo
 	return gone, true, nil
 }
 
-// drop ends the keeping of a refused message.
+// drop ends the keeping of a refused message, unless an operator was faster, who
+// holds it or has it judged again.
 func (c *Core) drop(ctx context.Context, job store.Job) error {
 	err := c.Store.Update(ctx, func(tx store.Tx) error {
-		err := tx.Finish(job.ID)
+		stored, err := tx.Job(job.ID)
+		if err != nil || stored.Kind != store.KeptJob || stored.Idle() {
+			return err
+		}
+		err = tx.Finish(job.ID)
 		if err != nil {
 			return err
 		}

@@ -193,6 +193,9 @@ func (m *opener) outer(r io.Reader) (*mime.Header, io.Reader, error) {
 	return h, body, nil
 }
 
+// IsEncrypted reports whether a header announces an envelope.
+func IsEncrypted(h *mime.Header) bool { return encrypted(h) == nil }
+
 // encrypted returns nil if a header announces an envelope: by smime-type, or
 // without one, or by the name of a file (RFC 8551 §3.2.1, §3.9, CP-4).
 func encrypted(h *mime.Header) error {
