@@ -163,18 +163,23 @@ func (h *house) launch() <-chan struct{} {
 
 func (h *house) awaitListening(ended <-chan struct{}) {
 	h.t.Helper()
-	deadline := time.NewTimer(startTime)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !listens(h.submission) || !listens(h.backbone) || !listens(h.imaps) {
-		select {
-		case <-tick.C:
-		case <-ended:
-			h.t.Fatalf("%s ended at its start:\n%s", h.domain, h.tail())
-		case <-deadline.C:
-			h.t.Fatalf("%s does not listen after %v:\n%s", h.domain, startTime, h.tail())
-		}
+	ctx, cancel := context.WithTimeout(h.t.Context(), startTime)
+	defer cancel()
+	gone := false
+	if !testnet.Await(ctx, func() bool {
+		gone = isClosed(ended)
+		return gone || listens(h.submission) && listens(h.backbone) && listens(h.imaps)
+	}) || gone {
+		h.t.Fatalf("%s ended, or does not listen after %v:\n%s", h.domain, startTime, h.tail())
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"postern/internal/testnet"
 	"postern/trust/reason"
 )
 
@@ -173,7 +173,7 @@ func TestRelayUsesNoConnectionOnWhichThePeerSpoke(t *testing.T) {
 			if row.later != "" {
 				p.say(nil, row.later)
 				for _, all := range r.idle.at {
-					hear(t, all[0])
+					testnet.Until(t, func() bool { return speaks(all[0].paced.Conn) })
 				}
 			}
 			got := r.Send(t.Context(), delivery("gone@far.test", "good@far.test"))
@@ -185,16 +185,6 @@ func TestRelayUsesNoConnectionOnWhichThePeerSpoke(t *testing.T) {
 				t.Errorf("heard:\n%s", heard)
 			}
 		})
-	}
-}
-
-// hear waits until the socket of a connection has something to read.
-func hear(t *testing.T, l *link) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !speaks(l.paced.Conn); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing to hear")
-		}
 	}
 }
 
@@ -258,16 +248,12 @@ func TestRelayEndsConnectionsThatWait(t *testing.T) {
 	r := one(addr).relay()
 	r.Idle = time.Millisecond
 	r.Send(t.Context(), delivery("a@far.test"))
-	deadline := time.Now().Add(10 * time.Second)
-	for waits := 1; waits > 0 && time.Now().Before(deadline); {
+	testnet.Until(t, func() bool {
 		r.idle.mu.Lock()
-		waits = r.idle.n
-		r.idle.mu.Unlock()
-	}
+		defer r.idle.mu.Unlock()
+		return r.idle.n == 0
+	})
 	r.Close()
-	if r.idle.n != 0 {
-		t.Errorf("%d wait", r.idle.n)
-	}
 	p, addr := startPeer(t, nil)
 	r = one(addr).relay()
 	r.Idle = time.Hour

@@ -15,18 +15,7 @@ func TestBackupsOfAGateway(t *testing.T) {
 	h.cfg.Backup = config.Backup{Dir: t.TempDir(), Every: time.Hour, Keep: 3}
 	h.core.setCare(h.cfg)
 	h.run()
-	deadline, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
-	defer tick.Stop()
-	for {
-		if h.core.Care.Stats(t.Context()).BackupsMade == 1 {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("no copy was made")
-		}
-	}
+	testnet.Until(t, func() bool { return h.core.Care.Stats(t.Context()).BackupsMade == 1 })
 }
 
 // What a configuration says of the store reaches the core; 0 keeps no originals.

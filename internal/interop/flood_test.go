@@ -178,21 +178,18 @@ func (f *flood) arrival(began time.Time) time.Duration {
 		f.t.Fatal(err)
 	}
 	defer s.conn.Close()
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	for ; ; <-look.C {
+	ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Minute)
+	defer cancel()
+	if !testnet.Await(ctx, func() bool {
 		answer, err := s.do("SEARCH UNSEEN")
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		numbers := strings.Fields(strings.TrimPrefix(answer[strings.Index(answer, "* SEARCH"):], "* SEARCH"))
-		if len(numbers) > 0 {
-			return time.Since(began)
-		}
-		if time.Since(began) > 2*time.Minute {
-			f.t.Fatal("a message does not arrive")
-		}
+		return len(strings.Fields(strings.TrimPrefix(answer[strings.Index(answer, "* SEARCH"):], "* SEARCH"))) > 0
+	}) {
+		f.t.Fatal("a message does not arrive")
 	}
+	return time.Since(began)
 }
 
 // fetch reads the last message in a new session, which marks it as seen.

@@ -244,19 +244,7 @@ func (m *mt) await(t *testing.T, c mtCase) {
 // time for it.
 func (m *mt) wait(t *testing.T, id string, want func(control.Life) bool) control.Life {
 	t.Helper()
-	tick := time.NewTicker(trackPause)
-	defer tick.Stop()
-	for {
-		lives, err := m.admin.Track(t.Context(), id)
-		if err == nil && len(lives) == 1 && want(lives[0]) {
-			return lives[0]
-		}
-		select {
-		case <-tick.C:
-		case <-m.ctx.Done():
-			t.Fatalf("the track of %s is %+v, %v", id, lives, err)
-		}
-	}
+	return awaitTrack(m.ctx, t, m.admin, id, want)
 }
 
 // checkRequest looks for the request in what the far side opened (EP-13).

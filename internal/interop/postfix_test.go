@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -83,15 +84,9 @@ func TestInteropPostfix(t *testing.T) {
 // waitLog waits until a site has logged something.
 func (s *site) waitLog(text string) {
 	s.t.Helper()
-	deadline := time.NewTimer(time.Minute)
-	defer deadline.Stop()
-	tick := time.NewTicker(trackPause)
-	defer tick.Stop()
-	for !strings.Contains(s.text(), text) {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			s.t.Fatalf("the log has no %s:\n%s", text, tail(s.text()))
-		}
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	if !testnet.Await(ctx, func() bool { return strings.Contains(s.text(), text) }) {
+		s.t.Fatalf("the log has no %s:\n%s", text, tail(s.text()))
 	}
 }

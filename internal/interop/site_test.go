@@ -184,9 +184,6 @@ func (s *site) inbox(user string, least int) []string {
 	return all
 }
 
-// trackPause is how often a message's track is looked at.
-const trackPause = 50 * time.Millisecond
-
 // waitTrack waits until a message's only track is as wanted and returns it.
 func (s *site) waitTrack(id string, within time.Duration, want func(control.Life) bool) control.Life {
 	s.t.Helper()
@@ -197,19 +194,21 @@ func (s *site) waitTrack(id string, within time.Duration, want func(control.Life
 		s.t.Fatal(err)
 	}
 	defer client.Close()
-	tick := time.NewTicker(trackPause)
-	defer tick.Stop()
-	for {
-		lives, err := client.Track(ctx, id)
-		if err == nil && len(lives) == 1 && want(lives[0]) {
-			return lives[0]
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			s.t.Fatalf("after %v the track of %s is %+v, %v\n%s", within, id, lives, err, tail(s.text()))
-		}
+	return awaitTrack(ctx, s.t, client, id, want)
+}
+
+// awaitTrack is waitTrack until ctx is done.
+func awaitTrack(ctx context.Context, t testing.TB, client *control.Client, id string, want func(control.Life) bool) control.Life {
+	t.Helper()
+	var lives []control.Life
+	var err error
+	if !testnet.Await(ctx, func() bool {
+		lives, err = client.Track(t.Context(), id)
+		return err == nil && len(lives) == 1 && want(lives[0])
+	}) {
+		t.Fatalf("the track of %s is %+v, %v", id, lives, err)
 	}
+	return lives[0]
 }
 
 // waitIdle waits until no job is under way but those that may stay.
@@ -222,24 +221,18 @@ func (s *site) waitIdle(mayStay func(store.Job) bool) {
 		s.t.Fatal(err)
 	}
 	defer admin.Close()
-	tick := time.NewTicker(trackPause)
-	defer tick.Stop()
-	for {
-		jobs, err := admin.Queue(s.t.Context())
+	var jobs []store.Job
+	if !testnet.Await(ctx, func() bool {
+		jobs, err = admin.Queue(s.t.Context())
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		if mayStay != nil {
 			jobs = slices.DeleteFunc(jobs, mayStay)
 		}
-		if len(jobs) == 0 {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			s.t.Fatalf("%d jobs are left, such as %+v\n%s", len(jobs), jobs[0], tail(s.text()))
-		}
+		return len(jobs) == 0
+	}) {
+		s.t.Fatalf("%d jobs are left, such as %+v\n%s", len(jobs), jobs[0], tail(s.text()))
 	}
 }
 

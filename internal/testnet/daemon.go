@@ -3,6 +3,7 @@ package testnet
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"os"
@@ -92,26 +93,25 @@ func (d *daemon) await(t testing.TB, ready <-chan struct{}) {
 func (d *daemon) awaitPort(t testing.TB, addr string) {
 	t.Helper()
 	open := make(chan struct{})
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			conn, err := net.Dial("tcp", addr)
-			if err == nil {
-				_ = conn.Close()
-				close(open)
-				return
-			}
-			select {
-			case <-tick.C:
-			case <-stop:
-				return
-			}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go Await(ctx, func() bool {
+		if !listens(addr) {
+			return false
 		}
-	}()
+		close(open)
+		return true
+	})
 	d.await(t, open)
+}
+
+func listens(addr string) bool {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
 }
 
 // Ports of tests are below those that the system gives to connections going out,

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"postern/internal/testnet/spawn"
 )
@@ -115,22 +114,18 @@ func (m *Mailer) Log() string {
 // line ends.
 func (m *Mailer) Mail(t testing.TB, box string, least int) []string {
 	t.Helper()
-	deadline := time.NewTimer(readyWithin)
-	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		files, err := filepath.Glob(filepath.Join(m.Dir, box, "new", "*"))
+	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
+	defer cancel()
+	var files []string
+	if !Await(ctx, func() bool {
+		var err error
+		files, err = filepath.Glob(filepath.Join(m.Dir, box, "new", "*"))
 		if err != nil {
 			t.Fatalf("testnet: listing a maildir: %v", err)
 		}
-		if len(files) >= least {
-			return readAll(t, files)
-		}
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("testnet: %d messages for %s came to Postfix, want %d:\n%s", len(files), box, least, m.Log())
-		}
+		return len(files) >= least
+	}) {
+		t.Fatalf("testnet: %d messages for %s came to Postfix, want %d:\n%s", len(files), box, least, m.Log())
 	}
+	return readAll(t, files)
 }

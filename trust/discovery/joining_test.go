@@ -3,23 +3,14 @@ package discovery
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
-)
 
-// until waits for something that another goroutine does.
-func until(t *testing.T, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !done(); runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatal("it does not happen")
-		}
-	}
-}
+	"postern/internal/testnet"
+)
 
 func underWay(d *DNS) int {
 	c := d.answers()
@@ -51,7 +42,7 @@ func TestEqualQuestionsAreJoined(t *testing.T) {
 			}
 		})
 	}
-	until(t, func() bool { return d.Stats().Joined == callers-1 })
+	testnet.Until(t, func() bool { return d.Stats().Joined == callers-1 })
 	close(release)
 	all.Wait()
 	if n := s.count(""); n != 1 || underWay(d) != 0 {
@@ -72,9 +63,9 @@ func TestFreshJoinsOnlyFresh(t *testing.T) {
 				t.Errorf("got %+v, %v", a, err)
 			}
 		})
-		until(t, func() bool { return d.Stats().Joined+uint64(underWay(d)) == uint64(i+1) })
+		testnet.Until(t, func() bool { return d.Stats().Joined+uint64(underWay(d)) == uint64(i+1) })
 	}
-	until(t, func() bool { return s.count("") == 2 })
+	testnet.Until(t, func() bool { return s.count("") == 2 })
 	if got := d.Stats().Joined; got != 2 {
 		t.Errorf("%d joined", got)
 	}
@@ -95,14 +86,14 @@ func TestAWaiterMayLeave(t *testing.T) {
 			t.Errorf("got %+v, %v", a, err)
 		}
 	})
-	until(t, func() bool { return s.count("") == 1 })
+	testnet.Until(t, func() bool { return s.count("") == 1 })
 	second.Go(func() {
 		_, err := d.query(t.Context(), b, dns.TypeCERT, false)
 		if err != nil {
 			t.Error(err)
 		}
 	})
-	until(t, func() bool { return d.Stats().Joined == 1 })
+	testnet.Until(t, func() bool { return d.Stats().Joined == 1 })
 	cancel()
 	first.Wait()
 	close(release)
@@ -127,7 +118,7 @@ func TestAQuestionEndsWithTheLastWhoWaits(t *testing.T) {
 			}
 		})
 	}
-	until(t, func() bool { return d.Stats().Joined == 1 && s.count("") == 1 })
+	testnet.Until(t, func() bool { return d.Stats().Joined == 1 && s.count("") == 1 })
 	cancel()
 	all.Wait()
 	d.answers().ended.Wait() // it would take an hour
@@ -154,7 +145,7 @@ func TestSilenceOfAllServersIsRememberedThoughTheCallerLeft(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() { _, _ = d.query(ctx, b, dns.TypeCERT, false) })
-	until(t, func() bool { return s.count("") >= 3 })
+	testnet.Until(t, func() bool { return s.count("") >= 3 })
 	cancel()
 	all.Wait()
 	d.answers().ended.Wait()
@@ -175,7 +166,7 @@ func TestCloseEndsQuestions(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	until(t, func() bool { return s.count("") == 1 })
+	testnet.Until(t, func() bool { return s.count("") == 1 })
 	d.Close()
 	all.Wait()
 }

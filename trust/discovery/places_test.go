@@ -3,12 +3,12 @@ package discovery_test
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"postern/internal/testnet"
 	"postern/trust/discovery"
 	"postern/trust/reason"
 )
@@ -26,11 +26,7 @@ func hang(t *testing.T, w *world, r *discovery.Resolver, asking int, addrs []str
 	for _, a := range addrs {
 		all.Go(func() { r.Find(ctx, discovery.Request{Address: address(t, a)}) })
 	}
-	for end := time.Now().Add(10 * time.Second); w.count(".dead.example. CERT") < asking; runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatalf("%d of %d ask", w.count(".dead.example. CERT"), asking)
-		}
-	}
+	testnet.Until(t, func() bool { return w.count(".dead.example. CERT") >= asking })
 }
 
 func patient(r *discovery.Resolver) { r.DNS.TryTimeout = time.Hour }
@@ -79,9 +75,7 @@ func TestCD30_StrangersLeavePlaces(t *testing.T) {
 		all.Go(func() { r.Find(ctx, discovery.Request{Address: address(t, a)}) })
 	}
 	asking := func() int { return w.count(".example. CERT") - w.count("b.example. CERT") }
-	for asking() < 32 {
-		runtime.Gosched()
-	}
+	testnet.Until(t, func() bool { return asking() >= 32 })
 	w.kill("")
 	check(t, ask(t, r, "second@b.example"), reason.OK, place{"b", discovery.DNSDomain})
 	late, leave := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -114,9 +108,7 @@ func TestCD30_TheWaitForAPlaceTakesNothingFromTheSearch(t *testing.T) {
 			r.Find(held, discovery.Request{Address: address(t, fmt.Sprintf("s%d@b.example", i))})
 		})
 	}
-	for w.count("b.example. CERT") < 4 {
-		runtime.Gosched()
-	}
+	testnet.Until(t, func() bool { return w.count("b.example. CERT") >= 4 })
 	got := ask(t, r, alice) // four are all that its domain may have
 	all.Wait()
 	check(t, got, reason.DiscoveryTimeout)
@@ -144,9 +136,7 @@ func TestCD31_FewDirectoriesAreAskedAtOnce(t *testing.T) {
 	for range 8 {
 		<-began
 	}
-	for w.count("_ldap._tcp.d29.example. SRV") == 0 {
-		runtime.Gosched()
-	}
+	testnet.Until(t, func() bool { return w.count("_ldap._tcp.d29.example. SRV") > 0 })
 	if n := len(began); n != 0 {
 		t.Errorf("%d more than eight at once", n)
 	}

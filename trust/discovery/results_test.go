@@ -5,7 +5,6 @@ import (
 	"crypto/elliptic"
 	"crypto/x509"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -141,9 +140,7 @@ func TestEqualSearchesAreJoined(t *testing.T) {
 	for i := range results {
 		all.Go(func() { results[i] = ask(t, r, alice) })
 	}
-	for discovery.Waiting(r) < 4 {
-		runtime.Gosched()
-	}
+	testnet.Until(t, func() bool { return discovery.Waiting(r) >= 4 })
 	leave()
 	close(release)
 	all.Wait()

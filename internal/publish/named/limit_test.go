@@ -3,12 +3,13 @@ package named
 import (
 	"net"
 	"net/netip"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"postern/internal/testnet"
 )
 
 func client(address string) net.Addr {
@@ -83,9 +84,7 @@ func TestOverTheLimitAnswersEnd(t *testing.T) {
 				t.Errorf("over the limit: %v\n%s", err, m)
 			}
 		default: // the next answer is not to this one
-			for server.Stats().Limited < uint64(id-2) {
-				runtime.Gosched()
-			}
+			testnet.Until(t, func() bool { return server.Stats().Limited >= uint64(id-2) })
 		}
 	}
 	tcp, err := dns.Dial("tcp", addr)
