@@ -71,15 +71,10 @@ func (b *bench) receiving(ctx context.Context, t *town, name string) (*house, er
 func (b *bench) opened(ctx context.Context, h *house, l load, size int) side {
 	d := door{addr: h.backbone, used: h.used, sender: senderAddress, to: recipientAddress(0)}
 	return func(long time.Duration) (turn, error) {
-		l := l
-		if long == 0 {
-			l.messages = max(l.messages/10, l.sessions)
-		}
-		texts, err := b.sealed(l.messages, size)
+		l, err := b.sealedLoad(l, long, size)
 		if err != nil {
 			return turn{}, err
 		}
-		l.text = func(i int) []byte { return texts[i] }
 		done, err := d.hand(ctx, l)
 		if err == nil {
 			err = h.awaitSteps(ctx, "open")
@@ -90,6 +85,16 @@ func (b *bench) opened(ctx context.Context, h *house, l load, size int) side {
 		t.Wall = int64(took) // without the acknowledgements, which the processor time has
 		return t, errors.Join(err, usedErr)
 	}
+}
+
+// sealedLoad is a load of sealed messages, a tenth of it to warm up.
+func (b *bench) sealedLoad(l load, long time.Duration, size int) (load, error) {
+	if long == 0 {
+		l.messages = max(l.messages/10, l.sessions)
+	}
+	texts, err := b.sealed(l.messages, size)
+	l.text = func(i int) []byte { return texts[i] }
+	return l, err
 }
 
 // sealed are messages to the recipient, sealed by the sender.
@@ -155,15 +160,10 @@ func (h *house) awaitSteps(ctx context.Context, steps ...string) error {
 // taken is a side that stores each message before it answers.
 func (b *bench) taken(ctx context.Context, d door, l load, size int) side {
 	return func(long time.Duration) (turn, error) {
-		l := l
-		if long == 0 {
-			l.messages = max(l.messages/10, l.sessions)
-		}
-		texts, err := b.sealed(l.messages, size)
+		l, err := b.sealedLoad(l, long, size)
 		if err != nil {
 			return turn{}, err
 		}
-		l.text = func(i int) []byte { return texts[i] }
 		done, err := d.hand(ctx, l)
 		t, usedErr := d.turn(l.messages, done)
 		return t, errors.Join(err, usedErr)
