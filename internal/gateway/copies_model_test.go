@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func (c *copying) deed() {
 	case 12:
 		c.dropOne(c.random.IntN(2) == 0)
 	default:
-		d := []time.Duration{time.Minute, 20 * time.Minute, time.Hour, 24 * time.Hour}[c.random.IntN(4)]
+		d := []time.Duration{time.Minute, 31 * time.Minute, 29 * time.Minute, 24 * time.Hour}[c.random.IntN(4)]
 		c.did("%s pass", d)
 		c.world.clock.advance(d)
 	}
@@ -197,23 +198,30 @@ func (c *copying) judge(word string) {
 	}
 }
 
-// hopeful reports whether the sender of a copy has an answer, or will have one: the copy
-// is still under way, or the answer of a far side is awaited.
+// hopeful reports whether the sender of a copy has an answer, or will have one: it is
+// still under way, or its far side has time to answer, or that of another copy has which
+// it failed beside.
 func (c *copying) hopeful(t store.Track) bool {
-	if answered(t, t.Recipients[0]) {
+	r := t.Recipients[0]
+	switch {
+	case c.isAnswered(r):
 		return true
+	case slices.ContainsFunc(c.jobs(store.SealJob, store.RelayJob), func(j store.Job) bool {
+		return j.Track == t.ID && (j.Held || c.Steady().Before(j.Expires))
+	}):
+		return true
+	case !r.Relayed.IsZero():
+		return c.hasTime(r)
 	}
-	for _, j := range c.jobs(store.SealJob, store.RelayJob) {
-		if j.Track == t.ID && (j.Held || c.Steady().Before(j.Expires)) {
-			return true
-		}
-	}
-	for _, other := range c.copies() {
-		if sameMessage(other, t) && c.Notify.awaits(other, other.Recipients[0], c.Steady()) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.copies(), func(other store.Track) bool { return c.hasTime(other.Recipients[0]) })
+}
+
+func (c *copying) isAnswered(r store.TrackRecipient) bool {
+	return r.Told != "" || !c.timely && r.State == store.TrackProcessed
+}
+
+func (c *copying) hasTime(r store.TrackRecipient) bool {
+	return !c.isAnswered(r) && !r.Relayed.IsZero() && c.Steady().Before(r.Relayed.Add(time.Hour))
 }
 
 // end lets everything go, and looks whether all have an answer.
@@ -226,7 +234,7 @@ func (c *copying) end() {
 		c.work()
 	}
 	for _, t := range c.copies() {
-		if r := t.Recipients[0]; !answered(t, r) {
+		if r := t.Recipients[0]; !c.isAnswered(r) {
 			c.t.Errorf("%s has no answer: %+v", t.ID, r)
 		}
 	}
