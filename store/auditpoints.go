@@ -43,6 +43,10 @@ func (t *tx) Checkpoint() (audit.Checkpoint, error) {
 
 // LastCheckpoint implements AuditTx.
 func (t *tx) LastCheckpoint() (audit.Checkpoint, error) {
+	err := t.settleAudit()
+	if err != nil {
+		return audit.Checkpoint{}, err
+	}
 	_, line := t.in(bucketCheckpoints).Cursor().Last()
 	if line == nil {
 		return audit.Checkpoint{}, fmt.Errorf("the last checkpoint: %w", ErrNotFound)
@@ -61,6 +65,10 @@ func (t *tx) AuditBase() (audit.Checkpoint, error) {
 
 // EachCheckpoint implements AuditTx.
 func (t *tx) EachCheckpoint(from uint64, fn func(audit.Checkpoint) bool) error {
+	err := t.settleAudit()
+	if err != nil {
+		return err
+	}
 	return t.each(bucketCheckpoints, nil, u64(from), func(_, line []byte) (bool, error) {
 		c, err := readCheckpoint(line)
 		return err == nil && fn(c), err
@@ -83,6 +91,10 @@ func (t *tx) PruneAudit(before time.Time, limit int) (int, error) {
 	}
 	old, last, err := t.oldAudit(before, limit)
 	if err != nil || len(old) == 0 {
+		return 0, err
+	}
+	err = t.carryRows(old)
+	if err != nil {
 		return 0, err
 	}
 	err = t.putBase(last)

@@ -20,6 +20,7 @@ func stateAt(tx *bolt.Tx, id int) audit.Hash {
 	sum := sha256.New()
 	sum.Write(u64(uint64(id)))
 	sum.Write(in(tx, bucketMeta).Get([]byte(metaGeneration)))
+	sum.Write(in(tx, bucketMeta).Get([]byte(metaStock)))
 	for _, name := range buckets() {
 		if b := in(tx, name); b != nil {
 			sum.Write(append([]byte(name), u64(b.Sequence())...))

@@ -13,24 +13,66 @@ import (
 // half-empty pages, which others insert into, would stay half empty.
 const auditFill = 0.95
 
-// Audit implements AuditTx. The head is read and written in each call, so that the
-// calls of one batch follow each other, and one that is rolled back leaves no gap.
+// Audit implements AuditTx. The record waits for the next one, or for the end of the
+// transaction, so that it has what the deed left.
 func (t *tx) Audit(r audit.Record) error {
-	if !t.writable {
-		return ErrReadOnly
+	err := t.write(0)
+	if err != nil {
+		return err
 	}
 	if t.db.setBack {
 		return fmt.Errorf("%w: the end of the audit trail is of another time: run postern audit verify", ErrCorrupt)
+	}
+	if t.pending != nil {
+		err = t.settleAudit()
+	}
+	if err == nil {
+		_, err = t.auditHead()
+	}
+	if err != nil {
+		return err
 	}
 	if r.At.IsZero() {
 		r.At = t.db.now()
 	}
 	r.At = r.At.UTC()
-	head, err := t.AuditHead()
+	r = r.Bound()
+	t.pending = &r
+	return nil
+}
+
+// settleAudit writes the record that waits, with what was left in the store since the
+// one before it. What no record speaks of is noted.
+func (t *tx) settleAudit() error {
+	if t.pending == nil && len(t.left.order) == 0 || !t.writable {
+		return nil
+	}
+	head, err := t.auditHead()
+	if t.pending == nil && (t.db.setBack || err != nil) {
+		return nil // the trail has ended, which verify tells
+	}
+	if err == nil {
+		err = t.takeStock()
+	}
+	for err == nil && (t.pending != nil || len(t.left.order) > 0) {
+		r := t.pending
+		if r == nil {
+			r = &audit.Record{At: t.db.now().UTC(), Actor: audit.System, Action: audit.Noted}
+		}
+		r.Rows, t.pending = t.left.take(), nil
+		err = t.appendAudit(&head, *r)
+	}
 	if err != nil {
 		return err
 	}
-	stored, err := audit.Entry{Number: head.Number + 1, Prev: head.Hash, Record: r.Bound()}.Encode()
+	return t.putAuditHead(head)
+}
+
+// appendAudit writes a record behind the end of the trail. The head is read for each
+// transaction, so that those of one batch follow each other, and one that is rolled
+// back leaves no gap.
+func (t *tx) appendAudit(head *audit.Head, r audit.Record) error {
+	stored, err := audit.Entry{Number: head.Number + 1, Prev: head.Hash, Record: r}.Encode()
 	if err != nil {
 		return err
 	}
@@ -42,16 +84,17 @@ func (t *tx) Audit(r audit.Record) error {
 		return err
 	}
 	if head.Number-head.Checkpoint >= audit.CheckpointEvery {
-		_, err = t.sign(&head)
-		if err != nil {
-			return err
-		}
+		_, err = t.sign(head)
 	}
-	return t.putAuditHead(head)
+	return err
 }
 
 // EachAudit implements AuditTx.
 func (t *tx) EachAudit(from uint64, fn func(number uint64, stored []byte) bool) error {
+	err := t.settleAudit()
+	if err != nil {
+		return err
+	}
 	return t.each(bucketAudit, nil, u64(from), func(k, v []byte) (bool, error) {
 		if len(k) != 8 {
 			return false, fmt.Errorf("%w: a key of %s", ErrCorrupt, bucketAudit)
@@ -63,6 +106,14 @@ func (t *tx) EachAudit(from uint64, fn func(number uint64, stored []byte) bool) 
 // AuditHead implements AuditTx. There is one in every store, from the first moment
 // on; without it nothing can be recorded, and so nothing be done.
 func (t *tx) AuditHead() (audit.Head, error) {
+	err := t.settleAudit()
+	if err != nil {
+		return audit.Head{}, err
+	}
+	return t.auditHead()
+}
+
+func (t *tx) auditHead() (audit.Head, error) {
 	head, err := t.db.ring.Load().openHead(t.get(bucketMeta, []byte(metaAuditHead)))
 	if err != nil {
 		return head, fmt.Errorf("%w: %w: run postern audit verify", ErrCorrupt, err)

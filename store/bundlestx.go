@@ -1,12 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 
+	"postern/internal/audit"
 	"postern/mime"
 )
 
@@ -96,6 +98,7 @@ func (t *tx) RemoveBundle(name string) error {
 	if err != nil {
 		return fmt.Errorf("bundle %s: %w", name, err)
 	}
+	t.left.gone(bucketBundleAnchors, []byte(name))
 	return errors.Join(t.remove(bucketBundleStates, []byte(name)), t.removeAlone(bucketBundleAnchors, []byte(name)))
 }
 
@@ -166,6 +169,9 @@ func (t *tx) PutBundleAnchors(name string, set BundleSet) error {
 	}
 	if set.value == nil {
 		set = NewBundleSet(nil)
+	}
+	if !bytes.Equal(t.bundleSet(name), set.value) {
+		t.left.is(bucketBundleAnchors, []byte(name), audit.HashOf(set.value))
 	}
 	err = t.putAlone(bucketBundleAnchors, []byte(name), set.value)
 	if err != nil {

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
 
+	"postern/internal/audit"
 	"postern/mime"
 )
 
@@ -37,9 +39,13 @@ func (t *tx) nextGeneration() error {
 
 // putDirectory and removeDirectory are the changes of the directory.
 func (t *tx) putDirectory(bucket string, key []byte, record any) error {
+	before := bytes.Clone(t.get(bucket, key))
 	err := t.putRecord(bucket, key, record)
 	if err != nil {
 		return err
+	}
+	if after := t.get(bucket, key); !bytes.Equal(after, before) {
+		t.left.is(bucket, key, audit.HashOf(after))
 	}
 	return t.nextGeneration()
 }
@@ -55,6 +61,7 @@ func (t *tx) removeDirectory(bucket string, key []byte) error {
 	if err != nil {
 		return err
 	}
+	t.left.gone(bucket, key)
 	return t.nextGeneration()
 }
 

@@ -129,6 +129,7 @@ func (t *tx) CreateMailbox(account mime.Address, name string) (Mailbox, error) {
 		return Mailbox{}, err
 	}
 	m := Mailbox{ID: MailboxID(id), Account: account, Name: name, UIDValidity: validity, UIDNext: 1, ModSeq: 1}
+	t.left.is(bucketMailboxes, u64(id), mailboxSum(m))
 	err = errors.Join(t.putMailbox(mailboxRecord{Mailbox: m}),
 		t.put(bucketMailboxNames, nameKey(account, name), u64(id)))
 	return m, err
@@ -217,6 +218,7 @@ func (t *tx) RemoveMailbox(id MailboxID) error {
 // removeMailbox removes the name and the record; what was in the mailbox goes
 // at once when it is little, and otherwise bit by bit afterwards.
 func (t *tx) removeMailbox(m Mailbox) error {
+	t.left.gone(bucketMailboxes, u64(uint64(m.ID)))
 	err := errors.Join(
 		t.remove(bucketMailboxNames, nameKey(m.Account, m.Name)),
 		t.remove(bucketMailboxes, u64(uint64(m.ID))))

@@ -24,6 +24,7 @@ func (t *tx) Enqueue(j Job) (JobID, error) {
 		return 0, err
 	}
 	j.ID = JobID(id)
+	t.left.is(bucketJobs, u64(id), jobSum(j))
 	err = errors.Join(t.putJob(j), t.countJob(j, 1))
 	return j.ID, err
 }
@@ -117,6 +118,9 @@ func (t *tx) Reschedule(j Job) error {
 			return err
 		}
 	}
+	if sum := jobSum(j); sum != jobSum(old) {
+		t.left.is(bucketJobs, u64(uint64(j.ID)), sum)
+	}
 	return errors.Join(
 		t.remove(bucketDue, dueKey(old.Kind, old.Due, old.ID)),
 		t.countJob(old, -1), t.countJob(j, 1),
@@ -133,6 +137,7 @@ func (t *tx) Finish(id JobID) error {
 		return err
 	}
 	t.unschedule(id)
+	t.left.gone(bucketJobs, u64(uint64(id)))
 	return errors.Join(
 		t.unrefJob(j),
 		t.remove(bucketJobs, u64(uint64(id))),

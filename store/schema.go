@@ -186,7 +186,9 @@ func createSchema(tx *bolt.Tx, master KeyWrapper) error {
 	if err != nil {
 		return err
 	}
-	err = in(tx, bucketMeta).Put([]byte(metaSchema), u32(schemaVersion))
+	meta := in(tx, bucketMeta)
+	err = errors.Join(meta.Put([]byte(metaSchema), u32(schemaVersion)),
+		meta.Put([]byte(metaStock), []byte("{}"))) // the trail has all of it from the first row on
 	if err != nil {
 		return err
 	}

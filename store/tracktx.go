@@ -27,6 +27,9 @@ func (t *tx) PutTrack(k Track) error {
 		return err
 	}
 	k.Received = k.Received.UTC()
+	if sum := trackSum(k); sum != trackSum(old) {
+		t.left.is(bucketTracks, []byte(k.ID), sum)
+	}
 	return errors.Join(
 		t.indexTrack(old, k),
 		t.putRecord(bucketTracks, []byte(k.ID), k))

@@ -2,10 +2,13 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
+
+	"postern/internal/audit"
 )
 
 // A tx is one Tx. Several of them share a bbolt transaction when they are
@@ -18,6 +21,8 @@ type tx struct {
 	bytes    int      // written, roughly
 	after    []func() // run when the commit has reached the disk
 	bodies   map[BodyID]bodyUse
+	pending  *audit.Record // the last one, which waits for its rows
+	left     leftRows
 }
 
 var _ Tx = (*tx)(nil)
@@ -28,7 +33,7 @@ func (t *tx) run(fn func(*tx) error) error {
 	if err != nil {
 		return err
 	}
-	return protected(t, (*tx).settleBodies)
+	return protected(t, func(t *tx) error { return errors.Join(t.settleBodies(), t.settleAudit()) })
 }
 
 func (t *tx) in(bucket string) *bolt.Bucket { return in(t.bolt, bucket) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -113,7 +114,7 @@ func runAuditVerify(ctx context.Context, inv *invocation, args []string) error {
 		} else {
 			err = inv.printReport(r)
 		}
-		if err == nil && r.Problem != nil {
+		if err == nil && !r.Whole() {
 			err = errNegative
 		}
 		return err
@@ -143,7 +144,7 @@ func readOutside(name string) ([]audit.Checkpoint, error) {
 func (inv *invocation) printReport(r audit.Report) error {
 	if r.Problem != nil {
 		_, err := fmt.Fprintln(inv.stdout, r.Problem)
-		return err
+		return errors.Join(err, inv.printDifferences(r))
 	}
 	text := "the audit trail is whole: no records"
 	if r.Entries > 0 {
@@ -160,7 +161,22 @@ func (inv *invocation) printReport(r audit.Report) error {
 	} else {
 		text += "; there is no audit.end beside the store"
 	}
+	if r.Rows > 0 {
+		text += fmt.Sprintf("; %s of the store compared", count(r.Rows, "row"))
+	}
 	_, err := fmt.Fprintln(inv.stdout, text)
+	return errors.Join(err, inv.printDifferences(r))
+}
+
+func (inv *invocation) printDifferences(r audit.Report) (err error) {
+	for _, d := range r.Differences {
+		_, one := fmt.Fprintln(inv.stdout, d.Error())
+		err = errors.Join(err, one)
+	}
+	if more := r.Differing - len(r.Differences); more > 0 {
+		_, one := fmt.Fprintf(inv.stdout, "and %d more\n", more)
+		err = errors.Join(err, one)
+	}
 	return err
 }
 

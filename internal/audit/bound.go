@@ -13,6 +13,7 @@ const (
 	MaxDetail = 1024 // octets of the detail
 	MaxKeys   = 64   // keys in a record
 	MaxParts  = 1000 // recipients in a record
+	MaxRows   = 1000 // rows in a record, which the store does not exceed: nothing of them is cut
 )
 
 // Bound returns a record that fits the bounds, with what was left out in Cut.

@@ -23,6 +23,26 @@ const (
 	OutsideForged     Fault = "outside-forged"
 )
 
+// A Difference is a row of the store that is not what the trail says.
+type Difference struct {
+	Row string `json:"row"`
+	// How it differs: WasChanged, WasRemoved or WasInserted.
+	Kind Fault `json:"kind"`
+	// Record is the last one that says what the row is; 0 if none does.
+	Record uint64 `json:"record,omitempty"`
+}
+
+// Error says in a sentence what differs.
+func (d Difference) Error() string {
+	switch d.Kind {
+	case WasRemoved:
+		return fmt.Sprintf("%s is not there, and by record %d it should be", d.Row, d.Record)
+	case WasInserted:
+		return fmt.Sprintf("%s is there, and by the records it should not be", d.Row)
+	}
+	return fmt.Sprintf("%s is not what record %d says", d.Row, d.Record)
+}
+
 // A Problem is the first place at which a trail is wrong.
 type Problem struct {
 	Kind Fault  `json:"kind"`

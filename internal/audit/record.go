@@ -41,13 +41,14 @@ const (
 	Backup     Action = "backup"
 	Restored   Action = "restored"
 	Pruned     Action = "pruned" // the oldest records of this trail, for their age
+	Noted      Action = "noted"  // rows of the store that no other record has
 )
 
 // Actions are all actions.
 func Actions() []Action {
 	return []Action{
 		Accepted, Sealed, Opened, Relayed, Delivered, Notified, Answered, Overdue, Fetched, Searched, Removed, Dropped,
-		LoggedIn, LoginWrong, Changed, Used, Started, Stopped, Backup, Restored, Pruned,
+		LoggedIn, LoginWrong, Changed, Used, Started, Stopped, Backup, Restored, Pruned, Noted,
 	}
 }
 
@@ -61,6 +62,12 @@ type Part struct {
 	Reason    string `json:"reason,omitempty"` // a reason code; "" is ok
 }
 
+// A Row is what a deed left in one place of the store.
+type Row struct {
+	Name string `json:"row"`          // kind and identity, such as "account nurse@b.example"
+	Is   *Hash  `json:"is,omitempty"` // of what is there now; nil if nothing is
+}
+
 // A Record is one deed.
 type Record struct {
 	At     time.Time `json:"at"`     // zero becomes the present
@@ -72,6 +79,9 @@ type Record struct {
 	Detail string    `json:"detail,omitempty"` // in our own words, never content
 	Keys   []string  `json:"keys,omitempty"`   // SHA-256 of the certificates whose private keys were used
 	Parts  []Part    `json:"parts,omitempty"`
+	// Rows are what the store holds after the deed, of what it changed. The store
+	// sets them.
+	Rows []Row `json:"rows,omitempty"`
 	// Cut names what Bound left out of the record; "" is nothing.
 	Cut string `json:"cut,omitempty"`
 }

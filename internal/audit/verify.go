@@ -40,6 +40,26 @@ type Report struct {
 	Witness uint64 `json:"witness"`
 	// Problem is the first place that is wrong; nil says that the trail is whole.
 	Problem *Problem `json:"problem,omitempty"`
+	// Rows are those of the store that were compared with the records, and
+	// Differences the first of those that are not as they say, of Differing. Only a
+	// trail whose records are whole is compared. They are for who calls Verify to set.
+	Rows        int          `json:"rows"`
+	Differing   int          `json:"differing"`
+	Differences []Difference `json:"differences,omitempty"`
+}
+
+// Whole reports whether nothing is wrong.
+func (r Report) Whole() bool { return r.Problem == nil && r.Differing == 0 }
+
+// MaxDifferences are how many of the differences a report names.
+const MaxDifferences = 100
+
+// Differ adds a difference.
+func (r *Report) Differ(d Difference) {
+	r.Differing++
+	if len(r.Differences) < MaxDifferences {
+		r.Differences = append(r.Differences, d)
+	}
 }
 
 // A verifier walks a trail. last and hash are of the entry that was found good

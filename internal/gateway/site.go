@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"postern/internal/audit"
 	"postern/internal/config"
 	"postern/internal/gateway/care"
 	"postern/mime"
@@ -81,6 +82,12 @@ func createFiles(ctx context.Context, cfg *config.Config, domain mime.Domain, ad
 		return err
 	}
 	err = db.Update(ctx, func(tx store.Tx) error {
+		err := tx.Audit(audit.Record{
+			At: now, Actor: audit.Operator(os.Getuid()), Action: audit.Changed, Object: "domain " + domain.String(), Detail: "added with the store",
+		})
+		if err != nil {
+			return err
+		}
 		return tx.PutDomain(store.Domain{Name: domain, Created: now})
 	})
 	return errors.Join(err, db.Close())

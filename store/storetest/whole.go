@@ -27,7 +27,7 @@ func checkCounts(s *suite) {
 	s.enqueue(store.Job{Kind: store.SealJob, Due: noon()})
 	got := s.sound()
 	want := store.CheckReport{Schema: got.Schema, Domains: 1, Accounts: 1, Anchors: 1, Messages: 1, Jobs: 1,
-		Documents: 1, Tracks: 1, Bodies: 2, Bytes: 7}
+		Documents: 1, Tracks: 1, Bodies: 2, Bytes: 7, Audit: got.Audit}
 	s.equal(got, want)
 }
 
