@@ -162,6 +162,56 @@ func TestBreakerEndsWhatExpires(t *testing.T) {
 	}
 }
 
+// Who asks why a message was tried for too long finds in its notice that the
+// destination could not be reached, and since when, and nothing of our network.
+func TestNoticeSaysThatTheDestinationWasDown(t *testing.T) {
+	for name, tried := range map[string]bool{"given up while it is left alone": false, "at its last attempt": true} {
+		t.Run(name, func(t *testing.T) {
+			w, a, _ := relaying(t)
+			a.answer = func(d smtp.Delivery) []smtp.Result {
+				var all []smtp.Result
+				for _, to := range d.To {
+					all = append(all, smtp.Result{Recipient: to, Code: reason.PeerUnreachable, Down: true, Host: "mx.b.example", Text: "dial tcp 192.0.2.7:25: connection refused"})
+				}
+				return all
+			}
+			for range breakAfter {
+				w.clock.advance(max(a.jobs()[0].Due.Sub(a.Steady()), 0))
+				a.run()
+			}
+			a.taken()
+			job := a.jobs()[0]
+			w.clock.advance(job.Expires.Sub(a.Steady()))
+			if !tried {
+				a.run()
+			} else {
+				results := a.answer(smtp.Delivery{To: job.Recipients})
+				err := a.relayEnd(job, results, false).commit(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			notices := a.inbox("alice@a.example")
+			equal(t, "notices", len(notices), 1)
+			want := "failed 5.4.7 x-postern; queue-expired: peer-unreachable since 2026-06-01T12:00:00Z"
+			equal(t, "diagnostics", diagnostics(parseDSN(t, notices[0])), map[string]string{"bob@b.example": want, "ben@b.example": want})
+			for _, line := range []string{
+				"    delivery was tried for too long: the recipient's server does not answer, since 2026-06-01 12:00 UTC\r\n",
+				"Diagnostic-Code: x-postern; queue-expired: peer-unreachable",
+			} {
+				if !strings.Contains(notices[0], line) {
+					t.Errorf("the notice lacks %q:\n%s", line, notices[0])
+				}
+			}
+			for _, ours := range []string{"192.0.2.7", "dial"} {
+				if strings.Contains(notices[0], ours) {
+					t.Errorf("the notice has %q", ours)
+				}
+			}
+		})
+	}
+}
+
 // AS-75: the words and the status of a refusal reach the sender as they are; what
 // was put off until the end is 5.4.7 with the last words.
 func TestAS75_TheFarSidesWordsAreTold(t *testing.T) {
@@ -173,7 +223,7 @@ func TestAS75_TheFarSidesWordsAreTold(t *testing.T) {
 		"5.1.1": {smtp.Result{Code: reason.PeerRefused, Reply: 550, Enhanced: "5.1.1", Text: "no such user"}, "failed 5.1.1 smtp; 550 5.1.1 no such user"},
 		"5.2.2": {smtp.Result{Code: reason.PeerRefused, Reply: 552, Enhanced: "5.2.2", Text: "full"}, "failed 5.2.2 smtp; 552 5.2.2 full"},
 		"4.2.2": {smtp.Result{Code: reason.PeerDeferred, Reply: 452, Enhanced: "4.2.2", Text: "full for now"}, "failed 5.4.7 smtp; 452 4.2.2 full for now"},
-		"none":  {smtp.Result{Code: reason.PeerUnreachable, Enhanced: "4.4.1", Text: "no answer"}, "failed 5.4.7 x-postern; queue-expired"},
+		"none":  {smtp.Result{Code: reason.PeerUnreachable, Enhanced: "4.4.1", Text: "no answer"}, "failed 5.4.7 x-postern; queue-expired: peer-unreachable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, a, _ := relaying(t)

@@ -43,9 +43,21 @@ func failedRecipient(f failure) dsn.Recipient {
 	}
 	return dsn.Recipient{
 		Final: f.recipient, Action: dsn.Failed, Status: status, Diagnostic: diagnostic(f),
-		Sentence: o.Public, Said: reason.Line(f.said, maxQuoted), Hint: f.code.Advice(),
+		Sentence: f.sentence(), Said: reason.Line(f.said, maxQuoted), Hint: f.code.Advice(),
 		Unconfirmed: f.overdue(),
 	}
+}
+
+// sentence says what happened, and of what was tried for too long why.
+func (f failure) sentence() string {
+	s := f.code.Outcome().Public
+	if f.last != "" {
+		s += ": " + f.last.Outcome().Public
+	}
+	if !f.since.IsZero() {
+		s += ", since " + f.since.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	return s
 }
 
 // plain leaves of recipients what is ours.
@@ -62,12 +74,20 @@ func plain(recipients []dsn.Recipient) []dsn.Recipient {
 }
 
 // diagnostic is why a recipient was not served: the last words of a far side that
-// said something (RFC 3464 §2.3.6), else a reason code of ours.
+// said something (RFC 3464 §2.3.6), else a reason code of ours, and of what was tried
+// for too long that of the latest attempt.
 func diagnostic(f failure) string {
 	if f.said != "" {
 		return "smtp; " + f.said
 	}
-	return "x-postern; " + f.code.String()
+	text := "x-postern; " + f.code.String()
+	if f.last != "" {
+		text += ": " + f.last.String()
+	}
+	if !f.since.IsZero() {
+		text += " since " + f.since.UTC().Format(time.RFC3339)
+	}
+	return text
 }
 
 func finalStatus(e reason.Enhanced) string {

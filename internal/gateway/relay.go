@@ -84,6 +84,12 @@ type relayEnd struct {
 
 func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *relayEnd {
 	e := &relayEnd{Core: c, job: job, due: c.Steady()}
+	down := func(r smtp.Result) (since time.Time) {
+		if r.Down {
+			_, since, _ = c.whyDown(relayLane(job))
+		}
+		return since
+	}
 	for _, r := range results {
 		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: store.StageRelay, code: r.Code, detail: describeResult(r)}
 		f := relayFailure(r)
@@ -95,7 +101,7 @@ func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *re
 			e.again = append(e.again, f)
 		default:
 			if r.Code.Outcome().Retry {
-				f.code, f.status = reason.QueueExpired, ""
+				f = f.expired(down(r))
 			}
 			o.state, o.code = store.TrackFailed, f.code
 			e.failed = append(e.failed, f)
@@ -119,7 +125,9 @@ func (c *Core) expiredWhileDown(job store.Job) (*relayEnd, bool) {
 	}
 	detail := fmt.Sprintf("down since %s, not tried again: %s", since.UTC().Format(time.RFC3339), why.detail)
 	for _, a := range job.Recipients {
-		e.failed = append(e.failed, failure{recipient: a, code: reason.QueueExpired, detail: detail, said: why.said})
+		f := why.expired(since)
+		f.recipient, f.detail = a, detail
+		e.failed = append(e.failed, f)
 		e.outcomes = append(e.outcomes, outcome{recipient: a, state: store.TrackFailed, stage: store.StageRelay, code: reason.QueueExpired, detail: detail})
 	}
 	return e, true

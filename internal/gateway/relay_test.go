@@ -90,7 +90,7 @@ func TestAS75_RelayEnds(t *testing.T) {
 	notices := a.inbox("alice@a.example")
 	equal(t, "notices", len(notices), 1)
 	equal(t, "diagnostics", diagnostics(parseDSN(t, notices[0])), map[string]string{
-		"bob@b.example": "failed 5.4.7 x-postern; queue-expired", "ben@b.example": "failed 5.4.7 x-postern; queue-expired"})
+		"bob@b.example": "failed 5.4.7 x-postern; queue-expired: peer-unreachable", "ben@b.example": "failed 5.4.7 x-postern; queue-expired: peer-unreachable"})
 }
 
 // A recipient without a result was not served, whatever the Sender thinks.

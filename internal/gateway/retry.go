@@ -17,6 +17,16 @@ type failure struct {
 	detail    string
 	status    string // enhanced status the far side gave, "" for the reason's own
 	said      string // the reply of the far side, in its own words; "" if it gave none
+	// Of what was tried for too long: why the latest attempt failed, and since when
+	// the destination has been down, zero if it has not or that is not known.
+	last  reason.Code
+	since time.Time
+}
+
+// expired is a failure that would be tried again if there were time.
+func (f failure) expired(since time.Time) failure {
+	f.last, f.since, f.code, f.status = f.code, since, reason.QueueExpired, ""
+	return f
 }
 
 // overdue reports whether nothing was heard in time, which is no certain failure.
