@@ -83,11 +83,11 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 
 // usedBytes is how much of the file is in use. It fails if the pages are not sound.
 func (db *DB) usedBytes(ctx context.Context) (int64, error) {
-	snapshot, w, err := db.begin(ctx)
+	_, w, end, err := db.begin(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer snapshot.Rollback()
+	defer end()
 	err = w.sound(ctx.Err, true)
 	return int64(w.inUse) * w.size, err
 }

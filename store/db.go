@@ -179,11 +179,11 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) (int64, error) {
 }
 
 func (db *DB) backup(ctx context.Context, w io.Writer) (int64, error) {
-	snapshot, pages, err := db.begin(ctx)
+	snapshot, pages, end, err := db.begin(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer snapshot.Rollback()
+	defer end()
 	err = pages.sound(ctx.Err, true)
 	if err != nil {
 		return 0, err

@@ -89,11 +89,11 @@ func (db *DB) checkPages(ctx context.Context, told func(PageProgress)) error {
 	if db.checked {
 		return nil
 	}
-	snapshot, w, err := db.begin(ctx)
+	_, w, end, err := db.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer snapshot.Rollback()
+	defer end()
 	w.readers = fewReaders
 	p := &pace{work: 20 * time.Millisecond}
 	return w.sound(func() error {

@@ -27,7 +27,6 @@ type pageWalk struct {
 	rest    func() error                     // now and then
 	tell    func(format string, args ...any) // of what is wrong
 	note    func(format string, args ...any) // of what is wrong and misleads nobody
-	spoilt  func()                           // is called in the end if bbolt must not read the pages
 
 	used, free pageSet
 	inUse      uint64 // pages
@@ -53,9 +52,11 @@ func (s pageSet) has(id uint64) bool { return s[id/64]>>(id%64)&1 == 1 }
 
 func (s pageSet) add(id uint64) { s[id/64] |= 1 << (id % 64) }
 
-// begin begins a snapshot and the walk over its pages. The page that says where they
-// are is kept for two transactions only, so that none writes while it is read.
-func (db *DB) begin(ctx context.Context) (snapshot *bolt.Tx, w *pageWalk, err error) {
+// begin begins a snapshot and the walk over its pages; end ends both. The page that
+// says where they are is kept for two transactions only, so that none writes while it
+// is read. After a walk that found pages which bbolt must not read nothing is written
+// any more, which would spread it, until the store is opened anew: that finds it too.
+func (db *DB) begin(ctx context.Context) (snapshot *bolt.Tx, w *pageWalk, end func(), err error) {
 	err = db.commits.between(ctx, func() (err error) {
 		snapshot, err = db.bolt.Begin(false)
 		if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
@@ -63,18 +64,20 @@ func (db *DB) begin(ctx context.Context) (snapshot *bolt.Tx, w *pageWalk, err er
 		}
 		if err == nil {
 			w, err = newPageWalk(snapshot, db.file)
-			w.spoilt = db.spoilt
 		}
 		return err
 	})
 	if err != nil && snapshot != nil {
 		err = errors.Join(err, snapshot.Rollback())
 	}
-	return snapshot, w, err
+	return snapshot, w, func() {
+		_ = snapshot.Rollback() // first: who writes may wait for it
+		if w.wrong {
+			db.spoilt()
+		}
+	}, err
 }
 
-// spoilt is called when bbolt must not read pages of a store in use. Nothing is written
-// any more, which would spread it, until the store is opened anew: that finds it too.
 func (db *DB) spoilt() {
 	db.doubt.Store(true)
 	_ = db.commits.between(context.Background(), func() error { // or it is closed
@@ -85,11 +88,11 @@ func (db *DB) spoilt() {
 
 // walkPages checks all pages, and reports whether bbolt may read them.
 func (db *DB) walkPages(ctx context.Context, p *pace, tell func(string, ...any)) (readable bool, err error) {
-	snapshot, w, err := db.begin(ctx)
+	_, w, end, err := db.begin(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer snapshot.Rollback()
+	defer end()
 	if p != nil {
 		w.readers = fewReaders
 	}
@@ -138,9 +141,6 @@ func (w *pageWalk) walk(rest func() error, tell, note func(string, ...any)) erro
 	w.take(0, 2)
 	w.take(w.pageMeta.free, run)
 	err = w.visitAll()
-	if w.wrong && w.spoilt != nil {
-		w.spoilt()
-	}
 	if err != nil || w.wrong || w.frame {
 		return err // what is missing is missing because of what was told, or was not read
 	}
