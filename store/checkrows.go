@@ -5,12 +5,13 @@ import (
 	"context"
 	"encoding/binary"
 	"hash/maphash"
+	"maps"
 
 	"postern/internal/audit"
 )
 
 // rowsAtOnce bounds how many rows are held in memory when the store is compared with
-// its trail; one is some 150 octets. Where more are spoken of, both are read again.
+// its trail; one is some 300 octets. Where there are more, both are read again.
 const rowsAtOnce = 200_000
 
 // A said is the last that the trail says of a row that is there by it.
@@ -19,14 +20,18 @@ type said struct {
 	sum    audit.Hash
 }
 
-// A rowCheck compares the rows of a store with what its trail says, a part at a time.
+// A share is those rows whose names have a hash with a remainder.
+type share struct{ remainder, of uint64 }
+
+// A rowCheck compares the rows of a store with what its trail says, a share at a time.
 type rowCheck struct {
 	*tx
 	ctx    context.Context
 	stock  stock
 	seed   maphash.Seed
-	part   uint64
-	parts  uint64
+	atOnce int
+	share  share
+	later  []share
 	said   map[string]said
 	report *audit.Report
 }
@@ -41,57 +46,61 @@ func (t *tx) compareRows(ctx context.Context, report *audit.Report) error {
 	if err != nil {
 		return err
 	}
-	c := &rowCheck{tx: t, ctx: ctx, stock: stock, seed: maphash.MakeSeed(), report: report}
-	return protected(t, func(*tx) error {
-		c.parts, err = c.countParts(rowsAtOnce)
-		for ; err == nil && c.part < c.parts; c.part++ {
-			err = c.compare()
+	c := &rowCheck{tx: t, ctx: ctx, stock: stock, seed: maphash.MakeSeed(), atOnce: rowsAtOnce, report: report}
+	return protected(t, func(*tx) error { return c.compareAll() })
+}
+
+func (c *rowCheck) compareAll() error {
+	c.later = []share{{0, 1}}
+	for len(c.later) > 0 {
+		last := len(c.later) - 1
+		c.share, c.later = c.later[last], c.later[:last]
+		err := c.compare()
+		if err != nil {
+			return err
 		}
-		return err
-	})
+	}
+	return nil
 }
 
-// entriesWithRows calls fn for the entries that have rows.
-func (c *rowCheck) entriesWithRows(fn func(n uint64, stored []byte)) error {
-	return c.each(bucketAudit, nil, nil, func(k, stored []byte) (bool, error) {
-		if bytes.Contains(stored, []byte(`"rows":[`)) {
-			fn(keyNumber(k, nil), stored)
-		}
-		return true, c.ctx.Err()
-	})
-}
-
-// countParts is how often everything is read, so that no part has more than atOnce
-// rows, or about so many.
-func (c *rowCheck) countParts(atOnce int) (uint64, error) {
-	mentions := 0
-	err := c.entriesWithRows(func(_ uint64, stored []byte) {
-		mentions += bytes.Count(stored, []byte(`{"row":"`))
-	})
-	return uint64(1 + mentions/atOnce), err
-}
-
-// mine reports whether a row is in the part that is compared now.
+// mine reports whether a row is in the share that is compared now.
 func (c *rowCheck) mine(name string) bool {
-	return c.parts == 1 || maphash.String(c.seed, name)%c.parts == c.part
+	return c.share.of == 1 || maphash.String(c.seed, name)%c.share.of == c.share.remainder
+}
+
+// halve leaves the half of the share for later.
+func (c *rowCheck) halve() {
+	c.later = append(c.later, share{c.share.remainder + c.share.of, 2 * c.share.of})
+	c.share.of *= 2
+	maps.DeleteFunc(c.said, func(name string, _ said) bool { return !c.mine(name) })
+}
+
+// listen notes what an entry says of rows.
+func (c *rowCheck) listen(n uint64, entry audit.Entry) {
+	for _, row := range entry.Rows {
+		switch {
+		case !c.mine(row.Name):
+		case row.Is == nil:
+			delete(c.said, row.Name)
+		default:
+			c.said[row.Name] = said{n, *row.Is}
+		}
+	}
+	for len(c.said) > c.atOnce {
+		c.halve()
+	}
 }
 
 func (c *rowCheck) compare() error {
 	c.said = make(map[string]said)
-	err := c.entriesWithRows(func(n uint64, stored []byte) {
-		entry, err := audit.ParseEntry(stored)
-		if err != nil {
-			return // the chain was found whole, or will not be
-		}
-		for _, row := range entry.Rows {
-			switch {
-			case !c.mine(row.Name):
-			case row.Is == nil:
-				delete(c.said, row.Name)
-			default:
-				c.said[row.Name] = said{n, *row.Is}
+	err := c.each(bucketAudit, nil, nil, func(k, stored []byte) (bool, error) {
+		if bytes.Contains(stored, []byte(`"rows":[`)) {
+			entry, err := audit.ParseEntry(stored)
+			if err == nil { // otherwise it is what the trail is not whole for
+				c.listen(keyNumber(k, nil), entry)
 			}
 		}
+		return true, c.ctx.Err()
 	})
 	for _, kind := range rowKinds() {
 		if err != nil {

@@ -81,6 +81,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 			"expand":    scriptExpand,
 			"lock":      scriptLock,
 			"take":      scriptTake,
+			"tamper":    scriptTamper,
 			"newer":     scriptNewer,
 			"json":      scriptJSON,
 			"value":     scriptValue,
