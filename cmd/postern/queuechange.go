@@ -12,20 +12,19 @@ type queueVerb struct {
 	name string
 	done string // of messages, as in "2 held"
 	all  bool   // it takes --all
-	kept bool   // it takes --kept
 	do   func(*control.Client, context.Context, control.QueueOrder) (control.QueueChanged, error)
 }
 
 func runQueueRetry(ctx context.Context, inv *invocation, args []string) error {
-	return inv.changeQueue(ctx, args, queueVerb{"queue retry", "due now", true, true, (*control.Client).RetryQueued})
+	return inv.changeQueue(ctx, args, queueVerb{"queue retry", "due now", true, (*control.Client).RetryQueued})
 }
 
 func runQueueHold(ctx context.Context, inv *invocation, args []string) error {
-	return inv.changeQueue(ctx, args, queueVerb{"queue hold", "held", false, false, (*control.Client).HoldQueued})
+	return inv.changeQueue(ctx, args, queueVerb{"queue hold", "held", false, (*control.Client).HoldQueued})
 }
 
 func runQueueRelease(ctx context.Context, inv *invocation, args []string) error {
-	return inv.changeQueue(ctx, args, queueVerb{"queue release", "released", true, false, (*control.Client).ReleaseQueued})
+	return inv.changeQueue(ctx, args, queueVerb{"queue release", "released", true, (*control.Client).ReleaseQueued})
 }
 
 // changeQueue reads which messages are meant: ids, or --to and --from, or --all.
@@ -33,12 +32,10 @@ func (inv *invocation) changeQueue(ctx context.Context, args []string, verb queu
 	fs := inv.flags(verb.name)
 	var f control.QueueFilter
 	queueFilter(fs, &f)
+	fs.BoolVar(&f.Kept, "kept", false, "")
 	all := false
 	if verb.all {
 		fs.BoolVar(&all, "all", false, "")
-	}
-	if verb.kept {
-		fs.BoolVar(&f.Kept, "kept", false, "")
 	}
 	ids, err := parse(fs, args, 0, maxNamed)
 	if err != nil {
@@ -64,12 +61,20 @@ func (inv *invocation) changeQueue(ctx context.Context, args []string, verb queu
 func runQueueDrop(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("queue drop")
 	silent := fs.Bool("silent", false, "")
-	ids, err := parse(fs, args, 1, maxNamed)
+	var f control.QueueFilter
+	queueFilter(fs, &f)
+	fs.BoolVar(&f.Held, "held", false, "")
+	fs.BoolVar(&f.Kept, "kept", false, "")
+	ids, err := parse(fs, args, 0, maxNamed)
 	if err != nil {
 		return err
 	}
+	order := control.QueueOrder{IDs: ids, To: f.To, From: f.From, Held: f.Held, Kept: f.Kept, Silent: *silent}
+	if !order.Clear() {
+		return wrongUse(fs, "say which messages, in one way")
+	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		changed, err := c.DropQueued(ctx, control.QueueOrder{IDs: ids, Silent: *silent})
+		changed, err := c.DropQueued(ctx, order)
 		if err != nil {
 			return err
 		}

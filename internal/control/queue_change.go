@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"postern/internal/audit"
-	"postern/internal/gateway"
 	"postern/store"
 )
 
@@ -20,7 +19,8 @@ type QueueOrder struct {
 	To     string   `json:"to,omitempty"`
 	From   string   `json:"from,omitempty"`
 	All    bool     `json:"all,omitempty"`
-	Kept   bool     `json:"kept,omitempty"`   // of a retry: kept originals alone
+	Kept   bool     `json:"kept,omitempty"`   // kept originals alone; else they are meant only by their ids
+	Held   bool     `json:"held,omitempty"`   // those alone that an operator holds
 	Silent bool     `json:"silent,omitempty"` // of a drop: the sender is not told
 }
 
@@ -33,6 +33,12 @@ func (o QueueOrder) Clear() bool {
 		}
 	}
 	return ways == 1
+}
+
+// takes reports whether an order is for a job that it names.
+func (o QueueOrder) takes(j store.Job) bool {
+	kept := j.Kind == store.KeptJob
+	return (kept == o.Kept || kept && len(o.IDs) > 0) && (j.Held || !o.Held)
 }
 
 // A QueueChanged says how much was done.
@@ -55,7 +61,7 @@ func underWay(j store.Job) bool {
 }
 
 // retryJobs makes messages due now, and opens the destinations that they wait for.
-// Kept originals are judged again if they are named themselves, or wanted alone.
+// Kept originals are judged again.
 // What is due already keeps its place in the line and is not written again: this
 // may be asked for often, while much is under way.
 func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
@@ -69,10 +75,10 @@ func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, e
 	}
 	changed, err := s.changeJobs(ctx, in, func(tx store.Tx, j *store.Job) (done string, err error) {
 		switch {
-		case j.Kind == store.KeptJob && (in.Kept || len(in.IDs) > 0):
+		case j.Kind == store.KeptJob:
 			*j, err = s.Core.JudgeAgain(tx, *j)
 			return "judged again", err
-		case in.Kept || j.Idle() || !underWay(*j):
+		case j.Idle() || !underWay(*j):
 			return "", nil
 		}
 		lane, now := laneName{j.Kind, laneOf(*j)}, s.Core.Steady()
@@ -182,6 +188,9 @@ func (s *Service) changeSome(ctx context.Context, tx store.Tx, ids []store.JobID
 		if err != nil {
 			return changed, err
 		}
+		if !in.takes(j) {
+			continue // it went on
+		}
 		was := j.Kind
 		done, err := do(tx, &j)
 		if err != nil {
@@ -245,44 +254,25 @@ func (s *Service) meant(ctx context.Context, in QueueOrder) ([]store.JobID, erro
 			}
 		}
 		for _, j := range jobs {
-			ids = append(ids, j.ID)
+			if in.takes(j) {
+				ids = append(ids, j.ID)
+			}
 		}
 	}
 	if len(in.IDs) == 0 {
-		p, err := QueueFilter{To: in.To, From: in.From, Kept: in.Kept}.read()
+		p, err := QueueFilter{To: in.To, From: in.From}.read()
 		if err != nil {
 			return nil, err
 		}
-		err = s.pickJobs(ctx, p, func(j store.Job) { ids = append(ids, j.ID) })
+		err = s.pickJobs(ctx, p, func(j store.Job) {
+			if in.takes(j) {
+				ids = append(ids, j.ID)
+			}
+		})
 		if err != nil {
 			return nil, err
 		}
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids), nil
-}
-
-// dropJobs ends messages that are named one by one.
-func (s *Service) dropJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
-	if len(in.IDs) == 0 {
-		return QueueChanged{}, &Error{Kind: Invalid, Message: "messages are dropped by their ids alone", Hint: "postern queue list --all shows the ids"}
-	}
-	ids, err := s.meant(ctx, in)
-	if err != nil {
-		return QueueChanged{}, err
-	}
-	var changed QueueChanged
-	for _, id := range ids {
-		err := s.Core.Drop(ctx, id, actor(ctx), in.Silent)
-		switch {
-		case errors.Is(err, gateway.ErrInWork):
-			changed.InWork = append(changed.InWork, id)
-		case errors.Is(err, store.ErrNotFound): // it ended meanwhile
-		case err != nil:
-			return changed, err
-		default:
-			changed.Jobs++
-		}
-	}
-	return changed, nil
 }

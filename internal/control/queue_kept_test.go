@@ -2,9 +2,11 @@ package control
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,6 +87,98 @@ func (s *server) isTraced(t *testing.T, track store.TrackID, what string) {
 		}
 		return err
 	}))
+}
+
+// What is done with many leaves kept originals as they are, such as one that is held
+// for a dispute, unless they are wanted alone.
+func TestQueueDeedsOfManyLeaveWhatIsKept(t *testing.T) {
+	s, ids := keeping(t)
+	held := func() (held []bool) {
+		for _, id := range ids {
+			held = append(held, s.job(t, id).Held)
+		}
+		return held
+	}
+	for _, row := range []struct {
+		name  string
+		do    func(context.Context, QueueOrder) (QueueChanged, error)
+		order QueueOrder
+		want  []bool
+	}{
+		{"release all", s.ReleaseQueued, QueueOrder{All: true}, []bool{false, true, false}},
+		{"release to", s.ReleaseQueued, QueueOrder{To: "b.example"}, []bool{false, true, false}},
+		{"hold to", s.HoldQueued, QueueOrder{To: "b.example"}, []bool{false, true, true}},
+		{"hold kept", s.HoldQueued, QueueOrder{From: "a.example", Kept: true}, []bool{true, true, true}},
+		{"release from", s.ReleaseQueued, QueueOrder{From: "a.example"}, []bool{true, true, false}},
+		{"release kept", s.ReleaseQueued, QueueOrder{From: "a.example", Kept: true}, []bool{false, true, false}},
+		{"release by id", s.ReleaseQueued, QueueOrder{IDs: []string{fmt.Sprint(ids[1])}}, []bool{false, false, false}},
+	} {
+		changed, err := row.do(t.Context(), row.order)
+		must(t, err)
+		equal(t, row.name, held(), row.want)
+		equal(t, row.name, changed.Judged, 0)
+	}
+}
+
+// Many are dropped only of what an operator holds, or is kept: their senders are told
+// as by id.
+func TestQueueDropOfMany(t *testing.T) {
+	for name, row := range map[string]struct {
+		order   QueueOrder
+		left    []int // of the jobs below
+		notices int
+	}{
+		"held from":         {QueueOrder{From: "alice@a.example", Held: true}, []int{2, 3, 4, 5, 6}, 2},
+		"held to, silently": {QueueOrder{To: "b.example", Held: true, Silent: true}, []int{2, 3, 4, 5}, 0},
+		"kept from":         {QueueOrder{From: "z.example", Kept: true}, []int{0, 1, 2, 3, 6}, 0},
+		"kept and held":     {QueueOrder{From: "z.example", Kept: true, Held: true}, []int{0, 1, 2, 3, 4, 6}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := ours(t, "a.example")
+			must(t, s.AddAccount(t.Context(), "alice@a.example", []byte("correct horse battery")))
+			var ids []store.JobID
+			for _, j := range []store.Job{
+				{Kind: store.RelayJob, Sender: addressOf(t, "alice@a.example"), Destination: "b.example", Held: true},
+				{Kind: store.SealJob, Sender: addressOf(t, "alice@a.example"), Held: true},
+				{Kind: store.SealJob, Sender: addressOf(t, "alice@a.example")},
+				{Kind: store.SealJob, Sender: addressOf(t, "alice@a.example"), Waits: true},
+				{Kind: store.KeptJob, Sender: addressOf(t, "zoe@z.example")},
+				{Kind: store.KeptJob, Sender: addressOf(t, "zoe@z.example"), Held: true},
+				{Kind: store.RelayJob, Sender: addressOf(t, "carl@a.example"), Destination: "b.example", Held: true},
+			} {
+				j.Recipients = addresses(t, "bob@b.example")
+				ids = append(ids, s.enqueue(t, j))
+			}
+			changed, err := s.DropQueued(t.Context(), row.order)
+			must(t, err)
+			equal(t, "dropped", changed.Jobs, len(ids)-len(row.left))
+			jobs, err := s.Queue(t.Context())
+			must(t, err)
+			var left []int
+			for _, j := range jobs {
+				left = append(left, slices.Index(ids, j.ID))
+			}
+			equal(t, "left", left, row.left)
+			notices := 0
+			must(t, s.core.Store.View(t.Context(), func(tx store.Tx) error {
+				notices = 0
+				inbox, err := tx.MailboxByName(addressOf(t, "alice@a.example"), store.Inbox)
+				must(t, err)
+				return tx.EachMessage(inbox.ID, 1, func(store.Message) bool { notices++; return true })
+			}))
+			equal(t, "notices", notices, row.notices)
+			report, err := s.Check(t.Context())
+			must(t, err)
+			equal(t, "problems", len(report.Problems), 0)
+		})
+	}
+	s, _ := queued(t)
+	for name, order := range map[string]QueueOrder{
+		"all": {All: true, Held: true}, "from": {From: "a.example"}, "nobody": {Held: true},
+	} {
+		_, err := s.DropQueued(t.Context(), order)
+		isRefused(t, name, err, Invalid)
+	}
 }
 
 func TestQueueListOfKept(t *testing.T) {
