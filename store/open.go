@@ -205,7 +205,6 @@ func lockFile(path string, o Options) (*bolt.DB, *os.File, error) {
 			FreelistType:    bolt.FreelistMapType,
 			InitialMmapSize: o.mapping(path),
 			MaxSize:         int(o.MaxSize),
-			NoStatistics:    true,
 			OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
 				file, err = openChecked(name, flag, mode)
 				return file, err

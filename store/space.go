@@ -8,6 +8,17 @@ type Space struct {
 	ReadOnly bool  // nothing can be written at all
 }
 
+// Reusable implements Store. What the latest commits gave up is free from the next one
+// on, if nothing reads it.
+func (db *DB) Reusable() int64 {
+	stats := db.bolt.Stats()
+	pages := stats.FreePageN
+	if stats.OpenTxN == 0 {
+		pages += stats.PendingPageN
+	}
+	return int64(pages) * int64(db.bolt.Info().PageSize)
+}
+
 // needSpace is ErrFull unless a folder has room for so many bytes.
 func needSpace(dir string, bytes int64) error {
 	s, err := SpaceOf(dir)

@@ -116,7 +116,7 @@ type Seal struct {
 type Notify struct {
 	ProcessedWithin  time.Duration `toml:"processed_within" default:"1h" range:"1s..720h" doc:"How long after a message was handed to the other side its processed notification may take. Then its sender is told that it failed."`
 	DispatchedWithin time.Duration `toml:"dispatched_within" default:"1h" range:"1s..720h" doc:"How long after it was handed over the notification of final delivery may take, of a message whose sender asked for one. Then its sender is told that it failed. At least notify.processed_within."`
-	DelayedAfter     time.Duration `toml:"delayed_after" default:"4h" range:"0s..720h" doc:"After what time the sender of a message that still waits to be handed over is told that it is late. 0s tells him of failures alone."`
+	DelayedAfter     time.Duration `toml:"delayed_after" default:"4h" range:"0s..720h" doc:"After what time the sender of a message that still waits to be handed over is told that it is late. 0s, and what is longer than relay.retry_for, tells him of failures alone."`
 	HideProcessed    bool          `toml:"hide_processed" default:"false" doc:"Whether processed notifications are kept from the sender's mailbox. They count all the same."`
 }
 
@@ -146,8 +146,8 @@ type Limits struct {
 	DataTime          time.Duration `toml:"data_time" default:"30m" range:"1s..24h" doc:"How long the whole transfer of one message may take."`
 	CryptoMemory      int64         `toml:"crypto_memory" default:"268435456" range:"65536..1099511627776" doc:"Bytes of messages that are sealed or opened at once; more wait. At least limits.message_bytes."`
 	MailboxBytes      int64         `toml:"mailbox_bytes" default:"10737418240" range:"0..1125899906842624" doc:"How many bytes the mailboxes of one account may hold, where \"postern account quota\" says nothing else; 0 is no limit. Mail beyond it fails with a notice to its sender."`
-	DiskReserve       int64         `toml:"disk_reserve" default:"268435456" range:"0..1099511627776" doc:"How many bytes of the store's disk must be free for new mail to be taken; with less it is refused for the time being (452). What was taken before goes on."`
-	QueueBytes        int64         `toml:"queue_bytes" default:"34359738368" range:"1048576..1099511627776" doc:"How many bytes of messages may be under way; beyond it new mail is refused for the time being (452). A quarter of it is for mail from one IPv4 /24 or IPv6 /56 that waits to be opened; beyond that its mail is refused for the time being (450)."`
+	DiskReserve       int64         `toml:"disk_reserve" default:"268435456" range:"0..1099511627776" doc:"How many bytes must be free for new mail to be taken, on the store's disk and within its file together; with less it is refused for the time being (452). What was taken before goes on, and needs some: at least four times message_bytes, or 0 for no reserve."`
+	QueueBytes        int64         `toml:"queue_bytes" default:"34359738368" range:"1048576..1099511627776" doc:"How many bytes of messages may be under way, at least four times message_bytes; beyond it new mail is refused for the time being (452). A quarter of it is for mail from one IPv4 /24 or IPv6 /56 that waits to be opened; beyond that its mail is refused for the time being (450)."`
 	AccountMessages   int           `toml:"account_messages" default:"36000" range:"1..10000000" doc:"Messages an hour from one account."`
 	AccountRecipients int           `toml:"account_recipients" default:"360000" range:"1..100000000" doc:"Recipients an hour of one account's messages."`
 	PeerMessages      int           `toml:"peer_messages" default:"1200" range:"1..10000000" doc:"Messages a minute at the backbone from one IPv4 address or IPv6 /64. All of an IPv4 /24 or IPv6 /56 together may send 240 times as many a day."`

@@ -80,8 +80,8 @@ command_idle = "90s"
 data_time = "1h30m"
 crypto_memory = 2097152
 mailbox_bytes = 1048577
-disk_reserve = 1048578
-queue_bytes = 1048579
+disk_reserve = 4194306
+queue_bytes = 4194307
 account_messages = 11
 account_recipients = 12
 peer_messages = 13
@@ -141,7 +141,7 @@ func fullConfig() *config.Config {
 		Limits: config.Limits{
 			MessageBytes: 1 << 20, Recipients: 10, Connections: 20, ConnectionsPerIP: 5,
 			CommandIdle: 90 * time.Second, DataTime: 90 * time.Minute, CryptoMemory: 2 << 20,
-			MailboxBytes: 1<<20 + 1, DiskReserve: 1<<20 + 2, QueueBytes: 1<<20 + 3,
+			MailboxBytes: 1<<20 + 1, DiskReserve: 4<<20 + 2, QueueBytes: 4<<20 + 3,
 			AccountMessages: 11, AccountRecipients: 12, PeerMessages: 13, PeerConnections: 14,
 		},
 		Notify: config.Notify{ProcessedWithin: 5 * time.Minute, DispatchedWithin: 6 * time.Minute, DelayedAfter: 7 * time.Minute, HideProcessed: true},
@@ -285,6 +285,8 @@ func TestErrorsAreOneLineWithAHint(t *testing.T) {
 		{"profile", host + "[trust]\nprofile = \"1.4\"", `key "trust.profile" is "1.4", but must be one of ["1.2" "1.3"]`},
 		{"log level", host + "[log]\nlevel = \"INFO\"", `key "log.level" is "INFO", but must be one of`},
 		{"per address above all", host + "[limits]\nconnections = 10", `key "limits.connections_per_ip" is 50, but must be at most limits.connections, which is 10`},
+		{"queue for less than four messages", host + "[limits]\nmessage_bytes = 1048576\nqueue_bytes = 4194303", `key "limits.queue_bytes" is 4194303, but must be at least four times limits.message_bytes`},
+		{"reserve for less than four messages", host + "[limits]\ndisk_reserve = 1048576", `key "limits.disk_reserve" is 1048576, but must be at least four times limits.message_bytes`},
 		{"message above memory", host + "[limits]\ncrypto_memory = 65536", `key "limits.crypto_memory" is 65536, but must be at least limits.message_bytes`},
 		{"listener without port", host + "[listen]\nbackbone = \"127.0.0.1\"", `key "listen.backbone": "127.0.0.1" is not ADDRESS:PORT`},
 		{"listener with service name", host + "[listen]\nbackbone = \":smtp\"", `is not ADDRESS:PORT`},

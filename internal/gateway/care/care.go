@@ -55,8 +55,9 @@ type Keeper struct {
 	Version string
 	// Backups are the copies of the store that are made while it is in use.
 	Backups Backups
-	// DiskReserve is how many bytes the store's disk must have free for new mail to
-	// be taken; DiskSpace asks for them, and nil does not know.
+	// DiskReserve is how many bytes the store must have free for new mail to be taken,
+	// on its disk and within its file; DiskSpace asks for those of the disk, and nil
+	// does not know.
 	DiskReserve int64
 	DiskSpace   func() (store.Space, error)
 	// KeepTracks is how long the life of a message stays after it has ended; 0 is 90

@@ -8,27 +8,26 @@ import (
 	"postern/trust/reason"
 )
 
-// diskEvery is how often the space of the store's disk is looked at: at the rate
-// of a fast network the default reserve lasts longer.
+// diskEvery is how often the space of the store's disk is looked at while no mail
+// comes.
 const diskEvery = 2 * time.Second
 
-// A disk watches the space of the store's file system. The zero disk is never
-// short of it.
+// A disk watches the space that the store has left: that of its file system, and
+// what is free within its file. The zero disk is never short of it.
 type disk struct {
 	short atomic.Bool
 	free  atomic.Int64 // bytes, as last seen; 0 before
 	blind atomic.Bool  // the last look failed
 }
 
-// Room refuses new mail while the disk has less than its reserve. What was
-// taken before goes on, and needs the reserve for it. Nothing is refused for an
-// earlier look: there may be space by now.
+// Room refuses new mail while the store has less space than its reserve. What was
+// taken before goes on, and needs the reserve for it. It looks at the disk itself,
+// which costs a microsecond: between two looks at intervals a fast network could
+// fill any reserve.
 func (k *Keeper) Room() error {
+	k.Look()
 	if k.disk.short.Load() {
-		k.Look()
-	}
-	if k.disk.short.Load() {
-		return reason.New(reason.StorageFull, "the disk has %d bytes free, less than limits.disk_reserve or none that can be written", k.disk.free.Load())
+		return reason.New(reason.StorageFull, "the store has %d bytes free, less than limits.disk_reserve or none that can be written", k.disk.free.Load())
 	}
 	return nil
 }
@@ -62,6 +61,9 @@ func (k *Keeper) Look() {
 			k.Log.Warn("the space of the store's disk is not known", "err", err)
 		}
 		return
+	}
+	if k.Store != nil {
+		space.Free += k.Store.Reusable()
 	}
 	k.disk.free.Store(space.Free)
 	short := space.Free < k.DiskReserve || space.Free == 0 || space.ReadOnly

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"postern/internal/testnet"
 	"postern/store"
 	"postern/trust/reason"
 )
@@ -53,4 +54,28 @@ func TestDiskReserve(t *testing.T) {
 			t.Errorf("%s: %d lines in the log, want %d:\n%s", step.what, n, step.lines, log.String())
 		}
 	}
+}
+
+// What is free within the store's file is space as well: a file that took the whole
+// disk and was emptied takes new mail.
+func TestDiskReserveWithinTheFile(t *testing.T) {
+	r := newRig(t)
+	r.DiskReserve = 1 << 20
+	r.DiskSpace = func() (store.Space, error) { return store.Space{}, nil }
+	if r.Room() == nil {
+		t.Error("a new store on a full disk has room")
+	}
+	w, err := r.Store.NewBody(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Write(make([]byte, 4<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Room() == nil {
+		t.Error("a full file on a full disk has room")
+	}
+	w.Discard()
+	testnet.Until(t, func() bool { return r.Room() == nil }) // it is deleted a piece at a time
 }
