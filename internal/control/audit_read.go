@@ -65,7 +65,7 @@ func concerns(e audit.Entry, address string) bool {
 // forgotten, or by a Message-ID.
 func (s *Service) nameTracks(ctx context.Context, f *AuditFilter) error {
 	id := strings.TrimSpace(f.Track)
-	f.tracks = []string{strings.ToUpper(id)}
+	f.tracks = []string{id, strings.ToUpper(id)}
 	if !strings.Contains(id, "@") {
 		return nil
 	}

@@ -223,6 +223,15 @@ func (s *Service) note(tx store.Tx, j store.Job, what string) error {
 	return errors.Join(err, tx.AddEvent(j.Track, store.Event{At: s.Core.Now(), Stage: store.StageQueue, Detail: what}))
 }
 
+// noteTaking records that the sealed message of a job is handed out, before it is.
+func (s *Service) noteTaking(ctx context.Context, j store.Job) error {
+	return s.Core.Store.Update(ctx, func(tx store.Tx) error {
+		return errors.Join(s.note(tx, j, "sealed message taken by "+actor(ctx)), tx.Audit(audit.Record{
+			Actor: actor(ctx), Action: audit.Fetched, Object: fmt.Sprintf("sealed message of %s job %d", j.Kind, j.ID), Track: string(j.Track),
+		}))
+	})
+}
+
 func (o QueueOrder) whom() string {
 	text := ""
 	for _, part := range []struct{ word, value string }{{" to ", o.To}, {" from ", o.From}} {

@@ -3,12 +3,10 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
 
-	"postern/internal/audit"
 	"postern/internal/cms/smime"
 	"postern/internal/gateway"
 	"postern/mime"
@@ -40,11 +38,7 @@ func (s *Service) takeOriginal(ctx context.Context, w io.Writer, in MessageName,
 	if err != nil {
 		return TakenOriginal{}, err
 	}
-	err = s.Core.Store.Update(ctx, func(tx store.Tx) error {
-		r := s.told(ctx, audit.Fetched, deed{object: fmt.Sprintf("sealed message of %s job %d", j.Kind, j.ID)})
-		r.Track = string(j.Track)
-		return errors.Join(tx.Audit(r), s.note(tx, j, "sealed message taken by "+actor(ctx)))
-	})
+	err = s.noteTaking(ctx, j)
 	if err != nil {
 		return TakenOriginal{}, err
 	}
