@@ -84,6 +84,15 @@ func auditLine(e *audit.Entry) string {
 	for _, p := range e.Parts {
 		words = append(words, strings.TrimSpace(strings.Join([]string{p.Recipient, p.State, p.Reason}, " ")))
 	}
+	if e.Action == audit.Noted { // which speaks of nothing else
+		const named = 8
+		for _, row := range e.Rows[:min(len(e.Rows), named)] {
+			words = append(words, row.Name)
+		}
+		if more := len(e.Rows) - named; more > 0 {
+			words = append(words, fmt.Sprintf("and %d more", more))
+		}
+	}
 	if len(e.Keys) > 0 {
 		words = append(words, "keys "+strings.Join(e.Keys, " "))
 	}
