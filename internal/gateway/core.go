@@ -124,6 +124,7 @@ type Core struct {
 	crypto      *semaphore.Weighted
 	judging     *semaphore.Weighted // strangers' certificates
 	unwritten   atomic.Int32        // jobs in a row that could not be put back
+	shortage    shortage            // of space for the store
 	waiting     atomic.Int32        // messages that wait for evidence
 	waits       sync.WaitGroup
 }

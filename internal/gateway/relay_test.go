@@ -183,6 +183,19 @@ func (r refusing) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return r.Store.Update(ctx, fn)
 }
 
+func (r refusing) NewBody(ctx context.Context) (store.BodyWriter, error) {
+	w, err := r.Store.NewBody(ctx)
+	if r.left.Add(-1) >= 0 {
+		return fullBody{w}, err
+	}
+	return w, err
+}
+
+// A fullBody does not fit.
+type fullBody struct{ store.BodyWriter }
+
+func (fullBody) Write([]byte) (int, error) { return 0, store.ErrFull }
+
 // What the far side took is sent once, however long it cannot be written down.
 func TestRelayCommitsLateAndSendsOnce(t *testing.T) {
 	for name, answer := range map[string]map[string]reason.Code{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -30,6 +32,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // canary is a text that must never be seen outside of an envelope.
 const canary = "CANARY-Jane-Doe-1970-01-01"
+
+// exactly is randomness that there is none of: waits are what they are.
+var exactly = iotest.ErrReader(errors.New("no randomness"))
 
 // A clock is a time that tests move, or that of a synctest bubble.
 type clock struct{ *testnet.Clock }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"io"
 	"runtime"
 	"sync"
 	"time"
@@ -81,8 +80,12 @@ const (
 
 // workOn claims jobs until ctx is done; their steps go on in steps.
 func (c *Core) workOn(ctx, steps context.Context, p pool) {
-	for {
+	for c.awaitSpace(ctx) {
 		job, err := c.Store.Claim(ctx, p.kind)
+		if err == nil && c.shortage.short() { // since it asked
+			c.Store.Release(job.ID)
+			continue
+		}
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 				return
@@ -113,18 +116,22 @@ func (c *Core) doStep(ctx context.Context, job store.Job, do step) {
 	if err == nil || ctx.Err() != nil || errors.Is(err, errOvertaken) {
 		return
 	}
-	c.Log.Error("step failed", "kind", job.Kind, "track", job.Track, "attempt", job.Attempts+1, "err", err)
-	job.Reason, job.Detail = reason.Internal.String(), err.Error()
 	now := c.Steady()
-	full := errors.Is(err, store.ErrFull)
-	if !full && !now.Before(job.Expires) && c.giveUp(context.WithoutCancel(ctx), job, err) {
+	job.Detail = err.Error()
+	if errors.Is(err, store.ErrFull) {
+		// No attempt: when there is space, nothing should wait for an hour. Something
+		// smaller may fit meanwhile.
+		c.storeFull(err)
+		job.Reason, job.Due = reason.StorageFull.String(), now.Add(firstRetry)
+		c.putBack(ctx, job)
 		return
 	}
-	var attempts []outcome
-	if !full {
-		attempts = outcomes(job, "", reason.Internal, err.Error())
+	c.Log.Error("step failed", "kind", job.Kind, "track", job.Track, "attempt", job.Attempts+1, "err", err)
+	job.Reason = reason.Internal.String()
+	if !now.Before(job.Expires) && c.giveUp(context.WithoutCancel(ctx), job, err) {
+		return
 	}
-	c.putBack(ctx, putOff(job, full, now, c.uneven), attempts...)
+	c.putBack(ctx, postpone(job, now, c.uneven), outcomes(job, "", reason.Internal, err.Error())...)
 }
 
 // putBack stores a job that is to be done later, and why in its track.
@@ -138,10 +145,13 @@ func (c *Core) putBack(ctx context.Context, job store.Job, why ...outcome) {
 		}
 		return putAgain(tx, job)
 	})
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		return // an operator dropped it
-	}
-	if err != nil {
+	case errors.Is(err, store.ErrFull):
+		c.storeFull(err) // it is done again with all that waits
+		return
+	case err != nil:
 		c.Log.Error("putting a job back failed", "track", job.Track, "err", err)
 		// Its claim ends in a while, for when not even its new date could be
 		// written. The pause grows while that goes on.
@@ -149,17 +159,6 @@ func (c *Core) putBack(ctx context.Context, job store.Job, why ...outcome) {
 		return
 	}
 	c.unwritten.Store(0)
-}
-
-// putOff sets the next attempt of a step that failed. A full disk is no
-// attempt: when there is space, nothing should wait for an hour.
-func putOff(job store.Job, full bool, now time.Time, random io.Reader) store.Job {
-	if !full {
-		return postpone(job, now, random)
-	}
-	job.Reason = reason.StorageFull.String()
-	job.Due = now.Add(firstRetry)
-	return job
 }
 
 // insist repeats a commit until it succeeds: what it writes down has happened
@@ -171,7 +170,11 @@ func (c *Core) insist(ctx context.Context, job store.Job, commit func() error) e
 		if err == nil || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		c.Log.Error("what was done cannot be written down; trying again", "kind", job.Kind, "track", job.Track, "err", err)
+		if errors.Is(err, store.ErrFull) {
+			c.storeFull(err) // which is told once for all
+		} else {
+			c.Log.Error("what was done cannot be written down; trying again", "kind", job.Kind, "track", job.Track, "err", err)
+		}
 		if !task.Pause(ctx, growing(n)) {
 			return err
 		}
