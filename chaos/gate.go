@@ -14,6 +14,7 @@ import (
 type gate struct {
 	addr string
 	shut atomic.Bool
+	held atomic.Int64 // connections that came while it was shut
 	all  sync.WaitGroup
 
 	mu    sync.Mutex
@@ -67,6 +68,7 @@ func (g *gate) pass(near net.Conn, to string) {
 	g.keep(true, near)
 	defer g.keep(false, near)
 	if g.shut.Load() {
+		g.held.Add(1)
 		_, _ = io.Copy(io.Discard, near)
 		return
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -53,8 +55,8 @@ func TestJudgeCountsWhatMustNotBe(t *testing.T) {
 		if diff := cmp.Diff(c.bad, bad); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
-		if r.good() != (c.bad == nil) {
-			t.Errorf("%s: good is %t", c.name, r.good())
+		if r.sound() != (c.bad == nil) {
+			t.Errorf("%s: sound is %t", c.name, r.sound())
 		}
 	}
 }
@@ -93,8 +95,70 @@ func TestJudgeKnowsTheDirectory(t *testing.T) {
 	} {
 		r := newReport(1)
 		r.judge(&message{accepted: true}, c.to, arrives, &finding{arrived: c.arrived, answers: []string{"failed"}, reasons: []string{c.reason}})
-		if r.Unfound != c.unfound || r.good() != (c.unfound == 1) {
-			t.Errorf("%s with %s: unfound %d, good %t", c.to, c.reason, r.Unfound, r.good())
+		if r.Unfound != c.unfound || r.sound() != (c.unfound == 1) {
+			t.Errorf("%s with %s: unfound %d, sound %t", c.to, c.reason, r.Unfound, r.sound())
 		}
+	}
+}
+
+// A run that shows nothing is not good, and says what did not happen.
+func TestReportIsGoodIfItShowsSomething(t *testing.T) {
+	shown := func(change func(*report)) *report {
+		r := newReport(1)
+		r.Kills, r.Delivered = fullRun, 1
+		r.Accepted["a.example"], r.Accepted["b.example"], r.Faults["DNS hangs"] = 1, 1, 1
+		change(r)
+		return r
+	}
+	for name, c := range map[string]struct {
+		change  func(*report)
+		unshown []string
+		bad     bool
+	}{
+		"all":                         {func(*report) {}, nil, false},
+		"lost":                        {func(r *report) { r.Lost = 1 }, nil, true},
+		"nothing accepted":            {func(r *report) { clear(r.Accepted) }, []string{"answered 250"}, true},
+		"one way":                     {func(r *report) { r.Accepted["b.example"] = 0 }, []string{"answered 250, from b.example"}, true},
+		"nothing delivered":           {func(r *report) { r.Delivered = 0 }, []string{"delivered"}, true},
+		"a fault that never came":     {func(r *report) { r.Faults["DNS hangs"] = 0 }, []string{"DNS hangs"}, true},
+		"the same in a run of twenty": {func(r *report) { r.Faults["DNS hangs"], r.Kills = 0, 20 }, nil, false},
+	} {
+		r := shown(c.change)
+		if diff := cmp.Diff(c.unshown, r.unshown()); diff != "" || r.good() == c.bad {
+			t.Errorf("%s: good %t, %s", name, r.good(), diff)
+		}
+		var out bytes.Buffer
+		err := r.print(&out)
+		if err != nil || !strings.Contains(out.String(), "DNS hangs") {
+			t.Errorf("%s: a fault is not named: %v\n%s", name, err, out.String())
+		}
+	}
+}
+
+// All faults come before any comes again, and one that did no harm is not counted.
+func TestWeatherDealsAllFaults(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // waits end at once
+	random := rand.New(rand.NewPCG(1, 1))
+	ran := make(map[string]int)
+	var faults []fault
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		faults = append(faults, fault{name, func(context.Context, *rand.Rand) bool {
+			ran[name]++
+			return name != "e"
+		}})
+	}
+	count := make(map[string]int)
+	w := newWeather(faults, random, count)
+	for n := range 3 * len(faults) {
+		w.bring(ctx, random)
+		for name, times := range ran {
+			if times > n/len(faults)+1 {
+				t.Fatalf("after %d faults %s came %d times", n+1, name, times)
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"a": 3, "b": 3, "c": 3, "d": 3, "e": 0}, count); diff != "" {
+		t.Error(diff)
 	}
 }

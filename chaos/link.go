@@ -33,7 +33,7 @@ const hangTime = 3 * time.Second
 type link struct {
 	addr, to string
 	mode     atomic.Int32
-	spoilt   atomic.Int64 // connections that were not let through whole
+	spoilt   [modes]atomic.Int64 // connections that were not let through whole, by mode
 	all      sync.WaitGroup
 
 	mu    sync.Mutex
@@ -90,13 +90,12 @@ func (l *link) carry(near net.Conn) {
 	m := mode(l.mode.Load())
 	switch m {
 	case hangs:
-		l.spoilt.Add(1)
+		l.spoilt[m].Add(1)
 		_ = near.SetDeadline(time.Now().Add(hangTime))
 		_, _ = io.Copy(io.Discard, near)
 		return
 	case defers:
-		l.spoilt.Add(1)
-		if l.spoilt.Load()%2 == 0 {
+		if l.spoilt[m].Add(1)%2 == 0 {
 			_, _ = io.WriteString(near, "421 4.3.2 come back later\r\n")
 			return
 		}
@@ -182,7 +181,7 @@ func (c *crossing) data() bool {
 		}
 		octets += len(line)
 		if c.mode == cutsData && octets > 2000 {
-			c.spoilt.Add(1)
+			c.spoilt[c.mode].Add(1)
 			reset(c.near)
 			reset(c.far)
 			return false
@@ -196,7 +195,7 @@ func (c *crossing) data() bool {
 		}
 	}
 	if c.mode == cutsAnswer {
-		c.spoilt.Add(1)
+		c.spoilt[c.mode].Add(1)
 		_, _ = c.out.ReadString('\n') // the far side has it
 		reset(c.near)
 		return false

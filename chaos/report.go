@@ -9,13 +9,13 @@ import (
 	"text/tabwriter"
 )
 
-// A report is the counts of a run. Those of zeros must be 0.
+// A report is the counts of a run. Those of zeros must be 0, those of shown must not.
 type report struct {
 	Seed      uint64         `json:"seed"`
 	Seconds   float64        `json:"seconds"`
 	Kills     int            `json:"kills"`
-	Torn      int            `json:"torn"` // copies of stores that were torn
-	Faults    map[string]int `json:"faults"`
+	Torn      int            `json:"torn"`   // copies of stores that were torn
+	Faults    map[string]int `json:"faults"` // how often each did harm
 	Offered   int            `json:"offered"`
 	Accepted  map[string]int `json:"accepted"`  // answered 250, by the sender's domain
 	Delivered int            `json:"delivered"` // messages by recipients
@@ -90,15 +90,47 @@ func (r *report) nameOf(counter *int) string {
 	return "other"
 }
 
-// good reports whether everything that must be 0 is.
-func (r *report) good() bool {
+// fullRun is the number of kills from which on every fault must have come.
+const fullRun = 100
+
+// unshown are the names of what did not happen and must: a run without mail, or a
+// full one without one of the faults, shows nothing.
+func (r *report) unshown() (names []string) {
+	if r.Delivered == 0 {
+		names = append(names, "delivered")
+	}
+	if len(r.Accepted) == 0 {
+		names = append(names, "answered 250")
+	}
+	for domain, n := range r.Accepted {
+		if n == 0 {
+			names = append(names, "answered 250, from "+domain)
+		}
+	}
+	for name, n := range r.Faults {
+		if n == 0 && r.Kills >= fullRun {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// sound reports whether everything that must be 0 is.
+func (r *report) sound() bool {
 	return !slices.ContainsFunc(r.zeros(), func(z zero) bool { return *z.count != 0 })
 }
+
+// good reports whether the run shows that nothing goes wrong.
+func (r *report) good() bool { return r.sound() && len(r.unshown()) == 0 }
 
 // print writes the table and then the report as one line of JSON.
 func (r *report) print(w io.Writer) error {
 	for _, p := range r.Problems {
 		fmt.Fprintln(w, p)
+	}
+	for _, name := range r.unshown() {
+		fmt.Fprintf(w, "%s: never, so that this run shows nothing of it\n", name)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name string, value any) { fmt.Fprintf(table, "%s\t%v\n", name, value) }

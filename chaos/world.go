@@ -51,7 +51,7 @@ type world struct {
 	dns    *testnet.Forwarder
 	ldap   *gate
 	ledger *ledger
-	calm   sync.Mutex
+	calm   sync.Mutex // held while a disk is full: the kills wait
 	report *report
 }
 
@@ -116,6 +116,7 @@ func (w *world) run() *report {
 	}
 	p := newPress(w.t, w.ledger, w.order)
 	for _, s := range w.senders() {
+		w.report.Accepted[s.house.domain] = 0
 		for range w.order.sessions {
 			p.session(s)
 		}
@@ -133,7 +134,7 @@ func (w *world) run() *report {
 // storm kills one gateway after the other while the weather is bad.
 func (w *world) storm() {
 	ctx, cancel := context.WithCancel(w.t.Context())
-	weather := &weather{t: w.t, faults: faultsOf(w), calm: &w.calm, count: w.report.Faults}
+	weather := newWeather(faultsOf(w), rand.New(rand.NewPCG(w.order.seed, 99)), w.report.Faults)
 	var all sync.WaitGroup
 	for n := range uint64(2) {
 		random := rand.New(rand.NewPCG(w.order.seed, 100+n))
