@@ -84,7 +84,7 @@ func (l *link) data(open func() (io.Reader, error)) Result {
 	}
 	reply, err := w.CloseWithResponse()
 	if err != nil {
-		return outcome(err, l.host)
+		return afterDot(err, l.host)
 	}
 	r := said(newReply(250, reply.StatusText), l.host)
 	r.Code = reason.OK

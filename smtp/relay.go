@@ -103,6 +103,16 @@ type Result struct {
 	// refused connection, a failed greeting, 421 or a DNS that does not answer:
 	// what it says of others of its recipients would be the same now.
 	Down bool
+	// Slow says that the destination takes no more for the moment: it put the message
+	// off, by 421, 450 or 451, before it heard for whom that is.
+	Slow bool
+	// Unanswered says that the whole message was sent and no answer came: it may have
+	// been taken, and is sent twice when it is tried again.
+	Unanswered bool
+	// Others are what the other hosts and addresses said that were tried in the same
+	// attempt, in their order: the first eight, without Recipient. They are the same
+	// for all recipients.
+	Others []Result
 }
 
 // Send delivers to the first host of the destination that will talk, by MX
@@ -119,38 +129,26 @@ func (r *Relay) Send(ctx context.Context, d Delivery) []Result {
 	if err != nil {
 		return spread(d.To, failed(err, ""))
 	}
-	worst := local(reason.PeerUnreachable, "", "no host to try")
-	attempts, spoken := maxAttempts, false
-	for i, h := range hosts {
+	var t trial
+	for _, h := range hosts {
 		addresses, err := r.addresses(ctx, h.name)
 		if err != nil {
-			worst = prefer(worst, failed(err, h.name), i == 0)
+			t.failed(failed(err, h.name))
 			continue
 		}
-		for j, a := range addresses {
-			if attempts == 0 || ctx.Err() != nil {
-				return spread(d.To, worst)
+		for _, a := range addresses {
+			if t.attempts == maxAttempts || ctx.Err() != nil {
+				return t.results(d.To)
 			}
-			attempts--
+			t.attempts++
 			results, failure := r.attempt(ctx, h, netip.AddrPortFrom(a, h.port), d)
 			if results != nil {
-				return results
+				return t.before(results)
 			}
-			worst = prefer(worst, failure, i == 0 && j == 0)
-			spoken = spoken || failure.Reply != 0 && !failure.Down
-			worst.Down = worst.Down && !spoken // one host of it does give service
+			t.failed(failure)
 		}
 	}
-	return spread(d.To, worst)
-}
-
-// prefer chooses the failure to report: the newest, but a temporary one before a
-// permanent one, for then it is worth trying again.
-func prefer(old, failure Result, first bool) Result {
-	if !first && old.Code.Outcome().Retry && !failure.Code.Outcome().Retry {
-		return old
-	}
-	return failure
+	return t.results(d.To)
 }
 
 // attempt talks to one address. It returns results, or the failure that lets
@@ -162,13 +160,13 @@ func (r *Relay) attempt(ctx context.Context, h host, addr netip.AddrPort, d Deli
 	if l == nil {
 		l, err = r.connect(ctx, h, addr)
 		if err != nil {
-			return nil, noService(err, h.name)
+			return nil, tooFast(noService(err, h.name))
 		}
 		err = l.mail(d)
 	}
 	if err != nil {
 		defer l.close()
-		failure := l.mark(outcome(err, l.host))
+		failure := tooFast(l.mark(outcome(err, l.host)))
 		if failure.Code != reason.PeerRefused {
 			return nil, failure
 		}

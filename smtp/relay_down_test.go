@@ -3,10 +3,14 @@ package smtp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"postern/mime"
 	"postern/trust/reason"
@@ -91,6 +95,108 @@ func TestRelayFallsBackWithoutDuplicates(t *testing.T) {
 	}
 	if n := strings.Count(good.transcript(), "RCPT TO:<a@"); n != 2 {
 		t.Errorf("the good host heard of the first recipient %d times", n)
+	}
+}
+
+// A destination that puts a message off before it has heard for whom it is takes no
+// more for the moment; what it says later, or of room, is about the message.
+func TestRelayTellsThatADestinationIsSlow(t *testing.T) {
+	for name, row := range map[string]struct {
+		replies map[string]string
+		slow    bool
+	}{
+		"greeting 421":      {map[string]string{"": "421 4.3.2 too many connections"}, true},
+		"greeting 554":      {map[string]string{"": "554 no service"}, false},
+		"MAIL 421":          {map[string]string{"MAIL": "421 4.7.0 too many messages"}, true},
+		"MAIL 450":          {map[string]string{"MAIL": "450 4.7.1 slower"}, true},
+		"MAIL 451":          {map[string]string{"MAIL": "451 4.7.1 slower"}, true},
+		"MAIL 452":          {map[string]string{"MAIL": "452 4.3.4 too large for now"}, false},
+		"MAIL 550":          {map[string]string{"MAIL": "550 5.7.1 not you"}, false},
+		"RCPT 450":          {map[string]string{"RCPT": "450 4.2.1 later"}, false},
+		"dot 451":           {map[string]string{".": "451 4.3.0 later"}, false},
+		"no answer to MAIL": {map[string]string{"MAIL": "hang up"}, false},
+		"taken":             {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, addr := startPeer(t, row.replies)
+			for _, got := range one(addr).relay().Send(t.Context(), delivery("a@far.test", "b@far.test")) {
+				if got.Slow != row.slow {
+					t.Errorf("%+v, want slow %v", got, row.slow)
+				}
+			}
+		})
+	}
+}
+
+// What each host said that was tried in vain comes with the result, whoever took the
+// message in the end, and a bounded number of them.
+func TestRelayTellsWhatEachHostSaid(t *testing.T) {
+	_, good := startPeer(t, nil)
+	_, closing := startPeer(t, map[string]string{"": "421 4.3.2 maintenance until noon"})
+	_, never := startPeer(t, map[string]string{"MAIL": "450 4.7.1 slower"})
+	hosts := []string{"good.test", "closing.test", "never.test", "dead.test"}
+	at := map[string]string{"good.test": good, "closing.test": closing, "never.test": never}
+	told := func(r Result) []string {
+		all := []string{fmt.Sprint(r.Host, " ", r.Code, " ", r.Reply)}
+		for _, o := range r.Others {
+			all = append(all, fmt.Sprint(o.Host, " ", o.Code, " ", o.Reply))
+		}
+		return all
+	}
+	for name, row := range map[string]struct {
+		mx   []MX
+		want []string
+	}{
+		"one host":      {[]MX{{"good.test", 5}}, []string{"good.test ok 250"}},
+		"fallback":      {[]MX{{"closing.test", 5}, {"good.test", 10}}, []string{"good.test ok 250", "closing.test peer-deferred 421"}},
+		"nobody":        {[]MX{{"closing.test", 5}, {"never.test", 7}, {"dead.test", 10}}, []string{"dead.test peer-unreachable 0", "closing.test peer-deferred 421", "never.test peer-deferred 450"}},
+		"no such host":  {[]MX{{"lost.test", 5}, {"good.test", 10}}, []string{"good.test ok 250", "lost.test no-route 0"}},
+		"the first one": {[]MX{{"closing.test", 5}, {"lost.test", 10}}, []string{"closing.test peer-deferred 421", "lost.test no-route 0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			z := &zone{mx: row.mx, hosts: hosts, at: at}
+			for _, got := range z.relay().Send(t.Context(), delivery("a@far.test", "b@far.test")) {
+				if diff := cmp.Diff(row.want, told(got)); diff != "" {
+					t.Error(diff)
+				}
+			}
+		})
+	}
+	var many []MX
+	for i := range maxHosts {
+		many = append(many, MX{fmt.Sprintf("lost%d.test", i), uint16(i)})
+	}
+	got := (&zone{mx: many}).relay().Send(t.Context(), delivery("a@far.test"))
+	if n := len(got[0].Others); n != maxOthers {
+		t.Errorf("%d others are told", n)
+	}
+}
+
+// When the whole message was sent and no answer came, that is told: it may come twice.
+func TestRelayTellsThatAMessageMayComeTwice(t *testing.T) {
+	for name, row := range map[string]struct {
+		replies    map[string]string
+		unanswered bool
+	}{
+		"lost after the dot": {map[string]string{".": "hang up"}, true},
+		"lost before it":     {map[string]string{"DATA": "hang up"}, false},
+		"put off":            {map[string]string{".": "451 4.3.0 later"}, false},
+		"taken":              {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, addr := startPeer(t, row.replies)
+			got := one(addr).relay().Send(t.Context(), delivery("a@far.test"))[0]
+			if got.Unanswered != row.unanswered || strings.Contains(got.Text, "may come twice") != row.unanswered {
+				t.Errorf("%+v, want unanswered %v", got, row.unanswered)
+			}
+		})
+	}
+	_, addr := startPeer(t, map[string]string{".": "silence"})
+	r := one(addr).relay()
+	r.Timeouts.DataDone = 50 * time.Millisecond
+	got := r.Send(t.Context(), delivery("a@far.test"))[0]
+	if !got.Unanswered {
+		t.Errorf("no answer in time: %+v", got)
 	}
 }
 

@@ -24,8 +24,8 @@ import (
 )
 
 // A peer answers each command by the longest prefix it has a reply for: the key
-// "" is the greeting, "." the end of data; the reply "hang up" closes, and "shake
-// hands" is 220 and TLS.
+// "" is the greeting, "." the end of data; the reply "hang up" closes, "shake hands"
+// is 220 and TLS, and "silence" nothing.
 type peer struct {
 	replies map[string]string
 	mu      sync.Mutex
@@ -72,6 +72,7 @@ func (p *peer) talk(conn net.Conn) {
 			switch reply {
 			case "hang up":
 				return
+			case "silence":
 			case "shake hands":
 				io.WriteString(conn, "220 go\r\n")
 				conn = tls.Server(conn, serverTLS())

@@ -3,6 +3,7 @@ package smtp
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/textproto"
 	"strconv"
 	"strings"
@@ -104,6 +105,26 @@ func outcome(err error, host string) Result {
 		r.Enhanced = r.Code.Outcome().Enhanced.String()
 	}
 	r.Down = reply.Code == 421 // it closes the connection (RFC 5321 §3.8)
+	return r
+}
+
+// afterDot makes the result of an error at the end of the message. Without a reply
+// nobody knows whether it was taken, unless not all of it was sent.
+func afterDot(err error, host string) Result {
+	r := outcome(err, host)
+	var op *net.OpError
+	unsent := errors.Is(err, errOutOfTurn) || errors.As(err, &op) && op.Op == "write"
+	if r.Reply == 0 && !unsent {
+		r.Unanswered = true
+		r.Text = printable("the whole message was sent and no answer came, so that it may come twice: "+r.Text, maxText)
+	}
+	return r
+}
+
+// tooFast marks a failure that came before a recipient was named and says that no more
+// is taken for the moment. 452 is not such: it may be about the size of the message.
+func tooFast(r Result) Result {
+	r.Slow = r.Reply == 421 || r.Reply == 450 || r.Reply == 451
 	return r
 }
 
