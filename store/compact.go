@@ -26,15 +26,24 @@ const compactStep = 4 << 20
 // (ErrLocked). It needs room for what is in use beside what is there, which is
 // asked for first (ErrFull). A crash at any moment leaves one whole store. record
 // is written into the audit trail, with the size that was.
-func Compact(ctx context.Context, path string, o Options, record audit.Record) (Compaction, error) {
-	c, err := compact(ctx, path, o, record)
+//
+// With a folder via, which is for one that is on another disk, the room is needed
+// there, and the result is written over the store. What ends that in the middle leaves
+// the store in via alone: opening it is an *ElsewhereError then, and another Compact
+// goes on.
+func Compact(ctx context.Context, path, via string, o Options, record audit.Record) (Compaction, error) {
+	c, err := compact(ctx, path, via, o, record)
+	var elsewhere *ElsewhereError
+	if errors.As(err, &elsewhere) && elsewhere.Err == nil {
+		c, err = goOn(ctx, path, elsewhere, o)
+	}
 	if err != nil {
 		return Compaction{}, fmt.Errorf("compacting the store %s: %w", path, err)
 	}
 	return c, nil
 }
 
-func compact(ctx context.Context, path string, o Options, record audit.Record) (c Compaction, err error) {
+func compact(ctx context.Context, path, via string, o Options, record audit.Record) (c Compaction, err error) {
 	o.Reading = func(PageProgress) error { return ctx.Err() }
 	db, err := Open(path, o)
 	if err != nil {
@@ -45,12 +54,12 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 	if err != nil {
 		return c, err
 	}
-	next := path + compactEnd
-	err = errors.Join(removeLeft(next), needSpace(filepath.Dir(path), used))
+	next := nextName(path, via, compactEnd)
+	err = errors.Join(removeLeft(next), needSpace(filepath.Dir(next), used))
 	if err != nil {
 		return c, err
 	}
-	defer removeLeft(next)
+	defer func() { err = errors.Join(err, removeUnless(next, err)) }()
 	err = writeCompact(next, db)
 	if err != nil {
 		return c, err
@@ -65,7 +74,7 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 	}
 	o.small, o.apart, o.frame = true, true, true
 	record.Detail = fmt.Sprintf("compacted from %d bytes", c.Before)
-	end, err := approve(ctx, next, o, record)
+	end, err := approve(ctx, next, o, &record)
 	if err != nil {
 		return c, err
 	}
@@ -73,6 +82,7 @@ func compact(ctx context.Context, path string, o Options, record audit.Record) (
 	if err != nil {
 		return c, err
 	}
+	db.stop() // nobody writes to the file any more
 	h := &held{path: path, bolt: db.bolt}
 	if !db.witness.keep {
 		return c, h.put(next)
@@ -112,14 +122,12 @@ func writeCompact(path string, from *DB) error {
 	if err == nil {
 		err = giveAway(path)
 	}
-	if err != nil && isFull(err) {
-		return fmt.Errorf("%w: %v", ErrFull, err)
-	}
-	return err
+	return ofDisk(err)
 }
 
-// approve checks a store that nobody uses yet, and writes into its audit trail.
-func approve(ctx context.Context, path string, o Options, record audit.Record) (end []byte, err error) {
+// approve checks a store that nobody uses yet, and writes a record into its audit trail
+// if there is one.
+func approve(ctx context.Context, path string, o Options, record *audit.Record) (end []byte, err error) {
 	db, err := Open(path, o)
 	if err != nil {
 		return nil, err
@@ -132,7 +140,9 @@ func approve(ctx context.Context, path string, o Options, record audit.Record) (
 	if n := len(report.Problems); n > 0 {
 		return nil, fmt.Errorf("%w: the store has %d problems, such as: %s", ErrCorrupt, n, report.Problems[0])
 	}
-	err = db.Update(ctx, func(tx Tx) error { return tx.Audit(record) })
+	if record != nil {
+		err = db.Update(ctx, func(tx Tx) error { return tx.Audit(*record) })
+	}
 	if err != nil {
 		return nil, err
 	}

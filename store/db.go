@@ -42,6 +42,7 @@ type DB struct {
 	clean   cleaner
 
 	closing   chan struct{} // closed by Close
+	stopOnce  sync.Once
 	closeOnce sync.Once
 	closeErr  error
 	running   sync.WaitGroup
@@ -76,9 +77,7 @@ func (db *DB) start() {
 // file. Transactions that still waited return ErrClosed.
 func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
-		db.commits.close()
-		close(db.closing)
-		db.running.Wait()
+		db.stop()
 		_ = db.renewWitness(!db.doubt.Load()) // without, it vouches for less, as verify says
 		err := db.bolt.Close()
 		if err != nil {
@@ -86,6 +85,16 @@ func (db *DB) Close() error {
 		}
 	})
 	return db.closeErr
+}
+
+// stop ends all transactions that write, and what would begin others. The file and its
+// lock stay.
+func (db *DB) stop() {
+	db.stopOnce.Do(func() {
+		db.commits.close()
+		close(db.closing)
+		db.running.Wait()
+	})
 }
 
 // A PanicError is returned for a function that panicked in a transaction,

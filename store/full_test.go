@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -123,5 +124,20 @@ func TestErrorsOfAFullDisk(t *testing.T) {
 	}
 	if errors.Is(commitError(syscall.EIO), ErrFull) {
 		t.Error("an I/O error is no lack of space")
+	}
+}
+
+// A disk that can only be read refuses as a full one does, and is not called that.
+func TestAReadOnlyDiskIsNotCalledFull(t *testing.T) {
+	for _, err := range []error{syscall.EROFS, errors.New("file resize error: truncate store.db: read-only file system")} {
+		err := commitError(err)
+		wantError(t, err, ErrFull)
+		wantError(t, err, ErrUnwritable)
+		if strings.Contains(err.Error(), ErrFull.Error()) {
+			t.Errorf("it is told as %q", err)
+		}
+	}
+	if errors.Is(commitError(syscall.ENOSPC), ErrUnwritable) {
+		t.Error("a full disk is told as one that can only be read")
 	}
 }

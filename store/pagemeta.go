@@ -144,7 +144,10 @@ func openChecked(name string, flag int, mode os.FileMode) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = checkFreeList(f)
+	err = checkNote(f)
+	if err == nil {
+		err = checkFreeList(f)
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

@@ -84,8 +84,15 @@ func (h *held) keep(name string) (string, error) {
 }
 
 // put makes the file at next the store, at one moment. A crash leaves one of both,
-// whole.
+// whole. One that is in another folder is written over the store.
 func (h *held) put(next string) error {
+	if filepath.Dir(next) != filepath.Dir(h.path) {
+		err := h.overwrite(next)
+		if err != nil {
+			return fmt.Errorf("writing over the store: %w", err)
+		}
+		return os.Remove(next)
+	}
 	if !h.there() {
 		err := os.Link(next, h.path) // unlike a rename it replaces nothing
 		if err != nil {
@@ -103,6 +110,25 @@ func (h *held) put(next string) error {
 // keptName is where the store of a path goes when another takes its place.
 func keptName(path string, now time.Time) string {
 	return path + ".replaced-" + now.UTC().Format("20060102T150405Z")
+}
+
+// nextName is the file that is to take the place of the store at path, beside it or in
+// the folder via.
+func nextName(path, via, end string) string {
+	if via == "" {
+		return path + end
+	}
+	return filepath.Join(via, filepath.Base(path)+end)
+}
+
+// removeUnless removes a file that was to take the place of a store, unless err says
+// that it is the store by now.
+func removeUnless(path string, err error) error {
+	var elsewhere *ElsewhereError
+	if errors.As(err, &elsewhere) {
+		return nil
+	}
+	return removeLeft(path)
 }
 
 // removeLeft removes what a crash left of an earlier try.

@@ -22,6 +22,10 @@ type RestoreOptions struct {
 	Older []KeyWrapper
 	// Record is written into the audit trail of the restored store.
 	Record audit.Record
+	// Via is a folder on another disk, for a store whose disk has no room for two: the
+	// copy is made ready there and written over the store, of which nothing is kept.
+	// What ends that in the middle leaves the one in Via alone: see Compact.
+	Via string
 }
 
 // A Restoration is what Restore did.
@@ -38,7 +42,7 @@ type Restoration struct {
 // nobody may use meanwhile (ErrLocked), also one that is damaged or not there. The
 // copy is opened under the master key and checked whole before anything is
 // touched; one of an earlier schema is carried on. The file of the copy stays as
-// it is, and the old store is kept beside the new one.
+// it is, and the old store is kept beside the new one, without o.Via.
 //
 // What happened after the copy was made is not in it, so that every mailbox gets a
 // new UIDVALIDITY, for its UIDs may have been given to other messages (RFC 9051
@@ -60,12 +64,15 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 		return r, err
 	}
 	defer func() { err = errors.Join(err, h.release()) }()
-	next := path + restoreEnd
+	if !h.there() {
+		o.Via = "" // nothing takes its room
+	}
+	next := nextName(path, o.Via, restoreEnd)
 	err = removeLeft(next)
 	if err != nil {
 		return r, err
 	}
-	defer removeLeft(next)
+	defer func() { err = errors.Join(err, removeUnless(next, err)) }()
 	err = copyFile(ctx, next, from)
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", ErrCopy, err)
@@ -76,7 +83,9 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", ErrCopy, err)
 	}
-	r.Kept, err = h.keep(keptName(path, nowOf(o.Options)))
+	if o.Via == "" {
+		r.Kept, err = h.keep(keptName(path, nowOf(o.Options)))
+	}
 	if err != nil {
 		return r, err
 	}
@@ -141,10 +150,7 @@ func copyFile(ctx context.Context, to, from string) error {
 	if err == nil {
 		err = giveAway(to)
 	}
-	if err != nil && isFull(err) {
-		return fmt.Errorf("%w: %v", ErrFull, err)
-	}
-	return err
+	return ofDisk(err)
 }
 
 // prepareCopy checks a copy and makes it fit to take the place of the store.

@@ -25,7 +25,10 @@ func needSpace(dir string, bytes int64) error {
 	if err != nil {
 		return err
 	}
-	if s.ReadOnly || s.Free < bytes {
+	if s.ReadOnly {
+		return &readOnlyDisk{fmt.Errorf("%d bytes are needed in %s", bytes, dir)}
+	}
+	if s.Free < bytes {
 		return fmt.Errorf("%w: %d bytes are needed in %s, and %d are free", ErrFull, bytes, dir, s.Free)
 	}
 	return nil

@@ -31,7 +31,8 @@ var (
 	ErrCopy      = errors.New("the copy cannot be restored, and nothing was touched") // with the cause
 	ErrFull      = errors.New("no space left for the store")
 	ErrClosed    = errors.New("the store is closed")
-	// ErrUnwritable says that the store was opened for reading alone; with the cause.
+	// ErrUnwritable says that the store was opened for reading alone, or that its disk
+	// can only be read since, which is ErrFull as well: it may pass. With the cause.
 	ErrUnwritable = errors.New("the store can only be read")
 	// ErrPruned says that changes since a modification sequence are no longer
 	// known one by one; the caller compares whole listings instead.

@@ -58,8 +58,8 @@ func commands() []command {
 		{"audit key", "", "print the public key of the audit trail's checkpoints", runAuditKey},
 		{"store check", "", "read the whole store and report what is wrong", runStoreCheck},
 		{"store backup", "FILE", "write a copy of the store while it is in use", runStoreBackup},
-		{"store compact", "", "write the store anew without its free space; no server may run", runStoreCompact},
-		{"store restore", "FILE [--master-key FILE]", "put a backup in the place of the store, which is kept beside it; no server may run", runStoreRestore},
+		{"store compact", "[--via DIR]", "write the store anew without its free space; no server may run", runStoreCompact},
+		{"store restore", "FILE [--master-key FILE] [--via DIR]", "put a backup in the place of the store, which is kept beside it; no server may run", runStoreRestore},
 		{"store rotate", "[--discard-old]", "change the master key; --discard-old: do not keep the old one, which earlier backups need", runStoreRotate},
 		{"version", "", "print the version", runVersion},
 	}

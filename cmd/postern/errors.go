@@ -85,6 +85,10 @@ func explain(err error) (hint string, code int) {
 		}
 		return refused.Hint, exitTemporary
 	}
+	var elsewhere *store.ElsewhereError
+	if errors.As(err, &elsewhere) {
+		return "run postern store compact, which puts that file in its place", exitNo
+	}
 	for _, known := range []struct {
 		err  error
 		hint string
@@ -95,8 +99,8 @@ func explain(err error) (hint string, code int) {
 		{store.ErrSchema, "use the postern that wrote it, or a newer one", exitUsage},
 		{store.ErrMasterKey, "the master key file must be the one the store was made with", exitUsage},
 		{store.ErrCorrupt, "restore the latest backup with postern store restore; docs/operations.md says how", exitNo},
+		{store.ErrUnwritable, control.HintUnwritable, exitTemporary}, // which may be ErrFull too
 		{store.ErrFull, "free or add disk space", exitTemporary},
-		{store.ErrUnwritable, control.HintUnwritable, exitTemporary},
 		{syscall.EROFS, control.HintUnwritable, exitTemporary},
 		{syscall.ENOSPC, "free or add disk space", exitTemporary},
 		{syscall.EADDRINUSE, "another program uses the port, or a postern runs already", exitTemporary},

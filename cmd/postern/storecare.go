@@ -35,6 +35,7 @@ func (inv *invocation) alone(ctx context.Context) (*config.Config, error) {
 func runStoreRestore(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("store restore")
 	key := fs.String("master-key", "", "")
+	via := fs.String("via", "", "")
 	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
 		return err
@@ -43,9 +44,9 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 	if err != nil {
 		return err
 	}
-	r, err := care.Restore(ctx, cfg.Dir, rest[0], *key, audit.Operator(os.Getuid()))
+	r, err := care.Restore(ctx, cfg.Dir, rest[0], *key, *via, audit.Operator(os.Getuid()))
 	if err != nil {
-		return restoreError(err)
+		return restoreError(shortOfDisk(err, *via))
 	}
 	if inv.json {
 		r.Copy.Problems = listed(r.Copy.Problems)
@@ -58,6 +59,9 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 	if r.Kept != "" {
 		fmt.Fprintf(inv.stdout, "the store that was here is now %s\n", r.Kept)
 	}
+	if *via != "" {
+		fmt.Fprintln(inv.stdout, "the store that was here was written over")
+	}
 	if r.Held > 0 {
 		fmt.Fprintf(inv.stdout, "outgoing jobs that are held, because they may have been sent since: %d; postern queue list --held shows them, postern queue release lets them go\n", r.Held)
 	}
@@ -65,6 +69,14 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 		fmt.Fprintf(inv.stdout, "sent messages whose notifications are not waited for any more, because they may have come since: %d; postern track says so of each\n", r.Unknown)
 	}
 	return nil
+}
+
+// shortOfDisk names the way around a disk that has no room for two stores.
+func shortOfDisk(err error, via string) error {
+	if via != "" || !errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrUnwritable) {
+		return err
+	}
+	return &control.Error{Kind: control.Temporary, Message: err.Error(), Hint: "free or add disk space, or name a folder on another disk by --via: docs/operations.md says what that does"}
 }
 
 // restoreError tells what is wrong with the copy, which is not the store.
@@ -81,7 +93,9 @@ func restoreError(err error) error {
 }
 
 func runStoreCompact(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(inv.flags("store compact"), args, 0, 0)
+	fs := inv.flags("store compact")
+	via := fs.String("via", "", "")
+	_, err := parse(fs, args, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -89,9 +103,9 @@ func runStoreCompact(ctx context.Context, inv *invocation, args []string) error 
 	if err != nil {
 		return err
 	}
-	c, err := care.Compact(ctx, cfg.Dir, audit.Operator(os.Getuid()))
+	c, err := care.Compact(ctx, cfg.Dir, *via, audit.Operator(os.Getuid()))
 	if err != nil {
-		return err
+		return shortOfDisk(err, *via)
 	}
 	return inv.answer(c, "compacted from %d to %d bytes", c.Before, c.After)
 }

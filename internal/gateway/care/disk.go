@@ -15,9 +15,10 @@ const diskEvery = 2 * time.Second
 // A disk watches the space that the store has left: that of its file system, and
 // what is free within its file. The zero disk is never short of it.
 type disk struct {
-	short atomic.Bool
-	free  atomic.Int64 // bytes, as last seen; 0 before
-	blind atomic.Bool  // the last look failed
+	short    atomic.Bool
+	readOnly atomic.Bool  // and short for that
+	free     atomic.Int64 // bytes, as last seen; 0 before
+	blind    atomic.Bool  // the last look failed
 }
 
 // Room refuses new mail while the store has less space than its reserve. What was
@@ -26,8 +27,11 @@ type disk struct {
 // fill any reserve.
 func (k *Keeper) Room() error {
 	k.Look()
-	if k.disk.short.Load() {
-		return reason.New(reason.StorageFull, "the store has %d bytes free, less than limits.disk_reserve or none that can be written", k.disk.free.Load())
+	switch {
+	case k.disk.readOnly.Load():
+		return reason.New(reason.StorageFull, "the disk of the store can only be read")
+	case k.disk.short.Load():
+		return reason.New(reason.StorageFull, "the store has %d bytes free, less than limits.disk_reserve or none", k.disk.free.Load())
 	}
 	return nil
 }
@@ -66,13 +70,17 @@ func (k *Keeper) Look() {
 		space.Free += k.Store.Reusable()
 	}
 	k.disk.free.Store(space.Free)
+	k.disk.readOnly.Store(space.ReadOnly)
 	short := space.Free < k.DiskReserve || space.Free == 0 || space.ReadOnly
 	if k.disk.short.Swap(short) == short {
 		return
 	}
-	if short {
-		k.Log.Error("the disk of the store is short of space: no new mail is taken", "free", space.Free, "reserve", k.DiskReserve, "read_only", space.ReadOnly)
-		return
+	switch {
+	case space.ReadOnly:
+		k.Log.Error("the disk of the store can only be read: no new mail is taken, and nothing goes on")
+	case short:
+		k.Log.Error("the disk of the store is short of space: no new mail is taken", "free", space.Free, "reserve", k.DiskReserve)
+	default:
+		k.Log.Info("the disk of the store has space again: new mail is taken", "free", space.Free)
 	}
-	k.Log.Info("the disk of the store has space again: new mail is taken", "free", space.Free)
 }

@@ -2,6 +2,7 @@ package care
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,9 +15,9 @@ import (
 
 // Restore puts a copy of the store in its place, while no gateway runs. A copy
 // that was made under an earlier master key needs that one: in a file that was
-// kept beside the master key, or in keyFile. Errors are those of store.Restore and
-// ErrMasterFile. actor is for the audit trail.
-func Restore(ctx context.Context, dir string, from, keyFile, actor string) (store.Restoration, error) {
+// kept beside the master key, or in keyFile. via is that of store.RestoreOptions.
+// Errors are those of store.Restore and ErrMasterFile. actor is for the audit trail.
+func Restore(ctx context.Context, dir string, from, keyFile, via, actor string) (store.Restoration, error) {
 	master, err := masterFile(filepath.Join(dir, MasterFile))
 	if err != nil {
 		return store.Restoration{}, err
@@ -32,6 +33,7 @@ func Restore(ctx context.Context, dir string, from, keyFile, actor string) (stor
 	r, err := store.Restore(ctx, filepath.Join(dir, StoreFile), from, store.RestoreOptions{
 		Options: store.Options{MasterKey: master, Now: steady.Wall},
 		Older:   older,
+		Via:     via,
 		Record:  audit.Record{Actor: actor, Action: audit.Restored, Object: filepath.Base(from)},
 	})
 	if err != nil {
@@ -69,19 +71,21 @@ func olderMasters(dir, keyFile string) ([]store.KeyWrapper, error) {
 	return keys, nil
 }
 
-// Compact writes the store anew without its free space, while no gateway runs.
-func Compact(ctx context.Context, dir string, actor string) (store.Compaction, error) {
+// Compact writes the store anew without its free space, while no gateway runs. via is
+// that of store.Compact.
+func Compact(ctx context.Context, dir, via, actor string) (store.Compaction, error) {
 	db, err := Open(ctx, dir, 0, slog.New(slog.DiscardHandler)) // which settles what a broken change of the master key left
 	if err == nil {
 		err = db.Close()
 	}
-	if err != nil {
+	var elsewhere *store.ElsewhereError
+	if err != nil && !errors.As(err, &elsewhere) {
 		return store.Compaction{}, err
 	}
 	master, err := masterFile(filepath.Join(dir, MasterFile))
 	if err != nil {
 		return store.Compaction{}, err
 	}
-	return store.Compact(ctx, filepath.Join(dir, StoreFile), store.Options{MasterKey: master, Now: steady.Wall},
+	return store.Compact(ctx, filepath.Join(dir, StoreFile), via, store.Options{MasterKey: master, Now: steady.Wall},
 		audit.Record{Actor: actor, Action: audit.Changed, Object: "store"})
 }
