@@ -131,9 +131,22 @@ func TestAStoreOfSchema3GetsLanesAndAnswers(t *testing.T) {
 	}
 }
 
-// What a store of schema 4 sent is found by those who may get notifications about it.
+// What a store of schema 4 sent is found by those who may get notifications about it,
+// and apart from what others claim to be it.
 func TestAStoreOfSchema4FindsWhatItSent(t *testing.T) {
 	s := openDamaged(t, 4, func(*bolt.Tx) error { return nil })
+	for class, want := range map[TrackClass]int{TrackSent: 1, TrackBelieved: 0, TrackClaimed: 0, "": 1} {
+		found := 0
+		err := s.View(context.Background(), func(tx Tx) error {
+			return tx.EachTrack(TrackQuery{MessageID: "<DESK.1@b.example>", Class: class}, func(Track) bool {
+				found++
+				return true
+			})
+		})
+		if err != nil || found != want {
+			t.Errorf("%d of class %q, %v, want %d", found, class, err, want)
+		}
+	}
 	for owner, want := range map[string]int{"nurse@b.example": 1, "desk@b.example": 1, "doctor@a.example": 0} {
 		found := 0
 		err := s.View(context.Background(), func(tx Tx) error {

@@ -53,7 +53,7 @@ const (
 	bucketJobCounts = "jobcounts" // kind → jobs u64, bytes u64
 
 	bucketTracks     = "tracks"     // id → Track; sequence: how many there are
-	bucketMessageIDs = "messageids" // SHA-256 of a Message-ID in lower case, track id → nothing
+	bucketMessageIDs = "messageids" // SHA-256 of class 0 Message-ID in lower case, track id → nothing
 	bucketSentIDs    = "sentids"    // SHA-256 of a Message-ID in lower case 0 address key, track id → nothing, for sender and AnswersTo of what went out
 	bucketEvents     = "events"     // track id, number u32 → Event
 
@@ -139,14 +139,9 @@ func toSchema4(tx *bolt.Tx) error {
 	return errors.Join(fillTrackIndexes(tx), fillQueue(tx))
 }
 
-// toSchema5 adds the index of messages of ours by Message-ID and owner.
-func toSchema5(tx *bolt.Tx) error {
-	err := createBuckets(tx, bucketSentIDs)
-	if err != nil {
-		return err
-	}
-	return fillSentIDs(tx)
-}
+// toSchema5 adds the index of messages of ours by Message-ID and owner, and makes
+// that by Message-ID anew.
+func toSchema5(tx *bolt.Tx) error { return fillMessageIDs(tx) }
 
 // rewriteRecords calls fn with the records of a bucket that can be read, and stores
 // those that it changes. What cannot be read stays: Check tells of it.

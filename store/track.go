@@ -117,9 +117,35 @@ const (
 	MaxEventDetail = 2000 // bytes; longer ones are cut
 )
 
+// A TrackClass is whose word a message's Message-ID is.
+type TrackClass string
+
+// Classes of messages. What came in is claimed until it is opened and believed:
+// until then, and if it is refused, anybody may have given it any Message-ID.
+const (
+	TrackSent     TrackClass = "sent"
+	TrackBelieved TrackClass = "believed"
+	TrackClaimed  TrackClass = "claimed"
+)
+
+// TrackClasses are all of them, those whose word counts most first.
+func TrackClasses() []TrackClass { return []TrackClass{TrackSent, TrackBelieved, TrackClaimed} }
+
+// Class is whose word the Message-ID is.
+func (k Track) Class() TrackClass {
+	switch {
+	case k.Outbound:
+		return TrackSent
+	case !k.Author.IsZero():
+		return TrackBelieved
+	}
+	return TrackClaimed
+}
+
 // A TrackQuery says which tracks are asked for. The zero value is all of them.
 type TrackQuery struct {
 	MessageID string       // with angle brackets, in any case (DN-12); "" is any
+	Class     TrackClass   // of a MessageID: the others are not read; "" is all
 	Address   mime.Address // of the sender, the author or a recipient; zero is anybody
 	// SentBy asks for the outgoing messages of a Message-ID that are this address's
 	// own: it sent them, or is one of their AnswersTo. No others are read. Zero is

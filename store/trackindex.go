@@ -53,7 +53,7 @@ type indexKey struct{ bucket, key string }
 func trackKeys(k Track) map[indexKey]bool {
 	keys := make(map[indexKey]bool)
 	if k.MessageID != "" {
-		keys[indexKey{bucketMessageIDs, string(messageIDKey(k.MessageID, k.ID))}] = true
+		keys[indexKey{bucketMessageIDs, string(messageIDKey(k.Class(), k.MessageID, k.ID))}] = true
 	}
 	name := func(a mime.Address) {
 		if !a.IsZero() {
@@ -89,16 +89,21 @@ func (k Track) names(a mime.Address) bool {
 
 // EachTrack implements TrackTx.
 func (t *tx) EachTrack(q TrackQuery, fn func(Track) bool) error {
-	bucket, prefix := bucketTracks, []byte(nil)
+	bucket, prefixes := bucketTracks, [][]byte{nil}
 	switch {
 	case !q.SentBy.IsZero():
-		bucket, prefix = bucketSentIDs, sentIDKey(q.MessageID, q.SentBy, "")
+		bucket, prefixes = bucketSentIDs, [][]byte{sentIDKey(q.MessageID, q.SentBy, "")}
 	case q.MessageID != "":
-		bucket, prefix = bucketMessageIDs, messageIDKey(q.MessageID, "")
+		bucket, prefixes = bucketMessageIDs, nil
+		for _, class := range TrackClasses() {
+			if q.Class == "" || q.Class == class {
+				prefixes = append(prefixes, messageIDKey(class, q.MessageID, ""))
+			}
+		}
 	case !q.Address.IsZero():
-		bucket, prefix = bucketTrackNames, trackNameKey(q.Address, "")
+		bucket, prefixes = bucketTrackNames, [][]byte{trackNameKey(q.Address, "")}
 	}
-	return t.walkTracks(bucket, prefix, q, func(id TrackID) (bool, error) {
+	return t.walkTracks(bucket, prefixes, q, func(id TrackID) (bool, error) {
 		k, err := t.Track(id)
 		if err != nil {
 			return false, err
@@ -110,41 +115,83 @@ func (t *tx) EachTrack(q TrackQuery, fn func(Track) bool) error {
 	})
 }
 
-// walkTracks calls fn for the ids behind prefix in a bucket, within the bounds of
-// q and in its order.
-func (t *tx) walkTracks(bucket string, prefix []byte, q TrackQuery, fn func(TrackID) (bool, error)) error {
-	low, high := append(bytes.Clone(prefix), firstTrackID(q.Since)...), append(bytes.Clone(prefix), 0xff)
-	if !q.Until.IsZero() {
-		high = append(bytes.Clone(prefix), firstTrackID(q.Until)...)
+// walkTracks calls fn for the ids behind the prefixes in a bucket, within the bounds
+// of q and in its order.
+func (t *tx) walkTracks(bucket string, prefixes [][]byte, q TrackQuery, fn func(TrackID) (bool, error)) error {
+	var all []*trackRange
+	for _, prefix := range prefixes {
+		all = append(all, openTrackRange(t.in(bucket).Cursor(), prefix, q))
 	}
-	at := append(bytes.Clone(prefix), q.After...)
-	c := t.in(bucket).Cursor()
-	var k []byte
-	var next func() ([]byte, []byte)
-	if q.Oldest {
-		if q.After != "" && bytes.Compare(at, low) >= 0 {
-			low = append(at, 0) // the least key behind it
+	for {
+		var first *trackRange
+		for _, r := range all {
+			if r.key != nil && (first == nil || q.before(r.id(), first.id())) {
+				first = r
+			}
 		}
-		k, _ = c.Seek(low)
-		next = c.Next
-	} else {
-		if q.After != "" && bytes.Compare(at, high) < 0 {
-			high = at
+		if first == nil {
+			return nil
 		}
-		k = lastBefore(c, high)
-		next = c.Prev
-	}
-	for ; k != nil && bytes.Compare(k, low) >= 0 && bytes.Compare(k, high) < 0; k, _ = next() {
-		if len(k) != len(prefix)+trackIDSize {
+		if len(first.id()) != trackIDSize {
 			return fmt.Errorf("%w: an index of tracks", ErrCorrupt)
 		}
-		more, err := fn(TrackID(k[len(prefix):]))
+		more, err := fn(first.id())
 		if err != nil || !more {
 			return err
 		}
+		first.step()
 	}
-	return nil
 }
+
+// before reports whether a track comes before another in the order of the walk.
+func (q TrackQuery) before(a, b TrackID) bool { return (a < b) == q.Oldest }
+
+// A trackRange is a place among the keys behind a prefix that a query asks for.
+type trackRange struct {
+	prefix, low, high []byte
+	key               []byte // nil at the end
+	next              func() (key, value []byte)
+}
+
+func openTrackRange(c *bolt.Cursor, prefix []byte, q TrackQuery) *trackRange {
+	r := &trackRange{prefix: prefix}
+	r.low, r.high = append(bytes.Clone(prefix), firstTrackID(q.Since)...), append(bytes.Clone(prefix), 0xff)
+	if !q.Until.IsZero() {
+		r.high = append(bytes.Clone(prefix), firstTrackID(q.Until)...)
+	}
+	at := append(bytes.Clone(prefix), q.After...)
+	var k []byte
+	if q.Oldest {
+		if q.After != "" && bytes.Compare(at, r.low) >= 0 {
+			r.low = append(at, 0) // the least key behind it
+		}
+		k, _ = c.Seek(r.low)
+		r.next = c.Next
+	} else {
+		if q.After != "" && bytes.Compare(at, r.high) < 0 {
+			r.high = at
+		}
+		k = lastBefore(c, r.high)
+		r.next = c.Prev
+	}
+	r.at(k)
+	return r
+}
+
+// at moves to a key, or to the end if that is beyond the bounds.
+func (r *trackRange) at(k []byte) {
+	if bytes.Compare(k, r.low) < 0 || bytes.Compare(k, r.high) >= 0 {
+		k = nil
+	}
+	r.key = k
+}
+
+func (r *trackRange) step() {
+	k, _ := r.next()
+	r.at(k)
+}
+
+func (r *trackRange) id() TrackID { return TrackID(r.key[len(r.prefix):]) }
 
 // lastBefore moves a cursor to the last key before one, and returns it or nil.
 func lastBefore(c *bolt.Cursor, key []byte) []byte {
@@ -170,32 +217,33 @@ func firstTrackID(at time.Time) TrackID {
 // stays as it was and is not counted.
 func fillTrackIndexes(b *bolt.Tx) error {
 	t := &tx{bolt: b, writable: true}
-	err := b.DeleteBucket([]byte(bucketMessageIDs)) // whose keys kept the case
-	if err == nil {
-		err = createBuckets(b, bucketMessageIDs)
-	}
-	if err != nil {
-		return fmt.Errorf("filling the index of Message-IDs: %w", err)
-	}
 	n := 0
-	err = rewriteRecords(t, bucketTracks, func(key []byte, k *Track) (bool, error) {
+	err := rewriteRecords(t, bucketTracks, func(key []byte, k *Track) (bool, error) {
 		if string(key) != string(k.ID) || len(k.ID) != trackIDSize {
 			return false, nil
 		}
 		n++
-		return tellFailures(k), errors.Join(t.fillTrackKeys(*k, bucketMessageIDs, bucketTrackNames), t.rememberTrack(*k))
+		return tellFailures(k), errors.Join(t.fillTrackKeys(*k, bucketTrackNames), t.rememberTrack(*k))
 	})
 	return errors.Join(err, t.countTrack(n))
 }
 
-// fillSentIDs finds the outgoing tracks of schema 4 by Message-ID and owner.
-func fillSentIDs(b *bolt.Tx) error {
+// fillMessageIDs finds the tracks of schema 4 by Message-ID, apart by whose word that
+// is and in any case, and the outgoing ones by Message-ID and owner.
+func fillMessageIDs(b *bolt.Tx) error {
 	t := &tx{bolt: b, writable: true}
+	err := b.DeleteBucket([]byte(bucketMessageIDs))
+	if err == nil {
+		err = createBuckets(b, bucketMessageIDs, bucketSentIDs)
+	}
+	if err != nil {
+		return fmt.Errorf("filling the index of Message-IDs: %w", err)
+	}
 	return rewriteRecords(t, bucketTracks, func(key []byte, k *Track) (bool, error) {
 		if string(key) != string(k.ID) || len(k.ID) != trackIDSize {
 			return false, nil
 		}
-		return false, t.fillTrackKeys(*k, bucketSentIDs)
+		return false, t.fillTrackKeys(*k, bucketMessageIDs, bucketSentIDs)
 	})
 }
 

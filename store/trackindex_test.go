@@ -120,6 +120,52 @@ func TestTracksOfAnOwnerAloneAreRead(t *testing.T) {
 	}
 }
 
+// What strangers sent under a Message-ID is not even read when what was sent is asked
+// for: of these, none can be read.
+func TestTracksOfAClassAloneAreRead(t *testing.T) {
+	s := newTestStore(t, Options{})
+	const name = "<1@a.example>"
+	sent, err := NewTrackID(time.Unix(0, 0), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(context.Background(), func(tx Tx) error {
+		err := tx.PutTrack(Track{ID: sent, MessageID: name, Outbound: true})
+		for i := range 100 {
+			id, idErr := NewTrackID(time.Unix(int64(i), 0), nil)
+			err = errors.Join(err, idErr, tx.PutTrack(Track{ID: id, MessageID: name}))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.raw(t, func(b *bolt.Tx) error {
+		c := in(b, bucketTracks).Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			if string(k) == string(sent) {
+				continue
+			}
+			err := in(b, bucketTracks).Put(bytes.Clone(k), []byte("{"))
+			if err != nil {
+				return err
+			}
+			c.Seek(k)
+		}
+		return nil
+	})
+	found := 0
+	err = s.View(context.Background(), func(tx Tx) error {
+		return tx.EachTrack(TrackQuery{MessageID: name, Class: TrackSent}, func(Track) bool {
+			found++
+			return true
+		})
+	})
+	if err != nil || found != 1 {
+		t.Errorf("%d were found, %v", found, err)
+	}
+}
+
 // A damaged index is found and named.
 func TestCheckFindsDamagedTrackIndexes(t *testing.T) {
 	for name, damage := range map[string]func(*bolt.Tx) error{

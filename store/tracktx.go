@@ -69,9 +69,9 @@ func (t *tx) RemoveTrack(id TrackID) (int, error) {
 }
 
 // messageIDKey has one length whatever the length of a Message-ID, which a
-// stranger chooses.
-func messageIDKey(messageID string, id TrackID) []byte {
-	sum := sha256.Sum256([]byte(mime.FoldMessageID(messageID)))
+// stranger chooses. What he chooses it for is not in the way of what others sent.
+func messageIDKey(class TrackClass, messageID string, id TrackID) []byte {
+	sum := sha256.Sum256(joined(string(class), mime.FoldMessageID(messageID)))
 	return append(sum[:], id...)
 }
 

@@ -32,17 +32,25 @@ func runTrack(ctx context.Context, inv *invocation, args []string) error {
 		if o.list {
 			return inv.listTracks(ctx, c, o.TrackQuery)
 		}
-		lives, err := c.Track(ctx, o.MessageID)
+		found, err := c.Track(ctx, o.MessageID)
 		if err != nil {
 			return err
 		}
 		if inv.json {
-			return inv.printJSON(lives)
+			err = inv.printJSON(found.Lives)
+		} else {
+			for _, l := range found.Lives {
+				printLife(inv, l)
+			}
 		}
-		for _, l := range lives {
-			printLife(inv, l)
+		if found.Left > 0 {
+			left := fmt.Sprint(found.Left)
+			if found.Left == control.MostLeft {
+				left += " or more"
+			}
+			fmt.Fprintf(inv.stderr, "postern: %s others of that Message-ID are left out\npostern: hint: postern track %s --limit %d lists them\n", left, strings.Trim(o.MessageID, " <>"), mostListed)
 		}
-		return nil
+		return err
 	})
 }
 

@@ -71,7 +71,7 @@ func (s *Service) nameTracks(ctx context.Context, f *AuditFilter) error {
 	}
 	var tracks []store.Track
 	err := s.Core.Store.View(ctx, func(tx store.Tx) (err error) {
-		tracks, err = findTracks(tx, id)
+		tracks, _, err = findTracks(tx, id)
 		return err
 	})
 	if err == nil && len(tracks) == 0 {

@@ -221,8 +221,8 @@ func (c *Client) Open(ctx context.Context, in OpenRequest) (OpenAnswer, error) {
 }
 
 // Track tells the life of a message, or of the newest that share a Message-ID.
-func (c *Client) Track(ctx context.Context, id string) ([]Life, error) {
-	return call[MessageName, []Life](ctx, c, "track", MessageName{id})
+func (c *Client) Track(ctx context.Context, id string) (Lives, error) {
+	return call[MessageName, Lives](ctx, c, "track", MessageName{id})
 }
 
 // RotateMaster gives the store a new master key.

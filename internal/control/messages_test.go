@@ -192,8 +192,9 @@ func TestTrackAndQueue(t *testing.T) {
 	id, err := submission.Accept(ctx, e, bytes.NewReader(record()))
 	must(t, err)
 	for _, name := range []string{id, "<m1@a.example>", "m1@a.example", " m1@a.example\n"} {
-		lives, err := s.Track(ctx, name)
+		found, err := s.Track(ctx, name)
 		must(t, err)
+		lives := found.Lives
 		if len(lives) != 1 || string(lives[0].ID) != id || len(lives[0].Events) != 1 {
 			t.Errorf("%q: %+v", name, lives)
 		}

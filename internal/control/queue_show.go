@@ -81,7 +81,7 @@ func (s *Service) jobsWith(ctx context.Context, id string, fits func(store.Job) 
 func (s *Service) jobsOfMessage(ctx context.Context, messageID string) (jobs []store.Job, err error) {
 	named := make(map[store.TrackID]bool)
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
-		tracks, err := findTracks(tx, messageID)
+		tracks, _, err := findTracks(tx, messageID)
 		for _, t := range tracks {
 			named[t.ID] = true
 		}

@@ -31,6 +31,17 @@ const (
 	WayOut = "out"
 )
 
+// Lives are those of the messages of one name, and how many others there are.
+type Lives struct {
+	// Lives are those of what was sent, then of what was believed, then of what
+	// only claims the name; of each the newest first.
+	Lives []Life `json:"lives"`
+	Left  int    `json:"left"` // how many are left out; MostLeft are that many or more
+}
+
+// MostLeft bounds how many messages of one name are counted.
+const MostLeft = 500
+
 // A TrackQuery says which messages are listed. What is left zero does not count.
 type TrackQuery struct {
 	MessageID string    `json:"message_id"` // with or without angle brackets
@@ -74,7 +85,7 @@ type LineRecipient struct {
 // Bounds of an answer, so that a stranger who has used one Message-ID or recipient
 // for everything does not make it endless.
 const (
-	maxLives          = 20 // of one Message-ID, the newest
+	maxLives          = 20 // of one Message-ID
 	maxPage           = 500
 	maxLooked         = 5000 // tracks read for one page; fewer of many recipients
 	maxLineRecipients = 10
@@ -87,29 +98,28 @@ func (s *Service) handleTracks(mux *http.ServeMux) {
 }
 
 // track finds a message by our own id or by its Message-ID, with or without angle
-// brackets; of one Message-ID the newest, in their order.
-func (s *Service) track(ctx context.Context, in MessageName) ([]Life, error) {
+// brackets.
+func (s *Service) track(ctx context.Context, in MessageName) (found Lives, err error) {
 	id := strings.TrimSpace(in.ID)
-	var lives []Life
-	err := s.Core.Store.View(ctx, func(tx store.Tx) error {
-		tracks, err := findTracks(tx, id)
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		tracks, left, err := findTracks(tx, id)
 		if err != nil {
 			return err
 		}
-		lives = nil
+		found = Lives{Left: left}
 		for _, t := range tracks {
 			events, err := tx.Events(t.ID)
 			if err != nil {
 				return err
 			}
-			lives = append(lives, plainLife(Life{t, events}))
+			found.Lives = append(found.Lives, plainLife(Life{t, events}))
 		}
 		return nil
 	})
-	if err == nil && len(lives) == 0 {
+	if err == nil && len(found.Lives) == 0 {
 		err = noMessage(id)
 	}
-	return lives, err
+	return found, err
 }
 
 func noMessage(id string) *Error {
@@ -117,21 +127,31 @@ func noMessage(id string) *Error {
 		Hint: "give the Message-ID, or the id that the server answered; postern track --address lists those of an address"}
 }
 
-func findTracks(tx store.Tx, id string) ([]store.Track, error) {
+// findTracks returns the tracks that an id names, in the order of Lives, and how many
+// are left out: a stranger may have sent any number under a Message-ID of ours, and is
+// in the way of nothing that we sent or believed.
+func findTracks(tx store.Tx, id string) (found []store.Track, left int, err error) {
 	t, err := tx.Track(store.TrackID(strings.ToUpper(id)))
 	if err == nil {
-		return []store.Track{t}, nil
+		return []store.Track{t}, 0, nil
 	}
 	if !errors.Is(err, store.ErrNotFound) {
-		return nil, err
+		return nil, 0, err
 	}
-	var all []store.Track
-	err = tx.EachTrack(store.TrackQuery{MessageID: bracketed(id)}, func(t store.Track) bool {
-		all = append(all, t)
-		return len(all) < maxLives
-	})
-	slices.Reverse(all)
-	return all, err
+	for _, class := range store.TrackClasses() {
+		err := tx.EachTrack(store.TrackQuery{MessageID: bracketed(id), Class: class}, func(t store.Track) bool {
+			if len(found) < maxLives {
+				found = append(found, t)
+			} else {
+				left++
+			}
+			return left < MostLeft
+		})
+		if err != nil || left == MostLeft {
+			return found, left, err
+		}
+	}
+	return found, left, nil
 }
 
 func bracketed(id string) string {

@@ -102,15 +102,45 @@ func TestLivesAreBoundedAndPlain(t *testing.T) {
 	must(t, s.core.Store.Update(t.Context(), func(tx store.Tx) error {
 		return tx.AddEvent(store.TrackID(newest), store.Event{Detail: "mx: 250 \x1b[2Jfine\u202e"})
 	}))
-	lives, err := s.Track(t.Context(), "1@a.example")
+	found, err := s.Track(t.Context(), "1@a.example")
 	must(t, err)
-	equal(t, "lives", len(lives), maxLives)
-	last := lives[maxLives-1]
-	equal(t, "the newest comes last", string(last.ID), newest)
-	equal(t, "detail", last.Events[0].Detail, "mx: 250 ?[2Jfine?")
-	lives, err = s.Track(t.Context(), strings.ToLower(newest))
+	equal(t, "lives", len(found.Lives), maxLives)
+	equal(t, "left out", found.Left, 5)
+	equal(t, "the newest comes first", string(found.Lives[0].ID), newest)
+	equal(t, "detail", found.Lives[0].Events[0].Detail, "mx: 250 ?[2Jfine?")
+	found, err = s.Track(t.Context(), strings.ToLower(newest))
 	must(t, err)
-	equal(t, "by our id", len(lives), 1)
+	equal(t, "by our id", len(found.Lives), 1)
+	equal(t, "left out by our id", found.Left, 0)
+}
+
+// Whoever is not believed may send what he likes under a Message-ID of ours: what we
+// sent and what was believed under it comes first, and what is left out is counted.
+func TestStrangersHideNoMessage(t *testing.T) {
+	s := ours(t, "b.example")
+	bob, ann := parsed(t, "bob@b.example"), parsed(t, "ann@a.example")
+	at := func(n int) time.Time { return noon().Add(time.Duration(n) * time.Second) }
+	sent := s.aTrack(t, at(0), store.Track{MessageID: "<1@b.example>", Outbound: true, Sender: bob}, standing(t, "ann@a.example", store.TrackProcessed, reason.OK))
+	again := s.aTrack(t, at(1), store.Track{MessageID: "<1@B.example>", Outbound: true, Sender: bob}, standing(t, "ann@a.example", store.TrackProcessed, reason.OK))
+	believed := s.aTrack(t, at(2), store.Track{MessageID: "<1@b.example>", Sender: ann, Author: ann}, standing(t, "bob@b.example", store.TrackDelivered, reason.OK))
+	var newest string
+	for i := range 2 * MostLeft {
+		newest = s.aTrack(t, at(3+i), store.Track{MessageID: "<1@b.example>", Sender: parsed(t, "eve@e.example")},
+			standing(t, "bob@b.example", store.TrackRefused, reason.UntrustedAnchor))
+	}
+	found, err := s.Track(t.Context(), "1@b.example")
+	must(t, err)
+	var ids []string
+	for _, l := range found.Lives[:4] {
+		ids = append(ids, string(l.ID))
+	}
+	equal(t, "lives", ids, []string{again, sent, believed, newest})
+	equal(t, "of", len(found.Lives), maxLives)
+	equal(t, "left out", found.Left, MostLeft)
+	all, _, err := s.Tracks(t.Context(), TrackQuery{MessageID: "1@b.example", Limit: 3 * MostLeft})
+	must(t, err)
+	equal(t, "a list has all", len(all), 2*MostLeft+3)
+	equal(t, "by time", []string{all[0].ID, all[len(all)-1].ID}, []string{newest, sent})
 }
 
 // A page looks at so many messages and no more, and the next goes on from there.

@@ -203,14 +203,14 @@ const pollPause = 20 * time.Millisecond
 // showTrack waits until a message stands where it must and prints its life.
 func (s *show) showTrack(ctx context.Context, at *site, id string, want store.TrackState) (control.Life, error) {
 	for {
-		lives, err := at.control.Track(ctx, id)
+		found, err := at.control.Track(ctx, id)
 		var refused *control.Error
 		if err != nil && !(errors.As(err, &refused) && refused.Kind == control.Negative) {
 			return control.Life{}, fmt.Errorf("tracking: %w", err)
 		}
-		if err == nil && len(lives) == 1 && lives[0].Recipients[0].State == want {
-			s.printLife(at, lives[0])
-			return lives[0], nil
+		if err == nil && len(found.Lives) == 1 && found.Lives[0].Recipients[0].State == want {
+			s.printLife(at, found.Lives[0])
+			return found.Lives[0], nil
 		}
 		select {
 		case <-ctx.Done():

@@ -200,15 +200,15 @@ func (s *site) waitTrack(id string, within time.Duration, want func(control.Life
 // awaitTrack is waitTrack until ctx is done.
 func awaitTrack(ctx context.Context, t testing.TB, client *control.Client, id string, want func(control.Life) bool) control.Life {
 	t.Helper()
-	var lives []control.Life
+	var found control.Lives
 	var err error
 	if !testnet.Await(ctx, func() bool {
-		lives, err = client.Track(t.Context(), id)
-		return err == nil && len(lives) == 1 && want(lives[0])
+		found, err = client.Track(t.Context(), id)
+		return err == nil && len(found.Lives) == 1 && want(found.Lives[0])
 	}) {
-		t.Fatalf("the track of %s is %+v, %v", id, lives, err)
+		t.Fatalf("the track of %s is %+v, %v", id, found, err)
 	}
-	return lives[0]
+	return found.Lives[0]
 }
 
 // waitIdle waits until no job is under way but those that may stay.

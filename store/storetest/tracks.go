@@ -16,6 +16,7 @@ func trackTests() map[string]func(*suite) {
 		"TracksAreFoundByMessageID":          trackByMessageID,
 		"MessageIDsInAnyCase":                tracksInAnyCase,
 		"WhatWasSentIsFoundByItsOwners":      tracksOfOwners,
+		"AClaimIsApartFromWhatIsBelieved":    tracksOfAClass,
 		"EventsStayInOrder":                  events,
 		"AnEventNeedsATrack":                 eventAlone,
 		"ATrackIDHasTwentySixCharacters":     trackIDs,
@@ -127,6 +128,45 @@ func tracksOfOwners(s *suite) {
 		return err
 	})
 	found(false, alice, bob)
+}
+
+func tracksOfAClass(s *suite) {
+	alice := s.address("alice@a.example")
+	const name = "<1@a.example>"
+	var all []store.Track
+	for i, k := range []store.Track{{}, {Outbound: true, Sender: alice}, {}, {Author: alice}, {}} {
+		k.ID, k.MessageID = newTrackID(s, noon().Add(time.Duration(i)*time.Second)), name
+		all = append(all, k)
+		s.update(func(tx store.Tx) error { return tx.PutTrack(k) })
+	}
+	found := func(q store.TrackQuery, want ...int) {
+		s.Helper()
+		q.MessageID = name
+		var ids []store.TrackID
+		for _, i := range want {
+			ids = append(ids, all[i].ID)
+		}
+		s.equal(s.listed(q), ids)
+	}
+	found(store.TrackQuery{Class: store.TrackSent}, 1)
+	found(store.TrackQuery{Class: store.TrackBelieved}, 3)
+	found(store.TrackQuery{Class: store.TrackClaimed}, 4, 2, 0)
+	found(store.TrackQuery{}, 4, 3, 2, 1, 0)
+	found(store.TrackQuery{Oldest: true}, 0, 1, 2, 3, 4)
+	found(store.TrackQuery{After: all[3].ID}, 2, 1, 0)
+	found(store.TrackQuery{After: all[1].ID, Oldest: true, Until: noon().Add(4 * time.Second)}, 2, 3)
+	found(store.TrackQuery{Address: alice}, 3, 1)
+	all[2].Author = alice // it was opened
+	s.update(func(tx store.Tx) error { return tx.PutTrack(all[2]) })
+	found(store.TrackQuery{Class: store.TrackBelieved}, 3, 2)
+	found(store.TrackQuery{Class: store.TrackClaimed}, 4, 0)
+	s.sound()
+	s.update(func(tx store.Tx) error {
+		_, err := tx.RemoveTrack(all[2].ID)
+		return err
+	})
+	found(store.TrackQuery{}, 4, 3, 1, 0)
+	s.sound()
 }
 
 func events(s *suite) {
