@@ -28,6 +28,22 @@ func auditUntold(tx store.Tx, at time.Time, track store.TrackID, to mime.Address
 	})
 }
 
+// auditKeptAgain records that the original of a message that was judged again, and
+// refused, is kept as it was before.
+func (c *Core) auditKeptAgain(tx store.Tx, job, kept store.Job) error {
+	if !judgedAgain(job) {
+		return nil
+	}
+	r := audit.Record{
+		At: c.Now(), Actor: audit.System, Action: audit.Changed, Object: fmt.Sprintf("%s job %d", kept.Kind, kept.ID), Track: string(kept.Track),
+		Detail: "refused again, kept until " + c.Wall(kept.Due).UTC().Format(time.RFC3339),
+	}
+	if kept.Held {
+		r.Detail = "refused again, held as before"
+	}
+	return tx.Audit(r)
+}
+
 // auditOriginals records that kept originals of refused messages are gone, and
 // which: an operator can no longer look into them.
 func auditOriginals(tx store.Tx, at time.Time, gone []store.Job, why string) error {

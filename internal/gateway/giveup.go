@@ -61,6 +61,6 @@ func (c *Core) refuse(ctx context.Context, job store.Job, done []outcome) error 
 		if err != nil {
 			return err
 		}
-		return c.keepOriginal(tx, c.kept(job))
+		return c.keepOriginal(tx, job)
 	})
 }

@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"postern/internal/audit"
 	"postern/store"
 )
 
@@ -92,6 +94,70 @@ func TestRefusedAgainIsKeptAsBefore(t *testing.T) {
 			equal(t, "after its time", len(b.jobs()), 0)
 		})
 	}
+}
+
+// What was kept before it was judged again is not lost for want of room, nor because
+// none are kept any more: an operator may hold it for a dispute.
+func TestRefusedAgainNeedsNoRoom(t *testing.T) {
+	for name, full := range map[string]func(b *site, size int64, stranger peer){
+		"others that are held fill it": func(b *site, size int64, stranger peer) {
+			b.RefusedBytes = size
+			b.from(stranger)
+			b.doStep(b.t.Context(), b.jobs(store.OpenJob)[1], b.open)
+			junk := b.jobs(store.KeptJob)[0]
+			junk.Held = true
+			b.update(func(tx store.Tx) error { return tx.Reschedule(junk) })
+		},
+		"the bound is less now": func(b *site, size int64, _ peer) { b.RefusedBytes = size - 1 },
+		"none are kept now":     func(b *site, _ int64, _ peer) { b.Care.KeepRefused = -1 },
+	} {
+		for _, held := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, held %t", name, held), func(t *testing.T) {
+				w := newWorld(t)
+				b := w.site("b.example")
+				b.accounts("bob@b.example")
+				stranger := peer{t: t, at: w.clock, id: w.pki.Root("other").Leaf("a.example")}
+				b.from(stranger)
+				b.run()
+				before := b.jobs()[0]
+				before.Held = held
+				b.update(func(tx store.Tx) error { return tx.Reschedule(before) })
+				b.judgeAgain()
+				full(b, before.Size, stranger)
+				b.run()
+				var after store.Job
+				b.view(func(tx store.Tx) (err error) {
+					after, err = tx.Job(before.ID)
+					return err
+				})
+				equal(t, "kind", after.Kind, store.KeptJob)
+				equal(t, "until", after.Due, before.Due)
+				equal(t, "held", after.Held, held)
+				want := "refused again, kept until 2026-06-08T12:00:00Z"
+				if held {
+					want = "refused again, held as before"
+				}
+				equal(t, "records", b.details(audit.Changed), []string{want})
+				b.isSound()
+			})
+		}
+	}
+}
+
+// details returns those of the records of an action.
+func (s *site) details(action audit.Action) []string {
+	var all []string
+	s.view(func(tx store.Tx) error {
+		all = nil
+		return tx.EachAudit(0, func(_ uint64, stored []byte) bool {
+			e, err := audit.ParseEntry(stored)
+			if err == nil && e.Action == action {
+				all = append(all, e.Detail)
+			}
+			return true
+		})
+	})
+	return all
 }
 
 // Judged again for those alone whom it was refused to; who has it gets it no second

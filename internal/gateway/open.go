@@ -286,10 +286,9 @@ func (o *opening) identify(tx store.Tx) error {
 	return nil
 }
 
-// refusedTo is the job that leaves the sealed original of a refused message for an
-// operator.
+// refusedTo is the job as far as it is about those who may not have its message.
 func (o *opening) refusedTo(refused []sta.Verdict) store.Job {
-	j := o.kept(o.job)
+	j := o.job
 	j.Reason, j.Detail = refused[0].Code.String(), refused[0].Detail
 	j.Recipients = nil
 	for _, v := range refused {

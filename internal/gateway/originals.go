@@ -17,7 +17,7 @@ const maxMadeRoom = 1000
 // original. One that was judged again is kept as it was to be before.
 func (c *Core) kept(job store.Job) store.Job {
 	how := job.Kept
-	if how.Until.IsZero() {
+	if !judgedAgain(job) {
 		how.Until = c.Steady().Add(c.Care.KeepRefused)
 	}
 	job.Kind, job.Due, job.Expires, job.Held = store.KeptJob, how.Until, how.Until, how.Held
@@ -47,6 +47,9 @@ func (c *Core) JudgeAgain(tx store.Tx, job store.Job) (store.Job, error) {
 	return job, tx.PutTrack(t)
 }
 
+// judgedAgain reports whether the original of a job was kept before.
+func judgedAgain(job store.Job) bool { return !job.Kept.Until.IsZero() }
+
 // ErrNotSealed says that the message of a job does not lie encrypted.
 var ErrNotSealed = errors.New("the message is not encrypted")
 
@@ -68,40 +71,45 @@ func (c *Core) Original(ctx context.Context, job store.Job) (smime.Source, error
 }
 
 // keepOriginal makes of a job that has ended what is kept of it for an operator. The
-// oldest originals go in the same transaction, so that all together never take more
-// than RefusedBytes.
+// oldest originals go in the same transaction, so that all together take no more than
+// RefusedBytes, but for those that were judged again.
 func (c *Core) keepOriginal(tx store.Tx, job store.Job) error {
-	room, err := c.makeRoom(tx, job.Size)
+	room, err := c.makeRoom(tx, job)
 	if err != nil {
 		return err
 	}
 	if !room {
 		return tx.Finish(job.ID)
 	}
-	return tx.Reschedule(job)
+	kept := c.kept(job)
+	return errors.Join(tx.Reschedule(kept), c.auditKeptAgain(tx, job, kept))
 }
 
 // keepCopy is keepOriginal for a job that goes on with other recipients.
 func (c *Core) keepCopy(tx store.Tx, job store.Job) error {
-	room, err := c.makeRoom(tx, job.Size)
+	room, err := c.makeRoom(tx, job)
 	if err != nil || !room {
 		return err
 	}
-	_, err = tx.Enqueue(job)
-	return err
+	kept := c.kept(job)
+	kept.ID, err = tx.Enqueue(kept)
+	return errors.Join(err, c.auditKeptAgain(tx, job, kept))
 }
 
-// makeRoom removes the oldest originals until one of so many bytes fits, and says
-// whether it does.
-func (c *Core) makeRoom(tx store.Tx, bytes int64) (bool, error) {
-	if c.Care.KeepRefused < 0 || bytes > c.RefusedBytes {
+// makeRoom removes the oldest originals until that of a job fits, and says whether it
+// does. One that was kept before always does: to have it judged again loses nothing.
+func (c *Core) makeRoom(tx store.Tx, job store.Job) (bool, error) {
+	switch {
+	case judgedAgain(job):
+		return true, nil
+	case c.Care.KeepRefused < 0 || job.Size > c.RefusedBytes:
 		return false, nil
 	}
 	totals, err := tx.JobTotals()
 	if err != nil {
 		return false, err
 	}
-	gone, room, err := c.removeOldest(tx, bytes+totals[store.KeptJob].Bytes)
+	gone, room, err := c.removeOldest(tx, job.Size+totals[store.KeptJob].Bytes)
 	if err != nil {
 		return false, err
 	}

@@ -50,7 +50,7 @@ func TestOriginalsOfRefusedMessagesAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			c := &Core{Store: db, Now: time.Now, Care: care.Keeper{KeepRefused: tc.keep}, RefusedBytes: tc.bytes}
+			c := &Core{Store: db, Now: time.Now, Steady: db.Steady, Care: care.Keeper{KeepRefused: tc.keep}, RefusedBytes: tc.bytes}
 			for i, size := range tc.sizes {
 				body, err := db.NewBody(t.Context())
 				if err != nil {
@@ -73,7 +73,6 @@ func TestOriginalsOfRefusedMessagesAreBounded(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				job.Kind = store.KeptJob
 				err = db.Update(t.Context(), func(tx store.Tx) error { return c.keepOriginal(tx, job) })
 				if err != nil {
 					t.Fatal(err)
