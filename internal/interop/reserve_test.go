@@ -31,7 +31,7 @@ func TestInteropDiskReserve(t *testing.T) {
 	s := newSite(t, "b.example", setup{
 		dir: d.dir, users: []string{"bob@b.example", "carol@b.example"},
 		keys: []*testnet.Identity{root.Leaf("b.example")}, anchors: []*testnet.Identity{root},
-		more: map[string]string{"limits": fmt.Sprintf("disk_reserve = %d\n", reserve)},
+		more: map[string]string{"limits": fmt.Sprintf("message_bytes = %d\ndisk_reserve = %d\n", reserve/4, reserve)},
 	})
 	s.serve()
 	accepted := 0
