@@ -52,8 +52,8 @@ type Job struct {
 	Due      time.Time `json:"due"`
 	Expires  time.Time `json:"expires"` // after it no retry is made
 	Attempts int       `json:"attempts"`
-	// Ordered is how many of the attempts an operator ordered before their time:
-	// they make no later wait longer.
+	// Ordered is how many of the attempts an operator ordered before their time, or
+	// the destination put off for its rate: they make no later wait longer.
 	Ordered int `json:"ordered,omitempty"`
 
 	Held   bool   `json:"held"`   // by the operator; never due

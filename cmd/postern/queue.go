@@ -125,11 +125,14 @@ func printQueue(inv *invocation, sum control.QueueSummary) {
 		fmt.Fprintln(inv.stdout)
 	}
 	for _, d := range sum.Down {
-		what := "delivery to"
+		how, what := "down", "delivery to"
+		if d.Slow {
+			how = "slow"
+		}
 		if d.Kind == store.SealJob {
 			what = "looking up"
 		}
-		fmt.Fprintf(inv.stdout, "down: %s %s, since %s, next try %s  %s  %s\n", what, d.Lane, dateTime(d.Since), dateTime(d.Next), d.Reason, oneLine(d.Detail))
+		fmt.Fprintf(inv.stdout, "%s: %s %s, since %s, next try %s  %s  %s\n", how, what, d.Lane, dateTime(d.Since), dateTime(d.Next), d.Reason, oneLine(d.Detail))
 	}
 }
 

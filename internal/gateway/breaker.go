@@ -19,6 +19,21 @@ const (
 	longestBreak = 15 * time.Minute
 )
 
+// A destination that takes no more for the moment, such as for its rate, is left alone
+// as well, for a short time: first for firstSlow, and twice as long whenever it took
+// less than slowEnough since the last time, so that few attempts are in vain. What a
+// rate allows in these times adds up in the meantime, and all of it is taken after.
+const (
+	firstSlow   = 2 * time.Second
+	longestSlow = 30 * time.Second
+	slowEnough  = 32
+	slowMemory  = 5 * time.Minute // without being slow, and it is so no more
+)
+
+// mostPaced is how often a message is put off like that before it waits for itself:
+// what meets it again and again, while others are taken, is its own.
+const mostPaced = 16
+
 // Lanes that failed are forgotten after a while if nothing more is sent to them,
 // and beyond a number no more are remembered: then each job waits by itself.
 const (
@@ -37,6 +52,8 @@ type laneID struct {
 type breaker struct {
 	failures int
 	opened   int       // how often it was paused; 0 is closed
+	slowed   int       // how often for being slow, since it took enough in between
+	taken    int       // messages since it was slow
 	since    time.Time // of the first failure, by the wall clock
 	last     time.Time // of the latest failure, by the steady clock
 	until    time.Time // when it is tried again, by the steady clock
@@ -62,17 +79,36 @@ func (c *Core) laneFailed(id laneID, why failure) {
 	}
 	b.failures++
 	b.last, b.why = now, why
-	if b.failures == 1 {
+	if b.failures == 1 && b.slowed == 0 {
 		b.since = c.Now()
 	}
 	if b.failures < breakAfter || now.Before(b.until) { // begun before the pause, it says nothing new
 		return
 	}
-	wait := jitter(doubled(firstBreak, longestBreak, b.opened), c.uneven)
-	b.opened++
+	wait, news := b.pause()
+	wait = jitter(wait, c.uneven)
 	b.until = now.Add(wait)
 	c.Store.Pause(id.kind, id.lane, b.until)
-	c.Log.Warn("a destination is down", "kind", id.kind, "destination", id.lane, "reason", why.code, "since", b.since, "tries_again_in", wait.Round(time.Second))
+	if news != "" {
+		c.Log.Warn(news, "kind", id.kind, "destination", id.lane, "reason", why.code, "since", b.since, "tries_again_in", wait.Round(time.Second))
+	}
+}
+
+// pause leaves a lane alone, for how long and with what to tell of it; "" is no news.
+func (b *breaker) pause() (wait time.Duration, news string) {
+	if !b.why.slow {
+		b.opened++
+		return doubled(firstBreak, longestBreak, b.opened-1), "a destination is down"
+	}
+	if b.slowed == 0 {
+		news = "a destination takes no more for the moment"
+	}
+	if b.taken >= slowEnough {
+		b.slowed = 0
+	}
+	b.opened, b.taken = max(b.opened, 1), 0
+	b.slowed++
+	return doubled(firstSlow, longestSlow, b.slowed-1), news
 }
 
 // laneWorked notes that a lane gave service, whatever it said of the message.
@@ -82,19 +118,29 @@ func (c *Core) laneWorked(id laneID) {
 	}
 }
 
-// openLane forgets the failures of a lane and reports whether it was paused.
+// openLane forgets the failures of a lane, but not for a while that it was slow, and
+// reports whether it was down.
 func (c *Core) openLane(id laneID) bool {
+	now := c.Steady()
 	c.breakers.mu.Lock()
 	defer c.breakers.mu.Unlock()
 	b := c.breakers.of[id]
 	if b == nil {
 		return false
 	}
-	delete(c.breakers.of, id)
-	if b.opened > 0 {
+	b.taken++
+	if b.opened > 0 && b.why.slow && now.Before(b.until) {
+		return false // begun before the pause, it says nothing new
+	}
+	paused := b.opened > 0
+	if paused {
 		c.Store.Resume(id.kind, id.lane)
 	}
-	return b.opened > 0
+	b.failures, b.opened, b.until = 0, 0, time.Time{}
+	if b.slowed == 0 || now.Sub(b.last) > slowMemory {
+		delete(c.breakers.of, id)
+	}
+	return paused && !b.why.slow
 }
 
 // heardFrom has a destination that is left alone tried as soon as a message came from
@@ -178,6 +224,9 @@ func (c *Core) inLane(id laneID, j store.Job, began time.Time) store.Job {
 	defer c.breakers.mu.Unlock()
 	b := c.breakers.of[id]
 	soon := now.Add(firstRetry)
+	if b != nil && b.why.slow {
+		soon = now.Add(firstSlow)
+	}
 	if b != nil && (now.Before(b.until) || !b.last.Before(began)) && soon.Before(j.Due) {
 		j.Due = soon
 	}
@@ -185,10 +234,11 @@ func (c *Core) inLane(id laneID, j store.Job, began time.Time) store.Job {
 }
 
 // A DownLane is a destination that is left alone for a while, because it does not
-// answer.
+// answer, or takes no more for the moment.
 type DownLane struct {
 	Kind   store.JobKind `json:"kind"`
 	Lane   string        `json:"lane"` // the domain
+	Slow   bool          `json:"slow"` // it takes no more for the moment
 	Since  time.Time     `json:"since"`
 	Next   time.Time     `json:"next"` // when it is tried again, by the wall clock
 	Reason string        `json:"reason"`
@@ -202,7 +252,7 @@ func (c *Core) DownLanes() []DownLane {
 	var all []DownLane
 	for id, b := range c.breakers.of {
 		if b.opened > 0 {
-			all = append(all, DownLane{Kind: id.kind, Lane: id.lane, Since: b.since, Next: c.Wall(b.until),
+			all = append(all, DownLane{Kind: id.kind, Lane: id.lane, Slow: b.why.slow, Since: b.since, Next: c.Wall(b.until),
 				Reason: b.why.code.String(), Detail: b.why.detail})
 		}
 	}

@@ -12,16 +12,19 @@ import (
 	"postern/trust/reason"
 )
 
-// slow takes a message after a while, unless it is cut off.
+// slow takes a message after a while, unless it is cut off, before its end or after.
 type slow struct {
-	takes time.Duration
-	begun chan struct{}
+	takes    time.Duration
+	afterDot bool
+	begun    chan struct{}
 }
 
 func (s slow) Send(ctx context.Context, d smtp.Delivery) []smtp.Result {
 	s.begun <- struct{}{}
 	if !task.Pause(ctx, s.takes) {
-		return said(d, reason.PeerUnreachable)
+		all := said(d, reason.PeerUnreachable)
+		all[0].Unanswered, all[0].Text = s.afterDot, "no answer came"
+		return all
 	}
 	return said(d, reason.OK)
 }
@@ -33,9 +36,12 @@ func TestDrainEndsWhatIsUnderWay(t *testing.T) {
 		state string
 		stops time.Duration
 		left  int
+		dot   bool
+		told  []string
 	}{
-		"in time":  {drainTime - time.Second, "relayed", drainTime - time.Second, 0},
-		"too late": {time.Minute, "sealed", drainTime, 1},
+		"in time":           {drainTime - time.Second, "relayed", drainTime - time.Second, 0, false, []string{"bob@b.example ok mx.far:"}},
+		"too late":          {time.Minute, "sealed", drainTime, 1, false, nil},
+		"too late to learn": {time.Minute, "sealed peer-unreachable", drainTime, 1, true, []string{"bob@b.example peer-unreachable mx.far: no answer came"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -43,7 +49,7 @@ func TestDrainEndsWhatIsUnderWay(t *testing.T) {
 				a := w.site("a.example")
 				a.accounts("alice@a.example")
 				w.site("b.example")
-				peer := slow{row.takes, make(chan struct{}, 10)}
+				peer := slow{row.takes, row.dot, make(chan struct{}, 10)}
 				a.Sender = peer
 				id := a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
 				stop := a.work()
@@ -56,6 +62,7 @@ func TestDrainEndsWhatIsUnderWay(t *testing.T) {
 				stop()
 				equal(t, "stopping took", time.Since(began), row.stops)
 				equal(t, "state", a.states(id), []string{"bob@b.example " + row.state})
+				equal(t, "told of it", a.relayEvents(id), row.told)
 				equal(t, "sent more", len(peer.begun), 0)
 				equal(t, "left to relay", len(a.jobs(store.RelayJob)), row.left)
 				equal(t, "left to seal", len(a.jobs(store.SealJob)), 1)

@@ -61,7 +61,7 @@ func (g *Gateway) readQueue() queueReading {
 		g.Log.Warn("the state of the queue cannot be read", "err", err)
 	}
 	for _, l := range g.DownLanes() {
-		if g.Store.Waits(l.Kind, l.Lane) {
+		if !l.Slow && g.Store.Waits(l.Kind, l.Lane) {
 			q.down[l.Kind]++
 		}
 	}

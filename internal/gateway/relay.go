@@ -32,8 +32,9 @@ func (c *Core) relay(ctx context.Context, job store.Job) error {
 		}
 		stopping := ctx.Err() != nil
 		e = c.relayEnd(job, results, stopping)
-		if stopping && len(e.again) == len(job.Recipients) {
-			// Stopping is not the far side's failure: the attempt does not count.
+		// Stopping is not the far side's failure: the attempt does not count.
+		e.cut = stopping && len(e.again) == len(job.Recipients)
+		if e.cut && !results[0].Unanswered {
 			return ctx.Err()
 		}
 		if !stopping {
@@ -80,10 +81,12 @@ type relayEnd struct {
 	outcomes []outcome
 	failed   []failure
 	again    []failure
+	down     bool // the destination gave no service
+	cut      bool // nothing was decided: the job stays as it is
 }
 
 func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *relayEnd {
-	e := &relayEnd{Core: c, job: job, due: c.Steady()}
+	e := &relayEnd{Core: c, job: job, due: c.Steady(), outcomes: elsewhere(job, results)}
 	down := func(r smtp.Result) (since time.Time) {
 		if r.Down {
 			_, since, _ = c.whyDown(relayLane(job))
@@ -91,7 +94,8 @@ func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *re
 		return since
 	}
 	for _, r := range results {
-		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: store.StageRelay, code: r.Code, detail: describeResult(r)}
+		o := outcome{recipient: r.Recipient, state: store.TrackRelayed, stage: store.StageRelay, host: r.Host, code: r.Code, detail: describeResult(r)}
+		e.down = e.down || r.Down
 		f := relayFailure(r)
 		switch {
 		case r.Code.IsOK():
@@ -111,6 +115,16 @@ func (c *Core) relayEnd(job store.Job, results []smtp.Result, stopping bool) *re
 	return e
 }
 
+// elsewhere are the hosts that were tried in vain in an attempt, before or after the
+// one whose answer counts.
+func elsewhere(job store.Job, results []smtp.Result) []outcome {
+	var all []outcome
+	for _, r := range results[0].Others {
+		all = append(all, outcome{stage: store.StageRelay, host: r.Host, code: r.Code, detail: "for " + job.Destination.String() + ": " + describeResult(r)})
+	}
+	return all
+}
+
 // expiredWhileDown ends a job whose time is over while its destination is left
 // alone: its sender is told what the destination said last, and there is no
 // attempt, for which there would be no time if many such jobs end at once.
@@ -123,7 +137,7 @@ func (c *Core) expiredWhileDown(job store.Job) (*relayEnd, bool) {
 	if !down {
 		return nil, false
 	}
-	detail := fmt.Sprintf("down since %s, not tried again: %s", since.UTC().Format(time.RFC3339), why.detail)
+	detail := fmt.Sprintf("left alone since %s, not tried again: %s", since.UTC().Format(time.RFC3339), why.detail)
 	for _, a := range job.Recipients {
 		f := why.expired(since)
 		f.recipient, f.detail = a, detail
@@ -138,20 +152,36 @@ func relayLane(job store.Job) laneID { return laneID{store.RelayJob, string(job.
 // observe tells the breaker of a destination how an attempt went. A reply to what
 // was said of a message or a recipient, whichever, is a destination at work.
 func (c *Core) observe(job store.Job, results []smtp.Result) {
-	worked := func(r smtp.Result) bool { return r.Code.IsOK() || r.Reply != 0 && !r.Down }
+	worked := func(r smtp.Result) bool { return r.Code.IsOK() || r.Reply != 0 && !r.Down && !r.Slow }
 	if slices.ContainsFunc(results, worked) {
 		c.laneWorked(relayLane(job))
 		return
 	}
-	i := slices.IndexFunc(results, func(r smtp.Result) bool { return r.Down })
+	i := slices.IndexFunc(results, func(r smtp.Result) bool { return r.Down || r.Slow && paced(job) })
 	if i >= 0 {
 		c.laneFailed(relayLane(job), relayFailure(results[i]))
 	}
 }
 
+// paced reports whether it is the destination's doing if a message is put off for its
+// rate.
+func paced(job store.Job) bool { return job.Ordered < mostPaced }
+
+// later is the job with those that are tried again. What the destination puts off for
+// its rate makes no wait longer.
+func (e *relayEnd) later() store.Job {
+	j := retry(e.job, e.again, e.due, e.uneven)
+	if e.again[0].slow && paced(j) {
+		j.Ordered++
+	} else if e.again[0].slow && !e.down {
+		return j
+	}
+	return e.inLane(relayLane(j), j, e.due)
+}
+
 // relayFailure is why a recipient was not served, with the far side's last words.
 func relayFailure(r smtp.Result) failure {
-	f := failure{recipient: r.Recipient, code: r.Code, detail: describeResult(r), status: r.Enhanced}
+	f := failure{recipient: r.Recipient, code: r.Code, detail: describeResult(r), status: r.Enhanced, slow: r.Slow}
 	if r.Reply != 0 {
 		f.said = fmt.Sprintf("%d %s %s", r.Reply, r.Enhanced, r.Text)
 	}
@@ -163,10 +193,13 @@ func relayFailure(r smtp.Result) failure {
 func (e *relayEnd) commit(ctx context.Context) error {
 	end := ending{job: e.job, at: e.Now(), done: e.outcomes, failed: e.failed}
 	return e.endOutgoing(ctx, end, func(tx store.Tx) error {
-		if len(e.again) == 0 {
+		switch {
+		case e.cut:
+			return nil
+		case len(e.again) == 0:
 			return e.finish(tx, e.job)
 		}
-		return putAgain(tx, e.inLane(relayLane(e.job), retry(e.job, e.again, e.due, e.uneven), e.due))
+		return putAgain(tx, e.later())
 	})
 }
 

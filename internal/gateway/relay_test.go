@@ -305,3 +305,50 @@ func TestRelaySendsNothingThatCannotBeWrittenDown(t *testing.T) {
 		closeStores(w)
 	})
 }
+
+// relayEvents are the events of a track that tell of attempts.
+func (s *site) relayEvents(id store.TrackID) []string {
+	s.t.Helper()
+	var all []string
+	s.view(func(tx store.Tx) error {
+		events, err := tx.Events(id)
+		all = nil
+		for _, e := range events {
+			if e.Stage == store.StageRelay {
+				all = append(all, strings.TrimSpace(e.Recipient.String()+" "+e.Reason+" "+e.Detail))
+			}
+		}
+		return err
+	})
+	return all
+}
+
+// Each host that was tried is in the track with its words, and in the log by name, also
+// when another took the message.
+func TestEachHostThatWasTriedIsTold(t *testing.T) {
+	_, a, id := relaying(t)
+	others := []smtp.Result{
+		{Code: reason.PeerDeferred, Reply: 421, Enhanced: "4.3.2", Text: "maintenance until noon", Host: "down.b.example"},
+		{Code: reason.PeerUnreachable, Text: "connecting: connection refused", Host: "dead.b.example"},
+	}
+	a.answer = func(d smtp.Delivery) []smtp.Result {
+		all := each(d, map[string]reason.Code{"bob@b.example": reason.OK, "ben@b.example": reason.PeerRefused})
+		for i := range all {
+			all[i].Others = others
+		}
+		return all
+	}
+	a.run()
+	equal(t, "events", a.relayEvents(id), []string{
+		"peer-deferred for b.example: down.b.example without TLS: 421 4.3.2 maintenance until noon",
+		"peer-unreachable for b.example: dead.b.example: connecting: connection refused",
+		"bob@b.example ok mx.b.example without TLS: 250 2.0.0 words",
+		"ben@b.example peer-refused mx.b.example without TLS: 550 5.0.0 words",
+	})
+	for _, host := range []string{"down.b.example", "dead.b.example", "mx.b.example"} {
+		if !strings.Contains(a.log.String(), "host="+host) {
+			t.Errorf("the log does not name %s", host)
+		}
+	}
+	equal(t, "words in the log", strings.Contains(a.log.String(), "until noon"), false)
+}

@@ -49,6 +49,7 @@ type outcome struct {
 	code      reason.Code
 	detail    string
 	more      string // for the event alone, behind detail
+	host      string // of the far side that was asked, for the log
 	quiet     bool   // an event that moves nothing, of which the log needs no line
 	// answer is the final answer that the sender gets with it; "" is none.
 	answer store.Answer
@@ -135,6 +136,9 @@ func (c *Core) tell(id store.TrackID, outcomes []outcome) {
 			continue
 		}
 		attrs := []any{"track", id, "stage", o.stage, "rcpt", o.recipient, "state", o.state, "reason", o.code}
+		if o.host != "" {
+			attrs = append(attrs, "host", o.host)
+		}
 		if o.revocation != "" {
 			attrs = append(attrs, "revocation", o.revocation)
 		}
