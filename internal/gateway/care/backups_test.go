@@ -289,13 +289,15 @@ func TestWritingAsideEndsWithItsContext(t *testing.T) {
 // begun and while they are written.
 func TestBackupsLeaveTheReserve(t *testing.T) {
 	for name, tc := range map[string]struct {
-		free []int64 // at each look, the last from then on
-		want error
+		free   []int64 // at each look, the last from then on
+		within int64   // free in the store's file, and as much of the reserve
+		want   error
 	}{
-		"enough":                      {[]int64{1 << 30}, nil},
-		"not for the size":            {[]int64{101}, store.ErrFull},
-		"less while it is written":    {[]int64{1 << 30, 100}, store.ErrFull},
-		"just the reserve and a page": {[]int64{1 << 30, 100 + 1<<20}, nil},
+		"enough":                         {[]int64{1 << 30}, 0, nil},
+		"not for the size":               {[]int64{101}, 0, store.ErrFull},
+		"less while it is written":       {[]int64{1 << 30, 100}, 0, store.ErrFull},
+		"just the reserve and a page":    {[]int64{1 << 30, 100 + 1<<20}, 0, nil},
+		"the reserve is within the file": {[]int64{100 + 1<<20}, 1 << 40, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCareful(t, 1)
@@ -304,7 +306,8 @@ func TestBackupsLeaveTheReserve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.DiskReserve = 100
+			c.DiskReserve = 100 + tc.within
+			c.Store = spacious{c.Store, tc.within}
 			c.DiskSpace = func() (store.Space, error) {
 				free := tc.free[0]
 				tc.free = tc.free[min(1, len(tc.free)-1):]
@@ -317,6 +320,14 @@ func TestBackupsLeaveTheReserve(t *testing.T) {
 		})
 	}
 }
+
+// A spacious store has so many bytes free within its file.
+type spacious struct {
+	store.Store
+	within int64
+}
+
+func (s spacious) Reusable() int64 { return s.within }
 
 // A master key that changes while a copy is made costs no copy.
 func TestARotationCostsNoBackup(t *testing.T) {

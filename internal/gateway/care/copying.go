@@ -59,12 +59,13 @@ func (a *aside) Write(p []byte) (int, error) {
 }
 
 // backupRoom refuses to write so many bytes where they do not fit. Beside the store
-// itself its reserve stays: a copy takes nothing from the mail.
+// itself its reserve stays, as far as it is not within the file: a copy takes nothing
+// from the mail.
 func (k *Keeper) backupRoom(bytes int64) error {
 	var reserve int64
 	space, err := store.SpaceOf(k.Backups.Dir)
 	if k.DiskSpace != nil && sameDevice(k.Dir, k.Backups.Dir) {
-		reserve = k.DiskReserve
+		reserve = max(k.DiskReserve-k.Store.Reusable(), 0)
 		space, err = k.DiskSpace()
 	}
 	if err != nil {

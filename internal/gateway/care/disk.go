@@ -12,6 +12,10 @@ import (
 // comes.
 const diskEvery = 2 * time.Second
 
+// resumePart is what part of the reserve must be free beyond it before mail is taken
+// again: what comes and goes at the edge is no news.
+const resumePart = 8
+
 // A disk watches the space that the store has left: that of its file system, and
 // what is free within its file. The zero disk is never short of it.
 type disk struct {
@@ -71,7 +75,11 @@ func (k *Keeper) Look() {
 	}
 	k.disk.free.Store(space.Free)
 	k.disk.readOnly.Store(space.ReadOnly)
-	short := space.Free < k.DiskReserve || space.Free == 0 || space.ReadOnly
+	need := max(k.DiskReserve, 1)
+	if k.disk.short.Load() {
+		need += need / resumePart
+	}
+	short := space.Free < need || space.ReadOnly
 	if k.disk.short.Swap(short) == short {
 		return
 	}

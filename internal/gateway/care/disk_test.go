@@ -40,6 +40,7 @@ func TestDiskReserve(t *testing.T) {
 		{"still short", store.Space{Free: 0}, nil, true, 1},
 		{"not to be seen", store.Space{}, errors.New("statfs"), true, 2},
 		{"still not", store.Space{}, errors.New("statfs"), true, 2},
+		{"at the edge", store.Space{Free: 105}, nil, true, 2},
 		{"enough again", store.Space{Free: 1000}, nil, false, 3},
 		{"read-only", store.Space{Free: 1000, ReadOnly: true}, nil, true, 4},
 		{"writable", store.Space{Free: 1000}, nil, false, 5},
