@@ -327,3 +327,34 @@ func TestNothingIsWrittenBehindAForgedEnd(t *testing.T) {
 	err := s.Update(context.Background(), func(tx Tx) error { return tx.Audit(audit.Record{}) })
 	wantError(t, err, ErrCorrupt)
 }
+
+// Checkpoints of a trail that a restore left are told as that, also beside newer ones
+// that agree, and what was done to the trail since is told first.
+func TestCheckpointsKeptThroughARestore(t *testing.T) {
+	s := fullStore(t)
+	s.audited(t, 3)
+	kept := []audit.Checkpoint{s.checkpoint(t)}
+	copied := s.backup(t)
+	s.audited(t, 20)
+	kept = append(kept, s.checkpoint(t))
+	r := s.restore(t, copied)
+	if r.Kept == "" {
+		t.Fatal("nothing was replaced")
+	}
+	is := func(when string, left int, want audit.Fault) {
+		t.Helper()
+		got := s.verify(t, kept...)
+		if got.Problem == nil || got.Problem.Kind != want || got.Left != left {
+			t.Errorf("%s: %+v, %d left", when, got.Problem, got.Left)
+		}
+	}
+	is("just restored", 1, audit.WasRestored)
+	kept = append(kept, s.checkpoint(t))
+	is("with a newer one", 1, audit.WasRestored)
+	s.audited(t, 30)
+	kept = append(kept, s.checkpoint(t))
+	is("longer than it was", 1, audit.WasRestored)
+	if got := s.verify(t, kept[0], kept[2], kept[3]); got.Problem != nil || got.Outside != 3 {
+		t.Errorf("without what was left: %+v", got.Problem)
+	}
+}

@@ -40,11 +40,11 @@ func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit
 		return audit.Report{}, fmt.Errorf("verifying the audit trail, of which record %d could be read last: %w", last, err)
 	}
 	report.Witness = min(t.db.witness.number.Load(), report.Last)
-	if report.Problem == nil && t.db.witness.forged {
+	if (report.Problem == nil || report.Problem.Kind == audit.WasRestored) && t.db.witness.forged {
 		report.Problem = &audit.Problem{Kind: audit.WitnessForged, From: report.Last, To: report.Last}
 	}
 	err = ctx.Err()
-	if err == nil && (report.Problem == nil || report.Problem.Kind == audit.HeadSetBack) {
+	if err == nil && report.Chained() {
 		err = t.compareRows(ctx, &report)
 	}
 	if err != nil {

@@ -1,6 +1,9 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // A Fault is what was done to a trail.
 type Fault string
@@ -13,7 +16,7 @@ const (
 	WasSwapped        Fault = "swapped"
 	WasTruncated      Fault = "truncated" // or set back to an earlier state
 	WasRewritten      Fault = "rewritten" // the chain was made anew from a record on
-	WasRestored       Fault = "restored"  // a copy took the place of the store
+	WasRestored       Fault = "restored"  // a copy took the place of the store, and nothing else is wrong
 	BaseForged        Fault = "base-forged"
 	HeadForged        Fault = "end-forged"
 	HeadSetBack       Fault = "end-set-back" // it is of another time than the rest
@@ -48,6 +51,8 @@ type Problem struct {
 	Kind Fault  `json:"kind"`
 	From uint64 `json:"from"` // number of the first record that is concerned
 	To   uint64 `json:"to"`   // number of the last, or of the other one
+	// At is when the copy was put in place, of WasRestored.
+	At time.Time `json:"at,omitzero"`
 }
 
 func problem(kind Fault, from, to uint64) *Problem { return &Problem{Kind: kind, From: from, To: to} }
@@ -62,7 +67,7 @@ func (p *Problem) Error() string {
 	case WasRewritten:
 		return fmt.Sprintf("record %d is not what was vouched for: it was changed, or the chain was made anew from record %d on", p.To, p.From)
 	case WasRestored:
-		return fmt.Sprintf("record %d says that a copy took the place of the store: the checkpoint kept elsewhere for record %d is of the trail that was left then", p.From, p.To)
+		return fmt.Sprintf("a copy was restored at %s, as record %d says: of the trail that was left then, checkpoints kept elsewhere speak of records up to %d, which are not in this one; its own records are whole", p.At.Format(time.RFC3339), p.From, p.To)
 	case BaseForged:
 		return "the signed base, which stands in for the records that were pruned, is not ours"
 	case HeadForged:

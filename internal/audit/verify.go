@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"slices"
+	"time"
 )
 
 // A Trail is what is to be verified.
@@ -35,6 +36,7 @@ type Report struct {
 	Checkpoints int    `json:"checkpoints"` // that agree, of the trail's own
 	Outside     int    `json:"compared"`    // that agree, of those kept elsewhere
 	TooOld      int    `json:"too_old"`     // of those kept elsewhere, about records that were pruned
+	Left        int    `json:"left"`        // of those kept elsewhere, of a trail that a restore left
 	// Witness is the number of the record up to which the end that is kept beside
 	// the store vouches; 0 if there is none. It is for who calls Verify to set.
 	Witness uint64 `json:"witness"`
@@ -50,6 +52,12 @@ type Report struct {
 
 // Whole reports whether nothing is wrong.
 func (r Report) Whole() bool { return r.Problem == nil && r.Differing == 0 }
+
+// Chained reports whether the records are those that were written, so that the rows
+// may be compared with them; what is wrong is not with them.
+func (r Report) Chained() bool {
+	return r.Problem == nil || r.Problem.Kind == HeadSetBack || r.Problem.Kind == WasRestored
+}
 
 // MaxDifferences are how many of the differences a report names.
 const MaxDifferences = 100
@@ -73,18 +81,25 @@ type verifier struct {
 	point    uint64 // number of the last checkpoint
 	vouched  uint64
 	agreed   uint64 // number of the last checkpoint kept elsewhere that agreed
-	restored uint64 // number of the last record of a restore
+	restores []restore
+	left     *Problem // what is kept elsewhere of trails that restores left
 	entries  window
 	points   window
 	outside  []Checkpoint
 	lines    checkpointReader
 }
 
+// A restore is a record of one.
+type restore struct {
+	number uint64
+	at     time.Time
+}
+
 // Verify walks the trail and reports the first place that is wrong. It needs the
 // memory of two entries.
 func Verify(t Trail) Report {
 	v := &verifier{Trail: t, lines: newCheckpointReader(), outside: slices.Clone(t.Outside)}
-	slices.SortFunc(v.outside, func(a, b Checkpoint) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(v.outside, func(a, b Checkpoint) int { return cmp.Or(cmp.Compare(a.Number, b.Number), a.At.Compare(b.At)) })
 	v.entries.open(t.Entries)
 	v.points.open(t.Checkpoints)
 	v.report.Problem = v.walk()
@@ -185,7 +200,7 @@ func (v *verifier) step() *Problem {
 	}
 	v.last, v.hash = n, HashOf(now.octets)
 	if e.Action == Restored {
-		v.restored = n
+		v.restores = append(v.restores, restore{n, e.At.UTC()})
 	}
 	if v.report.Entries == 0 {
 		v.report.First = n
@@ -282,8 +297,9 @@ func (v *verifier) end() *Problem {
 	if v.Head.State != v.State {
 		return problem(HeadSetBack, v.last, v.last)
 	}
-	if len(v.outside) > 0 {
-		return v.beyond(v.outside[len(v.outside)-1])
+	p := v.beyond()
+	if p == nil {
+		p = v.left
 	}
-	return nil
+	return p
 }

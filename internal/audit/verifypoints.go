@@ -1,5 +1,7 @@
 package audit
 
+import "slices"
+
 // checkpoints looks at those of the entry that was found good last, and at those
 // before it that belong to nothing.
 func (v *verifier) checkpoints() *Problem {
@@ -52,8 +54,11 @@ func (v *verifier) compare() *Problem {
 			v.report.TooOld++
 			continue
 		}
+		if c.Hash != v.hash && v.wasLeft(c) {
+			continue
+		}
 		if c.Hash != v.hash {
-			return v.left(c, v.differs(c.Hash))
+			return v.differs(c.Hash)
 		}
 		v.vouched, v.agreed = c.Number, c.Number
 		v.report.Outside++
@@ -61,26 +66,35 @@ func (v *verifier) compare() *Problem {
 	return nil
 }
 
-// left says that a checkpoint kept elsewhere may be of the chain that a restore left,
-// if there is the record of one since the last that agreed; otherwise what p says.
-func (v *verifier) left(c Checkpoint, p *Problem) *Problem {
-	if v.restored > v.agreed && v.restored <= c.Number {
-		return problem(WasRestored, v.restored, c.Number)
+// wasLeft reports whether a checkpoint kept elsewhere that does not fit is of a trail
+// that a restore left: it was signed before that, and speaks of what came after the
+// copy was made. Nobody without our key can make it so, neither by a time nor by the
+// record of a restore: that must stand the test of the rest of the trail, whose fault
+// is told first.
+func (v *verifier) wasLeft(c Checkpoint) bool {
+	i := slices.IndexFunc(v.restores, func(r restore) bool { return r.number <= c.Number && !c.At.After(r.at) })
+	if i < 0 {
+		return false
 	}
-	return p
+	r := v.restores[i]
+	v.report.Left++
+	v.left = &Problem{Kind: WasRestored, From: r.number, To: c.Number, At: r.at} // in the order of numbers
+	return true
 }
 
 // beyond looks at what was kept elsewhere about entries that are not there: the
 // latest of it says how many are missing.
-func (v *verifier) beyond(latest Checkpoint) *Problem {
+func (v *verifier) beyond() (missing *Problem) {
 	for _, c := range v.outside {
-		if !c.Verify(v.Key) {
+		switch {
+		case !c.Verify(v.Key):
 			return problem(OutsideForged, c.Number, c.Number)
+		case v.wasLeft(c):
+		case c.Number > v.last:
+			missing = problem(WasTruncated, v.last+1, c.Number)
+		default:
+			v.report.TooOld++ // everything was pruned
 		}
 	}
-	if latest.Number > v.last {
-		return v.left(latest, problem(WasTruncated, v.last+1, latest.Number))
-	}
-	v.report.TooOld += len(v.outside) // everything was pruned
-	return nil
+	return missing
 }
