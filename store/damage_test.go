@@ -119,7 +119,7 @@ func (d *damagedStore) survive(t testing.TB, path string, octets []byte, stopped
 func (d *damagedStore) use(path string) string {
 	ctx := context.Background()
 	master := d.options.MasterKey
-	_, verified := verify(ctx, path, master)
+	_, verified := verify(ctx, path, master, nil)
 	db, err := Open(path, d.options)
 	if err != nil {
 		return "refused"

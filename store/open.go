@@ -165,8 +165,11 @@ func openReadOnly(path string) (*bolt.DB, *os.File, error) {
 			},
 		})
 	})
-	if err != nil && isNoStore(err) {
+	switch {
+	case err != nil && isNoStore(err):
 		return nil, nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, nil, ErrLocked
 	}
 	return b, file, err
 }

@@ -10,14 +10,33 @@ import (
 // Verify implements Store. The copy is opened for reading alone, and read at half
 // the speed of one processor at most.
 func (db *DB) Verify(ctx context.Context, path string) (CheckReport, error) {
-	report, err := verify(ctx, path, db.ring.Load().master)
+	report, err := verify(ctx, path, db.ring.Load().master, &pace{work: 20 * time.Millisecond})
 	if err != nil {
 		return report, fmt.Errorf("verifying the copy %s: %w", path, err)
 	}
 	return report, nil
 }
 
-func verify(ctx context.Context, path string, master KeyWrapper) (report CheckReport, err error) {
+// CheckCopy checks a copy that Backup made as DB.Check does a store, without restoring
+// it: the file is opened for reading alone, under the first of the master keys that
+// fits. Errors: ErrMasterKey, ErrCorrupt where it cannot be read at all, ErrSchema for
+// one of another schema, which only Restore can carry on, ErrLocked for a store that
+// is in use, fs.ErrNotExist.
+func CheckCopy(ctx context.Context, path string, keys ...KeyWrapper) (report CheckReport, err error) {
+	err = ErrMasterKey
+	for _, key := range keys {
+		report, err = verify(ctx, path, key, nil)
+		if !errors.Is(err, ErrMasterKey) {
+			break
+		}
+	}
+	if err != nil {
+		return report, fmt.Errorf("checking the copy %s: %w", path, err)
+	}
+	return report, nil
+}
+
+func verify(ctx context.Context, path string, master KeyWrapper, p *pace) (report CheckReport, err error) {
 	b, file, err := openReadOnly(path)
 	if err != nil {
 		return report, err
@@ -46,7 +65,7 @@ func verify(ctx context.Context, path string, master KeyWrapper) (report CheckRe
 		if err != nil {
 			return CheckReport{}, err
 		}
-		return db.check(ctx, &pace{work: 20 * time.Millisecond})
+		return db.check(ctx, p)
 	})
 }
 

@@ -56,7 +56,7 @@ func commands() []command {
 		{"audit show", "[--since T] [--until T] [--actor A] [--action A] [--track ID|MESSAGE-ID] [--address A] [--limit N] | --checkpoints", "show the audit trail, or the latest N records of it; --json: as it is stored, one record a line; --checkpoints: the signed lines to keep elsewhere", runAuditShow},
 		{"audit verify", "[--checkpoint FILE]", "prove that the audit trail is whole, or name the place that is wrong; FILE: checkpoints kept elsewhere, such as a log", runAuditVerify},
 		{"audit key", "", "print the public key of the audit trail's checkpoints", runAuditKey},
-		{"store check", "", "read the whole store and report what is wrong", runStoreCheck},
+		{"store check", "[FILE [--master-key FILE]]", "read the whole store and report what is wrong; FILE: a backup, which is not restored for that", runStoreCheck},
 		{"store backup", "FILE", "write a copy of the store while it is in use", runStoreBackup},
 		{"store compact", "[--via DIR]", "write the store anew without its free space; no server may run", runStoreCompact},
 		{"store restore", "FILE [--master-key FILE] [--via DIR]", "put a backup in the place of the store, which is kept beside it; no server may run", runStoreRestore},

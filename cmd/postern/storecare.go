@@ -79,11 +79,17 @@ func shortOfDisk(err error, via string) error {
 	return &control.Error{Kind: control.Temporary, Message: err.Error(), Hint: "free or add disk space, or name a folder on another disk by --via: docs/operations.md says what that does"}
 }
 
-// restoreError tells what is wrong with the copy, which is not the store.
+// restoreError tells what is wrong with the copy, or with what is done with it.
 func restoreError(err error) error {
+	if errors.Is(err, store.ErrCopy) {
+		return copyError(err)
+	}
+	return err
+}
+
+// copyError tells what is wrong with a copy, which is not the store.
+func copyError(err error) error {
 	switch {
-	case !errors.Is(err, store.ErrCopy):
-		return err
 	case errors.Is(err, store.ErrMasterKey):
 		return usagef("name the file of the master key that the copy was made under by --master-key", "%s", err)
 	case errors.Is(err, store.ErrCorrupt):

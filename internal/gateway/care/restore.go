@@ -42,6 +42,29 @@ func Restore(ctx context.Context, dir string, from, keyFile, via, actor string) 
 	return r, dropNext(dir)
 }
 
+// CheckCopy checks a copy of the store without restoring it, under the master key in
+// keyFile; if that is "", under that of the site in dir or one that was kept beside it.
+// Errors are those of store.CheckCopy and ErrMasterFile.
+func CheckCopy(ctx context.Context, dir string, from, keyFile string) (store.CheckReport, error) {
+	name := keyFile
+	if name == "" {
+		name = filepath.Join(dir, MasterFile)
+	}
+	master, err := masterFile(name)
+	if err != nil {
+		return store.CheckReport{}, err
+	}
+	keys := []store.KeyWrapper{master}
+	if keyFile == "" {
+		older, err := olderMasters(dir, "")
+		if err != nil {
+			return store.CheckReport{}, err
+		}
+		keys = append(keys, older...)
+	}
+	return store.CheckCopy(ctx, from, keys...)
+}
+
 // olderMasters reads the master keys that a copy may be sealed for beside the
 // present one.
 func olderMasters(dir, keyFile string) ([]store.KeyWrapper, error) {
