@@ -19,6 +19,10 @@ func (b *backbone) recipient(ctx context.Context, to mime.Address) error {
 	return b.backend.CheckRecipient(ctx, to)
 }
 
+func (b *backbone) refused(ctx context.Context, e Envelope, all []Refusal) {
+	b.backend.Refused(ctx, e, all)
+}
+
 func (b *backbone) ready(ctx context.Context, e Envelope) error { return b.backend.Ready(ctx, e) }
 
 func (b *backbone) accept(ctx context.Context, e Envelope, message io.Reader) (string, error) {

@@ -64,6 +64,8 @@ type discard struct{}
 
 func (discard) CheckRecipient(context.Context, mime.Address) error { return nil }
 
+func (discard) Refused(context.Context, Envelope, []Refusal) {}
+
 func (discard) Ready(context.Context, Envelope) error { return nil }
 
 func (discard) Accept(_ context.Context, _ Envelope, r io.Reader) (string, error) {

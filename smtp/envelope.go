@@ -20,6 +20,12 @@ type Envelope struct {
 	Size    int64          // octets declared by SIZE= (RFC 1870), or 0
 }
 
+// A Refusal is a recipient that was refused at RCPT, and why.
+type Refusal struct {
+	Recipient mime.Address
+	Err       error // of CheckRecipient
+}
+
 // A Login is an account that has authenticated.
 type Login struct {
 	Account mime.Address
@@ -41,6 +47,10 @@ type SubmissionBackend interface {
 	CheckSender(ctx context.Context, login Login, from mime.Address) error
 	// CheckRecipient says whether account may send to an address.
 	CheckRecipient(ctx context.Context, account, to mime.Address) error
+	// Refused is told once of all recipients of an envelope that were refused, when its
+	// transaction has ended or the client has gone; e.To are those that were accepted.
+	// No answer waits for it but that to what the client says next.
+	Refused(ctx context.Context, e Envelope, refused []Refusal)
 	// Ready says, at MAIL, whether a message may come now; e.To is empty yet. The
 	// client is told to come again later by the error's reason: no part of the
 	// message is read. It is asked for every message and must be quick.
@@ -57,7 +67,8 @@ type SubmissionBackend interface {
 type BackboneBackend interface {
 	// CheckRecipient fails unless to is an address of ours (CP-26).
 	CheckRecipient(ctx context.Context, to mime.Address) error
-	// Ready is as in SubmissionBackend.
+	// Refused and Ready are as in SubmissionBackend.
+	Refused(ctx context.Context, e Envelope, refused []Refusal)
 	Ready(ctx context.Context, e Envelope) error
 	// Accept is as in SubmissionBackend. Its answer must not depend on decryption
 	// or trust, which are judged after the message is spooled.

@@ -66,6 +66,7 @@ type house struct {
 	closed   atomic.Bool // the account was closed
 	mu       sync.Mutex
 	messages []message
+	refused  []string                                                           // an envelope each
 	ready    func(Envelope) error                                               // nil: always
 	accept   func(ctx context.Context, e Envelope, r io.Reader) (string, error) // instead of keeping it
 }
@@ -122,6 +123,16 @@ func (h *house) Ready(_ context.Context, e Envelope) error {
 		return nil
 	}
 	return h.ready(e)
+}
+
+func (h *house) Refused(_ context.Context, e Envelope, refused []Refusal) {
+	line := fmt.Sprintf("from %s, accepted %v, refused", e.From, e.To)
+	for _, r := range refused {
+		line += fmt.Sprintf(" %s %s", r.Recipient, reason.Of(r.Err))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refused = append(h.refused, line)
 }
 
 func (h *house) Accept(ctx context.Context, e Envelope, r io.Reader) (string, error) {

@@ -25,6 +25,7 @@ type policy interface {
 	sender(ctx context.Context, from mime.Address) error
 	ready(ctx context.Context, e Envelope) error
 	recipient(ctx context.Context, to mime.Address) error
+	refused(ctx context.Context, e Envelope, all []Refusal)
 	accept(ctx context.Context, e Envelope, message io.Reader) (string, error)
 }
 
@@ -45,10 +46,11 @@ type session struct {
 	// own, so that Reset may come while it runs.
 	mu       sync.Mutex
 	envelope Envelope
-	taking   bool // Data runs
-	taken    bool // Data has been called for this envelope
-	stray    bool // the last envelope had recipients and no message: see settle
-	gone     bool // the connection is being ended
+	refused  []Refusal // of its recipients; not more than errors of a connection
+	taking   bool      // Data runs
+	taken    bool      // Data has been called for this envelope
+	stray    bool      // the last envelope had recipients and no message: see settle
+	gone     bool      // the connection is being ended
 }
 
 func newSession(s *Server, c *gosmtp.Conn, p policy) (*session, error) {
@@ -122,6 +124,9 @@ func (s *session) Rcpt(to string, _ *gosmtp.RcptOptions) (reply error) {
 	}
 	err = s.policy.recipient(s.ctx, address)
 	if err != nil {
+		s.mu.Lock()
+		s.refused = append(s.refused, Refusal{address, err})
+		s.mu.Unlock()
 		return s.refuse("RCPT", err)
 	}
 	s.wire.useful()
@@ -201,6 +206,7 @@ func (s *session) stopTaking() {
 // that is given up between two chunks ends the connection, because the library
 // cannot tell the late answer of the old message from that of the next one.
 func (s *session) Reset() {
+	s.tellRefused()
 	s.mu.Lock()
 	taking := s.taking
 	s.stray = len(s.envelope.To) > 0 && !s.taken
@@ -229,8 +235,23 @@ func (s *session) settle() {
 	}
 }
 
+// tellRefused tells the backend of the recipients that were refused, once. The client
+// may be gone by then.
+func (s *session) tellRefused() {
+	s.mu.Lock()
+	e, all := s.envelope, s.refused
+	s.refused = nil
+	s.mu.Unlock()
+	if len(all) > 0 {
+		var ignored error
+		defer s.catch(&ignored)
+		s.policy.refused(context.WithoutCancel(s.ctx), e, all)
+	}
+}
+
 // Logout implements gosmtp.Session: the session is over.
 func (s *session) Logout() error {
+	s.tellRefused()
 	s.cancel()
 	return nil
 }

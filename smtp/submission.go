@@ -40,6 +40,10 @@ func (p *submission) recipient(ctx context.Context, to mime.Address) error {
 	return p.backend.CheckRecipient(ctx, p.proven.Account, to)
 }
 
+func (p *submission) refused(ctx context.Context, e Envelope, all []Refusal) {
+	p.backend.Refused(ctx, e, all)
+}
+
 func (p *submission) ready(ctx context.Context, e Envelope) error { return p.backend.Ready(ctx, e) }
 
 func (p *submission) accept(ctx context.Context, e Envelope, message io.Reader) (string, error) {

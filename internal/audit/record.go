@@ -17,6 +17,7 @@ type Action string
 // What happens to messages.
 const (
 	Accepted  Action = "accepted"  // taken from a user or another gateway, answered 250
+	Refused   Action = "refused"   // at the door: recipients that nobody could take a message for
 	Sealed    Action = "sealed"    // signed and encrypted for those recipients that passed
 	Opened    Action = "opened"    // decrypted, verified and judged for each recipient
 	Relayed   Action = "relayed"   // an attempt to hand over has ended for some recipients
@@ -47,7 +48,7 @@ const (
 // Actions are all actions.
 func Actions() []Action {
 	return []Action{
-		Accepted, Sealed, Opened, Relayed, Delivered, Notified, Answered, Overdue, Fetched, Searched, Removed, Dropped,
+		Accepted, Refused, Sealed, Opened, Relayed, Delivered, Notified, Answered, Overdue, Fetched, Searched, Removed, Dropped,
 		LoggedIn, LoginWrong, Changed, Used, Started, Stopped, Backup, Restored, Pruned, Noted,
 	}
 }

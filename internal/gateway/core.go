@@ -119,6 +119,7 @@ type Core struct {
 	dns         *discovery.DNS      // that found, the relay and fetches ask
 	wrong       *throttle           // passwords
 	rates       *rates              // of messages
+	turned      *turned             // recipients
 	limited     limited
 	unopened    unopened
 	crypto      *semaphore.Weighted
@@ -218,7 +219,7 @@ func (c *Core) setDefaults() {
 	}
 	c.Care.Store, c.Care.Now, c.Care.Steady, c.Care.Log = c.Store, c.Now, c.Steady, c.Log
 	c.Care.SetDefaults()
-	c.wrong, c.rates = newThrottle(), newRates(c.Rates)
+	c.wrong, c.rates, c.turned = newThrottle(), newRates(c.Rates), newTurned()
 	c.directories.store, c.directories.log = c.Store, c.Log
 	c.bundles.init(c)
 	c.crypto = semaphore.NewWeighted(c.CryptoMemory)

@@ -46,6 +46,9 @@ func newSink(t *testing.T) *sink {
 // CheckRecipient implements smtp.BackboneBackend.
 func (s *sink) CheckRecipient(context.Context, mime.Address) error { return nil }
 
+// Refused implements smtp.BackboneBackend.
+func (s *sink) Refused(context.Context, smtp.Envelope, []smtp.Refusal) {}
+
 // Ready implements smtp.BackboneBackend.
 func (s *sink) Ready(context.Context, smtp.Envelope) error { return nil }
 
