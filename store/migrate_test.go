@@ -147,13 +147,20 @@ func TestAStoreOfSchema4FindsWhatItSent(t *testing.T) {
 			t.Errorf("%d of class %q, %v, want %d", found, class, err, want)
 		}
 	}
-	for owner, want := range map[string]int{"nurse@b.example": 1, "desk@b.example": 1, "doctor@a.example": 0} {
-		found := 0
+	for owner, want := range map[string][2]int{"nurse@b.example": {1, 0}, "desk@b.example": {0, 1}, "doctor@a.example": {0, 0}} {
+		var found [2]int
 		err := s.View(context.Background(), func(tx Tx) error {
-			return tx.EachTrack(TrackQuery{MessageID: "<desk.1@B.example>", SentBy: address(t, owner)}, func(Track) bool {
-				found++
-				return true
-			})
+			for i, q := range []TrackQuery{{SentBy: address(t, owner)}, {AnsweredTo: address(t, owner)}} {
+				q.MessageID = "<desk.1@B.example>"
+				err := tx.EachTrack(q, func(Track) bool {
+					found[i]++
+					return true
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 		if err != nil || found != want {
 			t.Errorf("%d of %s, %v, want %d", found, owner, err, want)

@@ -54,7 +54,7 @@ const (
 
 	bucketTracks     = "tracks"     // id → Track; sequence: how many there are
 	bucketMessageIDs = "messageids" // SHA-256 of class 0 Message-ID in lower case, track id → nothing
-	bucketSentIDs    = "sentids"    // SHA-256 of a Message-ID in lower case 0 address key, track id → nothing, for sender and AnswersTo of what went out
+	bucketSentIDs    = "sentids"    // SHA-256 of an owning: role 0 Message-ID in lower case 0 address key 0 digest, track id → nothing, of what went out
 	bucketEvents     = "events"     // track id, number u32 → Event
 
 	bucketTrackNames = "tracknames" // address key 0 track id → nothing, for sender, author and recipients
@@ -139,8 +139,8 @@ func toSchema4(tx *bolt.Tx) error {
 	return errors.Join(fillTrackIndexes(tx), fillQueue(tx))
 }
 
-// toSchema5 adds the index of messages of ours by Message-ID and owner, and makes
-// that by Message-ID anew.
+// toSchema5 adds the index of messages of ours by Message-ID and whose own they are,
+// and makes that by Message-ID anew.
 func toSchema5(tx *bolt.Tx) error { return fillMessageIDs(tx) }
 
 // rewriteRecords calls fn with the records of a bucket that can be read, and stores

@@ -147,10 +147,13 @@ type TrackQuery struct {
 	MessageID string       // with angle brackets, in any case (DN-12); "" is any
 	Class     TrackClass   // of a MessageID: the others are not read; "" is all
 	Address   mime.Address // of the sender, the author or a recipient; zero is anybody
-	// SentBy asks for the outgoing messages of a Message-ID that are this address's
-	// own: it sent them, or is one of their AnswersTo. No others are read. Zero is
-	// anybody's, of both ways.
-	SentBy mime.Address
+	// SentBy asks for the outgoing messages of a Message-ID that this address sent,
+	// AnsweredTo for those that have it among their AnswersTo. No others are read. Zero
+	// is anybody's, of both ways.
+	SentBy, AnsweredTo mime.Address
+	// Digest asks, of what SentBy sent and is not automatic, for the messages that are
+	// the same. No others are read. "" is all.
+	Digest string
 	// Since and Until bound when the message was received, by its id: to the
 	// millisecond, without Until itself. Zero is no bound.
 	Since, Until time.Time

@@ -42,7 +42,8 @@ func (t *tx) indexTrack(old, now Track) error {
 // they are from step to step.
 func (k Track) namesAs(l Track) bool {
 	same := func(a, b TrackRecipient) bool { return a.Address == b.Address }
-	return k.ID == l.ID && k.MessageID == l.MessageID && k.Outbound == l.Outbound && k.Sender == l.Sender && k.Author == l.Author &&
+	return k.ID == l.ID && k.MessageID == l.MessageID && k.Outbound == l.Outbound && k.Automatic == l.Automatic &&
+		k.Digest == l.Digest && k.Sender == l.Sender && k.Author == l.Author &&
 		slices.Equal(k.AnswersTo, l.AnswersTo) && slices.EqualFunc(k.Recipients, l.Recipients, same)
 }
 
@@ -65,19 +66,10 @@ func trackKeys(k Track) map[indexKey]bool {
 	for _, r := range k.Recipients {
 		name(r.Address)
 	}
-	for _, owner := range k.owners() {
-		keys[indexKey{bucketSentIDs, string(sentIDKey(k.MessageID, owner, k.ID))}] = true
+	for _, of := range k.ownings() {
+		keys[indexKey{bucketSentIDs, string(sentIDKey(k.MessageID, of, k.ID))}] = true
 	}
 	return keys
-}
-
-// owners are those by whom a message of ours is found when a notification is about it.
-func (k Track) owners() []mime.Address {
-	if !k.Outbound || k.MessageID == "" {
-		return nil
-	}
-	owners := append([]mime.Address{k.Sender}, k.AnswersTo...)
-	return slices.DeleteFunc(owners, mime.Address.IsZero)
 }
 
 func trackNameKey(a mime.Address, id TrackID) []byte { return joined(a.Key(), string(id)) }
@@ -90,9 +82,10 @@ func (k Track) names(a mime.Address) bool {
 // EachTrack implements TrackTx.
 func (t *tx) EachTrack(q TrackQuery, fn func(Track) bool) error {
 	bucket, prefixes := bucketTracks, [][]byte{nil}
+	of, owned := q.owning()
 	switch {
-	case !q.SentBy.IsZero():
-		bucket, prefixes = bucketSentIDs, [][]byte{sentIDKey(q.MessageID, q.SentBy, "")}
+	case owned:
+		bucket, prefixes = bucketSentIDs, [][]byte{sentIDKey(q.MessageID, of, "")}
 	case q.MessageID != "":
 		bucket, prefixes = bucketMessageIDs, nil
 		for _, class := range TrackClasses() {
@@ -229,7 +222,7 @@ func fillTrackIndexes(b *bolt.Tx) error {
 }
 
 // fillMessageIDs finds the tracks of schema 4 by Message-ID, apart by whose word that
-// is and in any case, and the outgoing ones by Message-ID and owner.
+// is and in any case, and the outgoing ones by Message-ID and whose own they are.
 func fillMessageIDs(b *bolt.Tx) error {
 	t := &tx{bolt: b, writable: true}
 	err := b.DeleteBucket([]byte(bucketMessageIDs))

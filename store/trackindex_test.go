@@ -76,12 +76,13 @@ func TestTracksOfAnEarlierSchemaAreIndexed(t *testing.T) {
 	}
 }
 
-// Others' tracks of a Message-ID are not even read when an owner's are asked for: of
-// these, none can be read.
+// Others' tracks of a Message-ID, and those whose answers somebody gets, are not even
+// read when what he sent is asked for: of these, none can be read.
 func TestTracksOfAnOwnerAloneAreRead(t *testing.T) {
 	s := newTestStore(t, Options{})
 	alice, mine := address(t, "alice@a.example"), TrackID("")
-	others := []Track{{Sender: alice}, {Outbound: true, Sender: address(t, "carol@a.example")}, {Author: alice, Recipients: []TrackRecipient{{Address: alice}}}}
+	others := []Track{{Sender: alice}, {Outbound: true, Sender: address(t, "carol@a.example")}, {Author: alice, Recipients: []TrackRecipient{{Address: alice}}},
+		{Outbound: true, Sender: address(t, "carol@a.example"), AnswersTo: []mime.Address{alice}}}
 	err := s.Update(context.Background(), func(tx Tx) error {
 		for i, k := range append(others, Track{Outbound: true, Sender: alice}) {
 			id, err := NewTrackID(time.Unix(int64(i), 0), nil)
@@ -176,7 +177,7 @@ func TestCheckFindsDamagedTrackIndexes(t *testing.T) {
 			return errors.Join(b.DeleteBucket([]byte(bucketTrackNames)), createBuckets(b, bucketTrackNames))
 		},
 		"an owner too many": func(b *bolt.Tx) error {
-			return in(b, bucketSentIDs).Put(sentIDKey("<x@a.example>", mime.Address{}, "01ARZ3NDEKTSV4RRFFQ69G5FAV"), []byte{})
+			return in(b, bucketSentIDs).Put(sentIDKey("<x@a.example>", owning{}, "01ARZ3NDEKTSV4RRFFQ69G5FAV"), []byte{})
 		},
 		"an owner that is none": func(b *bolt.Tx) error { return in(b, bucketSentIDs).Put([]byte("x"), []byte{}) },
 		"no owners": func(b *bolt.Tx) error {

@@ -75,13 +75,6 @@ func messageIDKey(class TrackClass, messageID string, id TrackID) []byte {
 	return append(sum[:], id...)
 }
 
-// sentIDKey finds a message of ours by its Message-ID and who may get notifications
-// about it.
-func sentIDKey(messageID string, owner mime.Address, id TrackID) []byte {
-	sum := sha256.Sum256(joined(mime.FoldMessageID(messageID), owner.Key()))
-	return append(sum[:], id...)
-}
-
 // Track implements TrackTx.
 func (t *tx) Track(id TrackID) (Track, error) {
 	k, err := getRecord[Track](t, bucketTracks, []byte(id))

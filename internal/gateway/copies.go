@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -8,31 +9,58 @@ import (
 	"postern/store"
 )
 
-// maxSame bounds the tracks that are read in search of a message: a careless program
-// uses one Message-ID for all of its messages.
-const maxSame = 1000
+// Bounds of what one transaction reads and writes, whatever an account has made: a
+// careless program uses one Message-ID for all of its messages, or hands in one message
+// without end. Each may have very many recipients.
+const (
+	maxOwn = 100 // messages of one Message-ID that somebody sent, and again whose answers he gets
+	nearby = 8   // copies of a message before it, and again after it
+)
+
+// sentTracks returns the messages of a Message-ID that somebody sent, newest first; of
+// too many the latest. Those of others cost nothing.
+func sentTracks(tx store.Tx, messageID string, sender mime.Address) ([]store.Track, error) {
+	return tracksOf(tx, store.TrackQuery{MessageID: messageID, SentBy: sender}, maxOwn)
+}
 
 // ownTracks returns the messages of a Message-ID that somebody sent, or gets the
-// notifications about, oldest first; of too many the latest. Those of others, which
-// strangers can make many, cost nothing.
+// notifications about, oldest first. However many others want him to have theirs, what
+// he sent is among them.
 func ownTracks(tx store.Tx, messageID string, owner mime.Address) ([]store.Track, error) {
-	var all []store.Track
-	err := tx.EachTrack(store.TrackQuery{MessageID: messageID, SentBy: owner}, func(t store.Track) bool {
-		all = append(all, t)
-		return len(all) < maxSame
-	})
-	slices.Reverse(all)
+	sent, err := sentTracks(tx, messageID, owner)
+	if err != nil {
+		return nil, err
+	}
+	answered, err := tracksOf(tx, store.TrackQuery{MessageID: messageID, AnsweredTo: owner}, maxOwn)
+	all := slices.Concat(sent, answered)
+	slices.SortFunc(all, func(a, b store.Track) int { return cmp.Compare(a.ID, b.ID) })
 	return all, err
 }
 
-// copiesOf returns the other tracks of a message that a client handed in more than
-// once.
+// copiesOf returns other tracks of a message that a client handed in more than once:
+// the nearest before it and after it.
 func copiesOf(tx store.Tx, t store.Track) ([]store.Track, error) {
 	if t.MessageID == "" || t.Digest == "" {
 		return nil, nil
 	}
-	all, err := ownTracks(tx, t.MessageID, t.Sender)
-	return slices.DeleteFunc(all, func(other store.Track) bool { return other.ID == t.ID || !sameMessage(t, other) }), err
+	q := store.TrackQuery{MessageID: t.MessageID, SentBy: t.Sender, Digest: t.Digest, After: t.ID}
+	before, err := tracksOf(tx, q, nearby)
+	if err != nil {
+		return nil, err
+	}
+	q.Oldest = true
+	after, err := tracksOf(tx, q, nearby)
+	return append(before, after...), err
+}
+
+// tracksOf returns the first tracks that a query asks for.
+func tracksOf(tx store.Tx, q store.TrackQuery, most int) ([]store.Track, error) {
+	var all []store.Track
+	err := tx.EachTrack(q, func(t store.Track) bool {
+		all = append(all, t)
+		return len(all) < most
+	})
+	return all, err
 }
 
 // sameMessage reports whether a client handed in one message as two.
@@ -75,33 +103,57 @@ func (c *Core) settle(tx store.Tx, job store.Job, failed []failure) (settling, e
 		return s, nil
 	}
 	s.track, s.answers = t, make(map[string]store.Answer)
+	failed = unanswered(t, failed)
+	if len(failed) == 0 {
+		return s, nil
+	}
 	s.copies, err = copiesOf(tx, t)
-	now := c.Steady()
+	others := c.standOf(s.copies)
 	for _, f := range failed {
-		anyCopy := func(is func(store.Track, store.TrackRecipient) bool) bool {
-			return slices.ContainsFunc(s.copies, func(t store.Track) bool { return has(t, f.recipient, is) })
-		}
-		answer := store.ToldFailure
+		key, answer := f.recipient.Key(), store.ToldFailure
 		switch {
-		case has(t, f.recipient, answered):
-			// The far side may have taken the message, and told so, of which we did not
-			// learn before the line broke.
-			continue
-		case anyCopy(func(_ store.Track, r store.TrackRecipient) bool { return r.Told == store.ToldSuccess }):
+		case others[key].told:
 			answer = store.ToldSuccess
-		case !f.overdue() && anyCopy(func(t store.Track, r store.TrackRecipient) bool { return c.Notify.awaits(t, r, now) }):
+		case !f.overdue() && others[key].awaited:
 			answer = "" // it comes with the copy, or the end of the wait for it
 		default:
 			s.tell = append(s.tell, f)
 		}
-		s.answers[f.recipient.Key()] = answer
+		s.answers[key] = answer
 	}
 	return s, err
 }
 
-// has reports whether something is so of a recipient of a message.
-func has(t store.Track, a mime.Address, is func(store.Track, store.TrackRecipient) bool) bool {
-	return slices.ContainsFunc(t.Recipients, func(r store.TrackRecipient) bool { return r.Address.Same(a) && is(t, r) })
+// unanswered are the failures of recipients of whom the sender has no answer. The far
+// side may have taken the message, and told so, of which we did not learn before the
+// line broke.
+func unanswered(t store.Track, failed []failure) []failure {
+	own := make(map[string]bool)
+	for _, r := range t.Recipients {
+		own[r.Address.Key()] = answered(t, r)
+	}
+	return slices.DeleteFunc(slices.Clone(failed), func(f failure) bool { return own[f.recipient.Key()] })
+}
+
+// A stand is how copies of a message stand for one recipient.
+type stand struct {
+	told    bool // the sender of one was told success
+	awaited bool // the answer of a far side is awaited
+}
+
+// standOf returns how copies of a message stand for each recipient, by Address.Key.
+func (c *Core) standOf(copies []store.Track) map[string]stand {
+	all, now := make(map[string]stand), c.Steady()
+	for _, t := range copies {
+		for _, r := range t.Recipients {
+			key := r.Address.Key()
+			s := all[key]
+			s.told = s.told || r.Told == store.ToldSuccess
+			s.awaited = s.awaited || c.Notify.awaits(t, r, now)
+			all[key] = s
+		}
+	}
+	return all
 }
 
 // over gives the outcomes of a step the answers. Who was answered before stays where
@@ -129,11 +181,19 @@ func (s settling) over(done []outcome) []outcome {
 // share writes what the sender is told into the other copies that have no answer.
 // What is still on its way goes on, and what is heard of it counts for nothing.
 func (c *Core) share(tx store.Tx, s settling, at time.Time) error {
+	if len(s.tell) == 0 {
+		return nil
+	}
+	told := make(map[string]failure)
+	for _, f := range s.tell {
+		told[f.recipient.Key()] = f
+	}
 	for _, t := range s.copies {
 		var all []outcome
-		for _, f := range s.tell {
-			if has(t, f.recipient, func(t store.Track, r store.TrackRecipient) bool { return !answered(t, r) }) {
-				all = append(all, f.shared(t, s.track.ID))
+		for _, r := range t.Recipients {
+			f, ok := told[r.Address.Key()]
+			if ok && !answered(t, r) {
+				all = append(all, f.shared(r, s.track.ID))
 			}
 		}
 		if len(all) == 0 {
@@ -150,16 +210,17 @@ func (c *Core) share(tx store.Tx, s settling, at time.Time) error {
 	return nil
 }
 
-// shared is what a failure that was told of one track makes of another copy, t.
-func (f failure) shared(t store.Track, told store.TrackID) outcome {
+// shared is what a failure that was told of one track makes of a recipient of another
+// copy.
+func (f failure) shared(r store.TrackRecipient, told store.TrackID) outcome {
 	o := outcome{
-		recipient: f.recipient, state: store.TrackFailed, answer: store.ToldFailure,
+		recipient: r.Address, state: store.TrackFailed, answer: store.ToldFailure,
 		stage: store.StageNotify, code: f.code, detail: "its sender was told of the same message, " + string(told),
 	}
 	if f.overdue() {
 		o.state, o.stage = store.TrackOverdue, store.StageMonitor
 	}
-	if has(t, f.recipient, func(_ store.Track, r store.TrackRecipient) bool { return r.State == store.TrackFailed }) {
+	if r.State == store.TrackFailed {
 		o.state = "" // for a reason of its own
 	}
 	return o

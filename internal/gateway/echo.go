@@ -16,6 +16,7 @@ import (
 const (
 	mostAnswers   = 10
 	answersWithin = time.Hour
+	mostCounted   = 1000 // messages that are looked at for it
 )
 
 // repliesToNothing stands for the message that an automatic reply does not name.
@@ -60,18 +61,15 @@ func (p *part) echoOf(ctx context.Context, account mime.Address) (echo, error) {
 // else the first message of its own.
 func (p *part) repliesTo(tx store.Tx, account mime.Address) (notification bool, ordinary string, err error) {
 	for _, id := range mime.RepliesTo(p.opened.Header) {
-		sent, err := ownTracks(tx, id, account)
+		sent, err := sentTracks(tx, id, account)
 		if err != nil {
 			return false, "", err
 		}
 		for _, t := range sent {
-			switch {
-			case !t.Sender.Same(account): // it gets the answers to somebody else's
-			case t.Automatic:
+			if t.Automatic {
 				return true, "", nil
-			default:
-				ordinary = cmp.Or(ordinary, mime.FoldMessageID(t.MessageID))
 			}
+			ordinary = cmp.Or(ordinary, mime.FoldMessageID(t.MessageID))
 		}
 	}
 	return false, ordinary, nil
@@ -92,7 +90,7 @@ func (p *part) answered(tx store.Tx, account mime.Address, replies string) (int,
 			answered++
 		}
 		read++
-		return answered < mostAnswers && read < maxSame
+		return answered < mostAnswers && read < mostCounted
 	})
 	return answered, err
 }

@@ -46,7 +46,8 @@ func (p *part) hear(tx store.Tx) error {
 type hearing struct {
 	*part
 	verdict  sta.Verdict
-	tracks   []store.Track // that it may be about, oldest first, as they become
+	tracks   []store.Track      // that it may be about, oldest first, as they become
+	places   map[string][]place // of them, by Address.Key
 	outcomes map[store.TrackID][]outcome
 	shown    bool
 	hidden   *hiding
@@ -59,7 +60,7 @@ func (p *part) hearFor(tx store.Tx, v sta.Verdict) (*hiding, error) {
 	if err != nil || len(tracks) == 0 {
 		return nil, err // of nothing of his: mail like any other
 	}
-	h := &hearing{part: p, verdict: v, tracks: tracks, outcomes: make(map[store.TrackID][]outcome)}
+	h := &hearing{part: p, verdict: v, tracks: tracks, places: placesOf(tracks), outcomes: make(map[store.TrackID][]outcome)}
 	for _, e := range p.report.entries {
 		h.entry(e)
 	}
@@ -154,27 +155,45 @@ type place struct {
 	*store.TrackRecipient
 }
 
-// find returns the recipients that an entry is about: one, or the same of a message
-// that a client handed in more than once, as one does that lost our answer. Of other
-// messages under one Message-ID the first that waits for an answer gets it.
-func (h *hearing) find(e reportEntry) []place {
-	for _, a := range []mime.Address{e.recipient, e.original} {
-		if a.IsZero() {
-			continue
-		}
-		var all []place
-		for i := range h.tracks {
-			t := &h.tracks[i]
-			j := slices.IndexFunc(t.Recipients, func(r store.TrackRecipient) bool { return r.Address.Same(a) })
-			if j >= 0 {
-				all = append(all, place{t, &t.Recipients[j]})
+// placesOf returns the recipients of some tracks, by Address.Key, each once of a track.
+func placesOf(tracks []store.Track) map[string][]place {
+	all := make(map[string][]place)
+	for i := range tracks {
+		t := &tracks[i]
+		for j := range t.Recipients {
+			r := &t.Recipients[j]
+			key := r.Address.Key()
+			known := all[key]
+			if len(known) == 0 || known[len(known)-1].track != t {
+				all[key] = append(known, place{t, r})
 			}
 		}
-		if len(all) == 0 {
+	}
+	return all
+}
+
+// find returns the recipients that an entry is about: one, or the same of a message
+// that a client handed in more than once, as one does that lost our answer, the nearest
+// of too many. Of other messages under one Message-ID the first that waits for an answer
+// gets it.
+func (h *hearing) find(e reportEntry) []place {
+	for _, a := range []mime.Address{e.recipient, e.original} {
+		all := h.places[a.Key()]
+		if a.IsZero() || len(all) == 0 {
 			continue
 		}
 		first := slices.MinFunc(all, func(a, b place) int { return cmp.Compare(a.patience(), b.patience()) })
-		return slices.DeleteFunc(all, func(r place) bool { return r.track.ID != first.track.ID && !sameMessage(*r.track, *first.track) })
+		var same []place
+		at := 0
+		for _, r := range all {
+			if r.track == first.track {
+				at = len(same)
+			}
+			if r.track == first.track || sameMessage(*r.track, *first.track) {
+				same = append(same, r)
+			}
+		}
+		return same[max(0, at-nearby):min(len(same), at+nearby+1)]
 	}
 	return nil
 }

@@ -222,6 +222,9 @@ func (c *Core) tellOf(tx store.Tx, job store.Job, s settling, at time.Time, n no
 
 // failureNotice composes the notice about those of whom the sender has to be told.
 func (c *Core) failureNotice(ctx context.Context, job store.Job, failed []failure) (notice, error) {
+	if len(failed) == 0 {
+		return notice{}, nil
+	}
 	var s settling
 	err := c.Store.View(ctx, func(tx store.Tx) (err error) {
 		s, err = c.settle(tx, job, failed)

@@ -74,12 +74,13 @@ func record(tx store.Tx, id store.TrackID, now time.Time, outcomes []outcome, ke
 	if err != nil || !known {
 		return err
 	}
+	of := make(map[string][]*store.TrackRecipient)
+	for i := range t.Recipients {
+		key := t.Recipients[i].Address.Key()
+		of[key] = append(of[key], &t.Recipients[i])
+	}
 	for _, o := range outcomes {
-		for i := range t.Recipients {
-			r := &t.Recipients[i]
-			if !r.Address.Same(o.recipient) {
-				continue
-			}
+		for _, r := range of[o.recipient.Key()] {
 			if r.Relayed.IsZero() {
 				r.Relayed = o.relayed
 			}

@@ -94,40 +94,41 @@ func tracksInAnyCase(s *suite) {
 
 func tracksOfOwners(s *suite) {
 	alice, desk, bob := s.address("alice@a.example"), s.address("desk@a.example"), s.address("bob@b.example")
-	k := store.Track{ID: newTrackID(s, noon()), MessageID: "<1@a.example>", Outbound: true, Sender: alice,
+	k := store.Track{ID: newTrackID(s, noon()), MessageID: "<1@a.example>", Outbound: true, Sender: alice, Digest: "1",
 		AnswersTo: []mime.Address{desk}, Recipients: []store.TrackRecipient{{Address: bob}}}
-	found := func(want bool, owners ...mime.Address) {
+	found := func(want bool, all ...store.TrackQuery) {
 		s.Helper()
-		for _, a := range owners {
-			n := 0
-			s.view(func(tx store.Tx) error {
-				return tx.EachTrack(store.TrackQuery{MessageID: "<1@A.example>", SentBy: a}, func(got store.Track) bool {
-					n++
-					return true
-				})
-			})
-			s.equal(n == 1, want)
+		for _, q := range all {
+			q.MessageID = "<1@A.example>"
+			s.equal(len(s.listed(q)) == 1, want)
 		}
 		s.sound()
 	}
+	sentBy := func(a mime.Address) store.TrackQuery { return store.TrackQuery{SentBy: a} }
+	answeredTo := func(a mime.Address) store.TrackQuery { return store.TrackQuery{AnsweredTo: a} }
+	same := func(digest string) store.TrackQuery { return store.TrackQuery{SentBy: alice, Digest: digest} }
 	put := func() { s.update(func(tx store.Tx) error { return tx.PutTrack(k) }) }
 	put()
-	found(true, alice, desk, s.address("DESK@A.example"))
-	found(false, bob)
-	k.AnswersTo = []mime.Address{bob}
+	found(true, sentBy(alice), answeredTo(desk), answeredTo(s.address("DESK@A.example")), same("1"))
+	found(false, sentBy(bob), sentBy(desk), answeredTo(alice), same("2"), store.TrackQuery{SentBy: desk, Digest: "1"})
+	k.AnswersTo, k.Digest = []mime.Address{bob}, "2"
 	put()
-	found(true, alice, bob)
-	found(false, desk)
+	found(true, sentBy(alice), answeredTo(bob), same("2"))
+	found(false, answeredTo(desk), same("1"))
+	k.Automatic = true
+	put()
+	found(true, sentBy(alice))
+	found(false, same("2"))
 	k.Outbound = false
 	put()
-	found(false, alice, bob)
-	k.Outbound = true
+	found(false, sentBy(alice), answeredTo(bob), same("2"))
+	k.Outbound, k.Automatic = true, false
 	put()
 	s.update(func(tx store.Tx) error {
 		_, err := tx.RemoveTrack(k.ID)
 		return err
 	})
-	found(false, alice, bob)
+	found(false, sentBy(alice), answeredTo(bob), same("2"))
 }
 
 func tracksOfAClass(s *suite) {
