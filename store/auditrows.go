@@ -17,20 +17,20 @@ import (
 // are now, in the order in which they were first changed.
 type leftRows struct {
 	order []rowID
-	rows  map[rowID]*audit.Hash
+	rows  map[rowID]*audit.Sum
 }
 
 type rowID struct{ bucket, key string }
 
-func (l *leftRows) is(bucket string, key []byte, sum audit.Hash) { l.set(bucket, key, &sum) }
+func (l *leftRows) is(bucket string, key []byte, sum audit.Sum) { l.set(bucket, key, &sum) }
 
 func (l *leftRows) gone(bucket string, key []byte) { l.set(bucket, key, nil) }
 
-func (l *leftRows) set(bucket string, key []byte, sum *audit.Hash) {
+func (l *leftRows) set(bucket string, key []byte, sum *audit.Sum) {
 	id := rowID{bucket, string(key)}
 	if _, known := l.rows[id]; !known {
 		if l.rows == nil {
-			l.rows = make(map[rowID]*audit.Hash)
+			l.rows = make(map[rowID]*audit.Sum)
 		}
 		l.order = append(l.order, id)
 	}
@@ -220,7 +220,7 @@ func (s stock) older(bucket string, key, value []byte) bool {
 		return len(key) == 8 && keyNumber(key, nil) <= s.Mailboxes
 	case bucketMessages:
 		m, err := decodeRecord[Message](bucket, value)
-		return err == nil && (m.Track == "" || uint64(m.Body) <= s.Bodies)
+		return err == nil && uint64(m.Body) <= s.Bodies
 	}
 	return false
 }
@@ -248,7 +248,7 @@ func (t *tx) carryRows(numbers [][]byte) error {
 }
 
 // rowSum is the hash of a row as it stands; nil if it is not there.
-func (t *tx) rowSum(bucket string, key []byte) (*audit.Hash, error) {
+func (t *tx) rowSum(bucket string, key []byte) (*audit.Sum, error) {
 	value := t.get(bucket, key)
 	if bucket == bucketBundleAnchors {
 		value = t.alone(bucket, key)
@@ -262,7 +262,7 @@ func (t *tx) rowSum(bucket string, key []byte) (*audit.Hash, error) {
 
 // sumOf is the hash of a stored row: of all of it where each change is a deed, and
 // otherwise of that of which it is one.
-func sumOf(bucket string, value []byte) (audit.Hash, error) {
+func sumOf(bucket string, value []byte) (audit.Sum, error) {
 	switch bucket {
 	case bucketTracks:
 		return sumRecord(bucket, value, trackSum)
@@ -273,10 +273,10 @@ func sumOf(bucket string, value []byte) (audit.Hash, error) {
 	case bucketMailboxes:
 		return sumRecord(bucket, value, mailboxSum)
 	}
-	return audit.HashOf(value), nil
+	return audit.SumOf(value), nil
 }
 
-func sumRecord[T any](bucket string, value []byte, sum func(T) audit.Hash) (audit.Hash, error) {
+func sumRecord[T any](bucket string, value []byte, sum func(T) audit.Sum) (audit.Sum, error) {
 	record, err := decodeRecord[T](bucket, value)
 	return sum(record), err
 }
@@ -296,9 +296,9 @@ func (s *summer) number(n uint64) { s.Write(u64(n)) }
 
 func (s *summer) flag(on bool) { s.field(strconv.FormatBool(on)) }
 
-func (s *summer) sum() audit.Hash { return audit.HashOf(s.Bytes()) }
+func (s *summer) sum() audit.Sum { return audit.SumOf(s.Bytes()) }
 
-func trackSum(k Track) audit.Hash {
+func trackSum(k Track) audit.Sum {
 	var s summer
 	for _, text := range []string{string(k.ID), k.MessageID, k.Sender.String(), k.Author.String(), k.Digest} {
 		s.field(text)
@@ -319,7 +319,7 @@ func trackSum(k Track) audit.Hash {
 	return s.sum()
 }
 
-func jobSum(j Job) audit.Hash {
+func jobSum(j Job) audit.Sum {
 	var s summer
 	for _, text := range []string{string(j.Kind), string(j.Track), j.Sender.String(), string(j.Destination)} {
 		s.field(text)
@@ -335,7 +335,7 @@ func jobSum(j Job) audit.Hash {
 	return s.sum()
 }
 
-func messageSum(m Message) audit.Hash {
+func messageSum(m Message) audit.Sum {
 	var s summer
 	s.field(string(m.Track))
 	s.number(uint64(m.UID))
@@ -345,7 +345,7 @@ func messageSum(m Message) audit.Hash {
 	return s.sum()
 }
 
-func mailboxSum(m Mailbox) audit.Hash {
+func mailboxSum(m Mailbox) audit.Sum {
 	var s summer
 	s.number(uint64(m.ID))
 	s.field(m.Account.Key())

@@ -43,7 +43,7 @@ func tracked(t testing.TB, id TrackID) Track {
 }
 
 // house fills a store with what the trail vouches for: two accounts, of which the
-// first has a message in its INBOX and another one queued.
+// first has a message in its INBOX, and one of her own, and another one queued.
 func (s *testStore) house(t testing.TB) {
 	t.Helper()
 	body := s.add(t, text(10)) // job 1, of nobody
@@ -64,6 +64,9 @@ func (s *testStore) house(t testing.TB) {
 			return err
 		}
 		_, err = tx.Append(inbox.ID, Message{Body: body, Track: firstTrack})
+		if err == nil {
+			_, err = tx.Append(inbox.ID, Message{Body: body}) // as the owner does
+		}
 		_, queued := tx.Enqueue(Job{Kind: RelayJob, Body: body, Due: time.Now().Add(time.Hour), Track: firstTrack, Recipients: []mime.Address{doctor}})
 		return errors.Join(err, queued)
 	})
@@ -132,7 +135,9 @@ func TestWhatWasChangedUnderTheTrailIsNamed(t *testing.T) {
 		}, []string{"bundle-anchors community changed"}},
 		"a mailbox":         {edit(bucketMailboxes, u64(1), func(f map[string]any) { f["account"] = "nurse@b.example" }), []string{"mailbox 1 changed"}},
 		"a message moves":   {move(bucketMessages, message, messageKey(2, 1)), []string{"message 1/1 removed", "message 2/1 inserted"}},
-		"a message is hid":  {both(edit(bucketMessages, message, func(f map[string]any) { f["track"] = "" }), move(bucketMessages, message, messageKey(2, 1))), []string{"message 1/1 removed"}},
+		"a message is hid":  {both(edit(bucketMessages, message, func(f map[string]any) { f["track"] = "" }), move(bucketMessages, message, messageKey(2, 1))), []string{"message 1/1 removed", "message 2/1 inserted"}},
+		"a copy is hid":     {put(bucketMessages, messageKey(2, 1), Message{UID: 1, Body: 1}), []string{"message 2/1 inserted"}},
+		"an own one moves":  {move(bucketMessages, messageKey(1, 2), messageKey(2, 1)), []string{"message 1/2 removed", "message 2/1 inserted"}},
 		"another body":      {edit(bucketMessages, message, func(f map[string]any) { f["body"] = 7 }), []string{"message 1/1 changed"}},
 		"a message goes":    {drop(bucketMessages, message), []string{"message 1/1 removed"}},
 		"a job goes":        {drop(bucketJobs, u64(2)), []string{"job 2 removed"}},
@@ -140,7 +145,8 @@ func TestWhatWasChangedUnderTheTrailIsNamed(t *testing.T) {
 		"a job is another":  {edit(bucketJobs, u64(2), func(f map[string]any) { f["recipients"] = []string{"eve@e.example"} }), []string{"job 2 changed"}},
 		"a track":           {edit(bucketTracks, []byte(firstTrack), func(f map[string]any) { f["sender"] = "eve@e.example" }), []string{"track " + string(firstTrack) + " changed"}},
 		"where it stands":   {put(bucketTracks, []byte(firstTrack), Track{ID: firstTrack}), []string{"track " + string(firstTrack) + " changed"}},
-		"a track comes":     {put(bucketTracks, []byte(otherTrack), Track{ID: otherTrack}), []string{"track " + string(otherTrack) + " inserted"}},
+		"a track comes":     {put(bucketTracks, []byte(otherTrack), Track{ID: otherTrack}), []string{"the number of tracks changed", "track " + string(otherTrack) + " inserted"}},
+		"a track goes":      {drop(bucketTracks, []byte(firstTrack)), []string{"the number of tracks changed"}},
 		"what is no record": {func(b *bolt.Tx) error { return in(b, bucketJobs).Put(u64(2), []byte("{")) }, []string{"job 2 changed"}},
 		"an odd key":        {func(b *bolt.Tx) error { return in(b, bucketJobs).Put([]byte("\xff"), []byte("{}")) }, []string{"job 0xff inserted"}},
 	} {
@@ -218,7 +224,10 @@ func TestAStoreWithoutRowsTakesStock(t *testing.T) {
 	s.raw(t, both(
 		put(bucketDomains, []byte("e.example"), Domain{}),
 		put(bucketTracks, []byte("00"+firstTrack[2:]), Track{}))) // as old as those before the trail
-	want := []audit.Difference{{Row: "domain e.example", Kind: audit.WasInserted}}
+	want := []audit.Difference{
+		{Row: "domain e.example", Kind: audit.WasInserted},
+		{Row: "the number of tracks", Kind: audit.WasChanged, Record: 1},
+	}
 	if diff := cmp.Diff(want, s.verify(t).Differences); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

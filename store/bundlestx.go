@@ -171,7 +171,7 @@ func (t *tx) PutBundleAnchors(name string, set BundleSet) error {
 		set = NewBundleSet(nil)
 	}
 	if !bytes.Equal(t.bundleSet(name), set.value) {
-		t.left.is(bucketBundleAnchors, []byte(name), audit.HashOf(set.value))
+		t.left.is(bucketBundleAnchors, []byte(name), audit.SumOf(set.value))
 	}
 	err = t.putAlone(bucketBundleAnchors, []byte(name), set.value)
 	if err != nil {

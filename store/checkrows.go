@@ -17,7 +17,7 @@ const rowsAtOnce = 200_000
 // A said is the last that the trail says of a row that is there by it.
 type said struct {
 	record uint64
-	sum    audit.Hash
+	sum    audit.Sum
 }
 
 // A share is those rows whose names have a hash with a remainder.
@@ -33,6 +33,7 @@ type rowCheck struct {
 	share  share
 	later  []share
 	said   map[string]said
+	tracks uint64 // rows
 	report *audit.Report
 }
 
@@ -59,6 +60,9 @@ func (c *rowCheck) compareAll() error {
 		if err != nil {
 			return err
 		}
+	}
+	if c.tracks != c.in(bucketTracks).Sequence() {
+		c.report.Differ(audit.Difference{Row: "the number of tracks", Kind: audit.WasChanged, Record: c.report.Last})
 	}
 	return nil
 }
@@ -92,7 +96,7 @@ func (c *rowCheck) listen(n uint64, entry audit.Entry) {
 }
 
 func (c *rowCheck) compare() error {
-	c.said = make(map[string]said)
+	c.said, c.tracks = make(map[string]said), 0
 	err := c.each(bucketAudit, nil, nil, func(k, stored []byte) (bool, error) {
 		if bytes.Contains(stored, []byte(`"rows":[`)) {
 			entry, err := audit.ParseEntry(stored)
@@ -107,6 +111,9 @@ func (c *rowCheck) compare() error {
 			return err
 		}
 		err = c.each(kind.bucket, nil, nil, func(k, v []byte) (bool, error) {
+			if kind.bucket == bucketTracks {
+				c.tracks++
+			}
 			if kind.bucket == bucketBundleAnchors {
 				v = c.bundleSet(string(k))
 			}

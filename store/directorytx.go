@@ -45,7 +45,7 @@ func (t *tx) putDirectory(bucket string, key []byte, record any) error {
 		return err
 	}
 	if after := t.get(bucket, key); !bytes.Equal(after, before) {
-		t.left.is(bucket, key, audit.HashOf(after))
+		t.left.is(bucket, key, audit.SumOf(after))
 	}
 	return t.nextGeneration()
 }

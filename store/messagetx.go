@@ -47,9 +47,7 @@ func (t *tx) Append(id MailboxID, m Message) (Message, error) {
 	box.ModSeq++
 	m.ModSeq = box.ModSeq
 	t.changed(id)
-	if m.Track != "" {
-		t.left.is(bucketMessages, messageKey(id, m.UID), messageSum(m))
-	}
+	t.left.is(bucketMessages, messageKey(id, m.UID), messageSum(m))
 	return m, errors.Join(
 		t.putRecord(bucketMessages, messageKey(id, m.UID), messageRecord{Message: m, Born: m.ModSeq}),
 		t.indexFetched(id, m),
@@ -164,9 +162,7 @@ func (t *tx) Expunge(id MailboxID, uid uint32) error {
 	box.ModSeq++
 	box.Tombs++
 	t.changed(id)
-	if m.Track != "" {
-		t.left.gone(bucketMessages, messageKey(id, uid))
-	}
+	t.left.gone(bucketMessages, messageKey(id, uid))
 	err = errors.Join(
 		t.unrefBody(m.Body),
 		t.unindexFetched(id, m.Message),

@@ -63,12 +63,6 @@ type Part struct {
 	Reason    string `json:"reason,omitempty"` // a reason code; "" is ok
 }
 
-// A Row is what a deed left in one place of the store.
-type Row struct {
-	Name string `json:"row"`          // kind and identity, such as "account nurse@b.example"
-	Is   *Hash  `json:"is,omitempty"` // of what is there now; nil if nothing is
-}
-
 // A Record is one deed.
 type Record struct {
 	At     time.Time `json:"at"`     // zero becomes the present

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"crypto/ed25519"
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -140,5 +141,25 @@ func TestActionsAreAll(t *testing.T) {
 	})
 	if diff := cmp.Diff(named, Actions()); diff != "" {
 		t.Errorf("(-named +listed)\n%s", diff)
+	}
+}
+
+// A row has one form, with the sum of what is there, or without.
+func TestARowIsRead(t *testing.T) {
+	sum := SumOf([]byte("row"))
+	rows := []Row{{"job 17", &sum}, {"anchor manual * 00ff", nil}}
+	text, err := json.Marshal(rows)
+	if want := `["Y0do2uFHRQbkv300GJBUKw job 17","- anchor manual * 00ff"]`; err != nil || string(text) != want {
+		t.Errorf("%s, %v, want %s", text, err, want)
+	}
+	var back []Row
+	err = json.Unmarshal(text, &back)
+	if diff := cmp.Diff(rows, back); err != nil || diff != "" {
+		t.Errorf("(-want +got)\n%s%v", diff, err)
+	}
+	for _, bad := range []string{"", "job 17", "Y0do2uFHRQbkv300GJBUKx job", "Y0do2uFHRQbkv300GJBU job", "Y0do2uFHRQbkv300GJBUKw== job", strings.Repeat("0", 64) + " job"} {
+		if err := new(Row).UnmarshalText([]byte(bad)); err == nil {
+			t.Errorf("%q is a row", bad)
+		}
 	}
 }
