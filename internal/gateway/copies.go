@@ -19,19 +19,19 @@ const (
 
 // sentTracks returns the messages of a Message-ID that somebody sent, newest first; of
 // too many the latest. Those of others cost nothing.
-func sentTracks(tx store.Tx, messageID string, sender mime.Address) ([]store.Track, error) {
-	return tracksOf(tx, store.TrackQuery{MessageID: messageID, SentBy: sender}, maxOwn)
+func sentTracks(tx store.Tx, messageID string, sender mime.Address, most int) ([]store.Track, error) {
+	return tracksOf(tx, store.TrackQuery{MessageID: messageID, SentBy: sender}, most)
 }
 
 // ownTracks returns the messages of a Message-ID that somebody sent, or gets the
-// notifications about, oldest first. However many others want him to have theirs, what
+// notifications about, at most so many of each, oldest first. However many others want him to have theirs, what
 // he sent is among them.
-func ownTracks(tx store.Tx, messageID string, owner mime.Address) ([]store.Track, error) {
-	sent, err := sentTracks(tx, messageID, owner)
+func ownTracks(tx store.Tx, messageID string, owner mime.Address, most int) ([]store.Track, error) {
+	sent, err := sentTracks(tx, messageID, owner, most)
 	if err != nil {
 		return nil, err
 	}
-	answered, err := tracksOf(tx, store.TrackQuery{MessageID: messageID, AnsweredTo: owner}, maxOwn)
+	answered, err := tracksOf(tx, store.TrackQuery{MessageID: messageID, AnsweredTo: owner}, most)
 	all := slices.Concat(sent, answered)
 	slices.SortFunc(all, func(a, b store.Track) int { return cmp.Compare(a.ID, b.ID) })
 	return all, err

@@ -210,3 +210,34 @@ func TestDN12_AColleagueWhoNamesTheSender(t *testing.T) {
 	a.run()
 	equal(t, "shown", a.shown(), []string{"processed"})
 }
+
+// One notification goes to all of those whom an account wanted to have the answers to
+// very many messages of one Message-ID: it is as much work as one to him alone.
+func TestAS92_OneNotificationToMany(t *testing.T) {
+	w := newWorld(t)
+	a := w.site("a.example")
+	var to []string
+	for i := range 50 {
+		to = append(to, fmt.Sprintf("u%d@a.example", i))
+	}
+	a.accounts(to...)
+	a.crowd(2*maxOwn, "<m1@a.example>", func(_ int, tr *store.Track) {
+		tr.Outbound, tr.Digest, tr.AnswersTo = true, "same", addrs(t, to...)
+		tr.Recipients[0].Address, tr.Recipients[0].State = addr(t, "bob@b.example"), store.TrackRelayed
+	})
+	n := mdn.Notification{
+		From: addr(t, "bob@b.example"), To: addrs(t, to...), MessageID: "<n@n.example>", Date: w.clock.Now(),
+		FinalRecipient: addr(t, "bob@b.example"), OriginalMessageID: "<m1@a.example>", Disposition: mdn.Processed,
+	}
+	text, err := n.Compose(nil)
+	equal(t, "composed", err, nil)
+	p := peer{t: t, at: w.clock, id: w.root.Leaf("b.example")}
+	a.receive(p.seal(string(text), a, to...), addr(t, "bob@b.example"), addrs(t, to...)...)
+	job, counted := a.jobs(store.OpenJob)[0], &counting{Store: a.Store}
+	a.Store = counted
+	a.doStep(t.Context(), job, a.open)
+	equal(t, "delivered", len(a.inbox(to[49])), 1)
+	if counted.read > 2*maxOwn+20 || counted.written > 3*len(to)+2*nearby {
+		t.Errorf("%d tracks were read and %d events written", counted.read, counted.written)
+	}
+}

@@ -61,7 +61,7 @@ func (p *part) echoOf(ctx context.Context, account mime.Address) (echo, error) {
 // else the first message of its own.
 func (p *part) repliesTo(tx store.Tx, account mime.Address) (notification bool, ordinary string, err error) {
 	for _, id := range mime.RepliesTo(p.opened.Header) {
-		sent, err := sentTracks(tx, id, account)
+		sent, err := sentTracks(tx, id, account, maxOwn)
 		if err != nil {
 			return false, "", err
 		}

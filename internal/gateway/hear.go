@@ -21,75 +21,106 @@ type hiding struct {
 }
 
 // hear moves the tracks of the messages that a notification is about, and finds
-// out from whose mailboxes it is kept.
+// out from whose mailboxes it is kept. However many it is addressed to, it reads no
+// more tracks than if it were one, and writes each once.
 func (p *part) hear(tx store.Tx) error {
 	p.hidden, p.news = make(map[string]hiding), nil
 	if p.report == nil {
 		return nil
 	}
+	known := make(map[store.TrackID]*followed)
+	var all []*followed
 	for _, v := range p.opened.Verdicts {
 		if !v.Accepted() {
 			continue
 		}
-		h, err := p.hearFor(tx, v)
+		tracks, err := sentBy(tx, v.Recipient, p.report.ids, max(1, maxOwn/len(p.job.Recipients)))
 		if err != nil {
 			return err
 		}
-		if h != nil {
-			p.hidden[v.Recipient.Key()] = *h
+		h := &hearing{part: p, verdict: v}
+		for _, t := range tracks {
+			k := known[t.ID]
+			if k == nil {
+				k = &followed{Track: t}
+				known[t.ID], all = k, append(all, k)
+			}
+			h.tracks = append(h.tracks, k)
+		}
+		hidden := h.hear()
+		if hidden != nil {
+			p.hidden[v.Recipient.Key()] = *hidden
+		}
+	}
+	for _, k := range all {
+		err := p.write(tx, k)
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// A hearing is what one notification does to the messages of one sender.
-type hearing struct {
-	*part
-	verdict  sta.Verdict
-	tracks   []store.Track      // that it may be about, oldest first, as they become
-	places   map[string][]place // of them, by Address.Key
-	outcomes map[store.TrackID][]outcome
-	shown    bool
-	hidden   *hiding
+// A followed is a track that a notification may be about, as it becomes, with what is
+// said of it.
+type followed struct {
+	store.Track
+	outcomes []outcome
 }
 
-// hearFor moves the messages that the one a notification is addressed to has
-// sent. It returns nil if he is to see it.
-func (p *part) hearFor(tx store.Tx, v sta.Verdict) (*hiding, error) {
-	tracks, err := sentBy(tx, v.Recipient, p.report.ids)
-	if err != nil || len(tracks) == 0 {
-		return nil, err // of nothing of his: mail like any other
+// add adds an outcome, but for one that moves nothing and is there already: many may be
+// addressed.
+func (k *followed) add(o outcome) {
+	same := func(p outcome) bool { return p.detail == o.detail && p.recipient == o.recipient }
+	if o.state != "" || !slices.ContainsFunc(k.outcomes, same) {
+		k.outcomes = append(k.outcomes, o)
 	}
-	h := &hearing{part: p, verdict: v, tracks: tracks, places: placesOf(tracks), outcomes: make(map[store.TrackID][]outcome)}
-	for _, e := range p.report.entries {
+}
+
+// write moves a track by what was heard of it.
+func (p *part) write(tx store.Tx, k *followed) error {
+	if len(k.outcomes) == 0 {
+		return nil
+	}
+	err := record(tx, k.ID, p.now, k.outcomes)
+	if err != nil {
+		return err
+	}
+	p.news = append(p.news, news{k.ID, k.outcomes})
+	return p.rewatch(tx, k.ID)
+}
+
+// A hearing is what one notification says to one whom it is addressed to of the
+// messages that he sent.
+type hearing struct {
+	*part
+	verdict sta.Verdict
+	tracks  []*followed        // that it may be about, oldest first
+	places  map[string][]place // of them, by Address.Key
+	shown   bool
+	hidden  *hiding
+}
+
+// hear returns nil if the addressee is to see the notification.
+func (h *hearing) hear() *hiding {
+	if len(h.tracks) == 0 {
+		return nil // of nothing of his: mail like any other
+	}
+	h.places = placesOf(h.tracks)
+	for _, e := range h.report.entries {
 		h.entry(e)
 	}
-	for _, t := range h.tracks {
-		heard := h.outcomes[t.ID]
-		if len(heard) == 0 {
-			continue
-		}
-		err := record(tx, t.ID, p.now, heard)
-		if err != nil {
-			return nil, err
-		}
-		err = p.rewatch(tx, t.ID)
-		if err != nil {
-			return nil, err
-		}
-		p.news = append(p.news, news{t.ID, heard})
-	}
 	if h.shown {
-		return nil, nil
+		return nil
 	}
-	return h.hidden, nil
+	return h.hidden
 }
 
 // sentBy returns the tracks of the messages that somebody sent, or gets the
 // notifications about, by the first of the Message-IDs that names one (DN-12).
-func sentBy(tx store.Tx, addressee mime.Address, ids []string) ([]store.Track, error) {
+func sentBy(tx store.Tx, addressee mime.Address, ids []string, most int) ([]store.Track, error) {
 	for _, id := range ids {
-		all, err := ownTracks(tx, id, addressee)
+		all, err := ownTracks(tx, id, addressee, most)
 		if err != nil || len(all) > 0 {
 			return all, err
 		}
@@ -113,7 +144,7 @@ func (h *hearing) entry(e reportEntry) {
 			h.hidden = &hiding{code: reason.SenderMismatch, why: h.opened.Sender.String() + " does not speak for " + r.Address.String()}
 			o.code, o.detail = reason.SenderMismatch, o.detail+", not counted: "+h.hidden.why
 		}
-		h.outcomes[r.track.ID] = append(h.outcomes[r.track.ID], o)
+		r.track.add(o)
 	}
 }
 
@@ -121,7 +152,7 @@ func (h *hearing) entry(e reportEntry) {
 // the track, by which the rest of the notification is judged. Before says that the
 // sender was told that the same message was delivered.
 func (h *hearing) rule(o *outcome, r place, w word, before bool) {
-	ruled := rule(*r.track, *r.TrackRecipient, w, h.Notify.HideProcessed)
+	ruled := rule(r.track.Track, *r.TrackRecipient, w, h.Notify.HideProcessed)
 	switch {
 	case before && r.Told == "":
 		ruled = ruled.quietly(w)
@@ -151,15 +182,14 @@ type news struct {
 
 // A place is a recipient of one of the tracks that a notification may be about.
 type place struct {
-	track *store.Track
+	track *followed
 	*store.TrackRecipient
 }
 
 // placesOf returns the recipients of some tracks, by Address.Key, each once of a track.
-func placesOf(tracks []store.Track) map[string][]place {
+func placesOf(tracks []*followed) map[string][]place {
 	all := make(map[string][]place)
-	for i := range tracks {
-		t := &tracks[i]
+	for _, t := range tracks {
 		for j := range t.Recipients {
 			r := &t.Recipients[j]
 			key := r.Address.Key()
@@ -189,7 +219,7 @@ func (h *hearing) find(e reportEntry) []place {
 			if r.track == first.track {
 				at = len(same)
 			}
-			if r.track == first.track || sameMessage(*r.track, *first.track) {
+			if r.track == first.track || sameMessage(r.track.Track, first.track.Track) {
 				same = append(same, r)
 			}
 		}
@@ -203,7 +233,7 @@ func (r place) patience() int {
 	switch {
 	case r.Told != "":
 		return 2
-	case answered(*r.track, *r.TrackRecipient):
+	case answered(r.track.Track, *r.TrackRecipient):
 		return 1 // which may still fail
 	}
 	return 0
