@@ -35,7 +35,7 @@ func (s *Service) dropJobs(ctx context.Context, in QueueOrder) (QueueChanged, er
 	dropping.SetLimit(dropsAtOnce)
 	for _, id := range ids {
 		dropping.Go(func() error {
-			err := s.Core.Drop(dropCtx, id, actor(ctx), in.Silent)
+			err := s.Core.Drop(dropCtx, id, actor(ctx), in.Silent, in.takes)
 			mu.Lock()
 			defer mu.Unlock()
 			return changed.dropped(id, err)
@@ -51,7 +51,7 @@ func (c *QueueChanged) dropped(id store.JobID, err error) error {
 	switch {
 	case errors.Is(err, gateway.ErrInWork):
 		c.InWork = append(c.InWork, id)
-	case errors.Is(err, store.ErrNotFound): // it ended meanwhile
+	case errors.Is(err, store.ErrNotFound): // it went on meanwhile
 	case err != nil:
 		return err
 	default:

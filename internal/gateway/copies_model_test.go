@@ -162,7 +162,7 @@ func (c *copying) dropOne(silent bool) {
 		return
 	}
 	c.did("job %d is dropped, silently: %v", j.ID, silent)
-	equal(c.t, "drop", c.Drop(c.t.Context(), j.ID, "operator:1", silent), nil)
+	equal(c.t, "drop", c.Drop(c.t.Context(), j.ID, "operator:1", silent, nil), nil)
 	if silent {
 		delete(c.open, j.Track)
 		delete(c.untold, j.Track)

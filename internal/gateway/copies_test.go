@@ -184,7 +184,7 @@ func TestDN19_DN21_RefusedAndHandedInTwice(t *testing.T) {
 			a.run()
 		}, []string{told}, nil},
 		"dropped silently": {func(w *world, a *site) {
-			equal(w.t, "drop", a.Drop(w.t.Context(), a.jobs()[0].ID, "operator:1", true), nil)
+			equal(w.t, "drop", a.Drop(w.t.Context(), a.jobs()[0].ID, "operator:1", true, nil), nil)
 		}, []string{told}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -155,7 +155,7 @@ func TestDN10_DispatchedIsLetGo(t *testing.T) {
 			b.doStep(t.Context(), b.jobs(store.OpenJob)[0], b.open)
 			for _, j := range b.jobs(store.SealJob) {
 				if !j.Idle() {
-					err := b.Drop(t.Context(), j.ID, "test", false)
+					err := b.Drop(t.Context(), j.ID, "test", false, nil)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -72,7 +72,9 @@ func TestAS75_NoticesOfWhatCannotBeQuoted(t *testing.T) {
 func TestDN21_AnswerBeforeTheFailureIsWritten(t *testing.T) {
 	for name, end := range map[string]func(*site, store.Job){
 		"refused": func(a *site, j store.Job) { a.doStep(a.t.Context(), j, a.relay) },
-		"dropped": func(a *site, j store.Job) { equal(a.t, "drop", a.Drop(a.t.Context(), j.ID, "operator:0", false), nil) },
+		"dropped": func(a *site, j store.Job) {
+			equal(a.t, "drop", a.Drop(a.t.Context(), j.ID, "operator:0", false, nil), nil)
+		},
 		"given up": func(a *site, j store.Job) {
 			equal(a.t, "given up", a.giveUp(a.t.Context(), j, reason.New(reason.Internal, "no more")), true)
 		},

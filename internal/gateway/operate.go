@@ -77,8 +77,9 @@ func (c *Core) LetGo(job store.Job) store.Job {
 // Drop ends a job for an operator. The sender of an outgoing message gets a
 // failure notice unless silent, and never for a notification (AS-86); an incoming
 // one is refused. ErrInWork says that it is too late for the moment, and
-// store.ErrNotFound that the job has ended.
-func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bool) error {
+// store.ErrNotFound that the job has ended, or is no longer one that the operator
+// means: still says which he does, nil is any.
+func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bool, still func(store.Job) bool) error {
 	var job store.Job
 	err := c.Store.View(ctx, func(tx store.Tx) (err error) {
 		job, err = tx.Job(id)
@@ -91,7 +92,7 @@ func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bo
 	if !silent {
 		end.failed = failuresOf(end.done)
 	}
-	err = c.endOutgoing(ctx, end, func(tx store.Tx) error { return c.dropJob(tx, job) })
+	err = c.endOutgoing(ctx, end, func(tx store.Tx) error { return c.dropJob(tx, job, still) })
 	if err == nil {
 		c.tell(job.Track, end.done)
 	}
@@ -118,10 +119,13 @@ func dropped(job store.Job, actor string, silent bool) []outcome {
 	return all
 }
 
-func (c *Core) dropJob(tx store.Tx, job store.Job) error {
+func (c *Core) dropJob(tx store.Tx, job store.Job, still func(store.Job) bool) error {
 	stored, err := tx.Job(job.ID)
 	if err != nil {
 		return err
+	}
+	if still != nil && !still(stored) {
+		return store.ErrNotFound
 	}
 	if len(stored.Recipients) != len(job.Recipients) || stored.Kind != job.Kind {
 		return ErrInWork // it went on since it was read

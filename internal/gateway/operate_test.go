@@ -31,7 +31,7 @@ func TestDropTellsTheSender(t *testing.T) {
 			if row.sealed {
 				a.doStep(t.Context(), a.jobs()[0], a.seal)
 			}
-			err := a.Drop(t.Context(), a.jobs()[0].ID, "operator:7", row.silent)
+			err := a.Drop(t.Context(), a.jobs()[0].ID, "operator:7", row.silent, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestDropTellsTheSender(t *testing.T) {
 			for _, n := range notices {
 				equal(t, "diagnostics", diagnostics(parseDSN(t, n)), map[string]string{"bob@b.example": "failed 5.7.0 x-postern; dropped"})
 			}
-			err = a.Drop(t.Context(), 1, "operator:7", false)
+			err = a.Drop(t.Context(), 1, "operator:7", false, nil)
 			if !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("again: %v", err)
 			}
@@ -61,7 +61,7 @@ func TestDropTellsTheSender(t *testing.T) {
 // not heard by its sender either, and the audit trail has that he was not told.
 func TestSilentDropStaysSilent(t *testing.T) {
 	_, a, id := relaying(t)
-	err := a.Drop(t.Context(), a.jobs(store.RelayJob)[0].ID, "operator:7", true)
+	err := a.Drop(t.Context(), a.jobs(store.RelayJob)[0].ID, "operator:7", true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestDropOfWhatNobodyIsToldOf(t *testing.T) {
 	a.run()
 	sent, raw := a.taken()
 	id := b.receive(raw[0], sent[0].From, sent[0].To...)
-	err := b.Drop(t.Context(), b.jobs(store.OpenJob)[0].ID, "operator:7", false)
+	err := b.Drop(t.Context(), b.jobs(store.OpenJob)[0].ID, "operator:7", false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,12 +102,35 @@ func TestDropOfWhatNobodyIsToldOf(t *testing.T) {
 	b.doStep(t.Context(), b.jobs(store.OpenJob)[0], b.open)
 	mdns := b.jobs(store.SealJob)
 	equal(t, "notifications", len(mdns), 1)
-	err = b.Drop(t.Context(), mdns[0].ID, "operator:7", false)
+	err = b.Drop(t.Context(), mdns[0].ID, "operator:7", false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "in the mailbox", len(b.inbox("bob@b.example")), 1)
 	equal(t, "jobs left", len(b.jobs()), 0)
+}
+
+// What was released, or is judged again, since an operator looked at what he holds or
+// keeps, is not dropped with the rest of it.
+func TestDropAsksAgainWhatIsMeant(t *testing.T) {
+	_, a, id := relaying(t)
+	job := a.jobs()[0]
+	held := func(j store.Job) bool { return j.Held }
+	before := a.states(id)
+	err := a.Drop(t.Context(), job.ID, "operator:7", false, held)
+	if !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("released: %v", err)
+	}
+	equal(t, "left", len(a.jobs()), 1)
+	equal(t, "states", a.states(id), before)
+	equal(t, "notices", len(a.inbox("alice@a.example")), 0)
+	job.Held = true
+	a.update(func(tx store.Tx) error { return tx.Reschedule(job) })
+	err = a.Drop(t.Context(), job.ID, "operator:7", false, held)
+	if err != nil {
+		t.Errorf("held: %v", err)
+	}
+	equal(t, "left", len(a.jobs()), 0)
 }
 
 // What is being sent can be neither dropped, for the far side may take it, nor is
@@ -116,7 +139,7 @@ func TestDropAndSendingExcludeEachOther(t *testing.T) {
 	_, a, id := relaying(t)
 	job := a.jobs()[0]
 	a.answer = func(d smtp.Delivery) []smtp.Result {
-		err := a.Drop(t.Context(), job.ID, "operator:7", false)
+		err := a.Drop(t.Context(), job.ID, "operator:7", false, nil)
 		if !errors.Is(err, ErrInWork) {
 			t.Errorf("dropped while it was sent: %v", err)
 		}
@@ -133,7 +156,7 @@ func TestDropAndSendingExcludeEachOther(t *testing.T) {
 	a.doStep(t.Context(), job, a.relay) // claimed before it was held
 	sent, _ := a.taken()
 	equal(t, "sent although held", len(sent), 0)
-	err := a.Drop(t.Context(), job.ID, "operator:7", true)
+	err := a.Drop(t.Context(), job.ID, "operator:7", true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +170,7 @@ func TestDropAndSendingExcludeEachOther(t *testing.T) {
 // A message that is held or dropped while it is sealed or opened goes no further.
 func TestHoldAndDropOvertakeOtherSteps(t *testing.T) {
 	for name, overtake := range map[string]func(*site, store.Job) error{
-		"dropped": func(s *site, j store.Job) error { return s.Drop(s.t.Context(), j.ID, "operator:7", true) },
+		"dropped": func(s *site, j store.Job) error { return s.Drop(s.t.Context(), j.ID, "operator:7", true, nil) },
 		"held": func(s *site, j store.Job) error {
 			j.Held = true
 			return s.Store.Update(s.t.Context(), func(tx store.Tx) error { return tx.Reschedule(j) })
