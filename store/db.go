@@ -41,6 +41,8 @@ type DB struct {
 	watch   watch
 	clean   cleaner
 
+	reusable reusable
+
 	closing   chan struct{} // closed by Close
 	stopOnce  sync.Once
 	closeOnce sync.Once

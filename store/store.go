@@ -69,9 +69,9 @@ type Store interface {
 	// one than the wall clock (package steady).
 	Steady() time.Time
 
-	// Reusable is how many bytes of the store's file are free within it: what was
-	// deleted, that no transaction reads any more. They are written before the file
-	// grows, though not every one may fit what is to be written.
+	// Reusable is how many bytes of the store's file are free within it, in pieces
+	// that hold a chunk of a body: what was deleted, which is written before the file
+	// grows.
 	Reusable() int64
 	// WroteWithin reports whether a commit reached the disk in the last d of Steady,
 	// and none failed since.

@@ -17,7 +17,7 @@ func (g *Gateway) addCare(r *metrics.Registry) error {
 		}}
 	}
 	all := []metrics.Series[stats]{
-		gauge("disk_free_bytes", "Bytes that the store can still write: what is free on its disk, and within its file.", func(s stats) float64 { return float64(s.Free) }),
+		gauge("disk_free_bytes", "Bytes that the store can still write: those that are free on its disk and, if these are less than the reserve, within its file.", func(s stats) float64 { return float64(s.Free) }),
 		gauge("disk_short", "1 while no new mail is taken because the store's disk is short of space or read-only.", func(s stats) float64 { return oneIf(s.Short) }),
 		gauge("store_checked_ratio", "Share of the store's pages that was checked since it was opened.", func(s stats) float64 { return s.Checked }),
 		gauge("store_damaged", "1 when pages of the store are damaged and nothing is written to it any more.", func(s stats) float64 { return oneIf(s.Damaged) }),

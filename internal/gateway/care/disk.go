@@ -70,15 +70,15 @@ func (k *Keeper) Look() {
 		}
 		return
 	}
-	if k.Store != nil {
-		space.Free += k.Store.Reusable()
-	}
-	k.disk.free.Store(space.Free)
-	k.disk.readOnly.Store(space.ReadOnly)
 	need := max(k.DiskReserve, 1)
 	if k.disk.short.Load() {
 		need += need / resumePart
 	}
+	if k.Store != nil && space.Free < need { // it takes a while to find out
+		space.Free += k.Store.Reusable()
+	}
+	k.disk.free.Store(space.Free)
+	k.disk.readOnly.Store(space.ReadOnly)
 	short := space.Free < need || space.ReadOnly
 	if k.disk.short.Swap(short) == short {
 		return
