@@ -131,7 +131,7 @@ func TestWhatWasChangedUnderTheTrailIsNamed(t *testing.T) {
 		"a domain":        {edit(bucketDomains, []byte("b.example"), func(f map[string]any) { f["retention"] = 1 }), []string{"domain b.example changed"}},
 		"a bundle":        {edit(bucketBundles, []byte("community"), func(f map[string]any) { f["every"] = 1 }), []string{"bundle community changed"}},
 		"anchors of one": {func(b *bolt.Tx) error {
-			return (&tx{bolt: b, writable: true}).putAlone(bucketBundleAnchors, []byte("community"), NewBundleSet(nil).value)
+			return putAlone(in(b, bucketBundleAnchors), []byte("community"), NewBundleSet(nil).value)
 		}, []string{"bundle-anchors community changed"}},
 		"a mailbox":         {edit(bucketMailboxes, u64(1), func(f map[string]any) { f["account"] = "nurse@b.example" }), []string{"mailbox 1 changed"}},
 		"a message moves":   {move(bucketMessages, message, messageKey(2, 1)), []string{"message 1/1 removed", "message 2/1 inserted"}},

@@ -22,6 +22,10 @@ func TestMain(m *testing.M) {
 		killedWriter(os.Getenv(killedEnv))
 		return
 	}
+	if os.Getenv(readerEnv) != "" {
+		endedReader(os.Getenv(readerEnv))
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -268,6 +268,9 @@ func open(b *bolt.DB, file *os.File, o Options) (*DB, error) {
 		return nil, err
 	}
 	db.witness.keep = db.witness.keep && o.unwritable == nil
+	if !checked {
+		_ = db.renewWitness(false) // a process that ends by what it did not read leaves no mark of a clean stop
+	}
 	db.start()
 	return db, nil
 }

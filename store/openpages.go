@@ -94,10 +94,13 @@ func (db *DB) checkPages(ctx context.Context, told func(PageProgress)) error {
 		return err
 	}
 	defer end()
-	w.readers = fewReaders
 	p := &pace{work: 20 * time.Millisecond}
 	return w.sound(func() error {
 		told(w.progress())
+		if w.next == 0 { // until then a page can end the process: see tree
+			return ctx.Err()
+		}
+		w.readers = fewReaders
 		return p.rest(ctx)
 	}, false)
 }

@@ -5,8 +5,10 @@ import "slices"
 // The frame of a file is every page that leads to others, and what is read when the
 // store is opened. It is a small part of the file, and whoever has walked it knows
 // that no way goes in a circle, and none to a page that another goes to or that is
-// free: bbolt then ends whatever it does. What is in the other pages misleads within
-// themselves alone, but for the number of pages that one of them goes on over.
+// free. What is in the other pages misleads within themselves alone, but where one
+// that should be a leaf is none: bbolt may follow that without end, which nothing in
+// the process survives. So values that lie alone are looked at before each use, and the
+// leaves of records are the first that is read beside the work.
 
 // A tree is that of a bucket. bbolt keeps all its leaves at one depth.
 type tree struct {
@@ -24,14 +26,26 @@ func framed() []string {
 // enter goes on with the first page of a bucket in a leaf of a tree.
 func (w *pageWalk) enter(s step, in *tree, name []byte) {
 	switch {
-	case !w.frame:
-		s.tree = in
-		w.push(s)
 	case in == w.top:
-		s.tree = &tree{whole: slices.Contains(framed(), string(name))}
+		s.tree = &tree{whole: !w.frame || slices.Contains(framed(), string(name))}
 		w.push(s)
-	default: // of a value that lies alone
+	case in == w.alone:
+		w.tell("page %d: a bucket in a value that lies alone", s.id)
+	case w.frame:
 		w.pass(s)
+	case w.there(s) && w.values.has(s.id):
+		w.tell("page %d is in use twice", s.id)
+	case w.there(s):
+		w.values.add(s.id)
+	}
+}
+
+// takeValues has some of the values that lie alone visited, in the order of the file.
+func (w *pageWalk) takeValues() {
+	for ; w.next < w.end && len(w.pending) < walkBatch; w.next++ {
+		if w.values.has(w.next) {
+			w.push(step{id: w.next, tree: w.alone})
+		}
 	}
 }
 
@@ -83,9 +97,7 @@ func (w *pageWalk) descend(steps []step) {
 
 // pass counts a page that is not read.
 func (w *pageWalk) pass(s step) {
-	if s.id < 2 || s.id >= w.end {
-		w.tell("page %d is not there: the file has %d", s.id, w.end)
-		return
+	if w.there(s) {
+		w.take(s.id, 1)
 	}
-	w.take(s.id, 1)
 }

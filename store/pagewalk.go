@@ -33,7 +33,10 @@ type pageWalk struct {
 	unused     uint64 // pages
 	wrong      bool   // bbolt must not read these pages
 
-	top     *tree // that of the bucket which holds all others
+	top     *tree   // that of the bucket which holds all others
+	alone   *tree   // that of each value which lies alone
+	values  pageSet // of those: they are visited when nothing else is left
+	next    uint64  // of which this is the next to be looked for
 	pending []step
 	heads   []head
 }
@@ -129,7 +132,7 @@ func (w *pageWalk) walk(rest func() error, tell, note func(string, ...any)) erro
 		w.wrong = true
 		tell(format, args...)
 	}
-	w.used, w.free = newPageSet(w.end), newPageSet(w.end)
+	w.used, w.free, w.values = newPageSet(w.end), newPageSet(w.end), newPageSet(w.end)
 	list, run, err := w.freePages(w.file)
 	if err != nil {
 		w.tell("%v", err)
@@ -179,11 +182,17 @@ type step struct {
 }
 
 // visitAll walks the pages from the first on, many at a time. The pages that were
-// found last are next, so that few wait.
+// found last are next, so that few wait, and what leads to others comes before values.
 func (w *pageWalk) visitAll() error {
-	w.top = &tree{whole: true}
+	w.top, w.alone = &tree{whole: true}, &tree{whole: true}
 	w.push(step{id: w.root, tree: w.top})
-	for len(w.pending) > 0 {
+	for {
+		if len(w.pending) == 0 {
+			w.takeValues()
+		}
+		if len(w.pending) == 0 {
+			return nil
+		}
 		err := w.rest()
 		if err != nil {
 			return err
@@ -198,15 +207,22 @@ func (w *pageWalk) visitAll() error {
 			w.visit(s, &w.heads[i])
 		}
 	}
-	return nil
+}
+
+// there reports whether a page is in the file, or tells.
+func (w *pageWalk) there(s step) bool {
+	if s.id < 2 || s.id >= w.end {
+		w.tell("page %d is not there: the file has %d", s.id, w.end)
+		return false
+	}
+	return true
 }
 
 // push lets pages be visited, of which each must be in the file.
 func (w *pageWalk) push(steps ...step) {
 	for _, s := range steps {
 		switch {
-		case s.id < 2 || s.id >= w.end:
-			w.tell("page %d is not there: the file has %d", s.id, w.end)
+		case !w.there(s):
 		case s.depth > deepest:
 			w.tell("page %d is deeper than any should be", s.id)
 		default:
