@@ -524,3 +524,28 @@ func (s *testStore) deeds(t *testing.T, r *rand.Rand) map[string]func(Tx) error 
 		},
 	}
 }
+
+// Tracks that went for their age are most that the trail ever had: they take no place
+// among those that are compared at once.
+func TestRowsThatWentAreNotHeld(t *testing.T) {
+	s := newTestStore(t, Options{})
+	for i := range 20 {
+		id := TrackID(fmt.Sprintf("01ARZ3NDEKTSV4%012d", i))
+		s.deed(t, func(tx Tx) error { return tx.PutTrack(tracked(t, id)) })
+		if i > 0 {
+			s.transact(t, func(tx Tx) error { _, err := tx.RemoveTrack(id); return err })
+		}
+	}
+	err := s.view(func(tx *tx) error {
+		stock, err := getRecord[stock](tx, bucketMeta, []byte(metaStock))
+		c := &rowCheck{tx: tx, ctx: context.Background(), stock: stock, seed: maphash.MakeSeed(), atOnce: 1, report: new(audit.Report)}
+		err = errors.Join(err, c.compareAll())
+		if c.share.of != 1 || c.report.Rows != 1 || c.report.Differing != 0 {
+			t.Errorf("one row is compared in %d shares: %+v", c.share.of, c.report)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -34,7 +34,7 @@ func descriptor(t *testing.T, path string) int {
 }
 
 // The file turns unwritable under the store. After such an error nothing more
-// is written until the store is opened again; reading goes on.
+// is written until the store is opened again, which reads all of it; reading goes on.
 func TestAfterAnErrorOfTheDiskNothingIsWritten(t *testing.T) {
 	s := newTestStore(t, Options{})
 	ctx := context.Background()
@@ -83,6 +83,9 @@ func TestAfterAnErrorOfTheDiskNothingIsWritten(t *testing.T) {
 		t.Error(err)
 	}
 	s.reopen(t)
+	if !s.checked {
+		t.Error("what is on the disk was not read as a whole")
+	}
 	err = put(4)
 	if err != nil {
 		t.Error(err)

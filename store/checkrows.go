@@ -83,7 +83,7 @@ func (c *rowCheck) halve() {
 func (c *rowCheck) listen(n uint64, entry audit.Entry) {
 	for _, row := range entry.Rows {
 		switch {
-		case !c.mine(row.Name):
+		case !c.mine(row.Name) || !c.matters(row.Name):
 		case row.Is == nil:
 			delete(c.said, row.Name)
 		default:
@@ -122,9 +122,7 @@ func (c *rowCheck) compare() error {
 		})
 	}
 	for name, s := range c.said {
-		if c.missed(name) {
-			c.report.Differ(audit.Difference{Row: name, Kind: audit.WasRemoved, Record: s.record})
-		}
+		c.report.Differ(audit.Difference{Row: name, Kind: audit.WasRemoved, Record: s.record})
 	}
 	return err
 }
@@ -148,13 +146,13 @@ func (c *rowCheck) look(bucket string, key, value []byte) {
 	}
 }
 
-// missed reports whether a row that is not there should be. Tracks go for their age,
-// and messages with their mailbox.
-func (c *rowCheck) missed(name string) bool {
+// matters reports whether a row should be there if the trail says so. Tracks go for
+// their age, and messages with their mailbox: most that the trail ever had.
+func (c *rowCheck) matters(name string) bool {
 	id, ok := rowOf(name)
 	switch {
 	case ok && id.bucket == bucketTracks:
-		return false
+		return c.exists(bucketTracks, []byte(id.key))
 	case ok && id.bucket == bucketMessages:
 		return c.inMailbox([]byte(id.key))
 	}

@@ -194,11 +194,11 @@ func (w *writer) sync(a *attempt) error {
 		return nil
 	}
 	if errors.Is(err, ErrCorrupt) {
-		w.db.doubt.Store(true)
 		guarded(func() (struct{}, error) { return struct{}{}, b.Rollback() })
 	}
 	err = commitError(err)
 	if !errors.Is(err, ErrFull) {
+		w.db.doubt.Store(true) // what is on the disk is not known
 		w.broken = fmt.Errorf("the store must be opened again after: %w", err)
 	}
 	return err
