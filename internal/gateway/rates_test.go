@@ -114,7 +114,7 @@ func TestNothingIsTakenWithoutRoom(t *testing.T) {
 	equal(t, "MAIL at the backbone", reasonOf(b.Ready(t.Context(), e)), "storage-full")
 	_, err := b.Accept(t.Context(), e, strings.NewReader(text))
 	equal(t, "backbone", reasonOf(err), "storage-full")
-	free(100)
+	free(200)
 	shrinking := io.MultiReader(strings.NewReader(text), readerFunc(func([]byte) (int, error) {
 		free(99)
 		return 1, nil
@@ -123,6 +123,6 @@ func TestNothingIsTakenWithoutRoom(t *testing.T) {
 	equal(t, "in the midst of a message", reasonOf(err), "storage-full")
 	equal(t, "jobs", len(s.jobs()), 0)
 	equal(t, "counted", s.limited.room.Load() >= 4, true)
-	free(100)
+	free(200)
 	equal(t, "later", send("bob@b.example"), "ok")
 }
