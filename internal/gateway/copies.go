@@ -13,25 +13,29 @@ import (
 // careless program uses one Message-ID for all of its messages, or hands in one message
 // without end. Each may have very many recipients.
 const (
-	maxOwn = 100 // messages of one Message-ID that somebody sent, and again whose answers he gets
-	nearby = 8   // copies of a message before it, and again after it
+	// maxOwn is how much is read of the messages of one Message-ID that somebody sent,
+	// and again of those whose answers he gets: by what reading a recipient costs, which
+	// a track costs besides. It is 1,000 messages to one recipient.
+	maxOwn    = 8000
+	trackCost = 7
+	nearby    = 8 // copies of a message before it, and again after it
 )
 
 // sentTracks returns the messages of a Message-ID that somebody sent, newest first; of
 // too many the latest. Those of others cost nothing.
 func sentTracks(tx store.Tx, messageID string, sender mime.Address, most int) ([]store.Track, error) {
-	return tracksOf(tx, store.TrackQuery{MessageID: messageID, SentBy: sender}, most)
+	return tracksOf(tx, store.TrackQuery{MessageID: messageID, SentBy: sender}, most, costOf)
 }
 
 // ownTracks returns the messages of a Message-ID that somebody sent, or gets the
-// notifications about, at most so many of each, oldest first. However many others want him to have theirs, what
+// notifications about, of each at most that cost so much, oldest first. However many others want him to have theirs, what
 // he sent is among them.
 func ownTracks(tx store.Tx, messageID string, owner mime.Address, most int) ([]store.Track, error) {
 	sent, err := sentTracks(tx, messageID, owner, most)
 	if err != nil {
 		return nil, err
 	}
-	answered, err := tracksOf(tx, store.TrackQuery{MessageID: messageID, AnsweredTo: owner}, most)
+	answered, err := tracksOf(tx, store.TrackQuery{MessageID: messageID, AnsweredTo: owner}, most, costOf)
 	all := slices.Concat(sent, answered)
 	slices.SortFunc(all, func(a, b store.Track) int { return cmp.Compare(a.ID, b.ID) })
 	return all, err
@@ -44,21 +48,25 @@ func copiesOf(tx store.Tx, t store.Track) ([]store.Track, error) {
 		return nil, nil
 	}
 	q := store.TrackQuery{MessageID: t.MessageID, SentBy: t.Sender, Digest: t.Digest, After: t.ID}
-	before, err := tracksOf(tx, q, nearby)
+	each := func(store.Track) int { return 1 }
+	before, err := tracksOf(tx, q, nearby, each)
 	if err != nil {
 		return nil, err
 	}
 	q.Oldest = true
-	after, err := tracksOf(tx, q, nearby)
+	after, err := tracksOf(tx, q, nearby, each)
 	return append(before, after...), err
 }
 
-// tracksOf returns the first tracks that a query asks for.
-func tracksOf(tx store.Tx, q store.TrackQuery, most int) ([]store.Track, error) {
+func costOf(t store.Track) int { return trackCost + len(t.Recipients) }
+
+// tracksOf returns the first tracks that a query asks for, until their cost is reached.
+func tracksOf(tx store.Tx, q store.TrackQuery, most int, cost func(store.Track) int) ([]store.Track, error) {
 	var all []store.Track
 	err := tx.EachTrack(q, func(t store.Track) bool {
 		all = append(all, t)
-		return len(all) < most
+		most -= cost(t)
+		return most > 0
 	})
 	return all, err
 }
