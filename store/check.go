@@ -16,6 +16,9 @@ type checker struct {
 	pace   *pace
 	report CheckReport
 	refs   map[BodyID]uint32 // counted from jobs and messages
+
+	differences []string // the last of the problems
+	differ      []rowID
 }
 
 // Check implements Store. Writers go on meanwhile. The error is that of ctx or of
@@ -23,6 +26,12 @@ type checker struct {
 func (db *DB) Check(ctx context.Context) (CheckReport, error) { return db.check(ctx, nil) }
 
 func (db *DB) check(ctx context.Context, p *pace) (CheckReport, error) {
+	report, _, err := db.examine(ctx, p)
+	return report, err
+}
+
+// examine returns the rows that differ from the audit trail as well: see compareRows.
+func (db *DB) examine(ctx context.Context, p *pace) (CheckReport, []rowID, error) {
 	c := &checker{ctx: ctx, pace: p, refs: make(map[BodyID]uint32)}
 	readable, err := db.walkPages(ctx, p, c.problem)
 	switch {
@@ -35,10 +44,22 @@ func (db *DB) check(ctx context.Context, p *pace) (CheckReport, error) {
 			return c.checkRecords()
 		})
 	}
+	c.report.Damage = len(c.report.Problems)
+	c.report.Problems = append(c.report.Problems, c.differences...)
 	if err != nil {
-		return c.report, fmt.Errorf("checking the store: %w", err)
+		return c.report, nil, fmt.Errorf("checking the store: %w", err)
 	}
-	return c.report, nil
+	return c.report, c.differ, nil
+}
+
+// Damaged is nil, or ErrCorrupt where what was checked, which is called what, is not to
+// be used. Rows that differ from the audit trail are no damage: refused for them, a store
+// could not be restored from any copy of it.
+func (r CheckReport) Damaged(what string) error {
+	if r.Damage == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s has %d problems, such as: %s", ErrCorrupt, what, r.Damage, r.Problems[0])
 }
 
 func (c *checker) problem(format string, args ...any) {

@@ -12,6 +12,12 @@ import (
 
 // VerifyAudit implements AuditTx.
 func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit.Report, error) {
+	report, _, err := t.verifyAudit(ctx, outside)
+	return report, err
+}
+
+// verifyAudit returns the rows that differ as well: see compareRows.
+func (t *tx) verifyAudit(ctx context.Context, outside []audit.Checkpoint) (report audit.Report, differ []rowID, err error) {
 	var last, point uint64
 	trail := audit.Trail{
 		Base:        t.get(bucketMeta, []byte(metaAuditBase)),
@@ -21,11 +27,10 @@ func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit
 		Witness:     t.db.witness.found,
 		State:       stateOf(t.bolt),
 	}
-	var err error
 	trail.Key, err = t.AuditKey()
 	// A key that was tampered with leaves none: what it signed is then not ours.
 	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCorrupt) {
-		return audit.Report{}, err
+		return audit.Report{}, nil, err
 	}
 	head, err := t.AuditHead()
 	if err == nil {
@@ -34,10 +39,9 @@ func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit
 			trail.State = head.State // it is sealed when the transaction ends
 		}
 	}
-	var report audit.Report
 	err = protected(t, func(*tx) error { report = audit.Verify(trail); return nil })
 	if err != nil {
-		return audit.Report{}, fmt.Errorf("verifying the audit trail, of which record %d could be read last: %w", last, err)
+		return audit.Report{}, nil, fmt.Errorf("verifying the audit trail, of which record %d could be read last: %w", last, err)
 	}
 	report.Witness = min(t.db.witness.number.Load(), report.Last)
 	if (report.Problem == nil || report.Problem.Kind == audit.WasRestored) && t.db.witness.forged {
@@ -45,12 +49,12 @@ func (t *tx) VerifyAudit(ctx context.Context, outside []audit.Checkpoint) (audit
 	}
 	err = ctx.Err()
 	if err == nil && report.Chained() {
-		err = t.compareRows(ctx, &report)
+		differ, err = t.compareRows(ctx, &report)
 	}
 	if err != nil {
-		return audit.Report{}, fmt.Errorf("verifying the audit trail: %w", err)
+		return audit.Report{}, nil, fmt.Errorf("verifying the audit trail: %w", err)
 	}
-	return report, nil
+	return report, differ, nil
 }
 
 // reading returns what a bucket holds, call by call, until ctx is done. last is the
@@ -68,21 +72,21 @@ func reading(ctx context.Context, b *bolt.Bucket, last *uint64) func() (key, val
 	}
 }
 
-// checkAudit proves the chain of the trail.
+// checkAudit proves the chain of the trail, and compares the rows with it.
 func (c *checker) checkAudit() error {
-	report, err := c.VerifyAudit(c.ctx, nil)
+	report, differ, err := c.verifyAudit(c.ctx, nil)
 	if err != nil {
 		return err
 	}
-	c.report.Audit = int(report.Entries)
+	c.report.Audit, c.report.Differing, c.differ = int(report.Entries), report.Differing, differ
 	if report.Problem != nil {
 		c.problem("audit trail: %v", report.Problem)
 	}
 	for _, d := range report.Differences {
-		c.problem("audit trail: %v", d)
+		c.differences = append(c.differences, "audit trail: "+d.Error())
 	}
 	if more := report.Differing - len(report.Differences); more > 0 {
-		c.problem("audit trail: %d more rows are not as it says", more)
+		c.differences = append(c.differences, fmt.Sprintf("audit trail: %d more rows are not as it says", more))
 	}
 	return nil
 }

@@ -35,20 +35,31 @@ type rowCheck struct {
 	said   map[string]said
 	tracks uint64 // rows
 	report *audit.Report
+	differ []rowID // as many as are held in memory
 }
 
-// compareRows finds what was changed under a trail that is whole. A store whose
-// records have no rows yet has nothing to compare.
-func (t *tx) compareRows(ctx context.Context, report *audit.Report) error {
+// compareRows finds what was changed under a trail that is whole, and returns the
+// first rowsAtOnce of it. A store whose records have no rows yet has nothing to compare.
+func (t *tx) compareRows(ctx context.Context, report *audit.Report) ([]rowID, error) {
 	if !t.exists(bucketMeta, []byte(metaStock)) {
-		return nil
+		return nil, nil
 	}
 	stock, err := getRecord[stock](t, bucketMeta, []byte(metaStock))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c := &rowCheck{tx: t, ctx: ctx, stock: stock, seed: maphash.MakeSeed(), atOnce: rowsAtOnce, report: report}
-	return protected(t, func(*tx) error { return c.compareAll() })
+	err = protected(t, func(*tx) error { return c.compareAll() })
+	return c.differ, err
+}
+
+// differs tells of a row.
+func (c *rowCheck) differs(name string, kind audit.Fault, record uint64) {
+	c.report.Differ(audit.Difference{Row: name, Kind: kind, Record: record})
+	id, ok := rowOf(name)
+	if ok && len(c.differ) < c.atOnce {
+		c.differ = append(c.differ, id)
+	}
 }
 
 func (c *rowCheck) compareAll() error {
@@ -62,7 +73,7 @@ func (c *rowCheck) compareAll() error {
 		}
 	}
 	if c.tracks != c.in(bucketTracks).Sequence() {
-		c.report.Differ(audit.Difference{Row: "the number of tracks", Kind: audit.WasChanged, Record: c.report.Last})
+		c.differs("the number of tracks", audit.WasChanged, c.report.Last)
 	}
 	return nil
 }
@@ -122,7 +133,7 @@ func (c *rowCheck) compare() error {
 		})
 	}
 	for name, s := range c.said {
-		c.report.Differ(audit.Difference{Row: name, Kind: audit.WasRemoved, Record: s.record})
+		c.differs(name, audit.WasRemoved, s.record)
 	}
 	return err
 }
@@ -138,9 +149,9 @@ func (c *rowCheck) look(bucket string, key, value []byte) {
 	sum, err := sumOf(bucket, value)
 	switch {
 	case known && (err != nil || sum != s.sum):
-		c.report.Differ(audit.Difference{Row: name, Kind: audit.WasChanged, Record: s.record})
+		c.differs(name, audit.WasChanged, s.record)
 	case !known && !c.stock.older(bucket, key, value):
-		c.report.Differ(audit.Difference{Row: name, Kind: audit.WasInserted})
+		c.differs(name, audit.WasInserted, 0)
 	case known:
 		c.report.Rows++
 	}

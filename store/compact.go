@@ -12,10 +12,11 @@ import (
 	"postern/internal/audit"
 )
 
-// A Compaction is what Compact did: the sizes of the file, in bytes.
+// A Compaction is what Compact did: the sizes of the file, in bytes, and what is in it.
 type Compaction struct {
-	Before int64 `json:"before"`
-	After  int64 `json:"after"`
+	Before int64       `json:"before"`
+	After  int64       `json:"after"`
+	Store  CheckReport `json:"store"`
 }
 
 // compactStep is how many bytes one transaction of a compaction writes.
@@ -25,7 +26,8 @@ const compactStep = 4 << 20
 // the result, checked whole, in its place. Nobody may use the store meanwhile
 // (ErrLocked). It needs room for what is in use beside what is there, which is
 // asked for first (ErrFull). A crash at any moment leaves one whole store. record
-// is written into the audit trail, with the size that was.
+// is written into the audit trail, with the size that was, and with the rows that are
+// not as the trail says: see accept.
 //
 // With a folder via, which is for one that is on another disk, the room is needed
 // there, and the result is written over the store. What ends that in the middle leaves
@@ -74,7 +76,8 @@ func compact(ctx context.Context, path, via string, o Options, record audit.Reco
 	}
 	o.small, o.apart, o.frame = true, true, true
 	record.Detail = fmt.Sprintf("compacted from %d bytes", c.Before)
-	end, err := approve(ctx, next, o, &record)
+	var end []byte
+	c.Store, end, err = approve(ctx, next, o, &record)
 	if err != nil {
 		return c, err
 	}
@@ -127,27 +130,24 @@ func writeCompact(path string, from *DB) error {
 
 // approve checks a store that nobody uses yet, and writes a record into its audit trail
 // if there is one.
-func approve(ctx context.Context, path string, o Options, record *audit.Record) (end []byte, err error) {
+func approve(ctx context.Context, path string, o Options, record *audit.Record) (report CheckReport, end []byte, err error) {
 	db, err := Open(path, o)
 	if err != nil {
-		return nil, err
+		return report, nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	report, err := db.Check(ctx)
-	if err != nil {
-		return nil, err
+	report, differ, err := db.examine(ctx, nil)
+	if err == nil {
+		err = report.Damaged("the store")
 	}
-	if n := len(report.Problems); n > 0 {
-		return nil, fmt.Errorf("%w: the store has %d problems, such as: %s", ErrCorrupt, n, report.Problems[0])
-	}
-	if record != nil {
-		err = db.Update(ctx, func(tx Tx) error { return tx.Audit(*record) })
+	if err == nil && record != nil {
+		err = db.accept(ctx, differ, *record)
 	}
 	if err != nil {
-		return nil, err
+		return report, nil, err
 	}
 	end, _, err = db.end()
-	return end, err
+	return report, end, err
 }
 
 func fileSize(path string) (int64, error) {

@@ -140,7 +140,8 @@ func goOn(ctx context.Context, path string, e *ElsewhereError, o Options) (c Com
 		return c, err
 	}
 	o.apart, o.frame = true, true
-	end, err := approve(ctx, e.Path, o, nil)
+	var end []byte
+	c.Store, end, err = approve(ctx, e.Path, o, nil)
 	if err != nil {
 		return c, fmt.Errorf("the store in %s: %w", e.Path, err)
 	}

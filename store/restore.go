@@ -41,8 +41,10 @@ type Restoration struct {
 // Restore puts a copy that Backup made in the place of the store at path, which
 // nobody may use meanwhile (ErrLocked), also one that is damaged or not there. The
 // copy is opened under the master key and checked whole before anything is
-// touched; one of an earlier schema is carried on. The file of the copy stays as
-// it is, and the old store is kept beside the new one, without o.Via.
+// touched; one of an earlier schema is carried on. Rows of it that are not as its
+// audit trail says are restored as they are, and the record says so: see accept. The
+// file of the copy stays as it is, and the old store is kept beside the new one,
+// without o.Via.
 //
 // What happened after the copy was made is not in it, so that every mailbox gets a
 // new UIDVALIDITY, for its UIDs may have been given to other messages (RFC 9051
@@ -161,12 +163,13 @@ func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOpt
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	r.Rewrapped = older
-	r.Copy, err = db.Check(ctx)
+	var differ []rowID
+	r.Copy, differ, err = db.examine(ctx, nil)
+	if err == nil {
+		err = r.Copy.Damaged("the copy")
+	}
 	if err != nil {
 		return r, nil, err
-	}
-	if n := len(r.Copy.Problems); n > 0 {
-		return r, nil, fmt.Errorf("%w: the copy has %d problems, such as: %s", ErrCorrupt, n, r.Copy.Problems[0])
 	}
 	if older {
 		err = db.Rotate(ctx, o.MasterKey)
@@ -189,7 +192,7 @@ func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOpt
 	if err != nil {
 		return r, nil, err
 	}
-	err = db.Update(ctx, func(tx Tx) error { return tx.Audit(o.Record) })
+	err = db.accept(ctx, differ, o.Record)
 	if err != nil {
 		return r, nil, err
 	}

@@ -114,21 +114,25 @@ type Store interface {
 
 // A CheckReport counts what Check read and lists what is wrong.
 type CheckReport struct {
-	Schema      int      `json:"schema"`
-	Domains     int      `json:"domains"`
-	Accounts    int      `json:"accounts"`
-	Keys        int      `json:"keys"`
-	Anchors     int      `json:"anchors"`
-	KeyRequests int      `json:"key_requests"`
-	Documents   int      `json:"documents"`
-	Bundles     int      `json:"bundles"`
-	Messages    int      `json:"messages"`
-	Jobs        int      `json:"jobs"`
-	Tracks      int      `json:"tracks"`
-	Bodies      int      `json:"bodies"`
-	Audit       int      `json:"audit"` // records of the audit trail
-	Bytes       int64    `json:"bytes"` // of all bodies, before sealing
-	Problems    []string `json:"problems"`
+	Schema      int   `json:"schema"`
+	Domains     int   `json:"domains"`
+	Accounts    int   `json:"accounts"`
+	Keys        int   `json:"keys"`
+	Anchors     int   `json:"anchors"`
+	KeyRequests int   `json:"key_requests"`
+	Documents   int   `json:"documents"`
+	Bundles     int   `json:"bundles"`
+	Messages    int   `json:"messages"`
+	Jobs        int   `json:"jobs"`
+	Tracks      int   `json:"tracks"`
+	Bodies      int   `json:"bodies"`
+	Audit       int   `json:"audit"` // records of the audit trail
+	Bytes       int64 `json:"bytes"` // of all bodies, before sealing
+	// Problems are the damage, which Damage counts, and after it the rows that are not
+	// as the audit trail says: the first 100 of Differing, and the number of the rest.
+	Problems  []string `json:"problems"`
+	Damage    int      `json:"damage"`
+	Differing int      `json:"differing"`
 }
 
 // A BodyID names a stored body.

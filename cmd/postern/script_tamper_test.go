@@ -42,6 +42,21 @@ func scriptTamper(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(path, file, 0o600))
 }
 
+// scriptForge writes other octets, as many, over some in the file of a store, wherever
+// they are: forge FILE OLD NEW.
+func scriptForge(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 || len(args[1]) != len(args[2]) {
+		ts.Fatalf("usage: forge file old new")
+	}
+	path := ts.MkAbs(args[0])
+	file, err := os.ReadFile(path)
+	ts.Check(err)
+	if !bytes.Contains(file, []byte(args[1])) {
+		ts.Fatalf("%s is not in the file", args[1])
+	}
+	ts.Check(os.WriteFile(path, bytes.ReplaceAll(file, []byte(args[1]), []byte(args[2])), 0o600))
+}
+
 type trailEntry struct {
 	number uint64
 	octets []byte

@@ -82,6 +82,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 			"lock":      scriptLock,
 			"take":      scriptTake,
 			"tamper":    scriptTamper,
+			"forge":     scriptForge,
 			"newer":     scriptNewer,
 			"json":      scriptJSON,
 			"value":     scriptValue,

@@ -48,6 +48,7 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 	if err != nil {
 		return restoreError(shortOfDisk(err, *via))
 	}
+	inv.warnDiffering(r.Copy)
 	if inv.json {
 		r.Copy.Problems = listed(r.Copy.Problems)
 		return inv.printJSON(r)
@@ -69,6 +70,19 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 		fmt.Fprintf(inv.stdout, "sent messages whose notifications are not waited for any more, because they may have come since: %d; postern track says so of each\n", r.Unknown)
 	}
 	return nil
+}
+
+// warnDiffering tells of rows that a store was made with although they are not as its
+// audit trail said.
+func (inv *invocation) warnDiffering(r store.CheckReport) {
+	if r.Differing == 0 {
+		return
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(inv.stderr, "postern: warning: %s\n", oneLine(p))
+	}
+	fmt.Fprintf(inv.stderr, "postern: warning: rows that are not as the audit trail said: %d; they stay as they are, and the trail says so from now on\n", r.Differing)
+	fmt.Fprintln(inv.stderr, "postern: hint: find out who or what changed them: postern audit show has what was done before; docs/audit.md tells what else to look at")
 }
 
 // shortOfDisk names the way around a disk that has no room for two stores.
@@ -113,6 +127,8 @@ func runStoreCompact(ctx context.Context, inv *invocation, args []string) error 
 	if err != nil {
 		return shortOfDisk(err, *via)
 	}
+	inv.warnDiffering(c.Store)
+	c.Store.Problems = listed(c.Store.Problems)
 	return inv.answer(c, "compacted from %d to %d bytes", c.Before, c.After)
 }
 

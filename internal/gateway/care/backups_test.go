@@ -1,6 +1,7 @@
 package care
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -130,7 +131,7 @@ func TestAFailedBackupRemovesNone(t *testing.T) {
 		}, store.ErrMasterKey},
 		"a copy with faults": {func(c *rig) {
 			c.Store = unsound{Store: c.Store, verify: func() (store.CheckReport, error) {
-				return store.CheckReport{Problems: []string{"a body is missing"}}, nil
+				return store.CheckReport{Problems: []string{"a body is missing"}, Damage: 1}, nil
 			}}
 		}, store.ErrCorrupt},
 		"half a copy": {func(c *rig) {
@@ -361,5 +362,43 @@ func TestBackupWarnings(t *testing.T) {
 		if (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: %q", backups, got)
 		}
+	}
+}
+
+// Rows that are not as the audit trail says, such as a password's hash that somebody
+// wrote into the file, cost no copies: they would cost all that are made from then on.
+func TestACopyIsMadeOfAStoreWhoseRowsDiffer(t *testing.T) {
+	c := newCareful(t, 2)
+	c.update(func(tx store.Tx) error {
+		return tx.PutDomain(store.Domain{Name: "b.example", Retention: 1_234_567_890})
+	})
+	path := filepath.Join(c.Dir, StoreFile)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for at := range file {
+		if bytes.HasPrefix(file[at:], []byte("1234567890")) {
+			_, err = f.WriteAt([]byte("2"), int64(at))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	report, err := c.Store.Check(t.Context())
+	if err != nil || report.Differing != 1 || report.Damage != 0 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	err = c.makeBackup(t.Context())
+	if err != nil || len(c.files()) != 1 {
+		t.Errorf("%v, %v", c.files(), err)
+	}
+	if !strings.Contains(c.log.String(), "rows of the store are not as the audit trail says") {
+		t.Error(c.log.String())
 	}
 }
