@@ -13,19 +13,27 @@ type Space struct {
 	ReadOnly bool  // nothing can be written at all
 }
 
-// A reusable remembers how much of the file was free in runs that hold a chunk, and how
-// many pages were free in all then.
+// A Within is what of the store's file is free within it, since it was deleted, and is
+// written before the file grows.
+type Within struct {
+	Runs int64 // bytes in pieces that hold a chunk of a body
+	All  int64 // bytes of all free pages; messages that are small fit into any
+}
+
+// A reusable remembers what was free in runs that hold a chunk, and how much had been
+// allocated when it was read.
 type reusable struct {
-	mu    sync.Mutex
-	known bool
-	pages int
-	bytes int64
+	mu        sync.Mutex
+	known     bool
+	runs      int64
+	allocated int64
 }
 
 // Reusable implements Store. bbolt writes what it writes at once into pages that follow
-// each other: a free run that no chunk fits into is no space. The list of free pages is
-// read anew when a sixteenth of it changed.
-func (db *DB) Reusable() int64 {
+// each other, so that not every free page is of use for everything. What was allocated
+// since the list of free pages was read may all have come from the runs; when it is a
+// sixteenth of them the list is read anew.
+func (db *DB) Reusable() Within {
 	r := &db.reusable
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -34,15 +42,15 @@ func (db *DB) Reusable() int64 {
 	if stats.OpenTxN == 0 {
 		pages += stats.PendingPageN // which are free from the next commit on
 	}
-	if r.known && max(pages-r.pages, r.pages-pages) <= r.pages/16 {
-		return r.bytes
+	all := int64(pages) * int64(db.bolt.Info().PageSize)
+	allocated := stats.TxStats.GetPageAlloc()
+	if !r.known || allocated-r.allocated > r.runs/16 {
+		runs, err := db.freeRuns()
+		if err == nil { // else two commits were made meanwhile, or the next says what is wrong
+			r.known, r.runs, r.allocated = true, runs, allocated
+		}
 	}
-	bytes, err := db.freeRuns()
-	if err != nil {
-		return 0 // a commit says what is wrong with the file
-	}
-	r.known, r.pages, r.bytes = true, pages, bytes
-	return r.bytes
+	return Within{Runs: max(min(r.runs-(allocated-r.allocated), all), 0), All: all}
 }
 
 // freeRuns adds up the runs of free pages that hold a chunk with what stands around it.

@@ -17,30 +17,70 @@ func TestSpaceOfAFolder(t *testing.T) {
 	wantError(t, needSpace(t.TempDir(), math.MaxInt64), ErrFull)
 }
 
-// What was deleted here and there, in pieces that no chunk fits into, is no space; in one
+// jobIDs are those of all jobs.
+func (s *testStore) jobIDs(t testing.TB) (all []JobID) {
+	t.Helper()
+	wantError(t, s.View(t.Context(), func(tx Tx) error {
+		return tx.EachJob(1, func(j Job) bool { all = append(all, j.ID); return true })
+	}), nil)
+	return all
+}
+
+func (s *testStore) finish(t testing.TB, id JobID) {
+	t.Helper()
+	wantError(t, s.Update(t.Context(), func(tx Tx) error { return tx.Finish(id) }), nil)
+}
+
+// What was deleted here and there, in pieces that no chunk fits into, is no run; in one
 // piece it is.
 func TestReusableCountsWhatHoldsAChunk(t *testing.T) {
 	s := newTestStore(t, Options{})
-	var jobs []JobID
 	for range 300 {
 		s.add(t, make([]byte, 9<<10))
 	}
-	wantError(t, s.View(t.Context(), func(tx Tx) error {
-		return tx.EachJob(1, func(j Job) bool { jobs = append(jobs, j.ID); return true })
-	}), nil)
-	finish := func(from, step int) {
-		t.Helper()
-		for i := from; i < len(jobs); i += step {
-			wantError(t, s.Update(t.Context(), func(tx Tx) error { return tx.Finish(jobs[i]) }), nil)
+	jobs, before := s.jobIDs(t), s.Reusable()
+	for i := 0; i < len(jobs); i += 2 {
+		s.finish(t, jobs[i])
+	}
+	half := s.Reusable()
+	if half.Runs > before.Runs+256<<10 || half.All < before.All+1<<20 {
+		t.Errorf("every second message gone: %+v, and %+v before", half, before)
+	}
+	for i := 1; i < len(jobs); i += 2 {
+		s.finish(t, jobs[i])
+	}
+	if all := s.Reusable(); all.Runs < before.Runs+1<<20 {
+		t.Errorf("all messages gone: %+v, and %+v before", all, before)
+	}
+}
+
+// Runs that are written to are counted no longer, also where as much is deleted in small
+// pieces meanwhile.
+func TestReusableIsNeverTooMuch(t *testing.T) {
+	s := newTestStore(t, Options{})
+	for range 8 {
+		s.add(t, make([]byte, 1<<20))
+	}
+	large := s.jobIDs(t)
+	for range 600 {
+		s.add(t, make([]byte, 9<<10))
+	}
+	small := s.jobIDs(t)[len(large):]
+	for _, id := range large {
+		s.finish(t, id)
+	}
+	if got := s.Reusable(); got.Runs < 4<<20 {
+		t.Fatalf("large messages gone: %+v", got)
+	}
+	for len(small) > 40 {
+		s.add(t, make([]byte, 256<<10))
+		for range 20 {
+			s.finish(t, small[0])
+			small = small[2:]
 		}
-	}
-	full := s.Reusable()
-	finish(0, 2)
-	if now := s.Reusable(); now > full+256<<10 {
-		t.Errorf("every second message gone: %d bytes, and %d before", now, full)
-	}
-	finish(1, 2)
-	if now := s.Reusable(); now < full+1<<20 {
-		t.Errorf("all messages gone: %d bytes, and %d before", now, full)
+		real, err := s.freeRuns()
+		if got := s.Reusable(); err != nil || got.Runs > real {
+			t.Fatalf("%+v, and there are %d bytes in runs (%v)", got, real, err)
+		}
 	}
 }

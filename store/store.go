@@ -69,10 +69,8 @@ type Store interface {
 	// one than the wall clock (package steady).
 	Steady() time.Time
 
-	// Reusable is how many bytes of the store's file are free within it, in pieces
-	// that hold a chunk of a body: what was deleted, which is written before the file
-	// grows.
-	Reusable() int64
+	// Reusable is what is free within the store's file.
+	Reusable() Within
 	// WroteWithin reports whether a commit reached the disk in the last d of Steady,
 	// and none failed since.
 	WroteWithin(d time.Duration) bool

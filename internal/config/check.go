@@ -240,8 +240,8 @@ func (c *Config) checkLimits() error {
 	if l.CryptoMemory < l.MessageBytes { // the largest message would wait for ever
 		return fmt.Errorf("key \"limits.crypto_memory\" is %d, but must be at least limits.message_bytes, which is %d", l.CryptoMemory, l.MessageBytes)
 	}
-	if l.QueueBytes != 0 && l.QueueBytes/4 < l.MessageBytes { // from one network a quarter is taken
-		return fmt.Errorf("key \"limits.queue_bytes\" is %d, but must be at least four times limits.message_bytes, which is %d, or 0", l.QueueBytes, l.MessageBytes)
+	if l.QueueBytes/4 < l.MessageBytes { // from one network a quarter is taken
+		return fmt.Errorf("key \"limits.queue_bytes\" is %d, but must be at least four times limits.message_bytes, which is %d", l.QueueBytes, l.MessageBytes)
 	}
 	if l.DiskReserve != 0 && l.DiskReserve/4 < l.MessageBytes { // what is under way could not go on
 		return fmt.Errorf("key \"limits.disk_reserve\" is %d, but must be at least four times limits.message_bytes, which is %d, or 0", l.DiskReserve, l.MessageBytes)

@@ -308,7 +308,7 @@ func TestBackupsLeaveTheReserve(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.DiskReserve = 100 + tc.within
-			c.Store = spacious{c.Store, tc.within}
+			c.Store = within{c.Store, store.Within{Runs: tc.within, All: tc.within}}
 			c.DiskSpace = func() (store.Space, error) {
 				free := tc.free[0]
 				tc.free = tc.free[min(1, len(tc.free)-1):]
@@ -321,14 +321,6 @@ func TestBackupsLeaveTheReserve(t *testing.T) {
 		})
 	}
 }
-
-// A spacious store has so many bytes free within its file.
-type spacious struct {
-	store.Store
-	within int64
-}
-
-func (s spacious) Reusable() int64 { return s.within }
 
 // A master key that changes while a copy is made costs no copy.
 func TestARotationCostsNoBackup(t *testing.T) {

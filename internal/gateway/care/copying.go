@@ -65,7 +65,7 @@ func (k *Keeper) backupRoom(bytes int64) error {
 	var reserve int64
 	space, err := store.SpaceOf(k.Backups.Dir)
 	if k.DiskSpace != nil && sameDevice(k.Dir, k.Backups.Dir) {
-		reserve = max(k.DiskReserve-k.Store.Reusable(), 0)
+		reserve = max(k.DiskReserve-k.Store.Reusable().Runs, 0)
 		space, err = k.DiskSpace()
 	}
 	if err != nil {

@@ -74,12 +74,17 @@ func (k *Keeper) Look() {
 	if k.disk.short.Load() {
 		need += need / resumePart
 	}
+	solid := space.Free
 	if k.Store != nil && space.Free < need { // it takes a while to find out
-		space.Free += k.Store.Reusable()
+		within := k.Store.Reusable()
+		solid += within.Runs
+		space.Free += within.All
 	}
 	k.disk.free.Store(space.Free)
 	k.disk.readOnly.Store(space.ReadOnly)
-	short := space.Free < need || space.ReadOnly
+	// Pages here and there are space for small mail, and not for all that is under way:
+	// half of the reserve is in pieces that hold anything.
+	short := space.Free < need || solid < k.DiskReserve/2 || space.ReadOnly
 	if k.disk.short.Swap(short) == short {
 		return
 	}

@@ -80,3 +80,35 @@ func TestDiskReserveWithinTheFile(t *testing.T) {
 	w.Discard()
 	testnet.Until(t, func() bool { return r.Room() == nil }) // it is deleted a piece at a time
 }
+
+// Half of the reserve must be in pieces that hold anything; all of it may be anywhere.
+func TestDiskReserveInPieces(t *testing.T) {
+	for _, row := range []struct {
+		free   int64 // on the disk
+		within store.Within
+		room   bool
+	}{
+		{99, store.Within{}, false},
+		{99, store.Within{All: 1}, true},
+		{49, store.Within{All: 1000}, false},
+		{49, store.Within{Runs: 1, All: 1000}, true},
+		{0, store.Within{Runs: 99, All: 99}, false},
+		{0, store.Within{Runs: 100, All: 100}, true},
+	} {
+		k := &Keeper{
+			Log: slog.New(slog.DiscardHandler), DiskReserve: 100, Store: within{free: row.within},
+			DiskSpace: func() (store.Space, error) { return store.Space{Free: row.free}, nil },
+		}
+		if err := k.Room(); (err == nil) != row.room {
+			t.Errorf("%d on the disk, %+v: %v", row.free, row.within, err)
+		}
+	}
+}
+
+// within is a store that has so much free within its file.
+type within struct {
+	store.Store
+	free store.Within
+}
+
+func (w within) Reusable() store.Within { return w.free }
