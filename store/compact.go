@@ -32,12 +32,13 @@ const compactStep = 4 << 20
 // With a folder via, which is for one that is on another disk, the room is needed
 // there, and the result is written over the store. What ends that in the middle leaves
 // the store in via alone: opening it is an *ElsewhereError then, and another Compact
-// goes on.
+// goes on. What ends it before may leave a file there, which is not written over or
+// removed: ErrInTheWay.
 func Compact(ctx context.Context, path, via string, o Options, record audit.Record) (Compaction, error) {
 	c, err := compact(ctx, path, via, o, record)
 	var elsewhere *ElsewhereError
 	if errors.As(err, &elsewhere) && elsewhere.Err == nil {
-		c, err = goOn(ctx, path, elsewhere, o)
+		c, err = goOn(ctx, path, o)
 	}
 	if err != nil {
 		return Compaction{}, fmt.Errorf("compacting the store %s: %w", path, err)
@@ -56,13 +57,15 @@ func compact(ctx context.Context, path, via string, o Options, record audit.Reco
 	if err != nil {
 		return c, err
 	}
-	next := nextName(path, via, compactEnd)
-	err = errors.Join(removeLeft(next), needSpace(filepath.Dir(next), used))
+	next, err := makeNext(path, via, compactEnd)
 	if err != nil {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, removeUnless(next, err)) }()
-	err = writeCompact(next, db)
+	err = needSpace(filepath.Dir(next), used)
+	if err == nil {
+		err = writeCompact(next, db)
+	}
 	if err != nil {
 		return c, err
 	}
@@ -105,7 +108,7 @@ func (db *DB) usedBytes(ctx context.Context) (int64, error) {
 	return int64(w.inUse) * w.size, err
 }
 
-// writeCompact copies all records into a new file, and that to the disk.
+// writeCompact copies all records into an empty file, and that to the disk.
 func writeCompact(path string, from *DB) error {
 	b, err := bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: defaultTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true,

@@ -87,6 +87,10 @@ func (h *held) overwrite(next string) error {
 			return errors.Join(err, out.Close())
 		}
 	}
+	err = syncDir(filepath.Dir(whole)) // its name counts from now on
+	if err != nil {
+		return errors.Join(err, out.Close())
+	}
 	err = errors.Join(writeOver(out, in, size, noteBegin+whole+"\n"), out.Close())
 	if err != nil {
 		return &ElsewhereError{Path: whole, Err: ofDisk(err)}
@@ -127,28 +131,39 @@ func writeThrough(f *os.File, page []byte) error {
 	return f.Sync()
 }
 
-// goOn ends what was broken off while the store at path was being written over from
-// the one of e.
-func goOn(ctx context.Context, path string, e *ElsewhereError, o Options) (c Compaction, err error) {
+// goOn ends what was broken off while the store at path was being written over.
+func goOn(ctx context.Context, path string, o Options) (c Compaction, err error) {
 	h, err := hold(path, o)
 	if err != nil {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, h.release()) }()
-	c.Before, err = fileSize(path)
+	if h.broken == nil { // another did so since it was looked at
+		return c, ErrLocked
+	}
+	return h.goOn(ctx, o)
+}
+
+func (h *held) goOn(ctx context.Context, o Options) (c Compaction, err error) {
+	whole := h.broken.Path
+	c.Before, err = fileSize(h.path)
 	if err != nil {
 		return c, err
+	}
+	_, err = os.Stat(whole)
+	if err != nil {
+		return c, &ElsewhereError{Path: whole, Err: err}
 	}
 	o.apart, o.frame = true, true
 	var end []byte
-	c.Store, end, err = approve(ctx, e.Path, o, nil)
+	c.Store, end, err = approve(ctx, whole, o, nil)
 	if err != nil {
-		return c, fmt.Errorf("the store in %s: %w", e.Path, err)
+		return c, fmt.Errorf("the store in %s: %w", whole, err)
 	}
-	err = replaceWitnessed(h, e.Path, witnessOf(path), end)
+	err = replaceWitnessed(h, whole, witnessOf(h.path), end)
 	if err != nil {
 		return c, err
 	}
-	c.After, err = fileSize(path)
+	c.After, err = fileSize(h.path)
 	return c, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -189,4 +190,211 @@ func TestWritingOverFails(t *testing.T) {
 	if err == nil {
 		t.Error("what is no store was written over the note")
 	}
+}
+
+// brokenOff makes a store of which a crash left the note alone, and returns where it is
+// whole, in the folder via.
+func brokenOff(t *testing.T, via, end string) (s *testStore, whole string) {
+	t.Helper()
+	s = fullStore(t)
+	err := s.Close()
+	if err == nil {
+		whole, err = makeNext(s.path, via, end)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyTo(t, whole, s.path)
+	file, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(file[:notePage])
+	copy(file, noteBegin+whole+"\n")
+	clear(file[len(file)/2:])
+	err = os.WriteFile(s.path, file, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, whole
+}
+
+// finishes ends what was broken off, and nothing is lost or left.
+func finishes(t *testing.T, s *testStore, whole string) {
+	t.Helper()
+	_, err := Compact(t.Context(), s.path, "", s.options, restored(audit.Changed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	endedWell(t, s, whole)
+}
+
+func endedWell(t *testing.T, s *testStore, whole string) {
+	t.Helper()
+	s.reopen(t)
+	s.sound(t)
+	_, err := os.Lstat(whole)
+	wantError(t, err, fs.ErrNotExist)
+}
+
+// To restore from the only whole file of a store that was broken off is to go on,
+// whatever the file is called and by whichever folder.
+func TestRestoreFromTheOnlyWholeFileGoesOn(t *testing.T) {
+	for what, more := range map[string]func(via, whole string) (string, string){
+		"by its folder": func(via, whole string) (string, string) { return via, whole },
+		"by none":       func(_, whole string) (string, string) { return "", whole },
+		"by a link": func(via, whole string) (string, string) {
+			link := filepath.Join(t.TempDir(), "link")
+			if err := os.Symlink(whole, link); err != nil {
+				t.Fatal(err)
+			}
+			return via, link
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			via := t.TempDir()
+			s, whole := brokenOff(t, via, restoreEnd)
+			via, from := more(via, whole)
+			r, err := Restore(t.Context(), s.path, from, RestoreOptions{Options: s.options, Record: restored(audit.Restored), Via: via})
+			if err != nil || r.Copy.Messages == 0 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			endedWell(t, s, whole)
+		})
+	}
+}
+
+// No other copy is restored before, be it whole or not, and nothing is removed for it.
+func TestNoOtherCopyIsRestoredOverAStoreThatIsElsewhere(t *testing.T) {
+	via := t.TempDir()
+	s, whole := brokenOff(t, via, restoreEnd)
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good.db"), filepath.Join(dir, "bad.db")
+	copyTo(t, good, whole)
+	err := os.WriteFile(bad, []byte("nothing"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{good, bad, filepath.Join(dir, "none.db"), s.path} {
+		for _, via := range []string{via, dir, ""} {
+			_, err := Restore(t.Context(), s.path, from, RestoreOptions{Options: s.options, Record: restored(audit.Restored), Via: via})
+			var elsewhere *ElsewhereError
+			if !errors.As(err, &elsewhere) || elsewhere.Path != whole {
+				t.Errorf("%s by %q: %v", from, via, err)
+			}
+		}
+	}
+	finishes(t, s, whole)
+}
+
+// Two stores of one name that go by one folder do not meet.
+func TestTwoStoresByOneFolder(t *testing.T) {
+	via := t.TempDir()
+	a, whole := brokenOff(t, via, compactEnd)
+	b := fullStore(t)
+	from := filepath.Join(t.TempDir(), "copy.db")
+	err := b.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyTo(t, from, b.path)
+	_, err = Compact(t.Context(), b.path, via, b.options, restored(audit.Changed))
+	if err != nil {
+		t.Error(err)
+	}
+	_, err = Restore(t.Context(), b.path, from, RestoreOptions{Options: b.options, Record: restored(audit.Restored), Via: via})
+	if err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{filepath.Base(whole)}, names(t, via)); diff != "" {
+		t.Fatalf("in the folder (-want +got):\n%s", diff)
+	}
+	b.reopen(t)
+	b.sound(t)
+	finishes(t, a, whole)
+}
+
+// What is in the folder already stays as it is, and the store too: it may be that of
+// another host's store of the same path. Nor is a copy restored from the file that it
+// would be made ready in.
+func TestWhatIsInTheFolderAlreadyStays(t *testing.T) {
+	s := fullStore(t)
+	err := s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	via := t.TempDir()
+	from := filepath.Join(t.TempDir(), "copy.db")
+	copyTo(t, from, s.path)
+	left := make(map[string]string)
+	for _, end := range []string{compactEnd, restoreEnd} {
+		left[end], err = makeNext(s.path, via, end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copyTo(t, left[end], s.path)
+	}
+	_, err = Compact(t.Context(), s.path, via, s.options, restored(audit.Changed))
+	wantError(t, err, ErrInTheWay)
+	if !strings.Contains(err.Error(), left[compactEnd]) {
+		t.Errorf("the file is not named: %v", err)
+	}
+	for _, from := range []string{from, left[restoreEnd]} {
+		_, err = Restore(t.Context(), s.path, from, RestoreOptions{Options: s.options, Record: restored(audit.Restored), Via: via})
+		wantError(t, err, ErrInTheWay)
+	}
+	for _, path := range left {
+		_, err := CheckCopy(t.Context(), path, s.options.MasterKey)
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	s.reopen(t)
+	s.sound(t)
+}
+
+// A file that a restore left beside a damaged store is not removed as its own copy.
+func TestRestoreFromWhatWasLeftBesideTheStore(t *testing.T) {
+	s := fullStore(t)
+	err := s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := s.path + restoreEnd
+	err = os.Rename(s.path, left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Restore(t.Context(), s.path, left, RestoreOptions{Options: s.options, Record: restored(audit.Restored)})
+	wantError(t, err, ErrCopy)
+	_, err = CheckCopy(t.Context(), left, s.options.MasterKey)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// While the file that holds the store cannot be reached, nothing is done, and the error
+// says where it should be.
+func TestTheOtherFolderIsNotThere(t *testing.T) {
+	via := filepath.Join(t.TempDir(), "via")
+	err := os.Mkdir(via, 0o700)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, whole := brokenOff(t, via, compactEnd)
+	err = os.Rename(via, via+".away")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Compact(t.Context(), s.path, "", s.options, restored(audit.Changed))
+	wantError(t, err, fs.ErrNotExist)
+	wantError(t, err, ErrCorrupt)
+	if !strings.Contains(err.Error(), whole) || strings.Contains(err.Error(), "init") {
+		t.Errorf("said: %v", err)
+	}
+	err = os.Rename(via+".away", via)
+	if err != nil {
+		t.Fatal(err)
+	}
+	finishes(t, s, whole)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,12 +18,18 @@ const (
 	compactEnd = ".compact"
 )
 
+// ErrInTheWay says that a file is where one would be made ready. No run removes one in
+// another folder that it did not make: what was broken off may have left it.
+var ErrInTheWay = errors.New("it may be the only whole copy of a store")
+
 // A held store is one that nobody else can open, whole or damaged.
 type held struct {
 	path string
 	bolt *bolt.DB // nil when it is damaged or not there
 	file *os.File // its lock, when it is damaged
 	bad  bool     // it can be opened, and its pages must not be read
+
+	broken *ElsewhereError // the store is in another file, if it was being written over
 }
 
 // hold takes the lock of the store at path. One that is not there needs none.
@@ -44,7 +51,10 @@ func hold(path string, o Options) (*held, error) {
 		return nil, err
 	}
 	err = lock(h.file)
-	if err != nil {
+	if err == nil {
+		err = checkNote(h.file)
+	}
+	if err != nil && !errors.As(err, &h.broken) {
 		return nil, errors.Join(err, h.file.Close())
 	}
 	return h, nil
@@ -112,13 +122,33 @@ func keptName(path string, now time.Time) string {
 	return path + ".replaced-" + now.UTC().Format("20060102T150405Z")
 }
 
-// nextName is the file that is to take the place of the store at path, beside it or in
-// the folder via.
-func nextName(path, via, end string) string {
+// makeNext makes the file, empty, that is to take the place of the store at path, whose
+// lock is held: beside it, where only a crash can have left another, or in the folder
+// via, which other stores may use, under a name that no other path has. What is there
+// already is ErrInTheWay.
+func makeNext(path, via, end string) (string, error) {
+	next := path + end
 	if via == "" {
-		return path + end
+		err := removeLeft(next)
+		if err != nil {
+			return "", err
+		}
+	} else {
+		whole, err := filepath.Abs(path)
+		if err != nil {
+			return "", err
+		}
+		sum := sha256.Sum256([]byte(whole))
+		next = filepath.Join(via, fmt.Sprintf("%s-%x%s", filepath.Base(path), sum[:8], end))
 	}
-	return filepath.Join(via, filepath.Base(path)+end)
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("%s is there already: %w", next, ErrInTheWay)
+	}
+	if err != nil {
+		return "", ofDisk(err)
+	}
+	return next, f.Close()
 }
 
 // removeUnless removes a file that was to take the place of a store, unless err says

@@ -24,7 +24,8 @@ type RestoreOptions struct {
 	Record audit.Record
 	// Via is a folder on another disk, for a store whose disk has no room for two: the
 	// copy is made ready there and written over the store, of which nothing is kept.
-	// What ends that in the middle leaves the one in Via alone: see Compact.
+	// What ends that in the middle leaves the one in Via alone: see Compact. No other
+	// copy is restored then.
 	Via string
 }
 
@@ -50,8 +51,9 @@ type Restoration struct {
 // new UIDVALIDITY, for its UIDs may have been given to other messages (RFC 9051
 // §2.3.1.1), outgoing jobs are held, for they may have been sent, and nobody waits for
 // notifications any more, for they may have come. Errors:
-// ErrLocked, and ErrCopy with ErrMasterKey, ErrCorrupt, ErrSchema, ErrFull or
-// fs.ErrNotExist.
+// ErrLocked, an *ElsewhereError for a store that was being written over, unless from is
+// the file that it is in, ErrInTheWay, and ErrCopy with ErrMasterKey, ErrCorrupt,
+// ErrSchema, ErrFull or fs.ErrNotExist.
 func Restore(ctx context.Context, path, from string, o RestoreOptions) (Restoration, error) {
 	r, err := restore(ctx, path, from, o)
 	if err != nil {
@@ -69,8 +71,21 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 	if !h.there() {
 		o.Via = "" // nothing takes its room
 	}
-	next := nextName(path, o.Via, restoreEnd)
-	err = removeLeft(next)
+	if h.broken != nil {
+		if !sameFile(from, h.broken.Path) {
+			return r, h.broken
+		}
+		c, err := h.goOn(ctx, o.Options)
+		return Restoration{Copy: c.Store}, err
+	}
+	_, err = os.Stat(from)
+	if err == nil && sameFile(from, path+restoreEnd) {
+		err = fmt.Errorf("%s is where a copy is made ready: give it another name", from)
+	}
+	if err != nil {
+		return r, fmt.Errorf("%w: %w", ErrCopy, err)
+	}
+	next, err := makeNext(path, o.Via, restoreEnd)
 	if err != nil {
 		return r, err
 	}
@@ -122,7 +137,17 @@ func nowOf(o Options) time.Time {
 	return o.Now()
 }
 
-// copyFile copies a file to a new one, as far as it is long when it begins.
+// sameFile reports whether both names are there and lead to one file.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+// copyFile copies a file to an empty one, as far as it is long when it begins.
 func copyFile(ctx context.Context, to, from string) error {
 	in, err := os.Open(from)
 	if err != nil {
@@ -140,7 +165,7 @@ func copyFile(ctx context.Context, to, from string) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := os.OpenFile(to, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

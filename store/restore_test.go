@@ -300,9 +300,12 @@ func TestOpenAfterTheStoreWasReplaced(t *testing.T) {
 		}
 		opened <- db
 	}()
-	err := copyFile(context.Background(), s.path+".x", copied)
+	next, err := makeNext(s.path, "", restoreEnd)
 	if err == nil {
-		err = (&held{path: s.path, bolt: s.bolt}).put(s.path + ".x")
+		err = copyFile(context.Background(), next, copied)
+	}
+	if err == nil {
+		err = (&held{path: s.path, bolt: s.bolt}).put(next)
 	}
 	if err == nil {
 		err = s.Close()

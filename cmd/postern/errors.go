@@ -87,7 +87,7 @@ func explain(err error) (hint string, code int) {
 	}
 	var elsewhere *store.ElsewhereError
 	if errors.As(err, &elsewhere) {
-		return "run postern store compact, which puts that file in its place", exitNo
+		return "postern store compact puts that file in its place; to restore another one instead, or if that one is lost, move what is left of the store away first", exitNo
 	}
 	for _, known := range []struct {
 		err  error
@@ -95,6 +95,7 @@ func explain(err error) (hint string, code int) {
 		code int
 	}{
 		{mime.ErrAddress, "an address is local@domain, a domain is a full DNS name", exitUsage},
+		{store.ErrInTheWay, "if a store was being written over by way of that file, postern store compact of that store ends it and removes the file; remove it yourself only if every store that may be in it opens and is whole by postern store check", exitUsage},
 		{store.ErrLocked, "another postern uses it; is it starting or stopping just now?", exitTemporary},
 		{store.ErrSchema, "use the postern that wrote it, or a newer one", exitUsage},
 		{store.ErrMasterKey, "the master key file must be the one the store was made with", exitUsage},
