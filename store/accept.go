@@ -8,18 +8,18 @@ import (
 	"postern/internal/audit"
 )
 
-// acceptedNames are how many rows the detail of a record names; its rows are all.
+// acceptedNames are how many rows and how many numbers the detail of a record names; its
+// rows are all.
 const acceptedNames = 10
 
-// accept writes a record of rows that were found to be other than the audit trail says.
-// From then on the trail says what they are, and since when it does: what is wrong with
-// them cannot be undone, and must not cost what is beside them.
-func (db *DB) accept(ctx context.Context, differ []rowID, r audit.Record) error {
-	if len(differ) > 0 {
-		r.Detail = strings.TrimPrefix(r.Detail+"; "+acceptance(differ), "; ")
-	}
+// accept writes a record of numbers that were counted anew, and of rows that were found to
+// be other than the audit trail says. From then on the trail says what they are, and
+// since when it does: what is wrong with them cannot be undone, and must not cost what is
+// beside them.
+func (db *DB) accept(ctx context.Context, found findings, r audit.Record) error {
+	r.Detail = found.detail(r.Detail)
 	return db.update(ctx, func(t *tx) error {
-		for _, id := range differ {
+		for _, id := range found.rows {
 			sum, err := t.rowSum(id.bucket, []byte(id.key))
 			if err != nil {
 				return err
@@ -30,14 +30,27 @@ func (db *DB) accept(ctx context.Context, differ []rowID, r audit.Record) error 
 	})
 }
 
-// acceptance says in a record which rows it accepts.
-func acceptance(differ []rowID) string {
-	var names []string
-	for _, id := range differ[:min(len(differ), acceptedNames)] {
-		names = append(names, rowName(id))
+// detail says in a record what it accepts.
+func (f findings) detail(text string) string {
+	var counts, rows []string
+	for _, m := range f.counts[:min(len(f.counts), acceptedNames)] {
+		counts = append(counts, m.name)
 	}
-	text := fmt.Sprintf("rows that were not as the trail said, and are taken as they are: %d: %s", len(differ), strings.Join(names, ", "))
-	if more := len(differ) - len(names); more > 0 {
+	for _, id := range f.rows[:min(len(f.rows), acceptedNames)] {
+		rows = append(rows, rowName(id))
+	}
+	text += acceptance("numbers that were not what was counted, and are now", len(f.counts), counts) +
+		acceptance("rows that were not as the trail said, and are taken as they are", len(f.rows), rows)
+	return strings.TrimPrefix(text, "; ")
+}
+
+// acceptance names some of what is accepted.
+func acceptance(what string, n int, names []string) string {
+	if n == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("; %s: %d: %s", what, n, strings.Join(names, ", "))
+	if more := n - len(names); more > 0 {
 		text += fmt.Sprintf(", and %d more", more)
 	}
 	return text

@@ -132,6 +132,16 @@ func (t *tx) unrefBody(id BodyID) error {
 	return t.putUse(id, u)
 }
 
+// setRefs sets how many references a body has: without any it goes.
+func (t *tx) setRefs(id BodyID, refs uint32) error {
+	u, err := t.use(id)
+	if err != nil {
+		return err
+	}
+	u.record.refs = refs
+	return t.putUse(id, u)
+}
+
 // settleBodies removes the bodies that lost their last reference, and refuses
 // those that never had one.
 func (t *tx) settleBodies() error {

@@ -17,8 +17,8 @@ type checker struct {
 	report CheckReport
 	refs   map[BodyID]uint32 // counted from jobs and messages
 
-	differences []string // the last of the problems
-	differ      []rowID
+	differences []string // from the audit trail
+	found       findings
 }
 
 // Check implements Store. Writers go on meanwhile. The error is that of ctx or of
@@ -30,8 +30,8 @@ func (db *DB) check(ctx context.Context, p *pace) (CheckReport, error) {
 	return report, err
 }
 
-// examine returns the rows that differ from the audit trail as well: see compareRows.
-func (db *DB) examine(ctx context.Context, p *pace) (CheckReport, []rowID, error) {
+// examine returns what is no damage as well.
+func (db *DB) examine(ctx context.Context, p *pace) (CheckReport, findings, error) {
 	c := &checker{ctx: ctx, pace: p, refs: make(map[BodyID]uint32)}
 	readable, err := db.walkPages(ctx, p, c.problem)
 	switch {
@@ -45,16 +45,16 @@ func (db *DB) examine(ctx context.Context, p *pace) (CheckReport, []rowID, error
 		})
 	}
 	c.report.Damage = len(c.report.Problems)
-	c.report.Problems = append(c.report.Problems, c.differences...)
+	c.report.Problems = append(append(c.report.Problems, c.tellCounts()...), c.differences...)
 	if err != nil {
-		return c.report, nil, fmt.Errorf("checking the store: %w", err)
+		return c.report, findings{}, fmt.Errorf("checking the store: %w", err)
 	}
-	return c.report, c.differ, nil
+	return c.report, c.found, nil
 }
 
 // Damaged is nil, or ErrCorrupt where what was checked, which is called what, is not to
-// be used. Rows that differ from the audit trail are no damage: refused for them, a store
-// could not be restored from any copy of it.
+// be used. Rows that differ from the audit trail, and numbers that can be counted anew,
+// are no damage: refused for them, a store could not be restored from any copy of it.
 func (r CheckReport) Damaged(what string) error {
 	if r.Damage == 0 {
 		return nil

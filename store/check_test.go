@@ -164,7 +164,7 @@ func (s *testStore) damaged(t testing.TB, bucket string, n int, change func(b *b
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
-	if len(c.report.Problems) == 0 && !harmless(what) {
+	if len(c.report.Problems)+len(c.found.counts) == 0 && !harmless(what) {
 		t.Errorf("%s, record %d: Check sees nothing", what, n)
 	}
 	return true

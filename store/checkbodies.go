@@ -1,6 +1,9 @@
 package store
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 func (c *checker) checkBodies() error {
 	var buf []byte
@@ -16,8 +19,9 @@ func (c *checker) checkBodies() error {
 		}
 		id := BodyID(binary.BigEndian.Uint64(k))
 		c.report.Bytes += r.size
-		if r.refs == 0 || r.refs != c.refs[id] {
-			c.problem("body %d counts %d references and has %d", id, r.refs, c.refs[id])
+		if n := c.refs[id]; n == 0 || n != r.refs {
+			c.miscounted(fmt.Sprintf("body %d", id), func(t *tx) error { return t.setRefs(id, n) },
+				"body %d counts %d references and has %d", id, r.refs, n)
 		}
 		delete(c.refs, id)
 		buf = c.checkBody(id, r, buf)

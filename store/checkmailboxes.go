@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 )
 
 func (c *checker) checkMailboxes() error {
@@ -14,16 +15,38 @@ func (c *checker) checkMailboxes() error {
 		if !bytes.Equal(c.get(bucketMailboxNames, nameKey(m.Account, m.Name)), k) {
 			c.problem("mailbox %d is missing in the index of names", m.ID)
 		}
-		changed := c.checkCounts(m)
-		c.checkChanges(m, bucketChanges, changed)
-		c.checkChanges(m, bucketTombs, m.Tombs)
+		counted, changed := c.countAnew(m)
+		if n := c.checkChanges(m, bucketChanges); n != changed {
+			c.problem("mailbox %d has %d changes of %d messages that changed", m.ID, n, changed)
+		}
+		counted.Tombs = c.checkChanges(m, bucketTombs)
+		c.checkCounts(m, counted)
 	})
 }
 
-// checkCounts counts the messages of a mailbox again, and returns how many
-// changed since they came.
-func (c *checker) checkCounts(m mailboxRecord) (changed int) {
-	counted := mailboxRecord{}
+// checkCounts compares the counts of a mailbox with what was counted in it.
+func (c *checker) checkCounts(m, counted mailboxRecord) {
+	set := func(m *mailboxRecord) {
+		m.Messages, m.Unseen, m.Bytes, m.Tombs = counted.Messages, counted.Unseen, counted.Bytes, counted.Tombs
+	}
+	was := m
+	set(&m)
+	if m == was {
+		return
+	}
+	c.miscounted(fmt.Sprintf("mailbox %d", m.ID), func(t *tx) error {
+		m, err := t.mailbox(m.ID)
+		if err != nil {
+			return err
+		}
+		set(&m)
+		return t.putMailbox(m)
+	}, "mailbox %d counts %d messages, %d unseen, %d bytes, %d expunged and has %d, %d, %d, %d", m.ID,
+		was.Messages, was.Unseen, was.Bytes, was.Tombs, m.Messages, m.Unseen, m.Bytes, m.Tombs)
+}
+
+// countAnew counts the messages of a mailbox, and those that changed since they came.
+func (c *checker) countAnew(m mailboxRecord) (counted mailboxRecord, changed int) {
 	born := uint64(0)
 	err := c.each(bucketMessages, u64(uint64(m.ID)), nil, func(_, v []byte) (bool, error) {
 		msg, err := decodeRecord[messageRecord](bucketMessages, v)
@@ -46,22 +69,15 @@ func (c *checker) checkCounts(m mailboxRecord) (changed int) {
 	if err != nil {
 		c.problem("mailbox %d: %v", m.ID, err)
 	}
-	if counted.Messages != m.Messages || counted.Unseen != m.Unseen || counted.Bytes != m.Bytes {
-		c.problem("mailbox %d counts %d messages, %d unseen, %d bytes and has %d, %d, %d", m.ID,
-			m.Messages, m.Unseen, m.Bytes, counted.Messages, counted.Unseen, counted.Bytes)
-	}
-	return changed
+	return counted, changed
 }
 
-// checkChanges checks one half of the change log.
-func (c *checker) checkChanges(m mailboxRecord, bucket string, want int) {
+// checkChanges checks one half of the change log, and returns how long it is.
+func (c *checker) checkChanges(m mailboxRecord, bucket string) int {
 	changes, err := c.changesIn(bucket, m.ID, 0)
 	if err != nil {
 		c.problem("mailbox %d: %v", m.ID, err)
-		return
-	}
-	if len(changes) != want {
-		c.problem("mailbox %d has %d %s and counts %d", m.ID, len(changes), bucket, want)
+		return 0
 	}
 	for _, ch := range changes {
 		msg, err := c.Message(m.ID, ch.UID)
@@ -70,6 +86,7 @@ func (c *checker) checkChanges(m mailboxRecord, bucket string, want int) {
 			c.problem("a change of message %d of mailbox %d is wrong", ch.UID, m.ID)
 		}
 	}
+	return len(changes)
 }
 
 func (c *checker) checkMailboxNames() error {

@@ -14,6 +14,9 @@ import (
 // its trail; one is some 300 octets. Where there are more, both are read again.
 const rowsAtOnce = 200_000
 
+// tracksNumber stands for how many tracks there are, as if that were a row.
+const tracksNumber = "the number of tracks"
+
 // A said is the last that the trail says of a row that is there by it.
 type said struct {
 	record uint64
@@ -73,7 +76,7 @@ func (c *rowCheck) compareAll() error {
 		}
 	}
 	if c.tracks != c.in(bucketTracks).Sequence() {
-		c.differs("the number of tracks", audit.WasChanged, c.report.Last)
+		c.differs(tracksNumber, audit.WasChanged, c.report.Last)
 	}
 	return nil
 }

@@ -139,12 +139,15 @@ func approve(ctx context.Context, path string, o Options, record *audit.Record) 
 		return report, nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	report, differ, err := db.examine(ctx, nil)
+	report, found, err := db.examine(ctx, nil)
 	if err == nil {
 		err = report.Damaged("the store")
 	}
 	if err == nil && record != nil {
-		err = db.accept(ctx, differ, *record)
+		err = db.recount(ctx, found.counts)
+		if err == nil {
+			err = db.accept(ctx, found, *record)
+		}
 	}
 	if err != nil {
 		return report, nil, err

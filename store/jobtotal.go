@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // A JobTotal is how much waits of one kind.
@@ -40,6 +41,23 @@ func (t *tx) countJob(j Job, by int) error {
 		return t.remove(bucketJobCounts, []byte(j.Kind))
 	}
 	return t.put(bucketJobCounts, []byte(j.Kind), total.encode())
+}
+
+// setJobTotals puts totals in the place of those that are there.
+func (t *tx) setJobTotals(totals map[JobKind]JobTotal) error {
+	for _, kind := range t.firstKeys(bucketJobCounts, nil, math.MaxInt) {
+		err := t.remove(bucketJobCounts, kind)
+		if err != nil {
+			return err
+		}
+	}
+	for kind, total := range totals {
+		err := t.put(bucketJobCounts, []byte(kind), total.encode())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // JobTotals implements QueueTx.

@@ -188,10 +188,13 @@ func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOpt
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	r.Rewrapped = older
-	var differ []rowID
-	r.Copy, differ, err = db.examine(ctx, nil)
+	var found findings
+	r.Copy, found, err = db.examine(ctx, nil)
 	if err == nil {
 		err = r.Copy.Damaged("the copy")
+	}
+	if err == nil {
+		err = db.recount(ctx, found.counts)
 	}
 	if err != nil {
 		return r, nil, err
@@ -217,7 +220,7 @@ func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOpt
 	if err != nil {
 		return r, nil, err
 	}
-	err = db.accept(ctx, differ, o.Record)
+	err = db.accept(ctx, found, o.Record)
 	if err != nil {
 		return r, nil, err
 	}

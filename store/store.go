@@ -126,11 +126,13 @@ type CheckReport struct {
 	Bodies      int   `json:"bodies"`
 	Audit       int   `json:"audit"` // records of the audit trail
 	Bytes       int64 `json:"bytes"` // of all bodies, before sealing
-	// Problems are the damage, which Damage counts, and after it the rows that are not
-	// as the audit trail says: the first 100 of Differing, and the number of the rest.
-	Problems  []string `json:"problems"`
-	Damage    int      `json:"damage"`
-	Differing int      `json:"differing"`
+	// Problems are the damage, which Damage counts; after it the numbers that are not
+	// what is counted, and the rows that are not as the audit trail says: the first 100
+	// of Miscounted and of Differing, each with the number of the rest.
+	Problems   []string `json:"problems"`
+	Damage     int      `json:"damage"`
+	Miscounted int      `json:"miscounted"`
+	Differing  int      `json:"differing"`
 }
 
 // A BodyID names a stored body.

@@ -73,15 +73,20 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 }
 
 // warnDiffering tells of rows that a store was made with although they are not as its
-// audit trail said.
+// audit trail said, and of numbers that were counted anew for it.
 func (inv *invocation) warnDiffering(r store.CheckReport) {
-	if r.Differing == 0 {
+	if r.Differing == 0 && r.Miscounted == 0 {
 		return
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(inv.stderr, "postern: warning: %s\n", oneLine(p))
 	}
-	fmt.Fprintf(inv.stderr, "postern: warning: rows that are not as the audit trail said: %d; they stay as they are, and the trail says so from now on\n", r.Differing)
+	if r.Miscounted > 0 {
+		fmt.Fprintf(inv.stderr, "postern: warning: numbers that were not what is counted: %d; they are now, and a body that nothing refers to is gone\n", r.Miscounted)
+	}
+	if r.Differing > 0 {
+		fmt.Fprintf(inv.stderr, "postern: warning: rows that are not as the audit trail said: %d; they stay as they are, and the trail says so from now on\n", r.Differing)
+	}
 	fmt.Fprintln(inv.stderr, "postern: hint: find out who or what changed them: postern audit show has what was done before; docs/audit.md tells what else to look at")
 }
 

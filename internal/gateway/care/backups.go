@@ -189,6 +189,9 @@ func (k *Keeper) writeBackup(ctx context.Context, path string) (int64, error) {
 	if report.Differing > 0 {
 		k.Log.Warn("rows of the store are not as the audit trail says: run postern audit verify", "rows", report.Differing)
 	}
+	if report.Miscounted > 0 {
+		k.Log.Warn("numbers of the store are not what is counted: run postern store check", "numbers", report.Miscounted)
+	}
 	return bytes, report.Damaged("the copy")
 }
 
