@@ -46,7 +46,7 @@ func commands() []command {
 		{"lookup", "ADDRESS [--from DOMAIN] [--at TIME] [--fresh]", "show how a recipient's certificates are found and judged", runLookup},
 		{"seal", "--from A --to B … [--cert FILE] [--at TIME] < message", "sign and encrypt a message without sending it", runSeal},
 		{"open", "--to B … [--mail-from A] [--at TIME] < message", "decrypt and judge a message without delivering it", runOpen},
-		{"queue drop", "ID… | --held|--kept --to ADDRESS|DOMAIN | --held|--kept --from ADDRESS|DOMAIN, [--silent]", "end messages, by their ids, or those to or from somebody that are held or kept; their senders are told unless --silent", runQueueDrop},
+		{"queue drop", "ID… | --held|--kept --to ADDRESS|DOMAIN | --held|--kept --from ADDRESS|DOMAIN, [--silent]", "end messages, by their ids, or those to or from somebody that are held, or kept and not held; with both, kept and held; their senders are told unless --silent", runQueueDrop},
 		{"queue hold", "ID… | [--kept] --to ADDRESS|DOMAIN | --from ADDRESS|DOMAIN", "keep messages where they are until they are released", runQueueHold},
 		{"queue list", "[--all] [--held] [--kept] [--to ADDRESS|DOMAIN] [--from ADDRESS|DOMAIN]", "sum up the messages under way by destination, and say what is down; --all: list each", runQueueList},
 		{"queue release", "ID… | [--kept] --to ADDRESS|DOMAIN | --from ADDRESS|DOMAIN | --all", "let held messages go on", runQueueRelease},

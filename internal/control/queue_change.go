@@ -160,7 +160,7 @@ const batch = 200
 // transaction, and leaves a trace of it in the track of each message and in the
 // audit trail.
 func (s *Service) changeJobs(ctx context.Context, in QueueOrder, do queueDeed) (QueueChanged, error) {
-	ids, err := s.meant(ctx, in)
+	ids, err := s.meant(ctx, in, in.takes)
 	if err != nil {
 		return QueueChanged{}, err
 	}
@@ -245,8 +245,8 @@ func (o QueueOrder) whom() string {
 	return text
 }
 
-// meant returns the ids of the jobs that an order means, each once.
-func (s *Service) meant(ctx context.Context, in QueueOrder) ([]store.JobID, error) {
+// meant returns the ids of the jobs that an order means and takes, each once.
+func (s *Service) meant(ctx context.Context, in QueueOrder, takes func(store.Job) bool) ([]store.JobID, error) {
 	if !in.Clear() {
 		return nil, &Error{Kind: Invalid, Message: "it is not said which messages are meant", Hint: "name ids, or --to or --from, or --all"}
 	}
@@ -263,7 +263,7 @@ func (s *Service) meant(ctx context.Context, in QueueOrder) ([]store.JobID, erro
 			}
 		}
 		for _, j := range jobs {
-			if in.takes(j) {
+			if takes(j) {
 				ids = append(ids, j.ID)
 			}
 		}
@@ -274,7 +274,7 @@ func (s *Service) meant(ctx context.Context, in QueueOrder) ([]store.JobID, erro
 			return nil, err
 		}
 		err = s.pickJobs(ctx, p, func(j store.Job) {
-			if in.takes(j) {
+			if takes(j) {
 				ids = append(ids, j.ID)
 			}
 		})

@@ -16,6 +16,12 @@ import (
 // of its own, with its notice; those that come together are written together.
 const dropsAtOnce = 16
 
+// drops reports whether a drop is for a job. Of many it ends what is held only if that is
+// asked for: a kept original may be held for a dispute.
+func (o QueueOrder) drops(j store.Job) bool {
+	return o.takes(j) && (len(o.IDs) > 0 || j.Held == o.Held)
+}
+
 // dropJobs ends messages that are named one by one, or those to or from somebody that
 // an operator holds, or that are kept: what he could look at before.
 func (s *Service) dropJobs(ctx context.Context, in QueueOrder) (QueueChanged, error) {
@@ -25,7 +31,7 @@ func (s *Service) dropJobs(ctx context.Context, in QueueOrder) (QueueChanged, er
 			Hint: "hold them, see them by postern queue list --held --all, and drop with --held",
 		}
 	}
-	ids, err := s.meant(ctx, in)
+	ids, err := s.meant(ctx, in, in.drops)
 	if err != nil {
 		return QueueChanged{}, err
 	}
@@ -35,7 +41,7 @@ func (s *Service) dropJobs(ctx context.Context, in QueueOrder) (QueueChanged, er
 	dropping.SetLimit(dropsAtOnce)
 	for _, id := range ids {
 		dropping.Go(func() error {
-			err := s.Core.Drop(dropCtx, id, actor(ctx), in.Silent, in.takes)
+			err := s.Core.Drop(dropCtx, id, actor(ctx), in.Silent, in.drops)
 			mu.Lock()
 			defer mu.Unlock()
 			return changed.dropped(id, err)

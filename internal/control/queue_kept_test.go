@@ -121,7 +121,7 @@ func TestQueueDeedsOfManyLeaveWhatIsKept(t *testing.T) {
 }
 
 // Many are dropped only of what an operator holds, or is kept: their senders are told
-// as by id.
+// as by id. What is kept and held goes only where it is named, or --held is given.
 func TestQueueDropOfMany(t *testing.T) {
 	for name, row := range map[string]struct {
 		order   QueueOrder
@@ -130,7 +130,7 @@ func TestQueueDropOfMany(t *testing.T) {
 	}{
 		"held from":         {QueueOrder{From: "alice@a.example", Held: true}, []int{2, 3, 4, 5, 6}, 2},
 		"held to, silently": {QueueOrder{To: "b.example", Held: true, Silent: true}, []int{2, 3, 4, 5}, 0},
-		"kept from":         {QueueOrder{From: "z.example", Kept: true}, []int{0, 1, 2, 3, 6}, 0},
+		"kept from":         {QueueOrder{From: "z.example", Kept: true}, []int{0, 1, 2, 3, 5, 6}, 0},
 		"kept and held":     {QueueOrder{From: "z.example", Kept: true, Held: true}, []int{0, 1, 2, 3, 4, 6}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,6 +172,10 @@ func TestQueueDropOfMany(t *testing.T) {
 			equal(t, "problems", len(report.Problems), 0)
 		})
 	}
+	k, kept := keeping(t)
+	changed, err := k.DropQueued(t.Context(), QueueOrder{IDs: []string{fmt.Sprint(kept[1])}})
+	must(t, err)
+	equal(t, "a held one by its id", changed.Jobs, 1)
 	s, _ := queued(t)
 	for name, order := range map[string]QueueOrder{
 		"all": {All: true, Held: true}, "from": {From: "a.example"}, "nobody": {Held: true},
