@@ -13,11 +13,14 @@ import (
 	"postern/trust/reason"
 )
 
-// How many envelopes with refused recipients have a track, in a minute: of one network
-// or account, and of all networks. The log has a line for each recipient, always.
+// How many envelopes with refused recipients have a track, in an hour: of one network
+// or account, and of all networks, so that what strangers can make of them is some
+// megabytes a day; and how many recipients of one envelope. The log has a line for each
+// recipient, always.
 const (
-	turnedOfOne = 10
-	turnedOfAll = 30
+	turnedOfOne  = 10
+	turnedOfAll  = 100
+	mostTurnedTo = 5
 )
 
 // turned are those that were told of.
@@ -25,9 +28,9 @@ type turned struct{ networks, accounts, all admit.Meter[string] }
 
 func newTurned() *turned {
 	return &turned{
-		networks: admit.Meter[string]{Burst: turnedOfOne, Per: time.Minute},
-		accounts: admit.Meter[string]{Burst: turnedOfOne, Per: time.Minute},
-		all:      admit.Meter[string]{Burst: turnedOfAll, Per: time.Minute},
+		networks: admit.Meter[string]{Burst: turnedOfOne, Per: time.Hour},
+		accounts: admit.Meter[string]{Burst: turnedOfOne, Per: time.Hour},
+		all:      admit.Meter[string]{Burst: turnedOfAll, Per: time.Hour},
 	}
 }
 
@@ -52,13 +55,14 @@ func (s Submission) Refused(ctx context.Context, e smtp.Envelope, refused []smtp
 	}
 }
 
-// unserved are the refusals that speak of an address in a domain of ours, each once.
+// unserved are the refusals that speak of an address in a domain of ours, each once, the
+// first few.
 func unserved(refused []smtp.Refusal) []smtp.Refusal {
 	var all []smtp.Refusal
 	for _, r := range refused {
 		code := reason.Of(r.Err)
 		known := slices.ContainsFunc(all, func(o smtp.Refusal) bool { return o.Recipient.Same(r.Recipient) })
-		if !known && (code == reason.UnknownRecipient || code == reason.RecipientDisabled) {
+		if len(all) < mostTurnedTo && !known && (code == reason.UnknownRecipient || code == reason.RecipientDisabled) {
 			all = append(all, r)
 		}
 	}

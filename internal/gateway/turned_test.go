@@ -58,7 +58,7 @@ func TestWhoIsRefusedAtTheDoorHasATrack(t *testing.T) {
 	equal(t, "of another domain", len(b.lives(addr(t, "x@elsewhere.example"))), 0)
 	equal(t, "records", b.trail()[before:], []string{
 		"peer:192.0.2.1 refused from eve@far.example; carol@b.example refused recipient-disabled; nobody@b.example refused unknown-recipient"})
-	w.clock.advance(time.Minute)
+	w.clock.advance(time.Hour)
 	Submission{b.Core}.Refused(t.Context(), smtp.Envelope{Account: addr(t, "bob@b.example"), From: addr(t, "bob@b.example"), Remote: netip.MustParseAddrPort("192.0.2.9:1")},
 		[]smtp.Refusal{{Recipient: addr(t, "nobody@b.example"), Err: (Submission{b.Core}).CheckRecipient(t.Context(), addr(t, "bob@b.example"), addr(t, "nobody@b.example"))}})
 	all = b.lives(addr(t, "bob@b.example"))
@@ -67,7 +67,7 @@ func TestWhoIsRefusedAtTheDoorHasATrack(t *testing.T) {
 	equal(t, "states of a user", b.states(all[0].ID), []string{"nobody@b.example refused unknown-recipient"})
 }
 
-// Whoever guesses addresses fills the store with nothing but a few tracks a minute,
+// Whoever guesses addresses fills the store with nothing but a few tracks an hour,
 // which count as messages of his.
 func TestGuessingRecipientsLeavesFewTracks(t *testing.T) {
 	w := newWorld(t)
@@ -87,11 +87,11 @@ func TestGuessingRecipientsLeavesFewTracks(t *testing.T) {
 		b.turnedAway(fmt.Sprintf("198.51.%d.1:999", i), "x@b.example")
 	}
 	equal(t, "of all", tracks(), turnedOfAll)
-	w.clock.advance(time.Minute)
+	w.clock.advance(time.Hour)
 	b.turnedAway("192.0.2.1:999", "x@b.example")
-	equal(t, "a minute later", tracks(), turnedOfAll+1)
+	equal(t, "an hour later", tracks(), turnedOfAll+1)
 	b.Care.DiskReserve, b.Care.DiskSpace = 1<<40, func() (store.Space, error) { return store.Space{}, nil }
-	w.clock.advance(time.Minute)
+	w.clock.advance(time.Hour)
 	b.turnedAway("192.0.2.1:999", "x@b.example")
 	equal(t, "while the disk is short", tracks(), turnedOfAll+1)
 }
