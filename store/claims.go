@@ -157,6 +157,15 @@ func (db *DB) Resume(kind JobKind, lane string) {
 	db.claims.change(func(s *schedule) { s.resume(kind, lane) })
 }
 
+// Pace implements Store.
+func (db *DB) Pace(kind JobKind, lane, flow string, until time.Time, step time.Duration) {
+	p := flowPace{step: step}
+	if !until.IsZero() {
+		p.from = sortable(until)
+	}
+	db.claims.change(func(s *schedule) { s.pace(kind, lane, flow, p) })
+}
+
 // Waits implements Store.
 func (db *DB) Waits(kind JobKind, lane string) bool {
 	db.claims.mu.Lock()

@@ -108,6 +108,9 @@ func (s *schedule) limit(kind JobKind, limits Limits) {
 	old := s.kind(kind)
 	u := newLineup(kind, limits, s.now)
 	s.kinds[kind] = u
+	for name, l := range old.lanes {
+		u.lane(name).paces = l.paces
+	}
 	for _, c := range s.claims {
 		if c.lineup != old {
 			continue
@@ -127,6 +130,7 @@ func (s *schedule) limit(kind JobKind, limits Limits) {
 		if l.until > 0 || l.probing {
 			u.pause(l.name, l.until)
 		}
+		u.tidyLane(u.lane(l.name))
 	}
 }
 

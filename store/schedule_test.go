@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // A naive schedule is the promise of the real one, written down plainly.
@@ -15,12 +16,20 @@ type naive struct {
 	free    map[JobID]bool // claims that take no room
 	until   map[string]uint64
 	probing map[string]bool
+	paces   map[queueName]flowPace
 }
+
+type queueName struct {
+	lane, flow string
+	automatic  bool
+}
+
+func nameOf(it item) queueName { return queueName{it.lane, it.flow, it.automatic} }
 
 func newNaive() *naive {
 	return &naive{
 		now: 1, jobs: make(map[JobID]item), claims: make(map[JobID]item), free: make(map[JobID]bool),
-		until: make(map[string]uint64), probing: make(map[string]bool),
+		until: make(map[string]uint64), probing: make(map[string]bool), paces: make(map[queueName]flowPace),
 	}
 }
 
@@ -37,7 +46,7 @@ func (n *naive) may(it item) bool {
 		return false
 	case n.late(it):
 		return true
-	case n.until[it.lane] > n.now:
+	case n.until[it.lane] > n.now, n.paces[nameOf(it)].from > n.now:
 		return false
 	}
 	flow, lane := 0, 0
@@ -83,8 +92,8 @@ func (n *naive) first(it item) bool {
 	return true
 }
 
-// forgets a half open lane that nobody uses.
-func (n *naive) tidy() {
+// used are the lanes that have jobs, or some in work.
+func (n *naive) used() map[string]bool {
 	used := make(map[string]bool)
 	for _, it := range n.claims {
 		if !n.free[it.id] {
@@ -94,6 +103,17 @@ func (n *naive) tidy() {
 	for id, it := range n.jobs {
 		if _, busy := n.claims[id]; !busy {
 			used[it.lane] = true
+		}
+	}
+	return used
+}
+
+// tidy forgets what is known of a lane that nobody uses.
+func (n *naive) tidy() {
+	used := n.used()
+	for of := range n.paces {
+		if n.until[of.lane] <= n.now && !used[of.lane] {
+			delete(n.paces, of)
 		}
 	}
 	for lane := range n.probing {
@@ -148,7 +168,7 @@ func playLimits() Limits {
 
 func (p *player) step() {
 	p.real.at(p.naive.now)
-	switch p.next(16) {
+	switch p.next(17) {
 	case 0, 1, 2, 3:
 		p.lastID++
 		p.set(p.item(p.lastID))
@@ -181,6 +201,8 @@ func (p *player) step() {
 		until := p.naive.now + uint64(p.next(6))
 		p.real.pause(SealJob, lane, until)
 		p.naive.until[lane], p.naive.probing[lane] = until, true
+	case 16:
+		p.pace()
 	case 15:
 		if p.next(8) > 0 {
 			break
@@ -195,6 +217,26 @@ func (p *player) step() {
 		u.advance(p.naive.now)
 	}
 	p.naive.tidy()
+}
+
+// pace sets the pace of a flow in a lane that is used, or ends it.
+func (p *player) pace() {
+	lane, flow := fmt.Sprintf("l%d", p.next(4)), fmt.Sprintf("f%d", p.next(3))
+	var to flowPace
+	if p.next(4) > 0 {
+		to = flowPace{p.naive.now + uint64(p.next(6)), time.Duration(p.next(5))}
+	}
+	p.real.pace(SealJob, lane, flow, to)
+	if !p.naive.used()[lane] && p.naive.until[lane] <= p.naive.now {
+		return
+	}
+	for _, automatic := range []bool{false, true} {
+		of := queueName{lane, flow, automatic}
+		p.naive.paces[of] = to
+		if to.from == 0 {
+			delete(p.naive.paces, of)
+		}
+	}
 }
 
 func (p *player) set(it item) {
@@ -231,10 +273,17 @@ func (p *player) pick() {
 	}
 	p.naive.claims[it.id] = it
 	p.naive.free[it.id] = p.real.claims[it.id].lane == nil
+	if to, ok := p.naive.paces[nameOf(it)]; ok && !p.naive.free[it.id] {
+		p.naive.paces[nameOf(it)] = to.after(p.naive.now)
+	}
 }
 
 // drain ends everything and looks whether anything is left behind.
 func (p *player) drain() {
+	for of := range p.naive.paces {
+		p.real.pace(SealJob, of.lane, of.flow, flowPace{})
+	}
+	clear(p.naive.paces)
 	for range 2 {
 		for id := range p.naive.claims {
 			p.release(id)

@@ -262,6 +262,10 @@ func (u *lineup) takeFrom(f *flow) (item, *lane) {
 	if f.ready != nil {
 		u.ready[f.class].MoveToBack(f.ready)
 	}
+	key := flowKey{f.class, f.name}
+	if p := l.paces[key]; p.from > 0 {
+		l.setPace(key, p.after(u.now))
+	}
 	u.remove(w)
 	return it, l
 }

@@ -38,7 +38,10 @@ type queue struct {
 	place    int32 // among the later ones
 }
 
-func (q *queue) due() uint64 { return q.jobs.items[0].due }
+// due is when its first job may go.
+func (q *queue) due() uint64 {
+	return max(q.jobs.items[0].due, q.lane.paces[flowKey{q.flow.class, q.flow.name}].from)
+}
 
 // stand puts a queue at the end of a list.
 func (q *queue) stand(in *list.List) { q.in, q.at = in, in.PushBack(q) }
@@ -87,9 +90,10 @@ type lane struct {
 	admitted map[*queue]struct{}
 	waiting  [classes]list.List // of queues
 	turn     int
-	until    uint64 // it is paused; 0: it is not
-	probing  bool   // one job at a time
-	place    int32  // among the paused
+	paces    map[flowKey]flowPace // of flows that are put off, and no others
+	until    uint64               // it is paused; 0: it is not
+	probing  bool                 // one job at a time
+	place    int32                // among the paused
 	expiring heapOf[*waitingJob]
 	endPlace int32 // among those paused that have some
 	in       *slot // that it waits for

@@ -79,7 +79,7 @@ func (r *Route) hopeForDirectory() {
 	}
 }
 
-func sealLane(d mime.Domain) laneID { return laneID{store.SealJob, string(d)} }
+func sealLane(d mime.Domain) laneID { return laneID{kind: store.SealJob, lane: string(d)} }
 
 // observeLookups tells the breakers of domains how looking for their certificates
 // went. What was found before says nothing of their servers; what was spared because
@@ -118,7 +118,7 @@ func (c *Core) neverFound(job store.Job) []Route {
 	if job.Lane == "" || c.Steady().Before(job.Expires) {
 		return nil
 	}
-	why, since, down := c.whyDown(laneID{store.SealJob, job.Lane})
+	why, since, down := c.whyDown(laneID{kind: store.SealJob, lane: job.Lane})
 	if !down {
 		return nil
 	}

@@ -23,10 +23,15 @@ const (
 // as well, for a short time: first for firstSlow, and twice as long whenever it took
 // less than slowEnough since the last time, so that few attempts are in vain. What a
 // rate allows in these times adds up in the meantime, and all of it is taken after.
+// If it talks on, it is left alone by the sender whom it put off, for it may be about
+// him: others are not held up. The more there are such, the longer each of them waits,
+// and when one of them is taken, wakes more try at once.
 const (
 	firstSlow   = 2 * time.Second
 	longestSlow = 30 * time.Second
 	slowEnough  = 32
+	slowShare   = 2 * time.Second // for each sender put off, if that is more
+	wakes       = 2
 	slowMemory  = 5 * time.Minute // without being slow, and it is so no more
 )
 
@@ -46,7 +51,11 @@ const (
 type laneID struct {
 	kind store.JobKind
 	lane string
+	flow string // what one sender sends there; "" is all
 }
+
+// whole is the lane that a flow is in.
+func (id laneID) whole() laneID { return laneID{kind: id.kind, lane: id.lane} }
 
 // A breaker counts the failures of one lane since its last success.
 type breaker struct {
@@ -63,8 +72,9 @@ type breaker struct {
 // Breakers keep jobs from a destination that does not answer. They live in memory
 // alone: after a restart every destination is tried again. The zero value is ready.
 type breakers struct {
-	mu sync.Mutex
-	of map[laneID]*breaker
+	mu     sync.Mutex
+	of     map[laneID]*breaker
+	putOff map[laneID][]laneID // the flows of a lane that are left alone
 }
 
 // laneFailed notes that a lane as a whole gave no service, and pauses it when that
@@ -73,29 +83,39 @@ func (c *Core) laneFailed(id laneID, why failure) {
 	now := c.Steady()
 	c.breakers.mu.Lock()
 	defer c.breakers.mu.Unlock()
-	b := c.breakers.at(id, now)
+	b := c.breakers.at(id, now, c.endLeave)
 	if b == nil {
 		return
 	}
+	if b.opened == 0 && now.Sub(b.last) > slowMemory {
+		b.slowed = 0
+	}
 	b.failures++
 	b.last, b.why = now, why
-	if b.failures == 1 && b.slowed == 0 {
+	if b.failures == 1 && b.opened == 0 && (!why.slow || b.slowed == 0) {
 		b.since = c.Now()
 	}
 	if b.failures < breakAfter || now.Before(b.until) { // begun before the pause, it says nothing new
 		return
 	}
-	wait, news := b.pause()
+	if id.flow != "" && b.opened == 0 {
+		c.addFlow(id, now)
+	}
+	others := c.breakers.putOff[id.whole()]
+	wait, news := b.pause(max(longestSlow, time.Duration(len(others))*slowShare))
 	wait = jitter(wait, c.uneven)
 	b.until = now.Add(wait)
-	c.Store.Pause(id.kind, id.lane, b.until)
+	c.leave(id, b.until)
+	if len(others) > 1 {
+		news = "" // it is known of the first
+	}
 	if news != "" {
 		c.Log.Warn(news, "kind", id.kind, "destination", id.lane, "reason", why.code, "since", b.since, "tries_again_in", wait.Round(time.Second))
 	}
 }
 
 // pause leaves a lane alone, for how long and with what to tell of it; "" is no news.
-func (b *breaker) pause() (wait time.Duration, news string) {
+func (b *breaker) pause(longest time.Duration) (wait time.Duration, news string) {
 	if !b.why.slow {
 		b.opened++
 		return doubled(firstBreak, longestBreak, b.opened-1), "a destination is down"
@@ -108,39 +128,40 @@ func (b *breaker) pause() (wait time.Duration, news string) {
 	}
 	b.opened, b.taken = max(b.opened, 1), 0
 	b.slowed++
-	return doubled(firstSlow, longestSlow, b.slowed-1), news
+	return doubled(firstSlow, longest, b.slowed-1), news
 }
 
 // laneWorked notes that a lane gave service, whatever it said of the message.
 func (c *Core) laneWorked(id laneID) {
-	if c.openLane(id) {
+	opened, slow := c.openLane(id)
+	if opened && !slow {
 		c.Log.Info("a destination is back", "kind", id.kind, "destination", id.lane)
 	}
 }
 
 // openLane forgets the failures of a lane, but not for a while that it was slow, and
-// reports whether it was down.
-func (c *Core) openLane(id laneID) bool {
+// reports whether it was left alone, and for that.
+func (c *Core) openLane(id laneID) (opened, slow bool) {
 	now := c.Steady()
 	c.breakers.mu.Lock()
 	defer c.breakers.mu.Unlock()
 	b := c.breakers.of[id]
 	if b == nil {
-		return false
+		return false, false
 	}
 	b.taken++
 	if b.opened > 0 && b.why.slow && now.Before(b.until) {
-		return false // begun before the pause, it says nothing new
+		return false, false // begun before the pause, it says nothing new
 	}
 	paused := b.opened > 0
 	if paused {
-		c.Store.Resume(id.kind, id.lane)
+		c.endLeave(id)
 	}
 	b.failures, b.opened, b.until = 0, 0, time.Time{}
 	if b.slowed == 0 || now.Sub(b.last) > slowMemory {
 		delete(c.breakers.of, id)
 	}
-	return paused && !b.why.slow
+	return paused, b.why.slow
 }
 
 // heardFrom has a destination that is left alone tried as soon as a message came from
@@ -149,7 +170,7 @@ func (c *Core) openLane(id laneID) bool {
 func (c *Core) heardFrom(opened []*sta.Opened) {
 	for _, o := range opened {
 		if slices.ContainsFunc(o.Verdicts, sta.Verdict.Accepted) {
-			c.tryLane(laneID{store.RelayJob, string(o.Sender.Domain())})
+			c.tryLane(laneID{kind: store.RelayJob, lane: string(o.Sender.Domain())})
 		}
 	}
 }
@@ -175,13 +196,13 @@ func (c *Core) tryLane(id laneID) {
 
 // at returns the breaker of a lane, a new one if need be, or nil when too many
 // are remembered.
-func (s *breakers) at(id laneID, now time.Time) *breaker {
+func (s *breakers) at(id laneID, now time.Time, end func(laneID)) *breaker {
 	b := s.of[id]
 	if b != nil {
 		return b
 	}
 	if len(s.of) >= maxBreakers {
-		s.sweep(now)
+		s.sweep(now, end)
 	}
 	if len(s.of) >= maxBreakers {
 		return nil
@@ -196,9 +217,10 @@ func (s *breakers) at(id laneID, now time.Time) *breaker {
 
 // sweep forgets lanes to which nothing was sent for a while. What is paused until
 // later stays.
-func (s *breakers) sweep(now time.Time) {
+func (s *breakers) sweep(now time.Time, end func(laneID)) {
 	for id, b := range s.of {
 		if now.Sub(b.last) > breakerMemory && !now.Before(b.until) {
+			end(id)
 			delete(s.of, id)
 		}
 	}
@@ -251,9 +273,16 @@ func (c *Core) DownLanes() []DownLane {
 	defer c.breakers.mu.Unlock()
 	var all []DownLane
 	for id, b := range c.breakers.of {
-		if b.opened > 0 {
+		if id.flow == "" && b.opened > 0 {
 			all = append(all, DownLane{Kind: id.kind, Lane: id.lane, Slow: b.why.slow, Since: b.since, Next: c.Wall(b.until),
 				Reason: b.why.code.String(), Detail: b.why.detail})
+		}
+	}
+	for id, flows := range c.breakers.putOff {
+		whole := c.breakers.of[id]
+		l, any := c.putOffLane(id, flows)
+		if any && (whole == nil || whole.opened == 0) {
+			all = append(all, l)
 		}
 	}
 	slices.SortFunc(all, func(a, b DownLane) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Lane, b.Lane)) })
@@ -265,12 +294,14 @@ func (c *Core) DownLanes() []DownLane {
 func (c *Core) OpenLane(kind store.JobKind, lane string) {
 	c.breakers.mu.Lock()
 	defer c.breakers.mu.Unlock()
-	b := c.breakers.of[laneID{kind, lane}]
-	if b == nil || b.opened == 0 {
-		return
+	whole := laneID{kind: kind, lane: lane}
+	for _, id := range append(slices.Clone(c.breakers.putOff[whole]), whole) {
+		b := c.breakers.of[id]
+		if b != nil && b.opened > 0 {
+			b.failures, b.opened, b.until = breakAfter-1, 0, c.Steady()
+			c.endLeave(id)
+		}
 	}
-	b.failures, b.opened, b.until = breakAfter-1, 0, c.Steady()
-	c.Store.Resume(kind, lane)
 }
 
 // Wall returns a time of the queue as people read it: moved by the whole seconds

@@ -23,7 +23,7 @@ func down(d smtp.Delivery) []smtp.Result {
 	return all
 }
 
-var toB = laneID{store.RelayJob, "b.example"}
+var toB = laneID{kind: store.RelayJob, lane: "b.example"}
 
 // breakerOf is a copy of the breaker of a lane.
 func (s *site) breakerOf(id laneID) breaker {
@@ -84,7 +84,7 @@ func TestBreakersAreBounded(t *testing.T) {
 	w := newWorld(t)
 	a := w.bare("a.example")
 	fail := func(n int) {
-		a.laneFailed(laneID{store.RelayJob, fmt.Sprintf("d%d.example", n)}, failure{code: reason.PeerUnreachable})
+		a.laneFailed(laneID{kind: store.RelayJob, lane: fmt.Sprintf("d%d.example", n)}, failure{code: reason.PeerUnreachable})
 	}
 	for n := range maxBreakers + 10 {
 		fail(n)
@@ -479,4 +479,27 @@ func TestOnlyADestinationThatFailsIsWaitedForAlone(t *testing.T) {
 			equal(t, "waits", a.jobs()[0].Due.Sub(a.Steady()), row.want)
 		})
 	}
+}
+
+// A destination that was slow once and fails days later is down since then.
+func TestBreakerSinceIsNotThatOfASlowTime(t *testing.T) {
+	w := newWorld(t)
+	a := w.bare("a.example")
+	for range breakAfter {
+		a.laneFailed(toB, failure{code: reason.PeerDeferred, slow: true})
+	}
+	w.clock.advance(time.Minute)
+	a.laneWorked(toB)
+	w.clock.advance(10 * 24 * time.Hour)
+	want := a.Now()
+	for range breakAfter {
+		a.laneFailed(toB, failure{code: reason.PeerUnreachable})
+	}
+	equal(t, "since", a.DownLanes()[0].Since, want)
+	a.laneWorked(toB)
+	w.clock.advance(slowMemory + time.Second)
+	for range breakAfter {
+		a.laneFailed(toB, failure{code: reason.PeerDeferred, slow: true})
+	}
+	equal(t, "wait", a.breakerOf(toB).until.Sub(a.Steady()), firstSlow)
 }

@@ -147,7 +147,19 @@ func (c *Core) expiredWhileDown(job store.Job) (*relayEnd, bool) {
 	return e, true
 }
 
-func relayLane(job store.Job) laneID { return laneID{store.RelayJob, string(job.Destination)} }
+func relayLane(job store.Job) laneID {
+	return laneID{kind: store.RelayJob, lane: string(job.Destination)}
+}
+
+// failedLane is what gave no service in a failure: the destination, or for this
+// sender the destination if it put off what he sends and talks on.
+func failedLane(job store.Job, slow, down bool) laneID {
+	id := relayLane(job)
+	if slow && !down {
+		id.flow = job.Flow
+	}
+	return id
+}
 
 // observe tells the breaker of a destination how an attempt went. A reply to what
 // was said of a message or a recipient, whichever, is a destination at work.
@@ -155,12 +167,18 @@ func (c *Core) observe(job store.Job, results []smtp.Result) {
 	worked := func(r smtp.Result) bool { return r.Code.IsOK() || r.Reply != 0 && !r.Down && !r.Slow }
 	if slices.ContainsFunc(results, worked) {
 		c.laneWorked(relayLane(job))
+		c.flowTaken(failedLane(job, true, false))
 		return
 	}
 	i := slices.IndexFunc(results, func(r smtp.Result) bool { return r.Down || r.Slow && paced(job) })
-	if i >= 0 {
-		c.laneFailed(relayLane(job), relayFailure(results[i]))
+	if i < 0 {
+		return
 	}
+	id := failedLane(job, results[i].Slow, results[i].Down)
+	if id.flow != "" {
+		c.laneWorked(relayLane(job))
+	}
+	c.laneFailed(id, relayFailure(results[i]))
 }
 
 // paced reports whether it is the destination's doing if a message is put off for its
@@ -176,7 +194,7 @@ func (e *relayEnd) later() store.Job {
 	} else if e.again[0].slow && !e.down {
 		return j
 	}
-	return e.inLane(relayLane(j), j, e.due)
+	return e.inLane(failedLane(j, e.again[0].slow, e.down), j, e.due)
 }
 
 // relayFailure is why a recipient was not served, with the far side's last words.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -170,4 +171,89 @@ func TestOneWhoIsAlwaysPutOffHoldsUpNobody(t *testing.T) {
 		stop()
 		closeStores(w)
 	})
+}
+
+// A fussyPeer takes at once what one sender sends and puts off all else at MAIL.
+type fussyPeer struct {
+	takes string
+	mu    sync.Mutex
+	taken int
+	vain  int
+}
+
+func (p *fussyPeer) Send(ctx context.Context, d smtp.Delivery) []smtp.Result {
+	task.Pause(ctx, 50*time.Millisecond)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d.From.String() != p.takes {
+		p.vain++
+		return putOff(d)
+	}
+	p.taken++
+	return said(d, reason.OK)
+}
+
+// However many senders a destination puts off, what it takes of another goes at once.
+func TestManyWhoArePutOffHoldUpNobody(t *testing.T) {
+	for _, n := range []int{1, 30, 200} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := live(t)
+				a := w.site("a.example")
+				a.accounts("alice@a.example")
+				p := &fussyPeer{takes: "alice@a.example"}
+				a.Sender = p
+				for i := range n {
+					a.bulk(20, fmt.Sprintf("m%d@a.example", i), "x@b.example", false)
+				}
+				stop := a.work()
+				time.Sleep(3 * time.Minute)
+				synctest.Wait()
+				lanes := a.DownLanes()
+				equal(t, "lanes", len(lanes), 1)
+				equal(t, "slow", lanes[0].Slow, true)
+				equal(t, "told", strings.Count(a.log.String(), "takes no more for the moment"), 1)
+				a.bulk(10, "alice@a.example", "x@b.example", false)
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				p.mu.Lock()
+				equal(t, "taken", p.taken, 10)
+				if most := n * 60; p.vain > most {
+					t.Errorf("%d attempts in vain in five minutes, at most %d", p.vain, most)
+				}
+				t.Logf("%d attempts in vain", p.vain)
+				p.mu.Unlock()
+				stop()
+				closeStores(w)
+			})
+		})
+	}
+}
+
+// What many senders send to a destination with a rate goes at that rate as well.
+func TestADestinationGetsWhatItsRateAllowsOfMany(t *testing.T) {
+	for _, row := range []struct{ senders, each, rate, inVain int }{{60, 1, 12, 12}, {20, 6, 12, 12}, {200, 3, 300, 8}} {
+		t.Run(fmt.Sprint(row.senders), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := live(t)
+				a := w.site("a.example")
+				p := newRatedPeer(row.rate)
+				a.Sender = p
+				for i := range row.senders {
+					a.bulk(row.each, fmt.Sprintf("m%d@a.example", i), "x@b.example", false)
+				}
+				n := row.senders * row.each
+				stop := a.work()
+				must := time.Duration(n-row.rate) * time.Minute / time.Duration(row.rate)
+				time.Sleep(must*10/8 + 2*longestSlow)
+				synctest.Wait()
+				equal(t, "left", len(a.jobs(store.RelayJob)), 0)
+				if p.vain > row.inVain*n {
+					t.Errorf("%d attempts in vain for %d messages", p.vain, n)
+				}
+				stop()
+				closeStores(w)
+			})
+		})
+	}
 }

@@ -32,6 +32,7 @@ func queueTests() map[string]func(*suite) {
 		"ASlotIsSharedByLanes":                  sharedSlot,
 		"APausedLaneHandsOutNothing":            pausedLane,
 		"AfterAPauseOneIsTriedAtATime":          halfOpen,
+		"AFlowHasItsPaceInALane":                pacedFlow,
 		"WhetherALaneWaitsIsTold":               laneWaits,
 		"AJobPastItsTimeWaitsForNothing":        pastItsTime,
 		"RescheduleAndFinishNeedAJob":           noJob,

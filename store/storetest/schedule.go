@@ -146,6 +146,23 @@ func halfOpen(s *suite) {
 	s.equal(s.flows(4), "aaaa")
 }
 
+func pacedFlow(s *suite) {
+	s.flow(4, "a", "x")
+	s.flow(1, "a", "y")
+	s.flow(2, "b", "x")
+	s.Pace(store.SealJob, "x", "a", time.Now().Add(time.Hour), time.Hour)
+	s.equal(count(s.flows(3), "b"), 2) // and that of a in y
+	s.nothingDue(store.SealJob)
+	s.Limit(store.SealJob, store.Limits{}) // keeps it
+	s.nothingDue(store.SealJob)
+	s.Pace(store.SealJob, "x", "a", time.Now(), time.Hour)
+	s.equal(s.flows(1), "a")
+	s.nothingDue(store.SealJob) // one in each step
+	s.Pace(store.SealJob, "x", "a", time.Time{}, 0)
+	s.equal(s.flows(3), "aaa")
+	s.Pace(store.SealJob, "x", "nobody", time.Now(), time.Hour)
+}
+
 func pastItsTime(s *suite) {
 	s.Limit(store.SealJob, store.Limits{Flow: 1})
 	s.flow(2, "a", "x")
