@@ -318,12 +318,14 @@ func TestAS92_DN21_WhereverTheAnswerGoes(t *testing.T) {
 		state       string
 		alice, desk int
 	}{
-		"to the author":  {[]string{"alice@a.example"}, []mdn.Disposition{mdn.Processed, mdn.Dispatched}, "dispatched", 2, 0},
-		"to the other":   {[]string{"desk@a.example"}, []mdn.Disposition{mdn.Processed, mdn.Dispatched}, "dispatched", 0, 2},
-		"to both":        {[]string{"alice@a.example", "desk@a.example"}, []mdn.Disposition{mdn.Processed, mdn.Dispatched}, "dispatched", 2, 2},
-		"failed to both": {[]string{"alice@a.example", "desk@a.example"}, []mdn.Disposition{mdn.Failed}, "failed peer-refused", 1, 1},
-		"contrary":       {[]string{"desk@a.example"}, []mdn.Disposition{mdn.Dispatched, mdn.Failed}, "dispatched", 0, 1},
-		"to a third":     {[]string{"carol@a.example"}, []mdn.Disposition{mdn.Processed}, "relayed", 0, 0},
+		"to the author":            {[]string{"alice@a.example"}, []mdn.Disposition{mdn.Processed, mdn.Dispatched}, "dispatched", 2, 0},
+		"to the other":             {[]string{"desk@a.example"}, []mdn.Disposition{mdn.Processed, mdn.Dispatched}, "dispatched", 0, 2},
+		"to both":                  {[]string{"alice@a.example", "desk@a.example"}, []mdn.Disposition{mdn.Processed, mdn.Dispatched}, "dispatched", 2, 2},
+		"failed to both":           {[]string{"alice@a.example", "desk@a.example"}, []mdn.Disposition{mdn.Failed}, "failed peer-refused", 1, 1},
+		"to both, the other first": {[]string{"desk@a.example", "alice@a.example"}, []mdn.Disposition{mdn.Processed, mdn.Dispatched}, "dispatched", 2, 2},
+		"failed, the other first":  {[]string{"desk@a.example", "alice@a.example"}, []mdn.Disposition{mdn.Failed}, "failed peer-refused", 1, 1},
+		"contrary":                 {[]string{"desk@a.example"}, []mdn.Disposition{mdn.Dispatched, mdn.Failed}, "dispatched", 0, 1},
+		"to a third":               {[]string{"carol@a.example"}, []mdn.Disposition{mdn.Processed}, "relayed", 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -156,7 +156,7 @@ func (h *hearing) rule(o *outcome, r place, w word, before bool) {
 	switch {
 	case before && r.Told == "":
 		ruled = ruled.quietly(w)
-	case !r.track.Sender.Same(h.verdict.Recipient) && agrees(*r.TrackRecipient, w) && (w != wordProcessed || !h.Notify.HideProcessed):
+	case h.mayBeNewTo(r.track.Track) && agrees(*r.TrackRecipient, w) && (w != wordProcessed || !h.Notify.HideProcessed):
 		ruled.shown = true // somebody else was told
 	}
 	o.state, o.answer = ruled.state, ruled.told
@@ -172,6 +172,12 @@ func (h *hearing) rule(o *outcome, r place, w word, before bool) {
 	if h.hidden == nil {
 		h.hidden = &hiding{why: said + ", " + ruled.why, wanted: ruled.why == hiddenByConfig}
 	}
+}
+
+// mayBeNewTo reports whether the addressee of a notification may not have been shown what
+// the track knows: where several get the notifications, that is what any of them got.
+func (h *hearing) mayBeNewTo(t store.Track) bool {
+	return len(t.AnswersTo) > 0 || !t.Sender.Same(h.verdict.Recipient)
 }
 
 // News are what became of another message than the one that a step is about.
