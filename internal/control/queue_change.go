@@ -83,6 +83,7 @@ func (s *Service) retryJobs(ctx context.Context, in QueueOrder) (QueueChanged, e
 		}
 		lane, now := laneName{j.Kind, laneOf(*j)}, s.Core.Steady()
 		open[lane] = true
+		s.Core.AskAgain(*j)
 		switch {
 		case j.Due.After(now):
 			j.Due = now

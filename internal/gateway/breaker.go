@@ -304,6 +304,17 @@ func (c *Core) OpenLane(kind store.JobKind, lane string) {
 	}
 }
 
+// AskAgain has the domains of a message that waits for a look-up asked by the next,
+// although they gave no answer a moment ago.
+func (c *Core) AskAgain(j store.Job) {
+	if j.Kind != store.SealJob || c.found == nil {
+		return
+	}
+	for _, r := range j.Recipients {
+		c.found.AskAgain(r.Domain())
+	}
+}
+
 // Wall returns a time of the queue as people read it: moved by the whole seconds
 // that the two clocks are apart.
 func (c *Core) Wall(steady time.Time) time.Time {

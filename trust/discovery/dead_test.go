@@ -93,6 +93,30 @@ func TestCD30_DeadDomainIsAskedAgain(t *testing.T) {
 	check(t, next(), reason.OK, place{"domain", discovery.DNSDomain})
 }
 
+// A domain that an operator has asked again is asked by whoever is next, also for
+// whom it gave no answer before; dead still, it is left alone for the longer pause.
+func TestCD30_DeadDomainIsAskedAgainOnOrder(t *testing.T) {
+	w := newWorld(t)
+	w.kill("dead.example.")
+	r := w.resolver(t)
+	d := address(t, "r@dead.example").Domain()
+	r.AskAgain(d) // of which nothing is known
+	check(t, ask(t, r, "r@dead.example"), reason.DiscoveryTimeout)
+	w.pass(time.Second)
+	r.AskAgain(d)
+	before := w.count("dead.example. CERT")
+	check(t, ask(t, r, "r@dead.example"), reason.DiscoveryTimeout)
+	if w.count("dead.example. CERT") == before {
+		t.Error("it was not asked")
+	}
+	w.kill("")
+	w.cert(t, "dead.example", discovery.CertPKIX, newAuthority(t).leaf("domain").Raw)
+	w.pass(59 * time.Second)
+	check(t, ask(t, r, "r@dead.example"), reason.DiscoveryTimeout)
+	r.AskAgain(d)
+	check(t, ask(t, r, "r@dead.example"), reason.OK, place{"domain", discovery.DNSDomain})
+}
+
 // What is kept of a dead domain serves as long as it may.
 func TestCD30_DeadDomainServesWhatIsKept(t *testing.T) {
 	w := newWorld(t)

@@ -35,6 +35,7 @@ type domains struct {
 type silence struct {
 	since, until time.Time
 	pause        time.Duration
+	ordered      bool // it is over by order, and nothing of it counts
 }
 
 // dead tells since when a domain gave no answer and until when it is not asked.
@@ -59,7 +60,7 @@ func (d *domains) died(domain mime.Domain, now time.Time) {
 		s.pause = 0
 	}
 	s.pause = min(max(2*s.pause, firstPause), longestPause)
-	s.since, s.until = now, now.Add(s.pause)
+	s.since, s.until, s.ordered = now, now.Add(s.pause), false
 	if d.lost == nil {
 		d.lost = map[mime.Domain]silence{}
 	}
@@ -67,6 +68,26 @@ func (d *domains) died(domain mime.Domain, now time.Time) {
 	if len(d.lost) > maxDead {
 		d.forget(now, domain)
 	}
+}
+
+// revive ends the pause of a domain. If it gives no answer again, its next pause is
+// longer all the same.
+func (d *domains) revive(domain mime.Domain, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, ok := d.lost[domain]
+	if ok && now.Before(s.until) {
+		s.until, s.ordered = now, true
+		d.lost[domain] = s
+	}
+}
+
+// revived reports whether the pause of a domain was ended by order, and nobody has
+// heard since then.
+func (d *domains) revived(domain mime.Domain) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lost[domain].ordered
 }
 
 // forget drops what is long over, and if that is nothing any other domain but

@@ -11,6 +11,7 @@ import (
 
 	"postern/internal/fetch"
 	"postern/internal/guard"
+	"postern/mime"
 	"postern/trust/reason"
 )
 
@@ -100,7 +101,8 @@ func (r *Resolver) share(part float64) time.Duration {
 // are dead are not asked for every address anew.
 func (r *Resolver) Find(ctx context.Context, ask Request) Result {
 	r.begin()
-	f := finder{Resolver: r, addr: ask.Address, fresh: ask.Fresh, began: r.now()}
+	fresh := ask.Fresh || r.domains.revived(ask.Address.Domain())
+	f := finder{Resolver: r, addr: ask.Address, fresh: fresh, began: r.now()}
 	if ask.Address.IsZero() {
 		f.result.Err = reason.New(reason.NoCertificate, "the null address has no certificate")
 	} else {
@@ -109,6 +111,10 @@ func (r *Resolver) Find(ctx context.Context, ask Request) Result {
 	r.counts.add(&f.result)
 	return f.result
 }
+
+// AskAgain has a domain whose name servers gave no answer a moment ago asked by the
+// next search, as if that were fresh.
+func (r *Resolver) AskAgain(d mime.Domain) { r.domains.revive(d, r.now()) }
 
 // find answers from what is kept, or searches when the domain's turn comes. The
 // budget counts from then; the wait has the same bound of its own.
