@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"postern/internal/audit"
 	"postern/mime"
@@ -34,20 +37,20 @@ func TestRowsThatDifferAreAcceptedByRestoreAndCompact(t *testing.T) {
 		again  func(t *testing.T, s *testStore, from string) (CheckReport, error)
 	}{
 		"restore": {audit.Restored, func(t *testing.T, s *testStore, from string) (CheckReport, error) {
-			r, err := Restore(ctx, s.path, from, RestoreOptions{Options: s.options, Record: restored(audit.Restored)})
+			r, err := Restore(ctx, s.path, from, RestoreOptions{Options: s.options, Record: restored(audit.Restored), Accept: true})
 			return r.Copy, err
 		}},
 		"restore elsewhere": {audit.Restored, func(t *testing.T, s *testStore, from string) (CheckReport, error) {
 			s.path = t.TempDir() + "/postern.db"
-			r, err := Restore(ctx, s.path, from, RestoreOptions{Options: s.options, Record: restored(audit.Restored)})
+			r, err := Restore(ctx, s.path, from, RestoreOptions{Options: s.options, Record: restored(audit.Restored), Accept: true})
 			return r.Copy, err
 		}},
 		"compact": {audit.Changed, func(t *testing.T, s *testStore, from string) (CheckReport, error) {
-			c, err := Compact(ctx, s.path, "", s.options, restored(audit.Changed))
+			c, err := Compact(ctx, s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed), Accept: true})
 			return c.Store, err
 		}},
 		"compact by way of another disk": {audit.Changed, func(t *testing.T, s *testStore, from string) (CheckReport, error) {
-			c, err := Compact(ctx, s.path, t.TempDir(), s.options, restored(audit.Changed))
+			c, err := Compact(ctx, s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed), Via: t.TempDir(), Accept: true})
 			return c.Store, err
 		}},
 	} {
@@ -101,6 +104,64 @@ func TestRowsThatDifferAreAcceptedByRestoreAndCompact(t *testing.T) {
 	}
 }
 
+// Nobody is asked whether rows that differ are right: what nobody accepts differs as
+// before, also where restore itself changes the row.
+func TestRowsThatDifferAreCarriedOn(t *testing.T) {
+	ctx := context.Background()
+	for name, again := range map[string]func(s *testStore, from string) error{
+		"restore": func(s *testStore, from string) error {
+			_, err := Restore(ctx, s.path, from, RestoreOptions{Options: s.options, Record: restored(audit.Restored)})
+			return err
+		},
+		"compact": func(s *testStore, _ string) error {
+			_, err := Compact(ctx, s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed)})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newTestStore(t, Options{})
+			s.house(t)
+			s.untold(t, func(tx *tx) error {
+				err := tx.Expunge(1, 1)
+				if err == nil {
+					err = tx.PutAccount(Account{Address: address(t, "nurse@b.example"), Password: "three"})
+				}
+				if err == nil {
+					_, err = tx.Enqueue(Job{Kind: RelayJob, Body: 1, Due: time.Now().Add(time.Hour), Recipients: []mime.Address{address(t, "eve@e.example")}})
+				}
+				return err
+			})
+			rows := func() (rows []string) {
+				for _, d := range s.verify(t).Differences {
+					rows = append(rows, d.Row)
+				}
+				slices.Sort(rows)
+				return rows
+			}
+			before, from := rows(), s.backup(t)
+			if len(before) != 3 {
+				t.Fatalf("%q", before)
+			}
+			for range 2 {
+				err := s.Close()
+				if err == nil {
+					err = again(s, from)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.reopen(t)
+				if diff := cmp.Diff(before, rows()); diff != "" {
+					t.Errorf("(-before +after)\n%s", diff)
+				}
+				if r := s.verify(t); r.Problem != nil {
+					t.Error(r.Problem)
+				}
+			}
+		})
+	}
+}
+
 // entry is the last record of an action.
 func (s *testStore) entry(t testing.TB, action audit.Action) (last audit.Entry) {
 	t.Helper()
@@ -139,7 +200,7 @@ func TestARecordNamesSomeOfManyAcceptedRows(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Compact(context.Background(), s.path, "", s.options, restored(audit.Changed))
+	c, err := Compact(context.Background(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed), Accept: true})
 	if err != nil || c.Store.Differing != many || len(c.Store.Problems) != audit.MaxDifferences+1 {
 		t.Fatalf("%+v, %v", c, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,15 @@ func (l *leftRows) set(bucket string, key []byte, sum *audit.Sum) {
 		l.order = append(l.order, id)
 	}
 	l.rows[id] = sum
+}
+
+// forget has the trail hear nothing of rows.
+func (l *leftRows) forget(rows map[rowID]bool) {
+	if len(rows) == 0 {
+		return
+	}
+	l.order = slices.DeleteFunc(l.order, func(id rowID) bool { return rows[id] })
+	maps.DeleteFunc(l.rows, func(id rowID, _ *audit.Sum) bool { return rows[id] })
 }
 
 // take returns as many rows as a record may have.

@@ -44,7 +44,11 @@ func (t *tx) Audit(r audit.Record) error {
 // settleAudit writes the record that waits, with what was left in the store since the
 // one before it. What no record speaks of is noted.
 func (t *tx) settleAudit() error {
-	if t.pending == nil && len(t.left.order) == 0 || !t.writable {
+	if !t.writable {
+		return nil
+	}
+	t.left.forget(t.db.carried)
+	if t.pending == nil && len(t.left.order) == 0 {
 		return nil
 	}
 	head, err := t.auditHead()

@@ -19,23 +19,33 @@ type Compaction struct {
 	Store  CheckReport `json:"store"`
 }
 
+// CompactOptions are those of Compact.
+type CompactOptions struct {
+	Options // of the store
+	// Record is written into the audit trail, with the size that was.
+	Record audit.Record
+	// Accept has the audit trail vouch for rows that are not as it says: see accept.
+	// Otherwise they are carried on as they are.
+	Accept bool
+	// Via is a folder on another disk, for a store whose disk has no room for two.
+	Via string
+}
+
 // compactStep is how many bytes one transaction of a compaction writes.
 const compactStep = 4 << 20
 
 // Compact writes the store at path anew, without the pages that are free, and puts
 // the result, checked whole, in its place. Nobody may use the store meanwhile
 // (ErrLocked). It needs room for what is in use beside what is there, which is
-// asked for first (ErrFull). A crash at any moment leaves one whole store. record
-// is written into the audit trail, with the size that was, and with the rows that are
-// not as the trail says: see accept.
+// asked for first (ErrFull). A crash at any moment leaves one whole store.
 //
-// With a folder via, which is for one that is on another disk, the room is needed
+// With a folder o.Via, which is for one that is on another disk, the room is needed
 // there, and the result is written over the store. What ends that in the middle leaves
-// the store in via alone: opening it is an *ElsewhereError then, and another Compact
+// the store in o.Via alone: opening it is an *ElsewhereError then, and another Compact
 // goes on. What ends it before may leave a file there, which is not written over or
 // removed: ErrInTheWay.
-func Compact(ctx context.Context, path, via string, o Options, record audit.Record) (Compaction, error) {
-	c, err := compact(ctx, path, via, o, record)
+func Compact(ctx context.Context, path string, o CompactOptions) (Compaction, error) {
+	c, err := compact(ctx, path, o)
 	var elsewhere *ElsewhereError
 	if errors.As(err, &elsewhere) && elsewhere.Err == nil {
 		c, err = goOn(ctx, path, o)
@@ -46,9 +56,9 @@ func Compact(ctx context.Context, path, via string, o Options, record audit.Reco
 	return c, nil
 }
 
-func compact(ctx context.Context, path, via string, o Options, record audit.Record) (c Compaction, err error) {
+func compact(ctx context.Context, path string, o CompactOptions) (c Compaction, err error) {
 	o.Reading = func(PageProgress) error { return ctx.Err() }
-	db, err := Open(path, o)
+	db, err := Open(path, o.Options)
 	if err != nil {
 		return c, err
 	}
@@ -57,7 +67,7 @@ func compact(ctx context.Context, path, via string, o Options, record audit.Reco
 	if err != nil {
 		return c, err
 	}
-	next, err := makeNext(path, via, compactEnd)
+	next, err := makeNext(path, o.Via, compactEnd)
 	if err != nil {
 		return c, err
 	}
@@ -78,9 +88,9 @@ func compact(ctx context.Context, path, via string, o Options, record audit.Reco
 		return c, err
 	}
 	o.small, o.apart, o.frame = true, true, true
-	record.Detail = fmt.Sprintf("compacted from %d bytes", c.Before)
+	o.Record.Detail = fmt.Sprintf("compacted from %d bytes", c.Before)
 	var end []byte
-	c.Store, end, err = approve(ctx, next, o, &record)
+	c.Store, end, err = approve(ctx, next, o, true)
 	if err != nil {
 		return c, err
 	}
@@ -131,10 +141,10 @@ func writeCompact(path string, from *DB) error {
 	return ofDisk(err)
 }
 
-// approve checks a store that nobody uses yet, and writes a record into its audit trail
-// if there is one.
-func approve(ctx context.Context, path string, o Options, record *audit.Record) (report CheckReport, end []byte, err error) {
-	db, err := Open(path, o)
+// approve checks a store that nobody uses yet, and writes the record into its audit
+// trail if that is asked for.
+func approve(ctx context.Context, path string, o CompactOptions, record bool) (report CheckReport, end []byte, err error) {
+	db, err := Open(path, o.Options)
 	if err != nil {
 		return report, nil, err
 	}
@@ -143,10 +153,10 @@ func approve(ctx context.Context, path string, o Options, record *audit.Record) 
 	if err == nil {
 		err = report.Damaged("the store")
 	}
-	if err == nil && record != nil {
+	if err == nil && record {
 		err = db.recount(ctx, found.counts)
 		if err == nil {
-			err = db.accept(ctx, found, *record)
+			err = db.accept(ctx, found, o.Record, o.Accept)
 		}
 	}
 	if err != nil {

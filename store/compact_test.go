@@ -19,7 +19,7 @@ func (s *testStore) compact(t *testing.T) (Compaction, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Compact(context.Background(), s.path, "", s.options, restored(audit.Changed))
+	return Compact(context.Background(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed)})
 }
 
 // A compacted store holds the same, in less space.
@@ -91,7 +91,7 @@ func TestCompactRefuses(t *testing.T) {
 	}
 	o := s.options
 	o.Timeout = 10 * time.Millisecond
-	_, err = Compact(context.Background(), s.path, "", o, restored(audit.Changed))
+	_, err = Compact(context.Background(), s.path, CompactOptions{Options: o, Record: restored(audit.Changed)})
 	wantError(t, err, ErrLocked)
 	_, err = s.compact(t)
 	if err != nil {

@@ -63,7 +63,7 @@ func manifold(t testing.TB) *damagedStore {
 	}
 	err := s.Close()
 	if err == nil {
-		_, err = Compact(ctx, s.path, "", s.options, restored(audit.Changed))
+		_, err = Compact(ctx, s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed)})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,8 @@ type DB struct {
 	lastBody   atomic.Uint64 // id of the body begun last
 	rotating   chan struct{} // has room for one Rotate
 
-	setBack bool // the end of the audit trail is of another time: see loadTrail
+	carried map[rowID]bool // the trail hears nothing of them: see carry
+	setBack bool           // the end of the audit trail is of another time: see loadTrail
 	witness witness
 	checked bool        // all pages were walked before it was opened
 	doubt   atomic.Bool // damage was met since

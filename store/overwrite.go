@@ -132,8 +132,8 @@ func writeThrough(f *os.File, page []byte) error {
 }
 
 // goOn ends what was broken off while the store at path was being written over.
-func goOn(ctx context.Context, path string, o Options) (c Compaction, err error) {
-	h, err := hold(path, o)
+func goOn(ctx context.Context, path string, o CompactOptions) (c Compaction, err error) {
+	h, err := hold(path, o.Options)
 	if err != nil {
 		return c, err
 	}
@@ -144,7 +144,7 @@ func goOn(ctx context.Context, path string, o Options) (c Compaction, err error)
 	return h.goOn(ctx, o)
 }
 
-func (h *held) goOn(ctx context.Context, o Options) (c Compaction, err error) {
+func (h *held) goOn(ctx context.Context, o CompactOptions) (c Compaction, err error) {
 	whole := h.broken.Path
 	c.Before, err = fileSize(h.path)
 	if err != nil {
@@ -156,7 +156,7 @@ func (h *held) goOn(ctx context.Context, o Options) (c Compaction, err error) {
 	}
 	o.apart, o.frame = true, true
 	var end []byte
-	c.Store, end, err = approve(ctx, whole, o, nil)
+	c.Store, end, err = approve(ctx, whole, o, o.Accept) // otherwise its record is there already
 	if err != nil {
 		return c, fmt.Errorf("the store in %s: %w", whole, err)
 	}

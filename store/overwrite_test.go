@@ -50,7 +50,7 @@ func TestVia(t *testing.T) {
 	via := t.TempDir()
 	for what, change := range map[string]func() error{
 		"compact": func() error {
-			_, err := Compact(t.Context(), s.path, via, s.options, restored(audit.Changed))
+			_, err := Compact(t.Context(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed), Via: via})
 			return err
 		},
 		"restore": func() error {
@@ -137,7 +137,7 @@ func TestACrashWhileWritingOver(t *testing.T) {
 			_, err = Create(s.path, s.options)
 			wantError(t, err, ErrExists)
 
-			c, err := Compact(t.Context(), s.path, "", s.options, restored(audit.Changed))
+			c, err := Compact(t.Context(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed)})
 			if err != nil || c.After != int64(len(all)) {
 				t.Fatalf("%+v, %v", c, err)
 			}
@@ -186,7 +186,7 @@ func TestWritingOverFails(t *testing.T) {
 	if err != nil {
 		t.Errorf("what is whole is removed: %v", err)
 	}
-	_, err = Compact(context.Background(), s.path, "", s.options, restored(audit.Changed))
+	_, err = Compact(context.Background(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed)})
 	if err == nil {
 		t.Error("what is no store was written over the note")
 	}
@@ -222,7 +222,7 @@ func brokenOff(t *testing.T, via, end string) (s *testStore, whole string) {
 // finishes ends what was broken off, and nothing is lost or left.
 func finishes(t *testing.T, s *testStore, whole string) {
 	t.Helper()
-	_, err := Compact(t.Context(), s.path, "", s.options, restored(audit.Changed))
+	_, err := Compact(t.Context(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func TestTwoStoresByOneFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	copyTo(t, from, b.path)
-	_, err = Compact(t.Context(), b.path, via, b.options, restored(audit.Changed))
+	_, err = Compact(t.Context(), b.path, CompactOptions{Options: b.options, Record: restored(audit.Changed), Via: via})
 	if err != nil {
 		t.Error(err)
 	}
@@ -334,7 +334,7 @@ func TestWhatIsInTheFolderAlreadyStays(t *testing.T) {
 		}
 		copyTo(t, left[end], s.path)
 	}
-	_, err = Compact(t.Context(), s.path, via, s.options, restored(audit.Changed))
+	_, err = Compact(t.Context(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed), Via: via})
 	wantError(t, err, ErrInTheWay)
 	if !strings.Contains(err.Error(), left[compactEnd]) {
 		t.Errorf("the file is not named: %v", err)
@@ -386,7 +386,7 @@ func TestTheOtherFolderIsNotThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Compact(t.Context(), s.path, "", s.options, restored(audit.Changed))
+	_, err = Compact(t.Context(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed)})
 	wantError(t, err, fs.ErrNotExist)
 	wantError(t, err, ErrCorrupt)
 	if !strings.Contains(err.Error(), whole) || strings.Contains(err.Error(), "init") {

@@ -39,7 +39,7 @@ func TestFilesOfRootAreGivenAway(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Compact(context.Background(), s.path, "", s.options, audit.Record{Actor: audit.System, Action: audit.Changed}); err != nil {
+	if _, err := Compact(context.Background(), s.path, CompactOptions{Options: s.options, Record: audit.Record{Actor: audit.System, Action: audit.Changed}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{filepath.Base(s.path), WitnessFile, "another.key"} {

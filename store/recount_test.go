@@ -50,11 +50,11 @@ func TestNumbersAreCountedAnewByRestoreAndCompact(t *testing.T) {
 	} {
 		again := map[audit.Action]func(t *testing.T, s *testStore, from string) (CheckReport, error){
 			audit.Restored: func(t *testing.T, s *testStore, from string) (CheckReport, error) {
-				r, err := Restore(ctx, s.path, from, RestoreOptions{Options: s.options, Record: restored(audit.Restored)})
+				r, err := Restore(ctx, s.path, from, RestoreOptions{Options: s.options, Record: restored(audit.Restored), Accept: true})
 				return r.Copy, err
 			},
 			audit.Changed: func(t *testing.T, s *testStore, from string) (CheckReport, error) {
-				c, err := Compact(ctx, s.path, "", s.options, restored(audit.Changed))
+				c, err := Compact(ctx, s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed), Accept: true})
 				return c.Store, err
 			},
 		}
@@ -132,7 +132,7 @@ func TestWhatIsMissingIsNotCountedAnew(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = Compact(context.Background(), s.path, "", s.options, restored(audit.Changed))
+			_, err = Compact(context.Background(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed)})
 			wantError(t, err, ErrCorrupt)
 		})
 	}
@@ -168,7 +168,7 @@ func TestVeryManyNumbersAreCountedAnew(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Compact(context.Background(), s.path, "", s.options, restored(audit.Changed))
+	c, err := Compact(context.Background(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed)})
 	if err != nil || c.Store.Miscounted != many {
 		t.Fatalf("%+v, %v", c, err)
 	}

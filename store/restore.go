@@ -22,6 +22,9 @@ type RestoreOptions struct {
 	Older []KeyWrapper
 	// Record is written into the audit trail of the restored store.
 	Record audit.Record
+	// Accept has the audit trail vouch for rows that are not as it says: see accept.
+	// Otherwise they are restored as they are.
+	Accept bool
 	// Via is a folder on another disk, for a store whose disk has no room for two: the
 	// copy is made ready there and written over the store, of which nothing is kept.
 	// What ends that in the middle leaves the one in Via alone: see Compact. No other
@@ -75,7 +78,7 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 		if !sameFile(from, h.broken.Path) {
 			return r, h.broken
 		}
-		c, err := h.goOn(ctx, o.Options)
+		c, err := h.goOn(ctx, CompactOptions{Options: o.Options, Record: o.Record, Accept: o.Accept})
 		return Restoration{Copy: c.Store}, err
 	}
 	_, err = os.Stat(from)
@@ -193,6 +196,9 @@ func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOpt
 	if err == nil {
 		err = r.Copy.Damaged("the copy")
 	}
+	if err == nil && !o.Accept {
+		err = db.carry(ctx, found.rows)
+	}
 	if err == nil {
 		err = db.recount(ctx, found.counts)
 	}
@@ -220,7 +226,7 @@ func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOpt
 	if err != nil {
 		return r, nil, err
 	}
-	err = db.accept(ctx, found, o.Record)
+	err = db.accept(ctx, found, o.Record, o.Accept)
 	if err != nil {
 		return r, nil, err
 	}

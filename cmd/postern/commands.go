@@ -58,8 +58,8 @@ func commands() []command {
 		{"audit key", "", "print the public key of the audit trail's checkpoints", runAuditKey},
 		{"store check", "[FILE [--master-key FILE]]", "read the whole store and report what is wrong; FILE: a backup, which is not restored for that", runStoreCheck},
 		{"store backup", "FILE", "write a copy of the store while it is in use", runStoreBackup},
-		{"store compact", "[--via DIR]", "write the store anew without its free space; no server may run", runStoreCompact},
-		{"store restore", "FILE [--master-key FILE] [--via DIR]", "put a backup in the place of the store, which is kept beside it; no server may run", runStoreRestore},
+		{"store compact", "[--via DIR] [--accept]", "write the store anew without its free space; no server may run; --accept: have the audit trail vouch for rows that are not as it says", runStoreCompact},
+		{"store restore", "FILE [--master-key FILE] [--via DIR] [--accept]", "put a backup in the place of the store, which is kept beside it; no server may run; --accept: have the audit trail vouch for rows that are not as it says", runStoreRestore},
 		{"store rotate", "[--discard-old]", "change the master key; --discard-old: do not keep the old one, which earlier backups need", runStoreRotate},
 		{"version", "", "print the version", runVersion},
 	}

@@ -34,6 +34,7 @@ func (inv *invocation) alone(ctx context.Context) (*config.Config, error) {
 
 func runStoreRestore(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("store restore")
+	accept := fs.Bool("accept", false, "")
 	key := fs.String("master-key", "", "")
 	via := fs.String("via", "", "")
 	rest, err := parse(fs, args, 1, 1)
@@ -44,11 +45,11 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 	if err != nil {
 		return err
 	}
-	r, err := care.Restore(ctx, cfg.Dir, rest[0], *key, *via, audit.Operator(os.Getuid()))
+	r, err := care.Restore(ctx, cfg.Dir, rest[0], *key, *via, audit.Operator(os.Getuid()), *accept)
 	if err != nil {
 		return restoreError(shortOfDisk(err, *via))
 	}
-	inv.warnDiffering(r.Copy)
+	inv.warnDiffering(r.Copy, *accept)
 	if inv.json {
 		r.Copy.Problems = listed(r.Copy.Problems)
 		return inv.printJSON(r)
@@ -74,7 +75,7 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 
 // warnDiffering tells of rows that a store was made with although they are not as its
 // audit trail said, and of numbers that were counted anew for it.
-func (inv *invocation) warnDiffering(r store.CheckReport) {
+func (inv *invocation) warnDiffering(r store.CheckReport, accepted bool) {
 	if r.Differing == 0 && r.Miscounted == 0 {
 		return
 	}
@@ -84,8 +85,11 @@ func (inv *invocation) warnDiffering(r store.CheckReport) {
 	if r.Miscounted > 0 {
 		fmt.Fprintf(inv.stderr, "postern: warning: numbers that were not what is counted: %d; they are now, and a body that nothing refers to is gone\n", r.Miscounted)
 	}
-	if r.Differing > 0 {
+	switch {
+	case r.Differing > 0 && accepted:
 		fmt.Fprintf(inv.stderr, "postern: warning: rows that are not as the audit trail said: %d; they stay as they are, and the trail says so from now on\n", r.Differing)
+	case r.Differing > 0:
+		fmt.Fprintf(inv.stderr, "postern: warning: rows that are not as the audit trail says: %d; they stay as they are, and postern audit verify goes on telling them until they are taken into the trail by --accept\n", r.Differing)
 	}
 	fmt.Fprintln(inv.stderr, "postern: hint: find out who or what changed them: postern audit show has what was done before; docs/audit.md tells what else to look at")
 }
@@ -119,6 +123,7 @@ func copyError(err error) error {
 
 func runStoreCompact(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("store compact")
+	accept := fs.Bool("accept", false, "")
 	via := fs.String("via", "", "")
 	_, err := parse(fs, args, 0, 0)
 	if err != nil {
@@ -128,11 +133,11 @@ func runStoreCompact(ctx context.Context, inv *invocation, args []string) error 
 	if err != nil {
 		return err
 	}
-	c, err := care.Compact(ctx, cfg.Dir, *via, audit.Operator(os.Getuid()))
+	c, err := care.Compact(ctx, cfg.Dir, *via, audit.Operator(os.Getuid()), *accept)
 	if err != nil {
 		return shortOfDisk(err, *via)
 	}
-	inv.warnDiffering(c.Store)
+	inv.warnDiffering(c.Store, *accept)
 	c.Store.Problems = listed(c.Store.Problems)
 	return inv.answer(c, "compacted from %d to %d bytes", c.Before, c.After)
 }

@@ -235,7 +235,7 @@ func TestRestoreNeedsTheKeyOfItsTime(t *testing.T) {
 					key = other
 				}
 			}
-			_, err = Restore(t.Context(), h.dir, copied.Name(), key, "", audit.Operator(0))
+			_, err = Restore(t.Context(), h.dir, copied.Name(), key, "", audit.Operator(0), false)
 			if !errors.Is(err, tc.want) {
 				t.Fatalf("%v, want %v", err, tc.want)
 			}
@@ -246,7 +246,7 @@ func TestRestoreNeedsTheKeyOfItsTime(t *testing.T) {
 		})
 	}
 	h := newPremises(t)
-	_, err := Restore(t.Context(), h.dir, "absent.db", h.path("absent.key"), "", audit.Operator(0))
+	_, err := Restore(t.Context(), h.dir, "absent.db", h.path("absent.key"), "", audit.Operator(0), false)
 	if !errors.Is(err, ErrMasterFile) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a key that is not there: %v", err)
 	}
@@ -255,12 +255,12 @@ func TestRestoreNeedsTheKeyOfItsTime(t *testing.T) {
 func TestCompactOfASite(t *testing.T) {
 	h := newPremises(t)
 	_, db := h.open()
-	_, err := Compact(t.Context(), h.dir, "", audit.Operator(0))
+	_, err := Compact(t.Context(), h.dir, "", audit.Operator(0), false)
 	if !errors.Is(err, store.ErrLocked) {
 		t.Errorf("a store in use: %v", err)
 	}
 	db.Close()
-	c, err := Compact(t.Context(), h.dir, "", audit.Operator(0))
+	c, err := Compact(t.Context(), h.dir, "", audit.Operator(0), false)
 	if err != nil || c.After == 0 {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -290,7 +290,7 @@ func TestRestoreKeepsTheKeyOfWhatItReplaces(t *testing.T) {
 	db.Close()
 	h.copyKey(nextMaster, MasterFile) // as if it had been killed at its last step
 	h.copyKey(MasterFile, "saved")
-	_, err = Restore(t.Context(), h.dir, copied, "", "", audit.Operator(0))
+	_, err = Restore(t.Context(), h.dir, copied, "", "", audit.Operator(0), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +311,7 @@ func TestNoKeyIsEverRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Restore(t.Context(), h.dir, "absent.db", "", "", audit.Operator(0))
+	_, err = Restore(t.Context(), h.dir, "absent.db", "", "", audit.Operator(0), false)
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}

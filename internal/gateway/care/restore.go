@@ -15,9 +15,9 @@ import (
 
 // Restore puts a copy of the store in its place, while no gateway runs. A copy
 // that was made under an earlier master key needs that one: in a file that was
-// kept beside the master key, or in keyFile. via is that of store.RestoreOptions.
+// kept beside the master key, or in keyFile. via and accept are those of store.RestoreOptions.
 // Errors are those of store.Restore and ErrMasterFile. actor is for the audit trail.
-func Restore(ctx context.Context, dir string, from, keyFile, via, actor string) (store.Restoration, error) {
+func Restore(ctx context.Context, dir string, from, keyFile, via, actor string, accept bool) (store.Restoration, error) {
 	master, err := masterFile(filepath.Join(dir, MasterFile))
 	if err != nil {
 		return store.Restoration{}, err
@@ -34,6 +34,7 @@ func Restore(ctx context.Context, dir string, from, keyFile, via, actor string) 
 		Options: store.Options{MasterKey: master, Now: steady.Wall},
 		Older:   older,
 		Via:     via,
+		Accept:  accept,
 		Record:  audit.Record{Actor: actor, Action: audit.Restored, Object: filepath.Base(from)},
 	})
 	if err != nil {
@@ -95,8 +96,8 @@ func olderMasters(dir, keyFile string) ([]store.KeyWrapper, error) {
 }
 
 // Compact writes the store anew without its free space, while no gateway runs. via is
-// that of store.Compact.
-func Compact(ctx context.Context, dir, via, actor string) (store.Compaction, error) {
+// that of store.Compact, and accept.
+func Compact(ctx context.Context, dir, via, actor string, accept bool) (store.Compaction, error) {
 	db, err := Open(ctx, dir, 0, slog.New(slog.DiscardHandler)) // which settles what a broken change of the master key left
 	if err == nil {
 		err = db.Close()
@@ -109,6 +110,10 @@ func Compact(ctx context.Context, dir, via, actor string) (store.Compaction, err
 	if err != nil {
 		return store.Compaction{}, err
 	}
-	return store.Compact(ctx, filepath.Join(dir, StoreFile), via, store.Options{MasterKey: master, Now: steady.Wall},
-		audit.Record{Actor: actor, Action: audit.Changed, Object: "store"})
+	return store.Compact(ctx, filepath.Join(dir, StoreFile), store.CompactOptions{
+		Options: store.Options{MasterKey: master, Now: steady.Wall},
+		Via:     via,
+		Accept:  accept,
+		Record:  audit.Record{Actor: actor, Action: audit.Changed, Object: "store"},
+	})
 }
