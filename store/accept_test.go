@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -159,6 +161,38 @@ func TestRowsThatDifferAreCarriedOn(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A run that was broken off has its record already; whoever goes on may accept as well.
+func TestRowsThatDifferAreAcceptedWhereARunGoesOn(t *testing.T) {
+	s := newTestStore(t, Options{})
+	s.house(t)
+	s.untold(t, func(tx *tx) error { return tx.Expunge(1, 1) })
+	err := s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := filepath.Join(t.TempDir(), "whole")
+	copyTo(t, whole, s.path)
+	file, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(file[:notePage])
+	copy(file, noteBegin+whole+"\n")
+	err = os.WriteFile(s.path, file, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Compact(t.Context(), s.path, CompactOptions{Options: s.options, Record: restored(audit.Changed), Accept: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.reopen(t)
+	s.sound(t)
+	if r := s.verify(t); !r.Whole() {
+		t.Errorf("%+v", r)
 	}
 }
 
