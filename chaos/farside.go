@@ -46,7 +46,7 @@ type farSide struct {
 
 // A receipt is a message that the far side answered 250.
 type receipt struct {
-	killed int // how often the sender had been killed until then
+	killed int // how often the sender had been killed when he began to send it
 }
 
 func newFarSide(t testing.TB, own *testnet.Identity, seed uint64) *farSide {
@@ -133,6 +133,8 @@ func (f *farSide) serve(conn net.Conn, random *rand.Rand) {
 
 // data takes a message for its recipients.
 func (f *farSide) data(c *textproto.Conn, conn net.Conn, random *rand.Rand, from string, to []string) bool {
+	// Who sends what follows lives now; he may be dead when it has been read.
+	killed := f.back.killed()
 	_ = c.PrintfLine("354 go on")
 	sealed, err := c.ReadDotBytes()
 	if err != nil {
@@ -147,7 +149,6 @@ func (f *farSide) data(c *textproto.Conn, conn net.Conn, random *rand.Rand, from
 		return false
 	}
 	id := header.MessageID()
-	killed := f.back.killed()
 	if c.PrintfLine("250 2.0.0 taken") != nil {
 		return false
 	}
