@@ -106,23 +106,23 @@ func TestNothingIsTakenWithoutRoom(t *testing.T) {
 		s.Care.DiskSpace = func() (store.Space, error) { return store.Space{Free: bytes}, nil }
 		s.Care.Look()
 	}
-	s.Care.DiskReserve = 100
-	free(99)
+	s.Care.DiskReserve = 1 << 40
+	free(0)
 	equal(t, "submission", send("bob@b.example"), "storage-full")
 	b := Backbone{s.Core}
 	e := smtp.Envelope{To: addrs(t, "alice@a.example")}
 	equal(t, "MAIL at the backbone", reasonOf(b.Ready(t.Context(), e)), "storage-full")
 	_, err := b.Accept(t.Context(), e, strings.NewReader(text))
 	equal(t, "backbone", reasonOf(err), "storage-full")
-	free(200)
+	free(2 << 40)
 	shrinking := io.MultiReader(strings.NewReader(text), readerFunc(func([]byte) (int, error) {
-		free(99)
+		free(0)
 		return 1, nil
 	}))
 	_, err = b.Accept(t.Context(), e, shrinking)
 	equal(t, "in the midst of a message", reasonOf(err), "storage-full")
 	equal(t, "jobs", len(s.jobs()), 0)
 	equal(t, "counted", s.limited.room.Load() >= 4, true)
-	free(200)
+	free(2 << 40)
 	equal(t, "later", send("bob@b.example"), "ok")
 }
