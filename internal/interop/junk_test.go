@@ -41,7 +41,7 @@ func TestInteropJunkFillsTheDisk(t *testing.T) {
 		t.Errorf("after the flood submission answers %v", err)
 	}
 	j.settled()
-	j.ballast()
+	j.ballast("ballast", 4<<20)
 	j.must("", "queue", "drop", "--kept", "--to", "bob@b.example", "--silent")
 	j.bob("with the junk gone")
 	second := j.flood()
@@ -58,6 +58,7 @@ func TestInteropJunkFillsTheDisk(t *testing.T) {
 		}
 	}
 	j.stop()
+	j.ballast("more", 512<<10)
 	j.compact()
 	j.serve()
 	j.bob("compacted")
@@ -189,15 +190,14 @@ func (j *junk) settled() {
 	}
 }
 
-// ballast takes what is left of the disk, but for what the store needs to drop
-// anything at all.
-// Many that are dropped at once need some room of their own.
-func (j *junk) ballast() {
+// ballast takes what is left of the disk but for so many bytes. Many that are dropped at
+// once need some.
+func (j *junk) ballast(name string, but int64) {
 	j.t.Helper()
 	var s unix.Statfs_t
 	err := unix.Statfs(j.disk.dir, &s)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(j.disk.dir, "ballast"), make([]byte, int64(s.Bavail)*s.Bsize-4<<20), 0o600)
+		err = os.WriteFile(filepath.Join(j.disk.dir, name), make([]byte, int64(s.Bavail)*s.Bsize-but), 0o600)
 	}
 	if err != nil {
 		j.t.Fatal(err)
