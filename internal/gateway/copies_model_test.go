@@ -115,6 +115,9 @@ func (c *copying) did(format string, args ...any) {
 }
 
 func (c *copying) handIn() {
+	if len(c.copies()) == nearby { // of more than those the nearest alone are asked
+		return
+	}
 	var fields []string
 	if c.timely {
 		fields = append(fields, wanted)
