@@ -13,7 +13,7 @@ import (
 
 // schemaVersion is the version of the layout below. A change of it needs a
 // migration.
-const schemaVersion = 5
+const schemaVersion = 6
 
 // auditSchema is the version that the audit trail came with. Its end needs a key,
 // which migrations do without.
@@ -65,6 +65,14 @@ const (
 	bucketAudit       = "audit"       // number u64 → audit.Entry, encoded by itself
 	bucketCheckpoints = "checkpoints" // number u64 of the last record it covers → line of an audit.Checkpoint
 
+	bucketAliases    = "aliases"    // address key → Alias
+	bucketAccess     = "access"     // address key 0 id → accessRecord
+	bucketLastUse    = "lastuse"    // address key 0 id of an access, "" for the password → LastUse
+	bucketHooks      = "hooks"      // address key 0 id → hookRecord
+	bucketRequests   = "requests"   // SHA-256 of an account and its idempotency key → requestRecord
+	bucketCertCache  = "certcache"  // name → certCacheRecord, of certificates for the listeners that were issued over ACME
+	bucketStructures = "structures" // body id u64 → envelope and structure of the message, sealed
+
 	// id u64 → bodyRecord, binary; id u64, index u32 → a bucket with one sealed
 	// chunk; sequence: last id. Side by side, they are one page to write.
 	bucketBodies = "bodies"
@@ -92,7 +100,8 @@ func buckets() []string {
 		bucketBodies, bucketLoose, bucketKeyRequests, bucketDocuments, bucketDocumentBodies,
 		bucketBundles, bucketBundleStates, bucketBundleAnchors,
 		bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints,
-		bucketFetched, bucketSentIDs}
+		bucketFetched, bucketSentIDs,
+		bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -100,7 +109,9 @@ func buckets() []string {
 type migration func(*bolt.Tx) error
 
 // migrations leads from every version there ever was to schemaVersion.
-func migrations() []migration { return []migration{toSchema2, toSchema3, toSchema4, toSchema5} }
+func migrations() []migration {
+	return []migration{toSchema2, toSchema3, toSchema4, toSchema5, toSchema6}
+}
 
 // toSchema2 adds keys that wait for a certificate and fetched documents.
 func toSchema2(tx *bolt.Tx) error {
@@ -142,6 +153,13 @@ func toSchema4(tx *bolt.Tx) error {
 // toSchema5 adds the index of messages of ours by Message-ID and whose own they are,
 // and makes that by Message-ID anew.
 func toSchema5(tx *bolt.Tx) error { return fillMessageIDs(tx) }
+
+// toSchema6 adds aliases and groups, further secrets of accounts with their last use,
+// web hooks, requests that are known by their keys, certificates of the listeners, and
+// the structure of stored messages.
+func toSchema6(tx *bolt.Tx) error {
+	return createBuckets(tx, bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures)
+}
 
 // rewriteRecords calls fn with the records of a bucket that can be read, and stores
 // those that it changes. What cannot be read stays: Check tells of it.

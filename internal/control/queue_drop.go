@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -35,21 +36,39 @@ func (s *Service) dropJobs(ctx context.Context, in QueueOrder) (QueueChanged, er
 	if err != nil {
 		return QueueChanged{}, err
 	}
-	var mu sync.Mutex
 	var changed QueueChanged
+	crowded, err := s.dropEach(ctx, in, ids, dropsAtOnce, &changed)
+	if err == nil && len(crowded) > 0 {
+		crowded, err = s.dropEach(ctx, in, crowded, 1, &changed)
+	}
+	if err == nil && len(crowded) > 0 {
+		err = fmt.Errorf("%d messages are left: %w", len(crowded), store.ErrFull)
+	}
+	slices.Sort(changed.InWork)
+	return changed, err
+}
+
+// dropEach drops so many messages at once, and returns those for which there was no
+// space. Drops that run side by side each read a state of their own of the store, and
+// keep it from using again what the others freed: on a disk that is nearly full these
+// go one after another.
+func (s *Service) dropEach(ctx context.Context, in QueueOrder, ids []store.JobID, atOnce int, changed *QueueChanged) (crowded []store.JobID, err error) {
+	var mu sync.Mutex
 	dropping, dropCtx := errgroup.WithContext(ctx)
-	dropping.SetLimit(dropsAtOnce)
+	dropping.SetLimit(atOnce)
 	for _, id := range ids {
 		dropping.Go(func() error {
 			err := s.Core.Drop(dropCtx, id, actor(ctx), in.Silent, in.drops)
 			mu.Lock()
 			defer mu.Unlock()
+			if errors.Is(err, store.ErrFull) {
+				crowded = append(crowded, id)
+				return nil
+			}
 			return changed.dropped(id, err)
 		})
 	}
-	err = dropping.Wait()
-	slices.Sort(changed.InWork)
-	return changed, err
+	return crowded, dropping.Wait()
 }
 
 // dropped counts a job that was to be dropped, by how that went.

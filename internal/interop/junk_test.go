@@ -41,7 +41,7 @@ func TestInteropJunkFillsTheDisk(t *testing.T) {
 		t.Errorf("after the flood submission answers %v", err)
 	}
 	j.settled()
-	j.ballast("ballast", 4<<20)
+	j.ballast("ballast", 1<<20)
 	j.must("", "queue", "drop", "--kept", "--to", "bob@b.example", "--silent")
 	j.bob("with the junk gone")
 	second := j.flood()
@@ -190,8 +190,7 @@ func (j *junk) settled() {
 	}
 }
 
-// ballast takes what is left of the disk but for so many bytes. Many that are dropped at
-// once need some.
+// ballast takes what is left of the disk but for so many bytes.
 func (j *junk) ballast(name string, but int64) {
 	j.t.Helper()
 	var s unix.Statfs_t
