@@ -83,7 +83,7 @@ func (c *checker) checkRecords() error {
 		c.checkBundles, c.checkBundleStates, c.checkBundleAnchors,
 		c.checkMailboxes, c.checkMailboxNames, c.checkMessages, c.checkDoomed,
 		c.checkJobs, c.checkDue, c.checkTracks, c.checkMessageIDs, c.checkSentIDs, c.checkTrackNames, c.checkEvents,
-		c.checkDelivered, c.checkDeliveredTimes, c.checkFetched,
+		c.checkDelivered, c.checkDeliveredTimes, c.checkRequests, c.checkRequestTimes, c.checkFetched,
 		c.checkBodies, c.checkLoose, c.checkChunks,
 		c.checkAudit,
 		c.checkLayout, c.checkDataKeys, c.checkSequences, c.checkLogs,

@@ -34,6 +34,7 @@ func fullStore(t testing.TB) *testStore {
 			tx.PutTrack(Track{ID: k, MessageID: "<1@a.example>", Outbound: true, Sender: a, Recipients: []TrackRecipient{{Address: a}}}),
 			tx.AddEvent(k, Event{Stage: "accept"}),
 			tx.PutDelivered(DeliveryKey{1}, Delivery{Track: k, At: time.Unix(1, 0)}),
+			tx.PutRequest(RequestKey{1}, Request{Track: k, At: time.Unix(1, 0)}),
 			tx.Audit(audit.Record{Action: audit.Started}), tx.Audit(audit.Record{Action: audit.Stopped}),
 			tx.PutBundle(Bundle{Name: "b", URL: "https://b.example/b", Signer: der, Attached: []Attachment{{"", In}}}),
 			tx.PutBundleState("b", BundleState{Anchors: 1}),
@@ -123,7 +124,7 @@ func TestCheckSeesAnyDamage(t *testing.T) {
 // indexWithoutValue says whether the values of a bucket mean nothing.
 func indexWithoutValue(name string) bool {
 	switch name {
-	case bucketKeyOwners, bucketMessageIDs, bucketTrackNames, bucketDeliveredTimes, bucketFetched, bucketDoomed, bucketLoose:
+	case bucketKeyOwners, bucketMessageIDs, bucketTrackNames, bucketDeliveredTimes, bucketRequestTimes, bucketFetched, bucketDoomed, bucketLoose:
 		return true
 	}
 	return false

@@ -65,13 +65,14 @@ const (
 	bucketAudit       = "audit"       // number u64 → audit.Entry, encoded by itself
 	bucketCheckpoints = "checkpoints" // number u64 of the last record it covers → line of an audit.Checkpoint
 
-	bucketAliases    = "aliases"    // address key → Alias
-	bucketAccess     = "access"     // address key 0 id → accessRecord
-	bucketLastUse    = "lastuse"    // address key 0 id of an access, "" for the password → LastUse
-	bucketHooks      = "hooks"      // address key 0 id → hookRecord
-	bucketRequests   = "requests"   // SHA-256 of an account and its idempotency key → requestRecord
-	bucketCertCache  = "certcache"  // name → certCacheRecord, of certificates for the listeners that were issued over ACME
-	bucketStructures = "structures" // body id u64 → envelope and structure of the message, sealed
+	bucketAliases      = "aliases"      // address key → Alias
+	bucketAccess       = "access"       // address key 0 id → accessRecord
+	bucketLastUse      = "lastuse"      // address key 0 id of an access, "" for the password → LastUse
+	bucketHooks        = "hooks"        // address key 0 id → hookRecord
+	bucketRequests     = "requests"     // SHA-256 of an account and its idempotency key → requestRecord
+	bucketRequestTimes = "requesttimes" // time u64, that SHA-256 → nothing
+	bucketCertCache    = "certcache"    // name → certCacheRecord, of certificates for the listeners that were issued over ACME
+	bucketStructures   = "structures"   // body id u64 → envelope and structure of the message, sealed
 
 	// id u64 → bodyRecord, binary; id u64, index u32 → a bucket with one sealed
 	// chunk; sequence: last id. Side by side, they are one page to write.
@@ -101,7 +102,7 @@ func buckets() []string {
 		bucketBundles, bucketBundleStates, bucketBundleAnchors,
 		bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints,
 		bucketFetched, bucketSentIDs,
-		bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures}
+		bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -158,7 +159,7 @@ func toSchema5(tx *bolt.Tx) error { return fillMessageIDs(tx) }
 // web hooks, requests that are known by their keys, certificates of the listeners, and
 // the structure of stored messages.
 func toSchema6(tx *bolt.Tx) error {
-	return createBuckets(tx, bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures)
+	return createBuckets(tx, bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes)
 }
 
 // rewriteRecords calls fn with the records of a bucket that can be read, and stores

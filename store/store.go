@@ -167,6 +167,7 @@ type Tx interface {
 	QueueTx
 	TrackTx
 	DeliveredTx
+	RequestTx
 	BodyTx
 	DocumentTx
 	AuditTx
