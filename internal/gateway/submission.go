@@ -122,24 +122,31 @@ func checkLocal(dir *Directory, to mime.Address) error {
 // Accept takes a submitted message: its header is checked and completed, Bcc
 // is split off, and it is committed to the queue before Accept returns nil.
 func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Reader) (string, error) {
+	track, err := s.take(ctx, e, message, func(store.Tx, store.Track) error { return nil })
+	return string(track.ID), err
+}
+
+// take is Accept, with what also happens in the transaction that takes the message:
+// where also fails, the message is not taken.
+func (s Submission) take(ctx context.Context, e smtp.Envelope, message io.Reader, also func(store.Tx, store.Track) error) (store.Track, error) {
 	err := s.begin(ctx, e)
 	if err != nil {
-		return "", err
+		return store.Track{}, err
 	}
 	digest := sha256.New()
 	in := bufio.NewReaderSize(io.TeeReader(roomy{message, s.Core}, digest), 32<<10)
 	header, err := mime.ReadHeader(in, mime.Limits{})
 	if err != nil {
-		return "", acceptError(err, "reading the header")
+		return store.Track{}, acceptError(err, "reading the header")
 	}
 	now, due := s.Now(), s.Steady()
 	err = s.completeHeader(header, e.Account, now)
 	if err != nil {
-		return "", err
+		return store.Track{}, err
 	}
 	blind, err := blindOf(header, e.To)
 	if err != nil {
-		return "", err
+		return store.Track{}, err
 	}
 	automatic := mime.IsNotification(header)
 	var body store.BodyWriter
@@ -149,18 +156,21 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 		body, err = s.spool(ctx, header, in)
 	}
 	if err != nil {
-		return "", err
+		return store.Track{}, err
 	}
 	defer body.Discard()
 	track, err := s.newTrack(header.MessageID(), e.From, e.To, body.Size(), now)
 	if err != nil {
-		return "", err
+		return store.Track{}, err
 	}
 	track.Outbound, track.Automatic = true, automatic
 	track.Timely, track.AnswersTo = mdn.WantsFinalDelivery(header), answersTo(header, e.From)
 	track.Digest = hex.EncodeToString(digest.Sum(nil))
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		err := stillMaySend(tx, e)
+		if err == nil {
+			err = also(tx, track)
+		}
 		if err != nil {
 			return err
 		}
@@ -186,10 +196,10 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 		return err
 	})
 	if err != nil {
-		return "", storeError(err)
+		return store.Track{}, storeError(err)
 	}
 	s.Log.Info("message", "track", track.ID, "stage", store.StageAccept, "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
-	return string(track.ID), nil
+	return track, nil
 }
 
 // answersTo is to whom others may send the notifications about a message, beside its

@@ -106,6 +106,16 @@ func (k *Keeper) pruneDelivered(ctx context.Context) error {
 	})
 }
 
+// RequestsFor is how long a request that was given a key is known when it comes again.
+const RequestsFor = day
+
+// pruneRequests forgets requests that are new ones when they come again.
+func (k *Keeper) pruneRequests(ctx context.Context) error {
+	return k.pruneEntries(ctx, "requests", func(tx store.Tx) (int, error) {
+		return tx.ForgetRequests(k.Steady().Add(-RequestsFor), entriesAtOnce)
+	})
+}
+
 // pruneAudit removes the oldest records of the audit trail.
 func (k *Keeper) pruneAudit(ctx context.Context) error {
 	return k.pruneEntries(ctx, "audit records", func(tx store.Tx) (int, error) {

@@ -49,6 +49,7 @@ func (k *Keeper) Tidy(ctx context.Context) {
 	}{
 		{"tracks", k.pruneTracks},
 		{"deliveries", k.pruneDelivered},
+		{"requests", k.pruneRequests},
 		{"audit trail", k.pruneAudit},
 		{"mailboxes", k.expireMail},
 		{"unread mail", k.reportUnread},
