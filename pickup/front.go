@@ -9,8 +9,9 @@ import (
 	"net"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"postern/pickup/door"
 )
 
 // maxNonSync is the size of a literal that a client may send without asking
@@ -36,7 +37,7 @@ var (
 // Reads come from one goroutine, writes from one at a time.
 type front struct {
 	net.Conn // the counted connection, or TLS over it
-	counted  *countedConn
+	counted  *door.Conn
 
 	r       *bufio.Reader
 	rest    []byte // of a line, not handed out yet
@@ -47,14 +48,10 @@ type front struct {
 	literal int64 // octets still to come
 	nonSync bool
 
-	closing <-chan struct{} // closed when the server ends
-	delay   time.Duration   // ErrorDelay
-	until   time.Time       // when the client must have logged in; zero afterwards
-	errors  *atomic.Uint64  // of all connections
+	door.Patience           // with commands answered BAD
+	until         time.Time // when the client must have logged in; zero afterwards
 
 	mu        sync.Mutex
-	bad       int // commands answered BAD
-	owed      time.Duration
 	continued bool // "+" was written since the last line
 	answered  bool // something else was
 	greeted   bool // the library's greeting is to be dropped
@@ -69,7 +66,7 @@ const (
 	frontDrop                      // octets of a refused literal, and its command's rest
 )
 
-func newFront(c *countedConn) *front {
+func newFront(c *door.Conn) *front {
 	f := &front{counted: c}
 	f.over(c)
 	return f
@@ -251,9 +248,7 @@ func (f *front) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if tag, found := bytes.CutSuffix(p, []byte(misnamed)); found && !bytes.ContainsAny(tag, " \r\n") {
-		f.mu.Lock()
-		f.wrong()
-		f.mu.Unlock()
+		f.Wrong()
 		_, err := f.Conn.Write([]byte(string(tag) + " BAD [CLIENTBUG] Syntax error\r\n"))
 		return len(p), err
 	}

@@ -12,19 +12,21 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
+
+	"postern/pickup/door"
 )
 
 // A Server serves IMAP. Use NewIMAP.
 type Server struct {
-	backend Backend
-	options Options
-	imap    *imapserver.Server
-	gate    gate
-	ctx     context.Context // ends when sessions must
-	cancel  context.CancelFunc
-	errors  atomic.Uint64   // answered BAD, or wrong passwords
-	door    context.Context // ends when no session may begin any more
-	shut    context.CancelFunc
+	backend  Backend
+	options  Options
+	imap     *imapserver.Server
+	gate     *door.Gate
+	ctx      context.Context // ends when sessions must
+	cancel   context.CancelFunc
+	errors   atomic.Uint64   // answered BAD, or wrong passwords
+	shutting context.Context // ends when no session may begin any more
+	shut     context.CancelFunc
 
 	mu        sync.Mutex
 	closing   bool
@@ -42,12 +44,9 @@ func NewIMAP(b Backend, o Options) *Server {
 		listeners: map[net.Listener]struct{}{},
 		sessions:  map[*session]struct{}{},
 	}
-	s.gate.inside.Total, s.gate.inside.Each = o.Connections, o.ConnectionsPerIP
-	s.gate.refused.Total = refusedAtOnce
-	s.gate.arrivals.Burst, s.gate.arrivals.Per = o.ConnectionRate, time.Minute
-	s.gate.told.Burst, s.gate.told.Per = 1, time.Minute
+	s.gate = door.NewGate("imap", o.Connections, o.ConnectionsPerIP, o.ConnectionRate)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.door, s.shut = context.WithCancel(s.ctx)
+	s.shutting, s.shut = context.WithCancel(s.ctx)
 	s.imap = imapserver.New(&imapserver.Options{
 		NewSession: s.newSession,
 		Caps:       capabilities(),
@@ -89,7 +88,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer s.untrack(ln)
 	stop := context.AfterFunc(ctx, s.abort)
 	defer stop()
-	err := s.imap.Serve(&gatedListener{Listener: ln, gate: &s.gate})
+	err := s.imap.Serve(&gatedListener{Listener: ln, gate: s.gate})
 	if err != nil && !s.isClosing() {
 		return fmt.Errorf("serving IMAP: %w", err)
 	}
@@ -190,24 +189,24 @@ func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapser
 	}
 	defer s.running.Done()
 	cc := f.counted
-	if cc.over != "" && !s.options.Implicit {
-		s.gate.log(s.options.Log, cc)
-		return nil, nil, bye(cc.over)
+	if cc.Over != "" && !s.options.Implicit {
+		s.gate.Log(s.options.Log, cc)
+		return nil, nil, bye(cc.Over)
 	}
-	f.closing = s.door.Done()
+	f.Ended = s.shutting.Done()
 	err := s.secure(f)
 	if err != nil {
-		s.options.Log.Debug("imap connection without TLS", "remote", cc.ip, "err", err)
+		s.options.Log.Debug("imap connection without TLS", "remote", cc.IP, "err", err)
 		cc.Close()
 		return nil, nil, bye("TLS is required")
 	}
-	if cc.over != "" {
-		s.gate.log(s.options.Log, cc)
-		return nil, nil, bye(cc.over)
+	if cc.Over != "" {
+		s.gate.Log(s.options.Log, cc)
+		return nil, nil, bye(cc.Over)
 	}
 	f.until = time.Now().Add(s.options.LoginTime)
-	f.delay, f.errors = s.options.ErrorDelay, &s.errors
-	c := &session{server: s, conn: conn, net: cc, front: f, log: s.options.Log.With("remote", cc.ip)}
+	f.Delay, f.Errors = s.options.ErrorDelay, &s.errors
+	c := &session{server: s, conn: conn, net: cc, front: f, log: s.options.Log.With("remote", cc.IP)}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	if !s.add(c) {
 		c.cancel()
@@ -229,7 +228,7 @@ func (s *Server) enter() bool {
 
 // secure brings a connection under TLS, in bounded time.
 func (s *Server) secure(f *front) error {
-	stop := context.AfterFunc(s.door, func() { f.counted.Close() })
+	stop := context.AfterFunc(s.shutting, func() { f.counted.Close() })
 	defer stop()
 	secured := tls.Server(f.counted, s.options.TLS)
 	if !s.options.Implicit {
@@ -239,13 +238,7 @@ func (s *Server) secure(f *front) error {
 		}
 		secured = t
 	}
-	ctx, cancel := context.WithTimeout(s.door, s.options.Handshake)
-	defer cancel()
-	err := secured.HandshakeContext(ctx)
-	if err != nil {
-		return err
-	}
-	err = f.counted.SetDeadline(time.Time{})
+	err := door.Handshake(s.shutting, secured, s.options.Handshake)
 	if err != nil {
 		return err
 	}
@@ -264,7 +257,7 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{len(s.sessions), s.gate.turnedAway.Load(), s.errors.Load()}
+	return Stats{len(s.sessions), s.gate.TurnedAway(), s.errors.Load()}
 }
 
 func (s *Server) add(c *session) bool {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
+
+	"postern/pickup/door"
 )
 
 // A session is one connection. Commands come one after another from the
@@ -17,7 +19,7 @@ import (
 type session struct {
 	server *Server
 	conn   *imapserver.Conn
-	net    *countedConn
+	net    *door.Conn
 	front  *front
 	log    *slog.Logger
 	ctx    context.Context // ends with the session
@@ -57,14 +59,14 @@ func (s *session) Login(username, password string) error {
 	if s.failures >= s.server.options.LoginAttempts {
 		return imapserver.ErrAuthFailed
 	}
-	user, err := s.server.backend.Login(s.ctx, username, password, s.net.ip)
+	user, err := s.server.backend.Login(s.ctx, username, password, s.net.IP)
 	if err != nil {
 		s.failures++
 		s.server.errors.Add(1)
 		// What was given as a user name may be a password, so it is not logged.
 		s.log.Info("imap login failed", "attempt", s.failures, "wrong", errors.Is(err, ErrAuthFailed))
 		if errors.Is(err, ErrAuthFailed) {
-			s.front.linger(time.Duration(s.failures) * s.server.options.AuthDelay)
+			s.front.Linger(time.Duration(s.failures) * s.server.options.AuthDelay)
 		}
 		if s.failures >= s.server.options.LoginAttempts {
 			// The library holds its writer during AUTHENTICATE, so BYE has to

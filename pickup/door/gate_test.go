@@ -1,4 +1,4 @@
-package pickup
+package door
 
 import (
 	"net"
@@ -19,28 +19,28 @@ func (c from) Close() error { return nil }
 
 // Whoever has an IPv6 network has all of its addresses, and is one client.
 func TestOneNetworkIsOneClient(t *testing.T) {
-	s := NewIMAP(nil, Options{ConnectionsPerIP: 1})
-	first := s.gate.admit(from{address: "2001:db8::1"})
-	if first == nil || first.over != "" || first.ip != netip.MustParseAddr("2001:db8::1") {
+	g := NewGate("imap", 1000, 1, 0)
+	first := g.Admit(from{address: "2001:db8::1"})
+	if first == nil || first.Over != "" || first.IP != netip.MustParseAddr("2001:db8::1") {
 		t.Fatalf("the first: %+v", first)
 	}
 	for _, address := range []string{"2001:db8::2", "2001:db8::1:0:0:3"} {
-		if c := s.gate.admit(from{address: address}); c == nil || c.over == "" {
+		if c := g.Admit(from{address: address}); c == nil || c.Over == "" {
 			t.Errorf("%s was let in beside its neighbour", address)
 		}
 	}
-	if c := s.gate.admit(from{address: "2001:db8:0:1::1"}); c == nil || c.over != "" {
+	if c := g.Admit(from{address: "2001:db8:0:1::1"}); c == nil || c.Over != "" {
 		t.Error("another network was refused")
 	}
 	_ = first.Close()
 	_ = first.Close()
-	if c := s.gate.admit(from{address: "2001:db8::2"}); c == nil || c.over != "" {
+	if c := g.Admit(from{address: "2001:db8::2"}); c == nil || c.Over != "" {
 		t.Error("the place stays taken")
 	}
 	for range 2 * refusedAtOnce {
-		s.gate.admit(from{address: "2001:db8::3"})
+		g.Admit(from{address: "2001:db8::3"})
 	}
-	if c := s.gate.admit(from{address: "2001:db8::4"}); c != nil {
+	if c := g.Admit(from{address: "2001:db8::4"}); c != nil {
 		t.Error("whoever is refused is kept without bound")
 	}
 }

@@ -1,0 +1,82 @@
+package door
+
+import (
+	"context"
+	"crypto/tls"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What a client may do wrong on one connection.
+const (
+	// freeErrors commands that are no good cost nothing. After each further one the
+	// next command waits, by one Delay more than after the last and never longer
+	// than longestDelay of them. The one after maxErrors ends the connection.
+	freeErrors   = 5
+	longestDelay = 10
+	maxErrors    = 50
+)
+
+// Patience is how long a server goes on with a client that gets everything wrong.
+// It is safe for use by many goroutines.
+type Patience struct {
+	Delay  time.Duration   // the unit of what is waited
+	Errors *atomic.Uint64  // counts what was wrong, on all connections; nil does not
+	Ended  <-chan struct{} // closed when the server ends, which ends all waiting
+
+	mu   sync.Mutex
+	bad  int
+	owed time.Duration
+}
+
+// Wrong counts a command that was no good.
+func (p *Patience) Wrong() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bad++
+	p.owed = time.Duration(min(max(0, p.bad-freeErrors), longestDelay)) * p.Delay
+	if p.Errors != nil {
+		p.Errors.Add(1)
+	}
+}
+
+// Pay waits for what the last commands cost before the next is read. It is false
+// when the connection is to end instead.
+func (p *Patience) Pay() bool {
+	p.mu.Lock()
+	d, bad := p.owed, p.bad
+	p.owed = 0
+	p.mu.Unlock()
+	if bad > maxErrors {
+		return false
+	}
+	p.Linger(d)
+	return true
+}
+
+// Linger waits in the connection's own goroutine, which holds nothing but the
+// connection's place.
+func (p *Patience) Linger(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.Ended:
+	}
+}
+
+// Handshake ends a TLS handshake of the server in bounded time, and lets the
+// connection have all the time there is afterwards.
+func Handshake(ctx context.Context, c *tls.Conn, within time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	err := c.HandshakeContext(limited)
+	if err != nil {
+		return err
+	}
+	return c.SetDeadline(time.Time{})
+}
