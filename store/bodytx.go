@@ -163,7 +163,9 @@ func (t *tx) settleBodies() error {
 // removeBody removes a record and few chunks at once; many chunks become loose
 // and go step by step.
 func (t *tx) removeBody(id BodyID, r bodyRecord) error {
-	err := t.remove(bucketBodies, u64(uint64(id)))
+	err := errors.Join(
+		t.remove(bucketBodies, u64(uint64(id))),
+		t.remove(bucketStructures, u64(uint64(id))))
 	if err != nil {
 		return err
 	}

@@ -78,13 +78,13 @@ func (c *checker) checkRecords() error {
 	}
 	c.report.Schema = version
 	for _, check := range []func() error{
-		c.checkDomains, c.checkAccounts, c.checkKeys, c.checkKeyOwners, c.checkAnchors,
+		c.checkDomains, c.checkAccounts, c.checkAliases, c.checkSentAs, c.checkKeys, c.checkKeyOwners, c.checkAnchors,
 		c.checkKeyRequests, c.checkDocuments, c.checkDocumentBodies,
 		c.checkBundles, c.checkBundleStates, c.checkBundleAnchors,
 		c.checkMailboxes, c.checkMailboxNames, c.checkMessages, c.checkDoomed,
 		c.checkJobs, c.checkDue, c.checkTracks, c.checkMessageIDs, c.checkSentIDs, c.checkTrackNames, c.checkEvents,
 		c.checkDelivered, c.checkDeliveredTimes, c.checkRequests, c.checkRequestTimes, c.checkFetched,
-		c.checkBodies, c.checkLoose, c.checkChunks,
+		c.checkBodies, c.checkLoose, c.checkChunks, c.checkStructures,
 		c.checkAudit,
 		c.checkLayout, c.checkDataKeys, c.checkSequences, c.checkLogs,
 	} {

@@ -60,6 +60,9 @@ func fullStore(t testing.TB) *testStore {
 			_, _, err = tx.MarkFetched(box.ID, 3, time.Unix(2, 0))
 		}
 		if err == nil {
+			err = tx.PutStructure(id, []byte("structure"))
+		}
+		if err == nil {
 			_, err = tx.Checkpoint()
 		}
 		return err
@@ -114,6 +117,9 @@ func TestCheckSeesAnyDamage(t *testing.T) {
 			}
 			if damage == "renamed" && name == bucketEvents {
 				continue // the number of an event tells nothing but the order
+			}
+			if damage == "removed" && name == bucketStructures {
+				continue // it is made anew
 			}
 			for n := 0; s.damaged(t, name, n, change, name+" "+damage); n++ {
 			}

@@ -115,6 +115,7 @@ type CheckReport struct {
 	Schema      int   `json:"schema"`
 	Domains     int   `json:"domains"`
 	Accounts    int   `json:"accounts"`
+	Aliases     int   `json:"aliases"` // and groups
 	Keys        int   `json:"keys"`
 	Anchors     int   `json:"anchors"`
 	KeyRequests int   `json:"key_requests"`
@@ -169,6 +170,7 @@ type Tx interface {
 	DeliveredTx
 	RequestTx
 	BodyTx
+	StructureTx
 	DocumentTx
 	AuditTx
 }
