@@ -18,6 +18,9 @@ type Message struct {
 	Header *Header
 	// Text is the first part, in UTF-8. Its line ends become CRLF.
 	Text string
+	// HTML is another form of Text, in UTF-8; "" is none. The two go as a
+	// multipart/alternative (RFC 2046 §5.1.4).
+	HTML string
 	// Attachments follow the text in their order.
 	Attachments []Attachment
 }
@@ -56,7 +59,11 @@ func (m *Message) compose(w io.Writer, rand io.Reader) error {
 	if err != nil {
 		return err
 	}
-	err = addText(parts, m.Text)
+	if m.HTML == "" {
+		err = addText(parts, "plain", m.Text)
+	} else {
+		err = m.addAlternatives(parts, rand)
+	}
 	if err != nil {
 		return fmt.Errorf("the text: %w", err)
 	}
@@ -67,6 +74,34 @@ func (m *Message) compose(w io.Writer, rand io.Reader) error {
 		}
 	}
 	return parts.Close()
+}
+
+// addAlternatives adds the text in its two forms, the plainest first.
+func (m *Message) addAlternatives(parts *message.Writer, rand io.Reader) error {
+	boundary, err := newBoundary(rand)
+	if err != nil {
+		return err
+	}
+	h, err := newHeader("Content-Type", "multipart/alternative; boundary=\""+boundary+"\"")
+	if err != nil {
+		return err
+	}
+	fields, err := libraryHeader(h)
+	if err != nil {
+		return err
+	}
+	forms, err := parts.CreatePart(fields)
+	if err != nil {
+		return err
+	}
+	err = addText(forms, "plain", m.Text)
+	if err == nil {
+		err = addText(forms, "html", m.HTML)
+	}
+	if err != nil {
+		return err
+	}
+	return forms.Close()
 }
 
 func (a *Attachment) addTo(parts *message.Writer) error {
@@ -106,13 +141,13 @@ func (a *Attachment) header() (*Header, error) {
 }
 
 // addText writes a text part, quoted-printable where it has to be.
-func addText(parts *message.Writer, text string) error {
+func addText(parts *message.Writer, subtype, text string) error {
 	text = canonicalText(text) // the library loses the LF of "\ré\n"
 	charset, encoding := "utf-8", "quoted-printable"
 	if plainText(text) {
 		charset, encoding = "us-ascii", "7bit"
 	}
-	h, err := newHeader("Content-Type", "text/plain; charset="+charset, "Content-Transfer-Encoding", encoding)
+	h, err := newHeader("Content-Type", "text/"+subtype+"; charset="+charset, "Content-Transfer-Encoding", encoding)
 	if err != nil {
 		return err
 	}

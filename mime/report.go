@@ -51,7 +51,7 @@ func (r *Report) Compose(rand io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = addText(parts, r.Text)
+	err = addText(parts, "plain", r.Text)
 	if err != nil {
 		return nil, err
 	}

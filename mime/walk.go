@@ -65,10 +65,15 @@ type walker struct {
 	head   []byte // lines of the header at hand
 	held   []byte // a line break that may belong to a delimiter
 	parts  int
+	whole  bool // messages inside of the message are leaves
 }
 
 func walk(r io.Reader, l Limits, v visitor) error {
-	w := &walker{in: bufio.NewReaderSize(r, blockSize), limits: l.orDefaults(), v: v}
+	return (&walker{limits: l.orDefaults(), v: v}).walk(r)
+}
+
+func (w *walker) walk(r io.Reader) error {
+	w.in = bufio.NewReaderSize(r, blockSize)
 	start := true // of a line
 	for {
 		piece, err := w.in.ReadSlice('\n')
@@ -273,7 +278,7 @@ func (w *walker) entity() *entity {
 		if identity(h) && e.media.Multipart() {
 			e.kind = kindMultipart
 		}
-	case e.media.Is("message/rfc822", "message/global") && identity(h):
+	case e.media.Is("message/rfc822", "message/global") && identity(h) && !w.whole:
 		e.kind = kindWrapped
 	default:
 		e.kind = kindLeaf

@@ -1,0 +1,64 @@
+package mime
+
+import "io"
+
+// A Leaf is a part of a message that has no parts: a text, or a document.
+type Leaf struct {
+	// Header is that of the part; of a message without parts, that of the message.
+	Header *Header
+	// Media is its type; of one that cannot be read, application/octet-stream.
+	Media MediaType
+	// From and To are where its body, in its transfer encoding, begins and ends.
+	From, To int64
+}
+
+// Outline reads a message to its end, in time linear in its size, and returns its
+// header and its leaves in order. A message inside of it is one leaf, and so is a
+// multipart that cannot be taken apart. A message with more or deeper parts than l
+// allows is an error wrapping ErrLimit.
+func Outline(r io.Reader, l Limits) (*Header, []Leaf, error) {
+	o := &outline{}
+	err := (&walker{limits: l.orDefaults(), v: o, whole: true}).walk(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return o.header, o.leaves, nil
+}
+
+// An outline counts the octets of a walk.
+type outline struct {
+	at     int64
+	header *Header
+	leaves []Leaf
+}
+
+func (o *outline) enter(e *entity) error {
+	o.at += int64(len(e.raw))
+	if o.header == nil {
+		o.header = e.header
+	}
+	if e.kind == kindMultipart || e.kind == kindWrapped {
+		return nil
+	}
+	leaf := Leaf{Header: e.header, Media: e.media, From: o.at, To: o.at}
+	if e.kind == kindBroken || leaf.Media.Type == "" {
+		leaf.Media = MediaType{Type: "application/octet-stream", Params: map[string]string{}}
+	}
+	o.leaves = append(o.leaves, leaf)
+	return nil
+}
+
+func (o *outline) body(p []byte) error {
+	o.at += int64(len(p))
+	return nil
+}
+
+func (o *outline) leave() error {
+	o.leaves[len(o.leaves)-1].To = o.at
+	return nil
+}
+
+func (o *outline) other(p []byte) error {
+	o.at += int64(len(p))
+	return nil
+}
