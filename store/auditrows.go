@@ -70,6 +70,7 @@ func rowKinds() []rowKind {
 	return []rowKind{
 		{bucketDomains, "domain", rowText, readRowText},
 		{bucketAccounts, "account", rowText, readRowText},
+		{bucketAliases, "alias", rowText, readRowText},
 		{bucketKeys, "key", rowHex, readRowHex},
 		{bucketKeyRequests, "key-request", rowHex, readRowHex},
 		{bucketAnchors, "anchor", rowAnchor, readRowAnchor},

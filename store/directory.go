@@ -49,6 +49,9 @@ type Account struct {
 	// Patient says that a patient controls the address: it has a certificate of
 	// its own, and its domain's never stands in for it (BB-35).
 	Patient bool `json:"patient,omitempty"`
+	// Senders are what the account may send as beside its own address and aliases:
+	// addresses, and domains with "@" in front, in lower case; MaxSenders at most.
+	Senders []string `json:"senders,omitempty"`
 	// Quota bounds the bytes of its mailboxes; 0 is the default of the gateway,
 	// NoQuota none.
 	Quota   int64     `json:"quota,omitempty"`
@@ -137,16 +140,21 @@ type DirectoryTx interface {
 	Domain(name mime.Domain) (Domain, error)
 	Domains() ([]Domain, error)
 	PutDomain(Domain) error
-	// RemoveDomain takes along the domain's anchors and the keys and key requests
-	// of the domain and of its addresses, so that none comes back with the name,
-	// and detaches it from the bundles, which stay.
+	// RemoveDomain takes along the domain's anchors and aliases, the keys and key
+	// requests of the domain and of its addresses, and what accounts may send as in it,
+	// so that none comes back with the name, and detaches it from the bundles, which
+	// stay.
 	RemoveDomain(name mime.Domain) error
 
 	// Accounts are found without regard to case.
 	Account(a mime.Address) (Account, error)
 	Accounts() ([]Account, error)
-	PutAccount(Account) error           // creates the account's INBOX when it is missing
-	RemoveAccount(a mime.Address) error // with its mailboxes, keys and key requests
+	PutAccount(Account) error // creates the account's INBOX when it is missing
+	// RemoveAccount takes along its mailboxes, keys and key requests, and its place in
+	// aliases and groups: one without any other member goes too.
+	RemoveAccount(a mime.Address) error
+
+	AliasTx
 
 	Key(f Fingerprint) (Key, error)
 	Keys() ([]Key, error)

@@ -98,6 +98,10 @@ func (t *tx) RemoveDomain(name mime.Domain) error {
 	if err != nil {
 		return err
 	}
+	err = t.leaveDomain(name)
+	if err != nil {
+		return err
+	}
 	anchors, err := t.Anchors()
 	if err != nil {
 		return err
@@ -150,8 +154,15 @@ func (t *tx) PutAccount(a Account) error {
 	if a.Address.IsZero() {
 		return errors.New("an account needs an address")
 	}
+	if t.exists(bucketAliases, []byte(a.Address.Key())) {
+		return fmt.Errorf("an alias %s: %w", a.Address, ErrExists)
+	}
+	err := checkSenders(a)
+	if err != nil {
+		return err
+	}
 	a.Created = a.Created.UTC()
-	err := t.putDirectory(bucketAccounts, []byte(a.Address.Key()), a)
+	err = t.putDirectory(bucketAccounts, []byte(a.Address.Key()), a)
 	if err != nil {
 		return err
 	}
@@ -168,7 +179,10 @@ func (t *tx) RemoveAccount(a mime.Address) error {
 	if err != nil {
 		return fmt.Errorf("account %s: %w", a, err)
 	}
-	err = t.removeKeys(func(owner string) bool { return owner == a.Key() })
+	err = errors.Join(
+		t.removeKeys(func(owner string) bool { return owner == a.Key() }),
+		t.leaveAliases(a),
+		t.removeSentAs(func(s SentAs) bool { return s.Account.Same(a) }))
 	if err != nil {
 		return err
 	}

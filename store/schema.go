@@ -66,6 +66,7 @@ const (
 	bucketCheckpoints = "checkpoints" // number u64 of the last record it covers → line of an audit.Checkpoint
 
 	bucketAliases      = "aliases"      // address key → Alias
+	bucketSentAs       = "sentas"       // address key → SentAs
 	bucketAccess       = "access"       // address key 0 id → accessRecord
 	bucketLastUse      = "lastuse"      // address key 0 id of an access, "" for the password → LastUse
 	bucketHooks        = "hooks"        // address key 0 id → hookRecord
@@ -102,7 +103,7 @@ func buckets() []string {
 		bucketBundles, bucketBundleStates, bucketBundleAnchors,
 		bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints,
 		bucketFetched, bucketSentIDs,
-		bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes}
+		bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -159,7 +160,7 @@ func toSchema5(tx *bolt.Tx) error { return fillMessageIDs(tx) }
 // web hooks, requests that are known by their keys, certificates of the listeners, and
 // the structure of stored messages.
 func toSchema6(tx *bolt.Tx) error {
-	return createBuckets(tx, bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes)
+	return createBuckets(tx, bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs)
 }
 
 // rewriteRecords calls fn with the records of a bucket that can be read, and stores

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"postern/mime"
+)
+
+// Alias implements AliasTx.
+func (t *tx) Alias(a mime.Address) (Alias, error) {
+	alias, err := getRecord[Alias](t, bucketAliases, []byte(a.Key()))
+	if err != nil {
+		return Alias{}, fmt.Errorf("alias %s: %w", a, err)
+	}
+	return alias, nil
+}
+
+// Aliases implements AliasTx.
+func (t *tx) Aliases() ([]Alias, error) { return listRecords[Alias](t, bucketAliases, nil) }
+
+// PutAlias implements AliasTx.
+func (t *tx) PutAlias(a Alias) error {
+	if a.Address.IsZero() {
+		return errors.New("an alias needs an address")
+	}
+	if t.exists(bucketAccounts, []byte(a.Address.Key())) {
+		return fmt.Errorf("an account %s: %w", a.Address, ErrExists)
+	}
+	a.Created, a.Members = a.Created.UTC(), inOrder(a.Members)
+	err := t.checkMembers(a)
+	if err != nil {
+		return err
+	}
+	return t.putDirectory(bucketAliases, []byte(a.Address.Key()), a)
+}
+
+// inOrder sorts addresses by key, each once.
+func inOrder(all []mime.Address) []mime.Address {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b mime.Address) int { return strings.Compare(a.Key(), b.Key()) })
+	return slices.CompactFunc(all, mime.Address.Same)
+}
+
+func (t *tx) checkMembers(a Alias) error {
+	most := 1
+	if a.Group {
+		most = MaxMembers
+	}
+	if len(a.Members) == 0 || len(a.Members) > most {
+		return fmt.Errorf("alias %s: %d members, of which there may be 1 to %d", a.Address, len(a.Members), most)
+	}
+	for _, m := range a.Members {
+		if !t.exists(bucketAccounts, []byte(m.Key())) {
+			return fmt.Errorf("alias %s: account %s: %w", a.Address, m, ErrNotFound)
+		}
+	}
+	return nil
+}
+
+// RemoveAlias implements AliasTx.
+func (t *tx) RemoveAlias(a mime.Address) error {
+	err := t.removeDirectory(bucketAliases, []byte(a.Key()))
+	if err != nil {
+		return fmt.Errorf("alias %s: %w", a, err)
+	}
+	return t.removeKeys(func(owner string) bool { return owner == a.Key() })
+}
+
+// leaveAliases takes an account out of the aliases and groups that it is behind. Those
+// that have nobody else go.
+func (t *tx) leaveAliases(account mime.Address) error {
+	all, err := t.Aliases()
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		switch rest := a.without(account); {
+		case len(rest.Members) == len(a.Members):
+		case len(rest.Members) == 0:
+			err = t.RemoveAlias(a.Address)
+		default:
+			err = t.putDirectory(bucketAliases, []byte(a.Address.Key()), rest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaveDomain removes the aliases of a domain, and takes it out of the Senders of all
+// accounts, so that nothing of them comes back with the name.
+func (t *tx) leaveDomain(name mime.Domain) error {
+	aliases, err := t.Aliases()
+	if err != nil {
+		return err
+	}
+	for _, a := range aliases {
+		if a.Address.Domain() != name {
+			continue
+		}
+		err := t.RemoveAlias(a.Address)
+		if err != nil {
+			return err
+		}
+	}
+	accounts, err := t.Accounts()
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		rest := a.sendersOutside(name)
+		if len(rest) == len(a.Senders) {
+			continue
+		}
+		a.Senders = rest
+		err := t.putDirectory(bucketAccounts, []byte(a.Address.Key()), a)
+		if err != nil {
+			return err
+		}
+	}
+	return t.removeSentAs(func(s SentAs) bool { return s.Address.Domain() == name })
+}
+
+// checkSenders demands of Senders the form in which they are compared.
+func checkSenders(a Account) error {
+	if len(a.Senders) > MaxSenders {
+		return fmt.Errorf("account %s: more than %d senders", a.Address, MaxSenders)
+	}
+	for _, s := range a.Senders {
+		if !isSender(s) {
+			return fmt.Errorf("account %s: %q is neither an address in lower case nor a domain after an @", a.Address, s)
+		}
+	}
+	return nil
+}
+
+func isSender(s string) bool {
+	domain, whole := strings.CutPrefix(s, "@")
+	if whole {
+		d, err := mime.ParseDomain(domain)
+		return err == nil && string(d) == domain
+	}
+	a, err := mime.ParseAddress(s)
+	return err == nil && a.Key() == s
+}
+
+// removeAll removes what a walk found, which must not change its bucket itself.
+func (t *tx) removeAll(bucket string, keys [][]byte) error {
+	for _, k := range keys {
+		err := t.remove(bucket, k)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) removeSentAs(of func(SentAs) bool) error {
+	var keys [][]byte
+	err := t.each(bucketSentAs, nil, nil, func(k, v []byte) (bool, error) {
+		s, err := decodeRecord[SentAs](bucketSentAs, v)
+		if err == nil && of(s) {
+			keys = append(keys, bytes.Clone(k))
+		}
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	return t.removeAll(bucketSentAs, keys)
+}
