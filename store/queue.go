@@ -44,6 +44,9 @@ type Job struct {
 	// lane are held up together. Flow names whose job it is: flows take turns.
 	Lane string `json:"lane,omitempty"`
 	Flow string `json:"flow,omitempty"`
+	// Trace is the Received field of the session that brought an OpenJob, without its
+	// name (RFC 5321 §4.4); "" if none did.
+	Trace string `json:"trace,omitempty"`
 	// Next is a job that is to go on when this one has ended, however it did. That
 	// one Waits until then, and is not due.
 	Next     JobID     `json:"next,omitempty"`

@@ -62,6 +62,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 			Kind: store.OpenJob, Track: track.ID, Body: id, Size: body.Size(),
 			Sender: e.From, Recipients: e.To, Flow: networkOf(e),
 			Created: due, Due: due, Expires: due.Add(b.RetryFor),
+			Trace: b.received(e, track.ID, now),
 		})
 		return err
 	})

@@ -22,7 +22,7 @@ func TestAS85_RecordCrossesAndIsAnswered(t *testing.T) {
 	equal(t, "state after the relay", a.states(id), []string{"bob@b.example relayed"})
 	w.runAll()
 
-	equal(t, "bob's INBOX", b.inbox("bob@b.example"), []string{string(crlf(text))})
+	equal(t, "bob's INBOX", asSigned(t, b.inbox("bob@b.example")[0]), string(crlf(text)))
 	equal(t, "state after the MDN", a.states(id), []string{"bob@b.example processed"})
 	answers := a.inbox("alice@a.example")
 	if len(answers) != 1 {

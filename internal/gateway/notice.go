@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -64,11 +65,26 @@ func (c *Core) noticeOf(ctx context.Context, job store.Job, recipients []dsn.Rec
 		return n, err
 	}
 	n.body = body
-	_, err = body.Write(text)
+	err = c.writeOwn(body, job.Track, text)
 	if err != nil {
 		n.discard()
 	}
 	return n, err
+}
+
+// writeOwn writes a message that we put into a mailbox ourselves, with what we say of
+// it in front.
+func (c *Core) writeOwn(w io.Writer, track store.TrackID, text []byte) error {
+	fields, err := c.ownFields(track)
+	if err != nil {
+		return fmt.Errorf("telling what was verified: %w", err)
+	}
+	_, err = fields.WriteFields(w)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
 }
 
 func (c *Core) composeDSN(job store.Job, recipients []dsn.Recipient, header *mime.Header, messageID string) (text []byte, err error) {

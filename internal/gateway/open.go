@@ -273,7 +273,7 @@ func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error
 // word (AS-54).
 func (o *opening) identify(tx store.Tx) error {
 	for _, p := range o.parts {
-		if p.inner == nil {
+		if len(p.deliveries) == 0 {
 			continue
 		}
 		t, known, err := trackOf(tx, o.job.Track)

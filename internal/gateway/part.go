@@ -3,10 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -21,10 +18,13 @@ import (
 type part struct {
 	*opening
 	opened *sta.Opened
-	inner  store.BodyWriter // the verified message; nil when nobody accepts it
-	digest string           // of inner: SHA-256 in hexadecimal
-	report *report          // what it says, if it is a notification
-	mdns   []ownMDN
+	// deliveries are the verified message as it is delivered; none when nobody accepts
+	// it. byRecipient says whose is which, by Address.Key.
+	deliveries  []*delivery
+	byRecipient map[string]*delivery
+	digest      string  // of the message as it was signed: SHA-256 in hexadecimal
+	report      *report // what it says, if it is a notification
+	mdns        []ownMDN
 	// Of the latest transaction: the answers it lacks, from whom a notification is
 	// kept, by Address.Key, and what it did to other messages.
 	lacking []failure
@@ -33,8 +33,8 @@ type part struct {
 }
 
 func (p *part) discard() {
-	if p.inner != nil {
-		p.inner.Discard()
+	for _, d := range p.deliveries {
+		d.body.Discard()
 	}
 	for _, m := range p.mdns {
 		if m.body != nil {
@@ -55,7 +55,7 @@ func (p *part) prepare(ctx context.Context) error {
 	if len(accepted) == 0 {
 		return nil
 	}
-	err := p.spoolInner(ctx)
+	err := p.spool(ctx)
 	if unreadable(err) {
 		p.refuse(err)
 		return nil
@@ -81,7 +81,7 @@ func (p *part) prepare(ctx context.Context) error {
 // be read, such as one whose wrapper has a broken transfer encoding.
 func (p *part) refuse(why error) {
 	p.discard()
-	p.inner = nil
+	p.deliveries, p.byRecipient = nil, nil
 	takeBack(p.opened, why)
 }
 
@@ -95,25 +95,6 @@ func takeBack(o *sta.Opened, why error) {
 	}
 }
 
-// spoolInner writes the verified inner message to a body of its own.
-func (p *part) spoolInner(ctx context.Context) error {
-	message, err := p.opened.Message(mime.Limits{})
-	if err != nil {
-		return fmt.Errorf("reading the opened message: %w", err)
-	}
-	p.inner, err = p.Store.NewBody(ctx)
-	if err != nil {
-		return err
-	}
-	digest := sha256.New()
-	_, err = io.Copy(io.MultiWriter(p.inner, digest), message)
-	if err != nil {
-		return fmt.Errorf("spooling the opened message: %w", err)
-	}
-	p.digest = hex.EncodeToString(digest.Sum(nil))
-	return nil
-}
-
 // commit writes the deliveries and the answers and returns what became of each
 // recipient.
 func (p *part) commit(tx store.Tx) ([]outcome, error) {
@@ -123,7 +104,7 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 		return nil, err
 	}
 	var outcomes []outcome
-	var body store.BodyID
+	bodies := make(map[*delivery]store.BodyID)
 	for _, v := range p.opened.Verdicts {
 		if !v.Accepted() {
 			state := store.TrackRefused
@@ -137,7 +118,7 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 			recipient: v.Recipient, stage: store.StageOpen, code: reason.OK,
 			detail: describeSigner(v, p.now), revocation: worst(v.Trust.Revocations),
 		})
-		delivered, err := p.deliver(tx, v.Recipient, &body)
+		delivered, err := p.deliver(tx, v.Recipient, bodies)
 		if err != nil {
 			return nil, err
 		}
@@ -194,9 +175,9 @@ func worst(all []trust.Revocation) trust.RevocationStatus {
 	return found
 }
 
-// deliver puts the message into the recipient's INBOX. The first delivery makes
-// the body part of the store; the others share it.
-func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcome, error) {
+// deliver puts the message into the recipient's INBOX. The first delivery of a body
+// makes it part of the store; the others share it.
+func (p *part) deliver(tx store.Tx, to mime.Address, bodies map[*delivery]store.BodyID) (outcome, error) {
 	h, hidden := p.hidden[to.Key()]
 	if hidden {
 		return keptBack(to, h), nil
@@ -221,21 +202,22 @@ func (p *part) deliver(tx store.Tx, to mime.Address, body *store.BodyID) (outcom
 		again.duplicate = true
 		return again, nil
 	}
-	full, err := p.tooFull(tx, to)
+	d := p.byRecipient[to.Key()]
+	full, err := p.tooFull(tx, to, d.body.Size())
 	if err != nil {
 		return outcome{}, err
 	}
 	if full {
 		return undelivered(to, reason.MailboxFull, "the mailboxes are full"), nil
 	}
-	if *body == 0 {
-		*body, err = tx.PutBody(p.inner)
+	if bodies[d] == 0 {
+		bodies[d], err = tx.PutBody(d.body)
 		if err != nil {
 			return outcome{}, err
 		}
 	}
 	m, err := tx.Append(inbox.ID, store.Message{
-		Body: *body, Size: p.inner.Size(), Received: p.now, Track: p.job.Track,
+		Body: bodies[d], Size: d.body.Size(), Received: p.now, Track: p.job.Track,
 	})
 	if err != nil {
 		return outcome{}, err

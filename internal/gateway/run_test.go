@@ -154,7 +154,7 @@ func TestAS42_AS85_RecordCrossesRealSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := b.fetch("bob@b.example", 1)
-	equal(t, "bob's INBOX", string(got[0].Raw), string(text))
+	equal(t, "bob's INBOX", asSigned(t, string(got[0].Raw)), string(text))
 	answers := a.fetch("alice@a.example", 1)
 	n := parseMDN(t, string(answers[0].Raw))
 	equal(t, "original", n.OriginalMessageID, "<m1@a.example>")

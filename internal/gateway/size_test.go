@@ -28,7 +28,7 @@ func TestMessageOfTheLargestSizeIsDelivered(t *testing.T) {
 	id := b.receive(raw, addr(t, "alice@a.example"), addr(t, "bob@b.example"))
 	b.run()
 	equal(t, "states", b.states(id), []string{"bob@b.example delivered"})
-	equal(t, "delivered", b.inbox("bob@b.example")[0], text)
+	equal(t, "delivered", asSigned(t, b.inbox("bob@b.example")[0]), text)
 }
 
 // A message that is eight-bit grows before it is sealed. Among our own domains

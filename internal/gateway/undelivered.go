@@ -24,11 +24,11 @@ func accountCode(tx store.Tx, to mime.Address) (reason.Code, error) {
 }
 
 // tooFull reports whether the mailboxes of a recipient do not take the message.
-func (p *part) tooFull(tx store.Tx, to mime.Address) (bool, error) {
+func (p *part) tooFull(tx store.Tx, to mime.Address, size int64) (bool, error) {
 	if mime.IsNotification(p.opened.Header) {
-		return p.overNoticeQuota(tx, to, p.inner.Size())
+		return p.overNoticeQuota(tx, to, size)
 	}
-	return p.overQuota(tx, to, p.inner.Size())
+	return p.overQuota(tx, to, size)
 }
 
 // undelivered is what became of a recipient whose mailbox takes nothing.
