@@ -76,6 +76,8 @@ func rowKinds() []rowKind {
 		{bucketAnchors, "anchor", rowAnchor, readRowAnchor},
 		{bucketBundles, "bundle", rowText, readRowText},
 		{bucketBundleAnchors, "bundle-anchors", rowText, readRowText},
+		{bucketHooks, "hook", rowHook, readRowHook},
+		{bucketEdges, "edge", rowText, readRowText},
 		{bucketMailboxes, "mailbox", rowNumber, readRowNumber},
 		{bucketMessages, "message", rowMessage, readRowMessage},
 		{bucketJobs, "job", rowNumber, readRowNumber},
@@ -171,6 +173,20 @@ func readRowAnchor(text string) ([]byte, bool) {
 	}
 	fingerprint, ok := readRowHex(words[2])
 	return append(joined(words[0], words[1], ""), fingerprint...), ok
+}
+
+// rowHook is address and id.
+func rowHook(key string) string {
+	account, id, _ := strings.Cut(key, "\x00")
+	return account + " " + id
+}
+
+func readRowHook(text string) ([]byte, bool) {
+	at := strings.LastIndexByte(text, ' ')
+	if at < 0 {
+		return nil, false
+	}
+	return joined(text[:at], text[at+1:]), true
 }
 
 // metaStock is the key of bucketMeta of a stock.
@@ -342,6 +358,16 @@ func jobSum(j Job) audit.Sum {
 	s.number(uint64(len(j.Recipients)))
 	for _, a := range slices.Concat(j.Recipients, j.Blind) {
 		s.field(a.String())
+	}
+	if j.Hook != "" {
+		for _, text := range []string{j.Hook, j.Event.ID, string(j.Event.Type), string(j.Event.Message), j.Event.Recipient.String(), j.Event.Reason} {
+			s.field(text)
+		}
+	}
+	if j.Push.Owner != "" {
+		s.field(j.Push.Owner)
+		s.flag(j.Push.Answers)
+		s.field(string(j.Push.Ended))
 	}
 	return s.sum()
 }

@@ -42,11 +42,17 @@ func fullStore(t testing.TB) *testStore {
 			tx.Audit(audit.Record{Action: audit.Started}), tx.Audit(audit.Record{Action: audit.Stopped}),
 			tx.PutBundle(Bundle{Name: "b", URL: "https://b.example/b", Signer: der, Attached: []Attachment{{"", In}}}),
 			tx.PutBundleState("b", BundleState{Anchors: 1}),
+			tx.PutHook(Hook{ID: "hook", Account: a, URL: "https://app.example", Secret: []byte("key")}),
+			tx.PutEdge(Edge{Owner: "b.example", Host: "ehr.example", Port: 25, User: "hisp", Password: []byte("password")}),
 			tx.PutBundleAnchors("b", NewBundleSet([]BundleAnchor{{Certificate: der, Policies: []string{"1.2.3"}}})),
 		} {
 			if err != nil {
 				return err
 			}
+		}
+		_, err = tx.Enqueue(Job{Kind: HookJob, Due: time.Unix(3, 0), Sender: a, Hook: "hook", Track: k})
+		if err != nil {
+			return err
 		}
 		box, err := tx.MailboxByName(a, Inbox)
 		for range 3 {

@@ -150,8 +150,8 @@ type DirectoryTx interface {
 	Account(a mime.Address) (Account, error)
 	Accounts() ([]Account, error)
 	PutAccount(Account) error // creates the account's INBOX when it is missing
-	// RemoveAccount takes along its mailboxes, keys and key requests, and its place in
-	// aliases and groups: one without any other member goes too.
+	// RemoveAccount takes along its mailboxes, keys, key requests, hooks and edge, and its
+	// place in aliases and groups: one without any other member goes too.
 	RemoveAccount(a mime.Address) error
 
 	AliasTx

@@ -115,6 +115,10 @@ func (t *tx) RemoveDomain(name mime.Domain) error {
 			return err
 		}
 	}
+	err = t.dropEdge(string(name))
+	if err != nil {
+		return err
+	}
 	return t.detachBundles(name)
 }
 
@@ -183,6 +187,10 @@ func (t *tx) RemoveAccount(a mime.Address) error {
 		t.removeKeys(func(owner string) bool { return owner == a.Key() }),
 		t.leaveAliases(a),
 		t.removeSentAs(func(s SentAs) bool { return s.Account.Same(a) }))
+	if err != nil {
+		return err
+	}
+	err = errors.Join(t.removeHooks(a), t.dropEdge(a.Key()))
 	if err != nil {
 		return err
 	}

@@ -23,10 +23,13 @@ func readJobTotal(v []byte) (JobTotal, error) {
 
 // countJob keeps the total of a job's kind as jobs come (1) and go (-1).
 func (t *tx) countJob(j Job, by int) error {
+	err := t.countHook(j, by)
+	if err != nil {
+		return err
+	}
 	var total JobTotal
 	v := t.get(bucketJobCounts, []byte(j.Kind))
 	if v != nil {
-		var err error
 		total, err = readJobTotal(v)
 		if err != nil {
 			return err

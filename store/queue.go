@@ -19,12 +19,14 @@ const (
 	RelayJob JobKind = "relay" // a sealed message for one destination
 	OpenJob  JobKind = "open"  // a message from the backbone: decrypt, verify, deliver
 	WatchJob JobKind = "watch" // the deadline of a message's notifications; it has no body
+	PushJob  JobKind = "push"  // an opened message, or a notice of ours, for the edge of its recipient
+	HookJob  JobKind = "hook"  // an event for the web hook of an account; it has no body
 	KeptJob  JobKind = "kept"  // the sealed original of a message that was refused, for an operator to look into, and dropped when due
 )
 
 // Steps are the kinds of jobs that are steps of a message under way, in the order
 // that it meets them.
-func Steps() []JobKind { return []JobKind{SealJob, RelayJob, OpenJob} }
+func Steps() []JobKind { return []JobKind{SealJob, RelayJob, OpenJob, PushJob, HookJob} }
 
 // A Job is a message at one step of its way. The queue holds it from the
 // commit that accepted it to the commit that ends it.
@@ -37,7 +39,7 @@ type Job struct {
 	Sender      mime.Address   `json:"sender"`      // envelope sender; zero is the null reverse-path
 	Recipients  []mime.Address `json:"recipients"`  // still to be served at this step
 	Blind       []mime.Address `json:"blind"`       // those of Recipients that no header names
-	Destination mime.Domain    `json:"destination"` // of a RelayJob
+	Destination mime.Domain    `json:"destination"` // of a RelayJob; of a PushJob and a HookJob host:port
 	// Automatic marks a notification: nothing automatic ever answers it (AS-86).
 	Automatic bool `json:"automatic"`
 	// Lane names what the job waits for, such as its destination: jobs of one
@@ -66,6 +68,28 @@ type Job struct {
 	// Kept is, of the original of a refused message that is judged again, how it is
 	// kept if it is refused once more.
 	Kept Keeping `json:"kept,omitzero"`
+
+	// Hook and Event are those of a HookJob, whose Sender is the account.
+	Hook  string    `json:"hook,omitempty"`
+	Event HookEvent `json:"event,omitzero"`
+	// Push is how far a PushJob is.
+	Push Push `json:"push,omitzero"`
+}
+
+// A Push is what a PushJob does beside handing its message over.
+type Push struct {
+	// Owner is whose edge it is for: an address or a domain.
+	Owner string `json:"owner"`
+	// Answers says that the sender of the message gets notifications of ours about it,
+	// and Timely that he asks for that of final delivery (DN-1).
+	Answers bool `json:"answers,omitempty"`
+	Timely  bool `json:"timely,omitempty"`
+	// Processed says that the processed notification is on its way, or that there is
+	// none: others may follow (DN-10).
+	Processed bool `json:"processed,omitempty"`
+	// Ended is what became of the message where its answer is still to be given:
+	// TrackDelivered or TrackFailed.
+	Ended TrackState `json:"ended,omitempty"`
 }
 
 // A Keeping is how the original of a refused message is kept.
@@ -79,8 +103,8 @@ func (j Job) Idle() bool { return j.Held || j.Waits }
 
 // QueueTx holds jobs. Due work is found by an index, never by a scan.
 type QueueTx interface {
-	// Enqueue stores j, which must have Kind, Due and, unless it is a WatchJob,
-	// Body. It gives it an ID and takes a reference to its body. A zero Size
+	// Enqueue stores j, which must have Kind, Due and, unless it is a WatchJob or a
+	// HookJob, Body. It gives it an ID and takes a reference to its body. A zero Size
 	// becomes that of the body.
 	Enqueue(j Job) (JobID, error)
 	Job(id JobID) (Job, error)

@@ -30,12 +30,14 @@ func (t *tx) Enqueue(j Job) (JobID, error) {
 }
 
 func checkJob(j Job) error {
-	if j.Kind == "" || j.Due.IsZero() || (j.Body == 0) != (j.Kind == WatchJob) {
-		return errors.New("a job needs a kind, a due time and, unless it is to watch, a body")
+	bodiless := j.Kind == WatchJob || j.Kind == HookJob
+	if j.Kind == "" || j.Due.IsZero() || (j.Body == 0) != bodiless || (j.Hook == "") != (j.Kind != HookJob) {
+		return errors.New("a job needs a kind, a due time and, unless it is to watch or for a hook, which it names, a body")
 	}
 	return errors.Join(
 		checkText("the kind of a job", string(j.Kind)),
 		checkText("the lane of a job", j.Lane),
+		checkText("the hook of a job", j.Hook),
 		checkText("the flow of a job", j.Flow))
 }
 
@@ -60,7 +62,7 @@ func (t *tx) unschedule(id JobID) {
 	t.then(func() { t.db.claims.change(func(s *schedule) { s.remove(id) }) })
 }
 
-// refJob takes a job's reference to its body, which jobs that watch do not have.
+// refJob takes a job's reference to its body, which jobs that watch or are for a hook do not have.
 func (t *tx) refJob(j *Job) error {
 	if j.Body == 0 {
 		return nil

@@ -75,6 +75,9 @@ const (
 	bucketCertCache    = "certcache"    // name → certCacheRecord, of certificates for the listeners that were issued over ACME
 	bucketStructures   = "structures"   // body id u64 → envelope and structure of the message, sealed
 
+	bucketHookStates = "hookstates" // address key 0 id → HookState
+	bucketEdges      = "edges"      // address key or domain → edgeRecord
+
 	// id u64 → bodyRecord, binary; id u64, index u32 → a bucket with one sealed
 	// chunk; sequence: last id. Side by side, they are one page to write.
 	bucketBodies = "bodies"
@@ -103,7 +106,8 @@ func buckets() []string {
 		bucketBundles, bucketBundleStates, bucketBundleAnchors,
 		bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints,
 		bucketFetched, bucketSentIDs,
-		bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs}
+		bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs,
+		bucketHookStates, bucketEdges}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -157,10 +161,11 @@ func toSchema4(tx *bolt.Tx) error {
 func toSchema5(tx *bolt.Tx) error { return fillMessageIDs(tx) }
 
 // toSchema6 adds aliases and groups, further secrets of accounts with their last use,
-// web hooks, requests that are known by their keys, certificates of the listeners, and
+// web hooks, edges, requests that are known by their keys, certificates of the listeners, and
 // the structure of stored messages.
 func toSchema6(tx *bolt.Tx) error {
-	return createBuckets(tx, bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs)
+	return createBuckets(tx, bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs,
+		bucketHookStates, bucketEdges)
 }
 
 // rewriteRecords calls fn with the records of a bucket that can be read, and stores

@@ -166,6 +166,8 @@ type Tx interface {
 	MailboxTx
 	FetchedTx
 	QueueTx
+	HookTx
+	EdgeTx
 	TrackTx
 	DeliveredTx
 	RequestTx
