@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/netip"
 	"time"
+
+	"postern/internal/login"
 )
 
 // Errors a Backend returns, wrapped or bare. Any other error is trouble of the
@@ -14,8 +15,8 @@ var (
 	// ErrAuthFailed says that the user name and password are not a pair. It
 	// never says which of the two is wrong.
 	ErrAuthFailed = errors.New("authentication failed")
-	// ErrRevoked says that the account is closed, or has another password than
-	// the one it logged in with.
+	// ErrRevoked says that the account is closed, or that what it logged in with is
+	// no longer good: another password was set, an access was revoked.
 	ErrRevoked = errors.New("the login is no longer good")
 	// ErrNoMailbox says that a mailbox does not exist, or no longer.
 	ErrNoMailbox = errors.New("no such mailbox")
@@ -40,12 +41,9 @@ var (
 )
 
 // A Backend lets users in. It is safe for use by many goroutines, and so are
-// the users and mailboxes it gives.
-type Backend interface {
-	// Login checks a password. remote is the client's address, for limits and
-	// for the log. ErrAuthFailed: wrong user or password.
-	Login(ctx context.Context, user, password string, remote netip.Addr) (User, error)
-}
+// the users and mailboxes it gives. Its errors are those of this package:
+// ErrAuthFailed and ErrUnavailable.
+type Backend interface{ login.Backend[User] }
 
 // A User is an account with mailboxes. Every operation is one transaction, unless
 // it says otherwise: when it returns nil it is durable, when it returns an error it

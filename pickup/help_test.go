@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -25,6 +24,8 @@ import (
 	"go.uber.org/goleak"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/gateway/proof"
+	"postern/internal/login"
 	"postern/internal/testnet"
 	"postern/mime"
 	"postern/pickup"
@@ -91,13 +92,13 @@ type house struct {
 	log     *testnet.Log
 }
 
-func auth(_ context.Context, user, password string, _ netip.Addr) (store.Account, error) {
-	if !strings.EqualFold(user, testUser) || password != testPassword {
-		return store.Account{}, pickup.ErrAuthFailed
+var auth = testnet.Auth(func(a login.Attempt) (login.Grant, error) {
+	if !strings.EqualFold(a.User, testUser) || a.Secret != testPassword {
+		return login.Grant{}, pickup.ErrAuthFailed
 	}
 	account, err := mime.ParseAddress(testUser)
-	return store.Account{Address: account}, err
-}
+	return login.Grant{Account: account, Proof: proof.OfPassword(store.Account{})}, err
+})
 
 func openStore(t testing.TB) (store.Store, mime.Address) {
 	t.Helper()

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/login"
 	"postern/pickup"
 	"postern/store"
 )
@@ -164,8 +164,8 @@ func TestReadingAReadOnlyMailboxIsNoted(t *testing.T) {
 // A forgetful backend cannot write down who reads.
 type forgetful struct{ pickup.Backend }
 
-func (f forgetful) Login(ctx context.Context, user, password string, remote netip.Addr) (pickup.User, error) {
-	u, err := f.Backend.Login(ctx, user, password, remote)
+func (f forgetful) Login(ctx context.Context, a login.Attempt) (pickup.User, error) {
+	u, err := f.Backend.Login(ctx, a)
 	return forgetfulUser{u}, err
 }
 

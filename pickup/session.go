@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
 
+	"postern/internal/login"
 	"postern/pickup/door"
 )
 
@@ -37,6 +38,7 @@ type session struct {
 var (
 	_ imapserver.SessionIMAP4rev2   = (*session)(nil)
 	_ imapserver.SessionAppendLimit = (*session)(nil)
+	_ imapserver.SessionSASL        = (*session)(nil)
 )
 
 // Close ends the session; the library calls it once.
@@ -51,34 +53,44 @@ func (s *session) Close() error {
 	return nil
 }
 
-// Login checks a password. The library calls it for LOGIN and for AUTHENTICATE
-// PLAIN, and only under TLS.
+// Login checks a password. The library calls it for LOGIN, and only under TLS.
 func (s *session) Login(username, password string) error {
+	return s.login(login.Attempt{Client: s.client(), Method: login.Password, User: username, Secret: password})
+}
+
+// login decides on an attempt, of LOGIN or at the end of AUTHENTICATE.
+func (s *session) login(a login.Attempt) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failures >= s.server.options.LoginAttempts {
 		return imapserver.ErrAuthFailed
 	}
-	user, err := s.server.backend.Login(s.ctx, username, password, s.net.IP)
+	user, err := s.server.backend.Login(s.ctx, a)
 	if err != nil {
-		s.failures++
-		s.server.errors.Add(1)
-		// What was given as a user name may be a password, so it is not logged.
-		s.log.Info("imap login failed", "attempt", s.failures, "wrong", errors.Is(err, ErrAuthFailed))
-		if errors.Is(err, ErrAuthFailed) {
-			s.front.Linger(time.Duration(s.failures) * s.server.options.AuthDelay)
-		}
-		if s.failures >= s.server.options.LoginAttempts {
-			// The library holds its writer during AUTHENTICATE, so BYE has to
-			// wait for it elsewhere.
-			s.server.spawn(func() { s.bye("Too many failed logins") })
-		}
-		return s.reply("login", err)
+		return s.failed(err)
 	}
 	s.user = user
 	s.front.welcome()
-	s.log.Info("imap login", "user", username)
+	s.log.Info("imap login", "user", a.User, "method", a.Method)
 	return nil
+}
+
+// failed answers a login that came to nothing: late, and the last time for good. mu is
+// held.
+func (s *session) failed(err error) error {
+	s.failures++
+	s.server.errors.Add(1)
+	// What was given as a user name may be a password, so it is not logged.
+	s.log.Info("imap login failed", "attempt", s.failures, "wrong", errors.Is(err, ErrAuthFailed))
+	if errors.Is(err, ErrAuthFailed) {
+		s.front.Linger(time.Duration(s.failures) * s.server.options.AuthDelay)
+	}
+	if s.failures >= s.server.options.LoginAttempts {
+		// The library holds its writer during AUTHENTICATE, so BYE has to
+		// wait for it elsewhere.
+		s.server.spawn(func() { s.bye("Too many failed logins") })
+	}
+	return s.reply("login", err)
 }
 
 // bye tells the client goodbye and closes the connection.

@@ -286,6 +286,8 @@ func TestServeEndsWithItsContext(t *testing.T) {
 
 type refuseAll struct{ pickup.Backend }
 
+func (refuseAll) OffersScram(context.Context) bool { return false }
+
 func TestFetchInboxWaits(t *testing.T) {
 	h := implicit(t)
 	h.deliver([]byte(plainMail))

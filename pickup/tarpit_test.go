@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"postern/internal/login"
 	"postern/internal/testnet"
 	"postern/pickup"
 )
@@ -20,8 +20,10 @@ import (
 // A patient backend knows one password, and reads what is appended to its end.
 type patient struct{ pickup.Backend }
 
-func (patient) Login(_ context.Context, _, password string, _ netip.Addr) (pickup.User, error) {
-	if password != testPassword {
+func (patient) OffersScram(context.Context) bool { return false }
+
+func (patient) Login(_ context.Context, a login.Attempt) (pickup.User, error) {
+	if a.Secret != testPassword {
 		return nil, pickup.ErrAuthFailed
 	}
 	return patientUser{}, nil

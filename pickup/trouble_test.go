@@ -6,12 +6,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/login"
 	"postern/internal/testnet"
 	"postern/pickup"
 )
@@ -22,8 +22,8 @@ type damaged struct {
 	good int64
 }
 
-func (d damaged) Login(ctx context.Context, user, password string, remote netip.Addr) (pickup.User, error) {
-	u, err := d.Backend.Login(ctx, user, password, remote)
+func (d damaged) Login(ctx context.Context, a login.Attempt) (pickup.User, error) {
+	u, err := d.Backend.Login(ctx, a)
 	return damagedUser{u, d.good}, err
 }
 

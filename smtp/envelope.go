@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 
+	"postern/internal/login"
 	"postern/mime"
 )
 
@@ -26,22 +27,16 @@ type Refusal struct {
 	Err       error // of CheckRecipient
 }
 
-// A Login is an account that has authenticated.
-type Login struct {
-	Account mime.Address
-	// Proof is the backend's own mark of what was proved. It comes back with
-	// every question, so that an account which is closed, or has another password
-	// by then, is told from the one that logged in.
-	Proof string
-}
+// A Login is an account that has authenticated, and by what.
+type Login = login.Grant
 
 // A SubmissionBackend decides about the messages of our accounts. Its methods
 // are called by many sessions at once. An error should carry a reason.Code; one
 // that carries none is answered as a local, temporary error.
 type SubmissionBackend interface {
-	// Authenticate returns the account of a user, or an error with AuthFailed,
-	// Busy or Internal. AuthFailed is answered late and is counted.
-	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (Login, error)
+	// Login returns who authenticated, or an error with AuthFailed, Busy or Internal.
+	// AuthFailed is answered late and is counted.
+	login.Backend[Login]
 	// CheckSender says whether a login may send as from (EP-11), and with
 	// AuthRequired that it is no longer good for anything: the session ends.
 	CheckSender(ctx context.Context, login Login, from mime.Address) error

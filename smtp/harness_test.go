@@ -14,12 +14,12 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"postern/internal/login"
 	"postern/mime"
 	"postern/trust/reason"
 )
@@ -63,12 +63,13 @@ type message struct {
 // A house is a backend of both kinds: account alice@near.test with password
 // "secret"; addresses near.test are ours, and only bob and alice are known.
 type house struct {
-	closed   atomic.Bool // the account was closed
-	mu       sync.Mutex
-	messages []message
-	refused  []string                                                           // an envelope each
-	ready    func(Envelope) error                                               // nil: always
-	accept   func(ctx context.Context, e Envelope, r io.Reader) (string, error) // instead of keeping it
+	closed    atomic.Bool      // the account was closed
+	verifiers *login.Verifiers // nil: no SCRAM
+	mu        sync.Mutex
+	messages  []message
+	refused   []string                                                           // an envelope each
+	ready     func(Envelope) error                                               // nil: always
+	accept    func(ctx context.Context, e Envelope, r io.Reader) (string, error) // instead of keeping it
 }
 
 var alice = mustAddress("alice@near.test")
@@ -81,8 +82,16 @@ func mustAddress(s string) mime.Address {
 	return a
 }
 
-func (h *house) Authenticate(_ context.Context, user, password string, _ netip.Addr) (Login, error) {
+func (h *house) OffersScram(context.Context) bool { return h.verifiers != nil }
+
+func (h *house) Verifiers(context.Context, login.Attempt) (login.Verifiers, error) {
+	return *h.verifiers, nil
+}
+
+func (h *house) Login(_ context.Context, a login.Attempt) (Login, error) {
+	user, password := a.User, a.Secret
 	switch {
+	case a.Method == login.Scram && a.User == "alice@near.test" && a.Proved == "secret":
 	case user == "busy":
 		return Login{}, reason.New(reason.Busy, "too many at once")
 	case user == "panic":

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
 
+	"postern/internal/login"
 	"postern/mime"
 	"postern/trust/reason"
 )
@@ -57,13 +59,20 @@ type submissionSession struct {
 	failures   int
 }
 
-// AuthMechanisms implements gosmtp.AuthSession. The library offers them under
-// TLS only (EP-4, EP-5).
+// AuthMechanisms implements gosmtp.AuthSession. They are offered under TLS only
+// (EP-4, EP-5).
 func (s *submissionSession) AuthMechanisms() []string {
-	if !s.tls {
-		return nil
+	return s.client().Mechanisms(s.submission.backend.OffersScram(s.ctx))
+}
+
+func (s *submissionSession) client() login.Client {
+	c := login.Client{Service: login.SMTP, Remote: s.wire.remote.Addr(), Config: s.opts.TLS}
+	secured, ok := s.net.(*tls.Conn)
+	if ok {
+		state := secured.ConnectionState()
+		c.TLS = &state
 	}
-	return []string{sasl.Plain, sasl.Login}
+	return c
 }
 
 // Auth implements gosmtp.AuthSession.
@@ -74,22 +83,30 @@ func (s *submissionSession) Auth(mechanism string) (sasl.Server, error) {
 	if !s.tls {
 		return nil, s.refuse("AUTH", reason.New(reason.AuthRequired, "AUTH without TLS"))
 	}
-	switch mechanism {
-	case sasl.Plain:
-		return &replySASL{sasl.NewPlainServer(s.plain)}, nil
-	case sasl.Login:
-		return &replySASL{&loginServer{authenticate: s.authenticate}}, nil
+	server, err := login.Exchange{
+		Client: s.client(), Scram: s.submission.backend.OffersScram(s.ctx),
+		Login: s.authenticate, Verifiers: s.verifiers,
+	}.Server(mechanism)
+	if err != nil {
+		return nil, errBadMechanism
 	}
-	return nil, errBadMechanism
+	return &replySASL{server}, nil
 }
 
-// plain refuses to act for someone else than the one who authenticates (RFC
-// 4616 §2).
-func (s *submissionSession) plain(identity, user, password string) error {
-	if identity != "" && identity != user {
-		return s.failed(reason.New(reason.AuthFailed, "authorization as another user"))
+// A replySASL lets no error reach the peer but our replies.
+type replySASL struct{ sasl.Server }
+
+// Next implements sasl.Server.
+func (r *replySASL) Next(response []byte) (challenge []byte, done bool, err error) {
+	challenge, done, err = r.Server.Next(response)
+	if err == nil {
+		return challenge, done, nil
 	}
-	return s.authenticate(user, password)
+	_, ok := err.(*gosmtp.SMTPError) // by assertion, as the library looks at it
+	if !ok {
+		err = errBadAuth
+	}
+	return nil, false, err
 }
 
 // Mail implements gosmtp.Session. A login that is over cannot be renewed on the
@@ -104,17 +121,26 @@ func (s *submissionSession) Mail(from string, opts *gosmtp.MailOptions) error {
 	return err
 }
 
-func (s *submissionSession) authenticate(user, password string) (reply error) {
+func (s *submissionSession) authenticate(a login.Attempt) (reply error) {
 	defer s.catch(&reply)
-	login, err := s.submission.backend.Authenticate(s.ctx, user, password, s.wire.remote.Addr())
-	if err == nil && login.Account.IsZero() {
+	proven, err := s.submission.backend.Login(s.ctx, a)
+	if err == nil && proven.Account.IsZero() {
 		err = errors.New("authenticated as no account")
 	}
 	if err != nil {
 		return s.failed(err)
 	}
-	s.submission.proven = login
+	s.submission.proven = proven
 	return nil
+}
+
+func (s *submissionSession) verifiers(a login.Attempt) (v login.Verifiers, reply error) {
+	defer s.catch(&reply)
+	v, err := s.submission.backend.Verifiers(s.ctx, a)
+	if err != nil {
+		return v, s.failed(err)
+	}
+	return v, nil
 }
 
 // failed answers a failure to authenticate: late, and the last time for good.

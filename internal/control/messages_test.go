@@ -13,6 +13,7 @@ import (
 	"postern/internal/cms"
 	"postern/internal/cms/smime"
 	"postern/internal/gateway"
+	"postern/internal/login"
 	"postern/internal/testnet"
 	"postern/mime"
 	"postern/smtp"
@@ -186,9 +187,9 @@ func TestTrackAndQueue(t *testing.T) {
 	remote := netip.MustParseAddrPort("192.0.2.1:25")
 	submission := gateway.Submission{Core: s.core}
 	must(t, s.AddAccount(ctx, "alice@a.example", []byte("correct horse battery")))
-	login, err := submission.Authenticate(ctx, "alice@a.example", "correct horse battery", remote.Addr())
+	granted, err := submission.Login(ctx, login.Attempt{Client: login.Client{Remote: remote.Addr()}, User: "alice@a.example", Secret: "correct horse battery"})
 	must(t, err)
-	e := smtp.Envelope{Account: login.Account, Proof: login.Proof, From: alice, To: []mime.Address{bob}, Remote: remote}
+	e := smtp.Envelope{Account: granted.Account, Proof: granted.Proof, From: alice, To: []mime.Address{bob}, Remote: remote}
 	id, err := submission.Accept(ctx, e, bytes.NewReader(record()))
 	must(t, err)
 	for _, name := range []string{id, "<m1@a.example>", "m1@a.example", " m1@a.example\n"} {

@@ -2,9 +2,9 @@ package gateway
 
 import (
 	"context"
-	"net/netip"
 
 	"postern/internal/audit"
+	"postern/internal/login"
 	"postern/mime"
 	"postern/store"
 	"postern/trust/reason"
@@ -16,23 +16,23 @@ func (c *Core) Audit(ctx context.Context, r audit.Record) error {
 	return c.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit(r) })
 }
 
-// auditLogin records a password that was looked at. Nobody gets in without a
+// auditLogin records an attempt that was looked at. Nobody gets in without a
 // trace: a login that cannot be recorded is to be tried again later. A wrong one is
 // refused in any case.
-func (c *Core) auditLogin(ctx context.Context, user string, from netip.Addr, account store.Account, outcome error) error {
+func (c *Core) auditLogin(ctx context.Context, a login.Attempt, granted login.Grant, outcome error) error {
 	ctx = context.WithoutCancel(ctx) // who goes away was here all the same
-	from = from.Unmap()
+	from := a.Remote.Unmap()
 	switch {
 	case outcome == nil:
 		err := c.Audit(ctx, audit.Record{
-			Actor: audit.Account(account.Address.String()), Action: audit.LoggedIn, Detail: "from " + from.String(),
+			Actor: audit.Account(granted.Account.String()), Action: audit.LoggedIn, Detail: "from " + from.String(),
 		})
 		if err != nil {
 			return reason.New(reason.Busy, "recording a login: %w", err)
 		}
 	case reason.Of(outcome) == reason.AuthFailed:
 		err := c.Audit(ctx, audit.Record{
-			Actor: audit.Peer(from.String()), Action: audit.LoginWrong, Object: c.tried(ctx, user),
+			Actor: audit.Peer(from.String()), Action: audit.LoginWrong, Object: c.tried(ctx, a.User),
 			Reason: reason.AuthFailed.String(),
 		})
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"postern/internal/audit"
+	"postern/internal/login"
 	"postern/internal/password"
 	"postern/mime"
 	"postern/store"
@@ -207,11 +208,11 @@ func TestAuditOfLogins(t *testing.T) {
 		return tx.PutAccount(store.Account{Address: addr(t, "alice@a.example"), Password: hash})
 	})
 	from := netip.MustParseAddr("::ffff:192.0.2.7")
-	for _, login := range [][2]string{
+	for _, pair := range [][2]string{
 		{"Alice@a.example", "correct horse battery"}, {"alice@a.example", "wrong"},
 		{"nobody@a.example", "wrong"}, {canary, "the name in the wrong field"},
 	} {
-		_, _ = s.Login(t.Context(), login[0], login[1], from)
+		_, _ = s.Login(t.Context(), login.Attempt{Client: login.Client{Remote: from}, User: pair[0], Secret: pair[1]})
 	}
 	equal(t, "records", s.trail(), []string{
 		"account:alice@a.example logged-in",
@@ -220,16 +221,16 @@ func TestAuditOfLogins(t *testing.T) {
 		"peer:192.0.2.7 login-failed an unknown name",
 	})
 	for range 100 { // most of them are not looked at
-		_, _ = s.Login(t.Context(), "alice@a.example", "wrong", from)
+		_, _ = s.Login(t.Context(), login.Attempt{Client: login.Client{Remote: from}, User: "alice@a.example", Secret: "wrong"})
 	}
 	if n := len(s.trail()); n > 20 {
 		t.Errorf("%d records of what the throttle kept off", n)
 	}
 
 	s.Store = fullStore{s.Store}
-	_, err = s.Login(t.Context(), "alice@a.example", "correct horse battery", netip.MustParseAddr("192.0.2.8"))
+	_, err = s.Login(t.Context(), login.Attempt{Client: login.Client{Remote: netip.MustParseAddr("192.0.2.8")}, User: "alice@a.example", Secret: "correct horse battery"})
 	equal(t, "a login that cannot be recorded", reasonOf(err), "busy")
-	_, err = s.Login(t.Context(), "alice@a.example", "wrong", netip.MustParseAddr("192.0.2.8"))
+	_, err = s.Login(t.Context(), login.Attempt{Client: login.Client{Remote: netip.MustParseAddr("192.0.2.8")}, User: "alice@a.example", Secret: "wrong"})
 	equal(t, "a wrong one", reasonOf(err), "auth-failed")
 }
 

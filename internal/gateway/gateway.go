@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"postern/internal/publish/ldapd"
 	"postern/internal/publish/named"
-	"postern/pickup"
-	"postern/store"
-	"postern/trust/reason"
 )
 
 // A Gateway is a Core with its listeners: everything that postern serve runs.
@@ -119,16 +115,4 @@ func (g *Gateway) drain() {
 		})
 	}
 	_ = stopping.Wait() // each has logged its own
-}
-
-// authenticateFrom proves an account to the mailboxes' side, in its terms.
-func (c *Core) authenticateFrom(ctx context.Context, user, secret string, remote netip.Addr) (store.Account, error) {
-	account, err := c.Login(ctx, user, secret, remote)
-	switch reason.Of(err) {
-	case reason.AuthFailed:
-		return account, fmt.Errorf("%w: %w", pickup.ErrAuthFailed, err)
-	case reason.Busy:
-		return account, fmt.Errorf("%w: %w", pickup.ErrUnavailable, err)
-	}
-	return account, err
 }

@@ -39,7 +39,7 @@ func serverTLS(cfg *config.Config, c *Core) (*tls.Config, error) {
 
 func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 	c := g.Core
-	backend := mailbox.New(c.Store, c.authenticateFrom, mailbox.Options{
+	backend := mailbox.New(c.Store, pickingUp{c}, mailbox.Options{
 		Bytes: c.MailboxBytes, Room: c.Care.Room, Now: c.Now, Steady: c.Steady,
 	})
 	mail := func(implicit bool) smtp.ServerOptions {

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"crypto/rand"
 	"io"
-	"net/netip"
 	"testing"
 
+	"postern/internal/login"
 	"postern/internal/password"
 	"postern/smtp"
 	"postern/store"
@@ -33,13 +33,13 @@ func TestEP11_LoginOfAClosedAccount(t *testing.T) {
 			}
 			s.update(func(tx store.Tx) error { return tx.PutAccount(store.Account{Address: alice, Password: hash}) })
 			sub := Submission{s.Core}
-			login, err := sub.Authenticate(t.Context(), "Alice@A.example", "correct horse battery", netip.Addr{})
+			granted, err := sub.Login(t.Context(), login.Attempt{User: "Alice@A.example", Secret: "correct horse battery"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			s.update(tt.change)
-			equal(t, "MAIL", reasonOf(sub.CheckSender(t.Context(), login, alice)), tt.want)
-			e := smtp.Envelope{Account: login.Account, Proof: login.Proof, From: alice, To: addrs(t, "bob@b.example")}
+			equal(t, "MAIL", reasonOf(sub.CheckSender(t.Context(), granted, alice)), tt.want)
+			e := smtp.Envelope{Account: granted.Account, Proof: granted.Proof, From: alice, To: addrs(t, "bob@b.example")}
 			_, err = sub.Accept(t.Context(), e, bytes.NewReader(crlf(message("alice@a.example", "bob@b.example"))))
 			equal(t, "message", reasonOf(err), tt.want)
 			equal(t, "jobs", len(s.jobs()) == 1, tt.want == "ok")

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"postern/internal/gateway/care"
+	"postern/internal/gateway/proof"
 	"postern/internal/testnet"
 	"postern/mime"
 	"postern/smtp"
@@ -366,7 +367,7 @@ func (s *site) proof(a mime.Address) string {
 		s.t.Fatal(err)
 	}
 	account, _ := dir.Account(a)
-	return proofOf(account)
+	return proof.OfPassword(account)
 }
 
 func (s *site) submit(text, from string, to ...string) store.TrackID {

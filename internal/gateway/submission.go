@@ -4,15 +4,14 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 
 	"postern/internal/audit"
+	"postern/internal/gateway/proof"
 	"postern/internal/password"
 	"postern/mime"
 	"postern/mime/mdn"
@@ -25,29 +24,13 @@ import (
 // server.
 type Submission struct{ *Core }
 
-// Authenticate proves an account by its address and password.
-func (s Submission) Authenticate(ctx context.Context, user, password string, remote netip.Addr) (smtp.Login, error) {
-	account, err := s.Login(ctx, user, password, remote)
-	if err != nil {
-		return smtp.Login{}, err
+// checkLogin refuses a login that is no longer good.
+func checkLogin(s proof.Source, account mime.Address, proven string) error {
+	err := proof.Check(s, account, proven)
+	if errors.Is(err, proof.ErrRevoked) {
+		return reason.New(reason.AuthRequired, "%w", err)
 	}
-	return smtp.Login{Account: account.Address, Proof: proofOf(account)}, nil
-}
-
-// proofOf marks an account with the password it has: another password, and the
-// same one set anew, has another mark.
-func proofOf(a store.Account) string {
-	sum := sha256.Sum256([]byte(a.Password))
-	return hex.EncodeToString(sum[:])
-}
-
-// checkLogin refuses a login whose account was closed, or given another password
-// since: known is false when there is none any more.
-func checkLogin(account store.Account, known bool, proof string) error {
-	if !known || account.Disabled || subtle.ConstantTimeCompare([]byte(proofOf(account)), []byte(proof)) != 1 {
-		return reason.New(reason.AuthRequired, "the account was closed or has another password since it logged in")
-	}
-	return nil
+	return err
 }
 
 // Authenticate proves an account by its address and password. Every failure
@@ -68,7 +51,7 @@ func (c *Core) Authenticate(ctx context.Context, from password.Client, user, sec
 		return store.Account{}, reason.New(reason.Busy, "checking a password: %w", err)
 	}
 	if !ok || account.Disabled {
-		return store.Account{}, reason.New(reason.AuthFailed, "wrong name or password, or account disabled")
+		return store.Account{}, reason.New(reason.AuthFailed, "%s", wrongLogin)
 	}
 	return account, nil
 }
@@ -80,8 +63,7 @@ func (s Submission) CheckSender(ctx context.Context, login smtp.Login, from mime
 	if err != nil {
 		return reason.New(reason.Internal, "%w", err)
 	}
-	account, known := dir.Account(login.Account)
-	err = checkLogin(account, known, login.Proof)
+	err = checkLogin(knownAccounts{dir}, login.Account, login.Proof)
 	if err != nil {
 		return err
 	}
@@ -215,11 +197,7 @@ func answersTo(h *mime.Header, sender mime.Address) []mime.Address {
 // stillMaySend looks at the account in the transaction that takes its message:
 // a transfer takes its time, and the account may be closed meanwhile.
 func stillMaySend(tx store.Tx, e smtp.Envelope) error {
-	account, err := tx.Account(e.Account)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	return checkLogin(account, err == nil, e.Proof)
+	return checkLogin(tx, e.Account, e.Proof)
 }
 
 // spool writes header and rest to a new body.

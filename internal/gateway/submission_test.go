@@ -2,10 +2,10 @@ package gateway
 
 import (
 	"context"
-	"net/netip"
 	"strings"
 	"testing"
 
+	"postern/internal/login"
 	"postern/internal/password"
 	"postern/mime"
 	"postern/smtp"
@@ -178,9 +178,9 @@ func TestSubmissionChecksRecipients(t *testing.T) {
 	}
 	equal(t, "reply", reason.UnknownRecipient.Outcome().Reply, 550)
 	alice := addr(t, "alice@a.example")
-	login := smtp.Login{Account: alice, Proof: a.proof(alice)}
-	equal(t, "own MAIL FROM", reasonOf(Submission{a.Core}.CheckSender(t.Context(), login, addr(t, "ALICE@A.example"))), "ok")
-	equal(t, "null MAIL FROM", reasonOf(Submission{a.Core}.CheckSender(t.Context(), login, mime.Address{})), "sender-not-allowed")
+	granted := smtp.Login{Account: alice, Proof: a.proof(alice)}
+	equal(t, "own MAIL FROM", reasonOf(Submission{a.Core}.CheckSender(t.Context(), granted, addr(t, "ALICE@A.example"))), "ok")
+	equal(t, "null MAIL FROM", reasonOf(Submission{a.Core}.CheckSender(t.Context(), granted, mime.Address{})), "sender-not-allowed")
 }
 
 // EP-11: every failure to prove an account says the same and costs the same.
@@ -198,8 +198,8 @@ func TestAuthenticate(t *testing.T) {
 	}
 	a.accounts("none@a.example") // without a password
 	try := func(user, secret string) (mime.Address, error) {
-		login, err := Submission{a.Core}.Authenticate(t.Context(), user, secret, netip.Addr{})
-		return login.Account, err
+		granted, err := Submission{a.Core}.Login(t.Context(), login.Attempt{User: user, Secret: secret})
+		return granted.Account, err
 	}
 	got, err := try("Alice@A.example", "correct horse")
 	if err != nil || !got.Same(addr(t, "alice@a.example")) {
@@ -222,7 +222,7 @@ func TestAuthenticate(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = Submission{a.Core}.Authenticate(ctx, "alice@a.example", "correct horse", netip.Addr{})
+	_, err = Submission{a.Core}.Login(ctx, login.Attempt{User: "alice@a.example", Secret: "correct horse"})
 	if err == nil {
 		t.Error("let in after the end")
 	}

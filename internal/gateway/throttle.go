@@ -1,15 +1,12 @@
 package gateway
 
 import (
-	"context"
 	"net/netip"
 	"time"
 
 	"postern/internal/admit"
 	"postern/internal/password"
 	"postern/mime"
-	"postern/store"
-	"postern/trust/reason"
 )
 
 // How many wrong passwords may come before the next is not even looked at, and
@@ -81,23 +78,4 @@ func (t *throttle) turn(now time.Time, who guesser, remote netip.Addr) password.
 		turn.Account = who.account
 	}
 	return turn
-}
-
-// Login is Authenticate for a client at an address. Behind too many wrong
-// passwords from there it is Busy without a look at this one, over every
-// listener alike; other addresses are not concerned.
-func (c *Core) Login(ctx context.Context, user, secret string, remote netip.Addr) (store.Account, error) {
-	who := guesserOf(user, remote)
-	if !c.wrong.allows(c.Steady(), who) {
-		c.limited.passwords.Add(1)
-		return store.Account{}, reason.New(reason.Busy, "too many wrong passwords from %s", who.from)
-	}
-	account, err := c.Authenticate(ctx, c.wrong.turn(c.Steady(), who, remote), user, secret)
-	switch {
-	case reason.Of(err) == reason.AuthFailed:
-		c.wrong.failed(c.Steady(), who)
-	case err == nil:
-		c.wrong.knew(c.Steady(), who)
-	}
-	return account, c.auditLogin(ctx, user, remote, account, err)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/internal/admit"
+	"postern/internal/login"
 	"postern/pickup"
 	"postern/store"
 )
@@ -31,7 +32,7 @@ func guessing(t *testing.T) (*world, *site) {
 
 func (s *site) login(user, secret, from string) string {
 	s.t.Helper()
-	_, err := Submission{s.Core}.Authenticate(s.t.Context(), user, secret, netip.MustParseAddr(from))
+	_, err := Submission{s.Core}.Login(s.t.Context(), login.Attempt{Client: login.Client{Remote: netip.MustParseAddr(from)}, User: user, Secret: secret})
 	return reasonOf(err)
 }
 
@@ -44,7 +45,7 @@ func TestEP6_GuessingOneAccount(t *testing.T) {
 	}
 	equal(t, "one more", s.login("alice@a.example", "x", "192.0.2.1"), "busy")
 	equal(t, "by another name", s.login("Alice@A.EXAMPLE", rightSecret, "192.0.2.1"), "busy")
-	_, err := s.authenticateFrom(t.Context(), "alice@a.example", rightSecret, netip.MustParseAddr("::ffff:192.0.2.1"))
+	_, err := pickingUp{s.Core}.Login(t.Context(), login.Attempt{Client: login.Client{Remote: netip.MustParseAddr("::ffff:192.0.2.1")}, User: "alice@a.example", Secret: rightSecret})
 	if !errors.Is(err, pickup.ErrUnavailable) {
 		t.Errorf("by IMAP: %v", err)
 	}

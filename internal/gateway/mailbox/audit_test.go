@@ -1,7 +1,6 @@
 package mailbox_test
 
 import (
-	"context"
 	"net/netip"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/gateway/mailbox"
+	"postern/internal/login"
 	"postern/pickup"
 	"postern/store"
 )
@@ -18,11 +18,9 @@ import (
 // the name of the mailbox could be a patient's.
 func TestAuditOfWhatTheOwnerRemoves(t *testing.T) {
 	r := newReading(t, 5)
-	auth := func(context.Context, string, string, netip.Addr) (store.Account, error) {
-		return store.Account{Address: r.account}, nil
-	}
+	auth := letIn(r.account)
 	b := mailbox.New(r, auth, mailbox.Options{Now: func() time.Time { return r.now }})
-	u, err := b.Login(t.Context(), "", "", netip.MustParseAddr("192.0.2.7"))
+	u, err := b.Login(t.Context(), login.Attempt{Client: login.Client{Remote: netip.MustParseAddr("192.0.2.7")}})
 	r.must(err)
 	r.must(u.Create(t.Context(), "Jane Doe"))
 	inbox := open(t, u, store.Inbox)

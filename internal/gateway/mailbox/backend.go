@@ -5,18 +5,17 @@ package mailbox
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
+	"postern/internal/login"
 	"postern/pickup"
 	"postern/store"
 )
 
-// An Auth checks a password and returns the account it belongs to,
-// as it was when the password was right. An error
-// that wraps pickup.ErrAuthFailed says that user and password are no pair; any
-// other is trouble of the server.
-type Auth func(ctx context.Context, user, password string, remote netip.Addr) (store.Account, error)
+// An Auth decides who gets in. An error that wraps pickup.ErrAuthFailed says that it
+// is not he; any other is trouble of the server. The Proof of a Grant is of package
+// proof.
+type Auth interface{ login.Backend[login.Grant] }
 
 // Options say what users may put into their mailboxes, and what time it is.
 type Options struct {
@@ -43,26 +42,27 @@ func New(s store.Store, auth Auth, o Options) pickup.Backend {
 	if o.Steady == nil {
 		o.Steady = o.Now
 	}
-	return &backend{store: s, auth: auth, options: o}
+	return &backend{Auth: auth, store: s, options: o}
 }
 
 type backend struct {
+	Auth
 	store   store.Store
-	auth    Auth
 	options Options
 }
 
-func (b *backend) Login(ctx context.Context, name, password string, remote netip.Addr) (pickup.User, error) {
-	account, err := b.auth(ctx, name, password, remote)
+// Login implements pickup.Backend.
+func (b *backend) Login(ctx context.Context, a login.Attempt) (pickup.User, error) {
+	granted, err := b.Auth.Login(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	if account.Address.IsZero() {
+	if granted.Account.IsZero() {
 		return nil, pickup.ErrAuthFailed
 	}
 	return &user{
-		store: b.store, options: b.options, account: account.Address, password: account.Password,
-		remote: remote, sessionNotes: sessionNotes{noted: new(notes), taken: new(notes), searched: new(notes)},
+		store: b.store, options: b.options, account: granted.Account, proof: granted.Proof,
+		remote: a.Remote, sessionNotes: sessionNotes{noted: new(notes), taken: new(notes), searched: new(notes)},
 	}, nil
 }
 

@@ -1,10 +1,8 @@
 package mailbox_test
 
 import (
-	"context"
 	"errors"
 	"io"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +12,9 @@ import (
 	"go.uber.org/goleak"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/gateway/proof"
+	"postern/internal/login"
+	"postern/internal/testnet"
 	"postern/mime"
 	"postern/pickup"
 	"postern/store"
@@ -21,7 +22,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func login(t *testing.T) (pickup.User, store.Store) {
+// letIn is an account that anybody gets into.
+func letIn(account mime.Address) mailbox.Auth {
+	return testnet.Auth(func(login.Attempt) (login.Grant, error) {
+		return login.Grant{Account: account, Proof: proof.OfPassword(store.Account{})}, nil
+	})
+}
+
+func loggedIn(t *testing.T) (pickup.User, store.Store) {
 	t.Helper()
 	db, err := store.Create(filepath.Join(t.TempDir(), "postern.db"), store.Options{MasterKey: store.NewMasterKey()})
 	if err != nil {
@@ -36,10 +44,8 @@ func login(t *testing.T) (pickup.User, store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	auth := func(context.Context, string, string, netip.Addr) (store.Account, error) {
-		return store.Account{Address: account}, nil
-	}
-	u, err := mailbox.New(db, auth, mailbox.Options{}).Login(t.Context(), "", "", netip.Addr{})
+	auth := letIn(account)
+	u, err := mailbox.New(db, auth, mailbox.Options{}).Login(t.Context(), login.Attempt{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +82,7 @@ func list(t *testing.T, m pickup.Mailbox) []pickup.Message {
 
 // A copy is the same body, and outlives its original.
 func TestCopySharesTheBody(t *testing.T) {
-	u, _ := login(t)
+	u, _ := loggedIn(t)
 	uid := add(t, u, "body", `\Deleted`, "word")
 	err := u.Create(t.Context(), "a/b")
 	if err != nil {
@@ -120,7 +126,7 @@ func TestCopySharesTheBody(t *testing.T) {
 }
 
 func TestMoveIsOneTransaction(t *testing.T) {
-	u, _ := login(t)
+	u, _ := loggedIn(t)
 	first, second := add(t, u, "one"), add(t, u, "two")
 	inbox := open(t, u, "INBOX")
 	before := list(t, inbox)
@@ -154,7 +160,7 @@ func TestMoveIsOneTransaction(t *testing.T) {
 
 // Only what is marked at the moment of the transaction is removed.
 func TestExpungeLooksAgain(t *testing.T) {
-	u, _ := login(t)
+	u, _ := loggedIn(t)
 	uid := add(t, u, "one")
 	inbox := open(t, u, "INBOX")
 	err := inbox.Expunge(t.Context(), []uint32{uid})
@@ -164,7 +170,7 @@ func TestExpungeLooksAgain(t *testing.T) {
 }
 
 func TestErrorsHaveTheirNames(t *testing.T) {
-	u, db := login(t)
+	u, db := loggedIn(t)
 	ctx := t.Context()
 	for _, name := range []string{"a", "a/b"} {
 		err := u.Create(ctx, name)

@@ -1,14 +1,13 @@
 package mailbox_test
 
 import (
-	"context"
 	"errors"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/login"
 	"postern/mime"
 	"postern/pickup"
 	"postern/store"
@@ -31,8 +30,8 @@ func limited(t *testing.T, quota int64, l mailbox.Options) (pickup.User, store.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	auth := func(context.Context, string, string, netip.Addr) (store.Account, error) { return a, nil }
-	u, err := mailbox.New(db, auth, l).Login(t.Context(), "", "", netip.Addr{})
+	auth := letIn(account)
+	u, err := mailbox.New(db, auth, l).Login(t.Context(), login.Attempt{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/gateway/mailbox"
+	"postern/internal/login"
 	"postern/mime"
 	"postern/pickup"
 	"postern/store"
@@ -101,11 +102,9 @@ func (r *reading) must(err error) {
 // session logs in and opens INBOX.
 func (r *reading) session() pickup.Mailbox {
 	r.t.Helper()
-	auth := func(context.Context, string, string, netip.Addr) (store.Account, error) {
-		return store.Account{Address: r.account}, nil
-	}
+	auth := letIn(r.account)
 	b := mailbox.New(r, auth, mailbox.Options{Now: func() time.Time { return r.now }})
-	u, err := b.Login(r.t.Context(), "", "", netip.MustParseAddr("192.0.2.7"))
+	u, err := b.Login(r.t.Context(), login.Attempt{Client: login.Client{Remote: netip.MustParseAddr("192.0.2.7")}})
 	r.must(err)
 	return open(r.t, u, store.Inbox)
 }

@@ -8,38 +8,28 @@ import (
 	"net/netip"
 	"strings"
 
+	"postern/internal/gateway/proof"
 	"postern/mime"
 	"postern/pickup"
 	"postern/store"
 )
 
 type user struct {
-	store    store.Store
-	options  Options
-	account  mime.Address
-	password string // the hash of the one that was given
-	remote   netip.Addr
+	store   store.Store
+	options Options
+	account mime.Address
+	proof   string // of the login
+	remote  netip.Addr
 	sessionNotes
 }
 
-// Check looks whether the account is still the one that logged in.
+// Check looks whether what the account logged in with is still good.
 func (u *user) Check(ctx context.Context) error {
-	var a store.Account
-	err := u.store.View(ctx, func(tx store.Tx) error {
-		var err error
-		a, err = tx.Account(u.account)
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
+	err := u.store.View(ctx, func(tx store.Tx) error { return proof.Check(tx, u.account, u.proof) })
+	if errors.Is(err, proof.ErrRevoked) {
 		return pickup.ErrRevoked
 	}
-	if err != nil {
-		return translate(err)
-	}
-	if a.Disabled || a.Password != u.password {
-		return pickup.ErrRevoked
-	}
-	return nil
+	return translate(err)
 }
 
 func info(m store.Mailbox) pickup.MailboxInfo {

@@ -1,0 +1,46 @@
+package login
+
+import (
+	"fmt"
+
+	"github.com/xdg-go/scram"
+)
+
+// Iterations of new verifiers: PBKDF2-HMAC-SHA-256 as the OWASP Password Storage
+// Cheat Sheet has it. Clients do the same work at each login.
+const Iterations = 600_000
+
+// SaltLength is that of salts in octets.
+const SaltLength = 16
+
+// Verifiers are by what a user may prove who it is. Salt and Iterations are told to
+// whoever asks, and are the same for all of the user's secrets: the server learns
+// only from the proof which of them the client has.
+type Verifiers struct {
+	Salt        []byte
+	Iterations  int
+	Credentials []Credential
+}
+
+// A Credential is one secret of a user, as a server knows it (RFC 5802 §3).
+type Credential struct {
+	Mark                 string // the backend's own, for Attempt.Proved; never ""
+	StoredKey, ServerKey []byte
+}
+
+// KeysOf derives from a secret what a server keeps of it. It takes as long as
+// Iterations say: a quarter of a second.
+func KeysOf(secret string, salt []byte, iterations int) (storedKey, serverKey []byte, err error) {
+	client, err := scram.SHA256.NewClient("", secret, "") // prepares the secret (RFC 5802 §2.2)
+	if err != nil {
+		client, err = scram.SHA256.NewClientUnprepped("", secret, "")
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("deriving the keys of a secret: %w", err)
+	}
+	keys, err := client.GetStoredCredentialsWithError(scram.KeyFactors{Salt: string(salt), Iters: iterations})
+	if err != nil {
+		return nil, nil, fmt.Errorf("deriving the keys of a secret: %w", err)
+	}
+	return keys.StoredKey, keys.ServerKey, nil
+}
