@@ -36,11 +36,12 @@ func (s *show) crossing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = sameBytes(arrived[0], raw)
+	front, err := inFront(arrived[0], raw)
 	if err != nil {
 		return err
 	}
-	s.step("IMAP: %s fetched the record, %d bytes, byte for byte what was submitted", s.app.user, len(arrived[0]))
+	s.step("IMAP: %s fetched the record, %d bytes, byte for byte what was submitted", s.app.user, len(raw))
+	s.step("in front it says what was verified: %s", front.Get("Authentication-Results"))
 	answers, err := fetch(ctx, s.hospital, 1)
 	if err != nil {
 		return err
