@@ -77,6 +77,7 @@ func rowKinds() []rowKind {
 		{bucketBundles, "bundle", rowText, readRowText},
 		{bucketBundleAnchors, "bundle-anchors", rowText, readRowText},
 		{bucketHooks, "hook", rowHook, readRowHook},
+		{bucketAccess, "access", rowHook, readRowHook},
 		{bucketEdges, "edge", rowText, readRowText},
 		{bucketMailboxes, "mailbox", rowNumber, readRowNumber},
 		{bucketMessages, "message", rowMessage, readRowMessage},
@@ -175,7 +176,7 @@ func readRowAnchor(text string) ([]byte, bool) {
 	return append(joined(words[0], words[1], ""), fingerprint...), ok
 }
 
-// rowHook is address and id.
+// rowHook is address and id, of a hook or an access.
 func rowHook(key string) string {
 	account, id, _ := strings.Cut(key, "\x00")
 	return account + " " + id

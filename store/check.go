@@ -81,7 +81,7 @@ func (c *checker) checkRecords() error {
 		c.checkDomains, c.checkAccounts, c.checkAliases, c.checkSentAs, c.checkKeys, c.checkKeyOwners, c.checkAnchors,
 		c.checkKeyRequests, c.checkDocuments, c.checkDocumentBodies,
 		c.checkBundles, c.checkBundleStates, c.checkBundleAnchors,
-		c.checkHooks, c.checkHookStates, c.checkEdges,
+		c.checkAccesses, c.checkLastUses, c.checkHooks, c.checkHookStates, c.checkEdges,
 		c.checkMailboxes, c.checkMailboxNames, c.checkMessages, c.checkDoomed,
 		c.checkJobs, c.checkDue, c.checkTracks, c.checkMessageIDs, c.checkSentIDs, c.checkTrackNames, c.checkEvents,
 		c.checkDelivered, c.checkDeliveredTimes, c.checkRequests, c.checkRequestTimes, c.checkFetched,

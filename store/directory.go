@@ -52,6 +52,9 @@ type Account struct {
 	// Senders are what the account may send as beside its own address and aliases:
 	// addresses, and domains with "@" in front, in lower case; MaxSenders at most.
 	Senders []string `json:"senders,omitempty"`
+	// CertificateRequired says that a password alone lets nobody in: the client shows
+	// one of the account's certificates beside it.
+	CertificateRequired bool `json:"certificate_required,omitempty"`
 	// Quota bounds the bytes of its mailboxes; 0 is the default of the gateway,
 	// NoQuota none.
 	Quota   int64     `json:"quota,omitempty"`
@@ -151,10 +154,11 @@ type DirectoryTx interface {
 	Accounts() ([]Account, error)
 	PutAccount(Account) error // creates the account's INBOX when it is missing
 	// RemoveAccount takes along its mailboxes, keys, key requests, hooks and edge, and its
-	// place in aliases and groups: one without any other member goes too.
+	// place in aliases and groups: one without any other member goes too. Accesses go with it.
 	RemoveAccount(a mime.Address) error
 
 	AliasTx
+	AccessTx
 
 	Key(f Fingerprint) (Key, error)
 	Keys() ([]Key, error)

@@ -190,7 +190,7 @@ func (t *tx) RemoveAccount(a mime.Address) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(t.removeHooks(a), t.dropEdge(a.Key()))
+	err = errors.Join(t.removeHooks(a), t.dropEdge(a.Key()), t.removeAccesses(a))
 	if err != nil {
 		return err
 	}

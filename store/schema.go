@@ -68,7 +68,7 @@ const (
 	bucketAliases      = "aliases"      // address key → Alias
 	bucketSentAs       = "sentas"       // address key → SentAs
 	bucketAccess       = "access"       // address key 0 id → accessRecord
-	bucketLastUse      = "lastuse"      // address key 0 id of an access, "" for the password → LastUse
+	bucketLastUse      = "lastuse"      // address key 0 id of an access → LastUse
 	bucketHooks        = "hooks"        // address key 0 id → hookRecord
 	bucketRequests     = "requests"     // SHA-256 of an account and its idempotency key → requestRecord
 	bucketRequestTimes = "requesttimes" // time u64, that SHA-256 → nothing
@@ -95,6 +95,7 @@ const (
 	metaAuditBase = "auditbase" // signed line that stands in for pruned records
 	metaAuditKey  = "auditkey"  // seed of the key that signs checkpoints, sealed
 	metaClock     = "clock"     // see Clock
+	metaLoginKey  = "loginkey"  // see LoginKey, sealed
 )
 
 // buckets are all of them. What is new goes to the end: see stateAt.

@@ -116,6 +116,7 @@ type CheckReport struct {
 	Domains     int   `json:"domains"`
 	Accounts    int   `json:"accounts"`
 	Aliases     int   `json:"aliases"` // and groups
+	Accesses    int   `json:"accesses"`
 	Keys        int   `json:"keys"`
 	Anchors     int   `json:"anchors"`
 	KeyRequests int   `json:"key_requests"`
