@@ -84,7 +84,7 @@ func (c *checker) checkRecords() error {
 		c.checkAccesses, c.checkLastUses, c.checkHooks, c.checkHookStates, c.checkEdges,
 		c.checkMailboxes, c.checkMailboxNames, c.checkMessages, c.checkDoomed,
 		c.checkJobs, c.checkDue, c.checkTracks, c.checkMessageIDs, c.checkSentIDs, c.checkTrackNames, c.checkEvents,
-		c.checkDelivered, c.checkDeliveredTimes, c.checkRequests, c.checkRequestTimes, c.checkFetched,
+		c.checkDelivered, c.checkDeliveredTimes, c.checkRequests, c.checkRequestTimes, c.checkCertCache, c.checkFetched,
 		c.checkBodies, c.checkLoose, c.checkChunks, c.checkStructures,
 		c.checkAudit,
 		c.checkLayout, c.checkDataKeys, c.checkSequences, c.checkLogs,

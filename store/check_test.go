@@ -38,6 +38,7 @@ func fullStore(t testing.TB) *testStore {
 			tx.PutTrack(Track{ID: k, MessageID: "<1@a.example>", Outbound: true, Sender: a, Recipients: []TrackRecipient{{Address: a}}}),
 			tx.AddEvent(k, Event{Stage: "accept"}),
 			tx.PutDelivered(DeliveryKey{1}, Delivery{Track: k, At: time.Unix(1, 0)}),
+			tx.PutCertCache(CertCache{Name: "certificate", Data: []byte("d")}),
 			tx.PutRequest(RequestKey{1}, Request{Track: k, At: time.Unix(1, 0)}),
 			tx.Audit(audit.Record{Action: audit.Started}), tx.Audit(audit.Record{Action: audit.Stopped}),
 			tx.PutBundle(Bundle{Name: "b", URL: "https://b.example/b", Signer: der, Attached: []Attachment{{"", In}}}),

@@ -172,6 +172,7 @@ type Tx interface {
 	TrackTx
 	DeliveredTx
 	RequestTx
+	CertCacheTx
 	BodyTx
 	StructureTx
 	DocumentTx
