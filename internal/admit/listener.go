@@ -43,7 +43,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			l.refuse(conn)
 		case passing(err):
-			l.pause()
+			pause(l.closed)
 		default:
 			return nil, err
 		}
@@ -65,12 +65,24 @@ func passing(err error) bool {
 	return false
 }
 
-// pause waits, or until the listener is closed.
-func (l *listener) pause() {
+// pause waits, or until done is closed.
+func pause(done <-chan struct{}) {
 	t := time.NewTimer(acceptPause)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-l.closed:
+	case <-done:
+	}
+}
+
+// Accept waits for a connection, also while the system is out of something, such as
+// files, until done is closed.
+func Accept(l net.Listener, done <-chan struct{}) (net.Conn, error) {
+	for {
+		conn, err := l.Accept()
+		if err == nil || !passing(err) {
+			return conn, err
+		}
+		pause(done)
 	}
 }

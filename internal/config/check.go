@@ -172,6 +172,8 @@ func (c *Config) checkTLS() error {
 		{"submissions", c.Listen.Submissions},
 		{"imap", c.Listen.IMAP},
 		{"imaps", c.Listen.IMAPS},
+		{"pop3", c.Listen.POP3},
+		{"pop3s", c.Listen.POP3S},
 	} {
 		if l.address != "" { // RFC 8314 §3: no passwords in the clear
 			return fmt.Errorf("key \"tls.cert\" is missing: listen.%s takes passwords, which travel under TLS alone (set tls.cert and tls.key)", l.name)

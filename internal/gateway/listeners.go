@@ -11,6 +11,7 @@ import (
 	"postern/internal/publish/ldapd"
 	"postern/internal/publish/named"
 	"postern/pickup"
+	"postern/pickup/pop3"
 	"postern/smtp"
 )
 
@@ -39,9 +40,9 @@ func serverTLS(cfg *config.Config, c *Core) (*tls.Config, error) {
 
 func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 	c := g.Core
-	backend := mailbox.New(c.Store, pickingUp{c}, mailbox.Options{
-		Bytes: c.MailboxBytes, Room: c.Care.Room, Now: c.Now, Steady: c.Steady,
-	})
+	mailboxes := mailbox.Options{Bytes: c.MailboxBytes, Room: c.Care.Room, Now: c.Now, Steady: c.Steady}
+	backend := mailbox.New(c.Store, pickingUp{c}, mailboxes)
+	drops := mailbox.NewPOP3(c.Store, pickingUp{c}, mailboxes)
 	mail := func(implicit bool) smtp.ServerOptions {
 		return smtp.ServerOptions{
 			Hostname: c.Hostname, TLS: tlsConfig, Implicit: implicit, Log: c.Log,
@@ -60,6 +61,13 @@ func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 			ConnectionRate: cfg.Limits.PeerConnections,
 		}
 	}
+	pop := func(implicit bool) pop3.Options {
+		return pop3.Options{
+			TLS: tlsConfig, Implicit: implicit, Log: c.Log,
+			Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
+			ConnectionRate: cfg.Limits.PeerConnections,
+		}
+	}
 	for _, l := range []struct {
 		name, address string
 		server        func() server
@@ -69,6 +77,8 @@ func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 		{"backbone", cfg.Listen.Backbone, func() server { return smtp.NewBackbone(Backbone{c}, sealedMail) }},
 		{"imap", cfg.Listen.IMAP, func() server { return pickup.NewIMAP(backend, imap(false)) }},
 		{"imaps", cfg.Listen.IMAPS, func() server { return pickup.NewIMAP(backend, imap(true)) }},
+		{"pop3", cfg.Listen.POP3, func() server { return pop3.New(drops, pop(false)) }},
+		{"pop3s", cfg.Listen.POP3S, func() server { return pop3.New(drops, pop(true)) }},
 		{"ldap", cfg.Listen.LDAP, func() server { return g.newDirectory(cfg, tlsConfig) }},
 	} {
 		err := g.listenTCP(l.name, l.address, func() (server, error) { return l.server(), nil })

@@ -5,6 +5,7 @@ import (
 
 	"postern/internal/metrics"
 	"postern/pickup"
+	"postern/pickup/pop3"
 	"postern/smtp"
 )
 
@@ -75,6 +76,9 @@ func (g *Gateway) readListeners() []listenerReading {
 			n := s.Stats()
 			all = append(all, listenerReading{name: l.name, connections: n.Connections, turnedAway: n.TurnedAway, errors: n.Errors, mail: true, hungUp: n.HungUp})
 		case *pickup.Server:
+			n := s.Stats()
+			all = append(all, listenerReading{name: l.name, connections: n.Connections, turnedAway: n.TurnedAway, errors: n.Errors})
+		case *pop3.Server:
 			n := s.Stats()
 			all = append(all, listenerReading{name: l.name, connections: n.Connections, turnedAway: n.TurnedAway, errors: n.Errors})
 		}

@@ -27,7 +27,7 @@ func (b *mailbox) auditRemoved(tx store.Tx, gone []store.Message) error {
 	}
 	r := audit.Record{
 		At: b.options.Now(), Actor: audit.Account(b.account.String()), Action: audit.Removed,
-		Object: auditObject(box), Detail: fmt.Sprintf("%d messages, from %s, UID %s", len(gone), b.remote, uidSet(gone)),
+		Object: auditObject(box), Detail: fmt.Sprintf("%d messages, over %s from %s, UID %s", len(gone), b.via, b.remote, uidSet(gone)),
 	}
 	if len(gone) == 1 {
 		r.Track = string(gone[0].Track)
@@ -39,6 +39,6 @@ func (b *mailbox) auditRemoved(tx store.Tx, gone []store.Message) error {
 func (u *user) auditDeleted(tx store.Tx, m store.Mailbox) error {
 	return tx.Audit(audit.Record{
 		At: u.options.Now(), Actor: audit.Account(u.account.String()), Action: audit.Removed,
-		Object: auditObject(m), Detail: fmt.Sprintf("the mailbox with %d messages, from %s", m.Messages, u.remote),
+		Object: auditObject(m), Detail: fmt.Sprintf("the mailbox with %d messages, over %s from %s", m.Messages, u.via, u.remote),
 	})
 }

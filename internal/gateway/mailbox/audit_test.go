@@ -38,8 +38,8 @@ func TestAuditOfWhatTheOwnerRemoves(t *testing.T) {
 		}
 	}
 	want := []audit.Record{
-		{At: r.now, Actor: "account:alice@a.example", Action: audit.Removed, Object: "INBOX", Detail: "3 messages, from 192.0.2.7, UID 1:2,4"},
-		{At: r.now, Actor: "account:alice@a.example", Action: audit.Removed, Object: "mailbox 2", Detail: "the mailbox with 1 messages, from 192.0.2.7"},
+		{At: r.now, Actor: "account:alice@a.example", Action: audit.Removed, Object: "INBOX", Detail: "3 messages, over IMAP from 192.0.2.7, UID 1:2,4"},
+		{At: r.now, Actor: "account:alice@a.example", Action: audit.Removed, Object: "mailbox 2", Detail: "the mailbox with 1 messages, over IMAP from 192.0.2.7"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

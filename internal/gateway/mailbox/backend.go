@@ -33,6 +33,11 @@ type Options struct {
 
 // New returns a backend that lets in whom auth lets in, to the mailboxes of s.
 func New(s store.Store, auth Auth, o Options) pickup.Backend {
+	return newBackend(s, auth, o, "IMAP")
+}
+
+// newBackend makes a backend of a protocol, which records name.
+func newBackend(s store.Store, auth Auth, o Options, via string) *backend {
 	if o.Room == nil {
 		o.Room = func() error { return nil }
 	}
@@ -42,17 +47,26 @@ func New(s store.Store, auth Auth, o Options) pickup.Backend {
 	if o.Steady == nil {
 		o.Steady = o.Now
 	}
-	return &backend{Auth: auth, store: s, options: o}
+	return &backend{Auth: auth, store: s, options: o, via: via}
 }
 
 type backend struct {
 	Auth
 	store   store.Store
 	options Options
+	via     string
 }
 
 // Login implements pickup.Backend.
 func (b *backend) Login(ctx context.Context, a login.Attempt) (pickup.User, error) {
+	u, err := b.login(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+func (b *backend) login(ctx context.Context, a login.Attempt) (*user, error) {
 	granted, err := b.Auth.Login(ctx, a)
 	if err != nil {
 		return nil, err
@@ -62,7 +76,7 @@ func (b *backend) Login(ctx context.Context, a login.Attempt) (pickup.User, erro
 	}
 	return &user{
 		store: b.store, options: b.options, account: granted.Account, proof: granted.Proof,
-		remote: a.Remote, sessionNotes: sessionNotes{noted: new(notes), taken: new(notes), searched: new(notes)},
+		remote: a.Remote, sessionNotes: sessionNotes{via: b.via, noted: new(notes), taken: new(notes), searched: new(notes)},
 	}, nil
 }
 

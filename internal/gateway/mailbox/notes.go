@@ -13,6 +13,7 @@ const maxRanges = 4096
 
 // sessionNotes are what was noted of a session, so that it is noted once.
 type sessionNotes struct {
+	via      string // the protocol, as people write it
 	noted    *notes // what is read, in the audit trail
 	taken    *notes // what was sent whole, in the messages
 	searched *notes // which mailboxes were searched, in the audit trail

@@ -71,7 +71,7 @@ func (b *mailbox) Searching(ctx context.Context, messages int) error {
 		}
 		return tx.Audit(audit.Record{
 			At: b.options.Now(), Actor: audit.Account(b.account.String()), Action: audit.Searched,
-			Object: auditObject(box), Detail: fmt.Sprintf("the bodies of %d messages, over IMAP from %s", messages, b.remote),
+			Object: auditObject(box), Detail: fmt.Sprintf("the bodies of %d messages, over %s from %s", messages, b.via, b.remote),
 		})
 	})
 	if err != nil {
@@ -172,7 +172,7 @@ func (b *mailbox) readOne(tx store.Tx, m store.Message) error {
 	}
 	return tx.AddEvent(m.Track, store.Event{
 		At: b.options.Now(), Stage: store.StagePickup, Recipient: b.account, Reason: "ok",
-		Detail: fmt.Sprintf("%s over IMAP from %s, UID %d", what, b.remote, m.UID),
+		Detail: fmt.Sprintf("%s over %s from %s, UID %d", what, b.via, b.remote, m.UID),
 	})
 }
 
@@ -184,7 +184,7 @@ func (b *mailbox) audit(tx store.Tx, read []store.Message) error {
 	}
 	r := audit.Record{
 		At: b.options.Now(), Actor: audit.Account(b.account.String()), Action: audit.Fetched,
-		Object: auditObject(box), Detail: fmt.Sprintf("over IMAP from %s, UID %s", b.remote, uidSet(read)),
+		Object: auditObject(box), Detail: fmt.Sprintf("over %s from %s, UID %s", b.via, b.remote, uidSet(read)),
 	}
 	if len(read) == 1 {
 		r.Track = string(read[0].Track)

@@ -152,6 +152,14 @@ func (u *user) find(ctx context.Context, name string) (store.Mailbox, error) {
 }
 
 func (u *user) Open(ctx context.Context, name string) (pickup.Mailbox, error) {
+	m, err := u.openMailbox(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (u *user) openMailbox(ctx context.Context, name string) (*mailbox, error) {
 	m, err := u.find(ctx, name)
 	if err != nil {
 		return nil, err

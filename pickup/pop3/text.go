@@ -1,0 +1,133 @@
+package pop3
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"sync"
+)
+
+// A textWriter writes a message as lines (RFC 1939 §3): each ends in CRLF, also where
+// the message has LF alone, for there clients that count by LF would otherwise see
+// other lines than those that count by CRLF; and one that begins with a dot is given
+// another.
+type textWriter struct {
+	out  *bufio.Writer
+	last byte // octet of the message
+	in   bool // a line has begun
+}
+
+// Write implements io.Writer.
+func (t *textWriter) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		if !t.in && rest[0] == '.' {
+			_ = t.out.WriteByte('.') // its errors stay with it
+		}
+		n := bytes.IndexByte(rest, '\n')
+		if n < 0 {
+			_, err := t.out.Write(rest)
+			t.in, t.last = true, rest[len(rest)-1]
+			return len(p), err
+		}
+		before := t.last
+		if n > 0 {
+			before = rest[n-1]
+		}
+		_, err := t.out.Write(rest[:n])
+		if err == nil && before != '\r' {
+			err = t.out.WriteByte('\r')
+		}
+		if err == nil {
+			err = t.out.WriteByte('\n')
+		}
+		if err != nil {
+			return 0, err
+		}
+		t.in, t.last = false, '\n'
+		rest = rest[n+1:]
+	}
+	return len(p), nil
+}
+
+// end ends the last line, if the message does not.
+func (t *textWriter) end() error {
+	if !t.in {
+		return nil
+	}
+	_, err := t.out.WriteString("\r\n")
+	return err
+}
+
+// textSize is how many octets a textWriter makes of a message, without the dots that
+// it adds: what a client has in the end (RFC 1939 §11).
+func textSize(r io.Reader) (int64, error) {
+	buf := pieces.Get().(*[]byte)
+	defer pieces.Put(buf)
+	var size int64
+	last := byte('\n')
+	for {
+		n, err := r.Read(*buf)
+		if n > 0 {
+			p := (*buf)[:n]
+			size += int64(n + bytes.Count(p, []byte("\n")) - bytes.Count(p, []byte("\r\n")))
+			if last == '\r' && p[0] == '\n' {
+				size--
+			}
+			last = p[n-1]
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	if last != '\n' {
+		size += 2
+	}
+	return size, nil
+}
+
+// pieces are buffers for reading bodies.
+var pieces = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+// A topReader ends after the header, the empty line and some lines of the body
+// (RFC 1939 §7, TOP).
+type topReader struct {
+	from  io.Reader
+	lines int
+	body  bool // the empty line was read
+	size  int  // of the line so far, without LF
+	cr    bool // the line is CR alone so far
+	done  bool
+}
+
+// Read implements io.Reader.
+func (t *topReader) Read(p []byte) (int, error) {
+	if t.done {
+		return 0, io.EOF
+	}
+	n, err := t.from.Read(p)
+	for i := 0; i < n; {
+		end := bytes.IndexByte(p[i:n], '\n')
+		if end < 0 {
+			t.cr = t.size == 0 && n-i == 1 && p[i] == '\r'
+			t.size += n - i
+			break
+		}
+		empty := t.size == 0 && (end == 0 || end == 1 && p[i] == '\r') || t.size == 1 && t.cr && end == 0
+		i += end + 1
+		t.size, t.cr = 0, false
+		switch {
+		case t.body:
+			t.lines--
+		case empty:
+			t.body = true
+		}
+		if t.body && t.lines <= 0 {
+			t.done = true
+			return i, nil
+		}
+	}
+	return n, err
+}
