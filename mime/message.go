@@ -104,6 +104,13 @@ func (m *Message) addAlternatives(parts *message.Writer, rand io.Reader) error {
 	return forms.Close()
 }
 
+// Check says whether the document can be attached under its type and name: an error
+// wraps ErrMediaType or ErrHeader.
+func (a *Attachment) Check() error {
+	_, err := a.header()
+	return err
+}
+
 func (a *Attachment) addTo(parts *message.Writer) error {
 	h, err := a.header()
 	if err != nil {

@@ -1,0 +1,86 @@
+package httpedge
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"postern/trust/reason"
+)
+
+// A body reads the content of a request: no more than is allowed, as long as it moves,
+// and with a digest of what was read.
+type body struct {
+	r       io.Reader
+	control *http.ResponseController
+	silence time.Duration
+	until   time.Time
+	left    int64
+	digest  hash.Hash
+	err     error
+}
+
+// newBody looks at what the request says of its content. The digest begins with what
+// else makes the request what it is.
+func (s *Server) newBody(w http.ResponseWriter, r *request, most int64) (*body, error) {
+	encoding := r.Header.Get("Content-Encoding")
+	if encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return nil, newProblem(http.StatusUnsupportedMediaType, codeMediaType, "content must not be compressed")
+	}
+	if r.ContentLength > most {
+		return nil, tooLarge()
+	}
+	b := &body{
+		r: r.Body, control: http.NewResponseController(w), silence: s.options.Silence,
+		until: time.Now().Add(s.options.BodyTime), left: most, digest: sha256.New(),
+	}
+	for _, text := range []string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get("Content-Type")} {
+		b.digest.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
+		b.digest.Write([]byte(text))
+	}
+	return b, nil
+}
+
+// Read implements io.Reader. Its errors carry a reason, or are problems.
+func (b *body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	now := time.Now()
+	soon := now.Add(b.silence)
+	if soon.After(b.until) {
+		soon = b.until
+	}
+	// A connection that cannot have a deadline is one of a test.
+	_ = b.control.SetReadDeadline(soon)
+	_ = b.control.SetWriteDeadline(soon.Add(b.silence))
+	n, err := b.r.Read(p)
+	b.left -= int64(n)
+	b.digest.Write(p[:n])
+	switch {
+	case b.left < 0:
+		b.err = tooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.err = reason.New(reason.TooSlow, "reading a request: %w", err)
+	case err != nil && !errors.Is(err, io.EOF):
+		b.err = badRequest("the content ended too early")
+	case err != nil:
+		b.err = err
+	}
+	return n, b.err
+}
+
+// sum is the digest of the request, of which all must have been read.
+func (b *body) sum() Digest { return Digest(b.digest.Sum(nil)) }
+
+// drain reads the rest.
+func (b *body) drain() error {
+	_, err := io.Copy(io.Discard, b)
+	return err
+}

@@ -1,0 +1,110 @@
+package httpedge
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"postern/trust/reason"
+)
+
+// respond answers with JSON.
+func (s *Server) respond(w http.ResponseWriter, status int, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("writing an answer: %w", err)
+	}
+	// What came before may have taken its time.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.options.Silence))
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(text)+1))
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // whoever does not read it has gone
+	return nil
+}
+
+// stream sends what r has, as long as the client takes it, and reports whether all of
+// it was sent. Behind the first octet there is no way to say that something failed
+// but to break off.
+func (s *Server) stream(w http.ResponseWriter, r io.Reader) {
+	c := http.NewResponseController(w)
+	until := time.Now().Add(s.options.BodyTime)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := r.Read(buf)
+		soon := time.Now().Add(s.options.Silence)
+		if soon.After(until) {
+			soon = until
+		}
+		_ = c.SetWriteDeadline(soon)
+		if n > 0 {
+			_, written := w.Write(buf[:n])
+			if written != nil {
+				panic(http.ErrAbortHandler)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			s.options.Log.Error("an HTTP answer was broken off", "err", err)
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// number reads a parameter that is a number from least to most.
+func number(r *request, name string, otherwise, least, most int) (int, error) {
+	text := r.query.Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		p := badRequest("it must be a number from %d to %d", least, most)
+		p.Member = name
+		return 0, p
+	}
+	return n, nil
+}
+
+// moment reads a parameter that is a time of RFC 3339.
+func moment(r *request, name string) (time.Time, error) {
+	text := r.query.Get(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		p := badRequest("it must be a time such as 2026-01-31T12:00:00Z")
+		p.Member = name
+		return t, p
+	}
+	return t, nil
+}
+
+// boolean reads a parameter that is true or false.
+func boolean(r *request, name string) (bool, error) {
+	switch r.query.Get(name) {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	p := badRequest("it must be true or false")
+	p.Member = name
+	return false, p
+}
+
+// gone makes an error of a client that went away one that nobody is told of.
+func gone(r *request, err error) error {
+	if err != nil && r.Context().Err() != nil {
+		return reason.New(reason.TooSlow, "the client has gone: %w", err)
+	}
+	return err
+}

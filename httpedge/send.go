@@ -1,0 +1,165 @@
+package httpedge
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"postern/mime"
+	"postern/trust/reason"
+)
+
+// sentAnswer is the answer to a message that was taken.
+type sentAnswer struct {
+	ID        string `json:"id"`
+	MessageID string `json:"message_id"`
+}
+
+// send takes a message, in JSON or as it is.
+func (s *Server) send(w http.ResponseWriter, r *request) error {
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return err
+	}
+	take, most := s.sendJSON, mime.Base64Size(s.options.MessageBytes)
+	switch mediaType := contentType(r); mediaType {
+	case "application/json":
+		if len(r.query) > 0 {
+			return badRequest("the parameters are for message/rfc822 alone")
+		}
+	case "message/rfc822":
+		take, most = s.sendRaw, s.options.MessageBytes
+	default:
+		w.Header().Set("Accept-Post", "application/json, message/rfc822")
+		return newProblem(http.StatusUnsupportedMediaType, codeMediaType, "the content must be application/json or message/rfc822")
+	}
+	in, err := s.newBody(w, r, most)
+	if err != nil {
+		return err
+	}
+	if key != "" {
+		release, ok := s.hold(r.login.Account, key)
+		if !ok {
+			p := newProblem(http.StatusConflict, codeKeyInUse, "a request with this idempotency key is under way")
+			p.wait = 1
+			return p
+		}
+		defer release()
+		done, err := s.repeat(w, r, in, key)
+		if err != nil || done {
+			return err
+		}
+	}
+	err = s.backend.Ready(r.Context(), r.login)
+	if err != nil {
+		return err
+	}
+	sent, err := take(r, in, key)
+	if err != nil {
+		return err
+	}
+	return s.accepted(w, sent)
+}
+
+func (s *Server) accepted(w http.ResponseWriter, sent Sent) error {
+	w.Header().Set("Location", "/v1/sent/"+sent.ID)
+	return s.respond(w, http.StatusAccepted, sentAnswer{sent.ID, sent.MessageID})
+}
+
+// repeat answers a request that was answered before.
+func (s *Server) repeat(w http.ResponseWriter, r *request, in *body, key string) (done bool, err error) {
+	sent, digest, err := s.backend.Answered(r.Context(), r.login, key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err == nil {
+		err = in.drain()
+	}
+	if err != nil {
+		return false, err
+	}
+	if in.sum() != digest {
+		return false, ErrKeyReused
+	}
+	return true, s.accepted(w, sent)
+}
+
+// maxKey bounds an idempotency key, in octets.
+const maxKey = 255
+
+// idempotencyKey reads the header field of that name: a string of structured fields
+// (draft-ietf-httpapi-idempotency-key-header §2.1, RFC 8941 §3.3.3), or the bare key
+// that many clients send.
+func idempotencyKey(r *request) (string, error) {
+	values := r.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := strings.TrimSpace(values[0])
+	quoted, isString := strings.CutPrefix(key, `"`)
+	if isString {
+		key, isString = strings.CutSuffix(quoted, `"`)
+		if !isString {
+			key = ""
+		}
+	}
+	if len(values) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, notInKey) {
+		return "", badRequest("Idempotency-Key must be there once, with 1 to %d printable ASCII characters but quotes and backslashes", maxKey)
+	}
+	return key, nil
+}
+
+func notInKey(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' || c == ',' }
+
+// contentType is the media type of a request, in lower case and without parameters.
+func contentType(r *request) string {
+	values := r.Header.Values("Content-Type")
+	if len(values) != 1 {
+		return ""
+	}
+	t, _, _ := strings.Cut(values[0], ";")
+	return strings.ToLower(strings.TrimSpace(t))
+}
+
+// check refuses at once what cannot be sent to: the whole message, so that no client
+// has to find out who got it.
+func (s *Server) check(r *request, m Outgoing) error {
+	if len(m.To) == 0 {
+		return problemDetail(reason.BadHeader, "the message has no recipient", "to")
+	}
+	if len(m.To) > s.options.Recipients {
+		p := problemFor(reason.TooManyRecipients)
+		p.Member = "to"
+		return p
+	}
+	refused, err := s.backend.Refused(r.Context(), r.login, m)
+	if err != nil || len(refused) == 0 {
+		return err
+	}
+	p := problemFor(reason.Of(refused[0].Err))
+	for _, f := range refused {
+		code := reason.Of(f.Err)
+		p.Recipients = append(p.Recipients, refusedAddress{f.Recipient.String(), code.String(), code.Outcome().Public, code.Advice()})
+	}
+	return p
+}
+
+// problemDetail is a problem with a detail that is for the client.
+func problemDetail(code reason.Code, detail, member string) *problem {
+	p := problemFor(code)
+	p.Detail, p.Member = detail, member
+	return p
+}
+
+// distinct leaves each address once.
+func distinct(all []mime.Address) []mime.Address {
+	seen := make(map[string]bool)
+	var once []mime.Address
+	for _, a := range all {
+		if !seen[a.Key()] {
+			seen[a.Key()] = true
+			once = append(once, a)
+		}
+	}
+	return once
+}

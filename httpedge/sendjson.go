@@ -1,0 +1,415 @@
+package httpedge
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"postern/mime"
+	"postern/mime/mdn"
+	"postern/trust/reason"
+)
+
+// Bounds on a message in JSON, in octets but for the counts.
+const (
+	maxSubject     = 2000
+	maxName        = 255 // of a person or a file
+	maxType        = 255
+	maxAttachments = 100
+	maxAddressText = mime.MaxAddress + 2
+	// smallJSON is what a request may hold without a turn for memory.
+	smallJSON = 1 << 20
+)
+
+// A letter is a message as it stands in JSON.
+type letter struct {
+	from          string
+	name          string
+	to, cc, bcc   []string
+	subject       string
+	text, html    string
+	inReplyTo     string
+	notice        bool
+	attachments   []attached
+	octets, limit int64 // held of it, and how many that may be
+}
+
+// An attached document, in memory.
+type attached struct {
+	name, mediaType string
+	content         bytes.Buffer
+	there           bool // the content was
+}
+
+// sendJSON takes a message within JSON. What is attached is in memory until it is
+// taken, so that large ones take turns.
+func (s *Server) sendJSON(r *request, in *body, key string) (Sent, error) {
+	release, err := s.room(r)
+	if err != nil {
+		return Sent{}, err
+	}
+	defer release()
+	l := &letter{limit: s.options.MessageBytes}
+	err = l.read(newJSONReader(in), s.options.Recipients)
+	if err == nil {
+		err = in.drain() // to the last octet, for the digest
+	}
+	if err != nil {
+		return Sent{}, err
+	}
+	m, message, err := l.compose(r.login.Account)
+	if err != nil {
+		return Sent{}, err
+	}
+	m.Key, m.Digest = key, in.sum
+	err = s.check(r, m)
+	if err != nil {
+		return Sent{}, err
+	}
+	out := composing(message)
+	defer out.Close()
+	return s.backend.Send(r.Context(), r.login, m, &lengthReader{out, s.options.MessageBytes})
+}
+
+// room waits for its turn where a request may be large. What is attached takes up to
+// twice its octets while it grows.
+func (s *Server) room(r *request) (release func(), err error) {
+	size := r.ContentLength
+	if size < 0 {
+		size = s.options.MessageBytes
+	}
+	if size <= smallJSON {
+		return func() {}, nil
+	}
+	size = min(2*size, s.options.JSONMemory)
+	ctx, cancel := context.WithTimeout(r.Context(), s.options.Silence/2)
+	defer cancel()
+	err = s.memory.Acquire(ctx, size)
+	if err != nil {
+		return nil, reason.New(reason.Busy, "waiting for memory: %w", err)
+	}
+	return func() { s.memory.Release(size) }, nil
+}
+
+// read reads the whole text.
+func (l *letter) read(j *jsonReader, recipients int) error {
+	text := func(to *string, most int) func() error {
+		return func() (err error) {
+			*to, err = j.text(most)
+			return err
+		}
+	}
+	list := func(to *[]string) func() error {
+		return func() error {
+			return j.array(recipients, func() error {
+				a, err := j.text(maxAddressText)
+				*to = append(*to, a)
+				return err
+			})
+		}
+	}
+	long := func(to *string) func() error {
+		return func() (err error) {
+			*to, err = j.text(int(min(l.limit-l.octets, 1<<30)))
+			l.octets += int64(len(*to))
+			return err
+		}
+	}
+	err := j.object(map[string]func() error{
+		"from": text(&l.from, maxAddressText), "from_name": text(&l.name, maxName),
+		"to": list(&l.to), "cc": list(&l.cc), "bcc": list(&l.bcc),
+		"subject": text(&l.subject, maxSubject), "text": long(&l.text), "html": long(&l.html),
+		"in_reply_to": text(&l.inReplyTo, maxLine),
+		"request_delivery_notice": func() (err error) {
+			l.notice, err = j.boolean()
+			return err
+		},
+		"attachments": func() error {
+			return j.array(maxAttachments, func() error { return l.readAttachment(j) })
+		},
+	})
+	if err == nil {
+		err = j.end()
+	}
+	return err
+}
+
+func (l *letter) readAttachment(j *jsonReader) error {
+	l.attachments = append(l.attachments, attached{})
+	a := &l.attachments[len(l.attachments)-1]
+	err := j.object(map[string]func() error{
+		"name": func() (err error) {
+			a.name, err = j.text(maxName)
+			return err
+		},
+		"type": func() (err error) {
+			a.mediaType, err = j.text(maxType)
+			return err
+		},
+		"content": func() error {
+			a.there = true
+			return l.readContent(j, a)
+		},
+	})
+	if err == nil && !a.there {
+		err = j.fault("an attachment has no content")
+	}
+	return err
+}
+
+// readContent decodes base64 (RFC 4648 §4) as it comes.
+func (l *letter) readContent(j *jsonReader, a *attached) error {
+	d := &base64Writer{to: &a.content, left: l.limit - l.octets}
+	err := j.stringTo(d)
+	if err == nil {
+		err = d.end()
+	}
+	l.octets += int64(a.content.Len())
+	switch {
+	case errors.Is(err, errBase64):
+		return j.fault("content that is not base64")
+	case errors.Is(err, errLong):
+		return tooLarge()
+	}
+	return err
+}
+
+var errBase64 = errors.New("not base64")
+
+// A base64Writer decodes what is written, groups of four at a time.
+type base64Writer struct {
+	to    *bytes.Buffer
+	left  int64
+	rest  [4]byte
+	n     int
+	ended bool // by padding
+}
+
+// Write implements io.Writer.
+func (b *base64Writer) Write(p []byte) (int, error) {
+	written := len(p)
+	for b.n > 0 && len(p) > 0 {
+		b.rest[b.n] = p[0]
+		b.n, p = b.n+1, p[1:]
+		if b.n == 4 {
+			b.n = 0
+			err := b.decode(b.rest[:])
+			if err != nil {
+				return 0, err
+			}
+		}
+	}
+	whole := len(p) / 4 * 4
+	err := b.decode(p[:whole])
+	if err != nil {
+		return 0, err
+	}
+	if whole < len(p) {
+		b.n = copy(b.rest[:], p[whole:])
+	}
+	return written, nil
+}
+
+func (b *base64Writer) decode(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	if b.ended || bytes.ContainsAny(p, "\r\n") { // which the decoder would pass over
+		return errBase64
+	}
+	b.ended = p[len(p)-1] == '='
+	size := base64.StdEncoding.DecodedLen(len(p))
+	if int64(size-2) > b.left {
+		return errLong
+	}
+	b.to.Grow(size)
+	n, err := base64.StdEncoding.Strict().Decode(b.to.AvailableBuffer()[:size], p)
+	if err != nil {
+		return errBase64
+	}
+	b.left -= int64(n)
+	b.to.Write(b.to.AvailableBuffer()[:n])
+	return nil
+}
+
+func (b *base64Writer) end() error {
+	if b.n > 0 {
+		return errBase64
+	}
+	return nil
+}
+
+// compose checks the members and makes the message of them. Nothing of them can
+// become another header field: mime refuses control characters in texts.
+func (l *letter) compose(account mime.Address) (Outgoing, *mime.Message, error) {
+	var m Outgoing
+	from := account
+	if l.from != "" {
+		var err error
+		from, err = memberAddress("from", l.from)
+		if err != nil {
+			return m, nil, err
+		}
+	}
+	h := &mime.Header{}
+	author, err := mime.EncodeMailbox(l.name, from)
+	if err == nil {
+		err = h.Add("From", author)
+	}
+	if err != nil {
+		return m, nil, unfit("from_name")
+	}
+	m.From = from
+	for _, field := range []struct {
+		member, name string
+		all          []string
+	}{{"to", "To", l.to}, {"cc", "Cc", l.cc}, {"bcc", "", l.bcc}} {
+		addresses, err := memberAddresses(field.member, field.all)
+		if err != nil {
+			return m, nil, err
+		}
+		m.To = append(m.To, addresses...)
+		if field.name != "" && len(addresses) > 0 {
+			err = h.Add(field.name, addressList(addresses))
+		}
+		if err != nil {
+			return m, nil, unfit(field.member)
+		}
+	}
+	m.To = distinct(m.To)
+	err = l.more(h, from)
+	if err != nil {
+		return m, nil, err
+	}
+	all, err := l.documents()
+	return m, &mime.Message{Header: h, Text: l.text, HTML: l.html, Attachments: all}, err
+}
+
+// more adds the fields that a message need not have.
+func (l *letter) more(h *mime.Header, from mime.Address) error {
+	subject, err := mime.EncodeText(l.subject)
+	if err == nil {
+		err = h.Add("Subject", subject)
+	}
+	if err != nil {
+		return unfit("subject")
+	}
+	if l.inReplyTo != "" {
+		id := mime.ParseMessageID(l.inReplyTo)
+		if id == "" {
+			return unfit("in_reply_to")
+		}
+		err = errors.Join(h.Add("In-Reply-To", id), h.Add("References", id))
+		if err != nil {
+			return unfit("in_reply_to")
+		}
+	}
+	if l.notice { // DN-1
+		err = errors.Join(h.Add(mdn.NotificationTo, from.String()), h.Add(mdn.NotificationOptions, mdn.RequestFinalDelivery))
+		if err != nil {
+			return unfit("request_delivery_notice")
+		}
+	}
+	return nil
+}
+
+func (l *letter) documents() ([]mime.Attachment, error) {
+	var all []mime.Attachment
+	for i := range l.attachments {
+		a := &l.attachments[i]
+		member := fmt.Sprintf("attachments.%d.", i)
+		if strings.ContainsFunc(a.name, notInName) {
+			return nil, unfit(member + "name")
+		}
+		document := mime.Attachment{Type: a.mediaType, Name: a.name, Content: &a.content}
+		err := document.Check()
+		if err != nil {
+			return nil, unfit(member + "type")
+		}
+		all = append(all, document)
+	}
+	return all, nil
+}
+
+// notInName is what no file name may have: it is a name and no path, and of one line.
+func notInName(r rune) bool {
+	return unicode.IsControl(r) || r == '/' || r == '\\' || r == unicode.ReplacementChar || unicode.Is(unicode.Bidi_Control, r)
+}
+
+// unfit says which member cannot be put into a message.
+func unfit(member string) *problem {
+	return problemDetail(reason.BadHeader, "the member holds what no message may", member)
+}
+
+func memberAddresses(member string, all []string) ([]mime.Address, error) {
+	var out []mime.Address
+	for i, text := range all {
+		a, err := memberAddress(fmt.Sprintf("%s.%d", member, i), text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func memberAddress(member, text string) (mime.Address, error) {
+	a, err := mime.ParseAddress(text)
+	if err != nil {
+		return a, problemDetail(reason.BadHeader, "it is not an address", member)
+	}
+	return a, nil
+}
+
+func addressList(all []mime.Address) string {
+	var texts []string
+	for _, a := range all {
+		texts = append(texts, a.String())
+	}
+	return strings.Join(texts, ", ")
+}
+
+// composing returns a reader of a message that is written while it is read. Closing it
+// waits until nothing is written any more.
+func composing(m *mime.Message) io.ReadCloser {
+	r, w := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.CloseWithError(m.Compose(w, nil))
+	}()
+	return &pipe{r, done}
+}
+
+type pipe struct {
+	*io.PipeReader
+	done chan struct{}
+}
+
+// Close implements io.Closer.
+func (p *pipe) Close() error {
+	err := p.PipeReader.Close()
+	<-p.done
+	return err
+}
+
+// A lengthReader refuses a message that is too large.
+type lengthReader struct {
+	r    io.Reader
+	left int64
+}
+
+// Read implements io.Reader.
+func (l *lengthReader) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	l.left -= int64(n)
+	if l.left < 0 {
+		return 0, reason.New(reason.TooLarge, "a message beyond the limit")
+	}
+	return n, err
+}

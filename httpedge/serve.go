@@ -1,0 +1,285 @@
+package httpedge
+
+import (
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"postern/trust/reason"
+)
+
+// A route is a resource with what can be done to it.
+type route struct {
+	path    []string // segments; those in braces match any one
+	methods map[string]action
+}
+
+// An action is one method of a resource.
+type action struct {
+	scope Scope // "" for what everybody may see
+	// query are the parameters that are understood; any other is refused.
+	query []string
+	// gives are the media types of a success; nil is that of JSON.
+	gives []string
+	do    func(w http.ResponseWriter, r *request) error
+}
+
+// A request is one of an account, with what its path says.
+type request struct {
+	*http.Request
+	login  Login
+	values map[string]string // of the segments in braces
+	query  url.Values
+}
+
+// table says what there is.
+func (s *Server) table() []route {
+	const jsonText, message = "application/json", "message/rfc822"
+	at := func(path string, methods map[string]action) route {
+		return route{strings.Split(path, "/"), methods}
+	}
+	return []route{
+		at("openapi.json", map[string]action{
+			"GET": {do: s.document},
+		}),
+		at("v1/messages", map[string]action{
+			"GET":  {scope: ScopeRead, query: []string{"after", "limit", "all", "wait"}, do: s.listMessages},
+			"POST": {scope: ScopeSend, query: []string{"from", "to"}, do: s.send},
+		}),
+		at("v1/messages/{id}", map[string]action{
+			"GET":    {scope: ScopeRead, do: s.readMessage},
+			"DELETE": {scope: ScopeRead, do: s.removeMessage},
+		}),
+		at("v1/messages/{id}/raw", map[string]action{
+			"GET": {scope: ScopeRead, gives: []string{message}, do: s.rawMessage},
+		}),
+		at("v1/messages/{id}/parts/{part}", map[string]action{
+			"GET": {scope: ScopeRead, gives: []string{}, do: s.readPart},
+		}),
+		at("v1/messages/{id}/ack", map[string]action{
+			"PUT":    {scope: ScopeRead, do: s.acknowledge(true)},
+			"DELETE": {scope: ScopeRead, do: s.acknowledge(false)},
+		}),
+		at("v1/sent", map[string]action{
+			"GET": {scope: ScopeSend, query: []string{"after", "limit", "since", "until", "to", "state"}, do: s.listSent},
+		}),
+		at("v1/sent/{id}", map[string]action{
+			"GET": {scope: ScopeSend, do: s.readSent},
+		}),
+		at("v1/lookup", map[string]action{
+			"GET": {scope: ScopeLookup, query: []string{"address"}, gives: []string{jsonText}, do: s.lookup},
+		}),
+		at("v1/hooks", map[string]action{
+			"GET":  {scope: ScopeHooks, do: s.listHooks},
+			"POST": {scope: ScopeHooks, do: s.addHook},
+		}),
+		at("v1/hooks/{id}", map[string]action{
+			"GET":    {scope: ScopeHooks, do: s.readHook},
+			"DELETE": {scope: ScopeHooks, do: s.removeHook},
+		}),
+	}
+}
+
+// find returns the route of a path, with what stands in its braces. Segments are
+// compared as they came and unescaped one by one, so that no escape makes another
+// path.
+func (s *Server) find(path string) (route, map[string]string, bool) {
+	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for _, r := range s.routes {
+		values, ok := r.match(segments)
+		if ok {
+			return r, values, true
+		}
+	}
+	return route{}, nil, false
+}
+
+func (r route) match(segments []string) (map[string]string, bool) {
+	if len(segments) != len(r.path) {
+		return nil, false
+	}
+	values := make(map[string]string)
+	for i, want := range r.path {
+		name, variable := strings.CutPrefix(want, "{")
+		if !variable {
+			if segments[i] != want {
+				return nil, false
+			}
+			continue
+		}
+		value, err := url.PathUnescape(segments[i])
+		if err != nil || value == "" {
+			return nil, false
+		}
+		values[strings.TrimSuffix(name, "}")] = value
+	}
+	return values, true
+}
+
+// serve answers a request, with a net under panics: what one request meets ends no
+// other.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler {
+			panic(p) // the answer is broken off
+		}
+		s.options.Log.Error("a request panicked", "panic", p, "stack", string(debug.Stack()))
+		panic(http.ErrAbortHandler)
+	}()
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	h.Set("Referrer-Policy", "no-referrer")
+	err := s.handle(w, r)
+	if err != nil {
+		s.fail(w, r, err)
+	}
+}
+
+// fail answers with a problem.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	if p.Status >= 500 {
+		s.options.Log.Error("an HTTP request failed", "method", r.Method, "remote", connectionOf(r.Context()).remote.Addr(), "err", err)
+	} else {
+		s.errors.Add(1)
+		s.options.Log.Debug("an HTTP request was refused", "method", r.Method, "remote", connectionOf(r.Context()).remote.Addr(), "status", p.Status, "code", p.Code)
+	}
+	p.write(w)
+}
+
+func (s *Server) handle(w http.ResponseWriter, r *http.Request) error {
+	route, values, ok := s.find(r.URL.EscapedPath())
+	if !ok {
+		return notFound()
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet // net/http drops the content
+	}
+	a, ok := route.methods[method]
+	if !ok {
+		return s.otherMethod(w, r, route)
+	}
+	query, err := a.parameters(r)
+	if err == nil {
+		err = a.acceptable(r)
+	}
+	if err != nil {
+		return err
+	}
+	q := &request{Request: r, values: values, query: query}
+	if a.scope == "" {
+		return a.do(w, q)
+	}
+	q.login, err = s.authenticate(w, r, a.scope)
+	if err != nil {
+		return err
+	}
+	end, ok := s.begin(q.login.Account)
+	if !ok {
+		p := problemFor(reason.RateLimited)
+		p.Detail, p.wait = "the account has too many requests at once", 1
+		return p
+	}
+	defer end()
+	return a.do(w, q)
+}
+
+// otherMethod answers OPTIONS, and refuses what the resource does not know.
+func (s *Server) otherMethod(w http.ResponseWriter, r *http.Request, route route) error {
+	allowed := []string{http.MethodOptions}
+	for m := range route.methods {
+		allowed = append(allowed, m)
+		if m == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	slices.Sort(allowed)
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return newProblem(http.StatusMethodNotAllowed, codeMethod, "that cannot be done here")
+}
+
+// maxParameters bounds the parameters of a query.
+const maxParameters = 1100
+
+// parameters reads the query. What is not understood is refused, so that no typing
+// error lists more than was wanted; and so is a token, which does not belong there.
+func (a action) parameters(r *http.Request) (url.Values, error) {
+	if strings.Count(r.URL.RawQuery, "&") >= maxParameters {
+		return nil, badRequest("too many parameters")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, badRequest("the query cannot be read")
+	}
+	for name, values := range query {
+		if !slices.Contains(a.query, name) {
+			p := badRequest("there is no such parameter here")
+			p.Member = shown(name)
+			return nil, p
+		}
+		if len(values) > 1 && name != "to" {
+			p := badRequest("the parameter stands more than once")
+			p.Member = name
+			return nil, p
+		}
+	}
+	return query, nil
+}
+
+// shown is a name that a client gave, for the client.
+func shown(name string) string {
+	name = strings.ToValidUTF8(name, "?")
+	return name[:min(len(name), maxJSONName)]
+}
+
+// acceptable says whether the client takes what it would be given (RFC 9110 §12.5.1).
+func (a action) acceptable(r *http.Request) error {
+	gives := a.gives
+	if gives == nil {
+		gives = []string{"application/json"}
+	}
+	accept := strings.Join(r.Header.Values("Accept"), ",")
+	if strings.TrimSpace(accept) == "" || len(gives) == 0 || slices.ContainsFunc(gives, func(t string) bool { return accepts(accept, t) }) {
+		return nil
+	}
+	return newProblem(http.StatusNotAcceptable, codeNotAcceptable, "there is only %s here", strings.Join(gives, " or "))
+}
+
+// accepts reports whether a range of Accept has the type. The most exact counts, and
+// one of quality 0 refuses.
+func accepts(accept, mediaType string) bool {
+	main, _, _ := strings.Cut(mediaType, "/")
+	best, taken := -1, false
+	for part := range strings.SplitSeq(accept, ",") {
+		r, params, _ := strings.Cut(part, ";")
+		exact := slices.Index([]string{"*/*", main + "/*", mediaType}, strings.ToLower(strings.TrimSpace(r)))
+		if exact >= 0 && exact >= best {
+			best, taken = exact, !refuses(params)
+		}
+	}
+	return taken
+}
+
+// refuses reports whether the quality is 0.
+func refuses(params string) bool {
+	for p := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if strings.EqualFold(name, "q") && strings.Trim(value, "0.") == "" {
+			return true
+		}
+	}
+	return false
+}
