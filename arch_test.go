@@ -80,9 +80,9 @@ func TestImportLines(t *testing.T) {
 		"internal/gateway/proof":   {"mime", "store", "internal/audit"},
 		"internal/gateway/mailbox": {"internal/gateway/proof", "mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/admit", "internal/login"},
 		"internal/gateway/care":    {"internal/gateway/proof", "internal/gateway/mailbox", "internal/gateway/task", "internal/steady", "mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/admit", "internal/login"},
-		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics"},
-		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca"},
-		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
+		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics"},
+		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca"},
+		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
 		"internal/interop":         {}, // tests alone
 		"internal/testnet":         {"mime", "internal/cms", "trust", "bundle", "internal/login"},
 		"internal/testnet/spawn":   {},
@@ -93,6 +93,7 @@ func TestImportLines(t *testing.T) {
 		"internal/admit":           {},
 		"internal/guard":           {},
 		"internal/fetch":           {"internal/guard"},
+		"internal/webhook":         {},
 		"trust/evidence":           {"mime", "internal/cms", "bundle", "trust", "internal/guard", "internal/fetch"},
 		"internal/kit":             {}, // tests alone
 	}

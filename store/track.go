@@ -72,6 +72,8 @@ type TrackRecipient struct {
 	// Told is the final answer that the sender got; nothing contrary is shown
 	// to him after it (DN-21).
 	Told Answer `json:"told,omitempty"`
+	// Announced is the last that the sender's web hooks were told of him.
+	Announced HookEventType `json:"announced,omitempty"`
 }
 
 // An Answer is what the sender of a message was told of a recipient.

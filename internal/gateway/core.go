@@ -60,6 +60,8 @@ type Core struct {
 	Evidence trust.Evidence
 	// Revocation says what to do when it is not known.
 	Revocation trust.RevocationPolicy
+	// Poster hands events to web hooks; nil goes to the public internet alone.
+	Poster Poster
 	// Bundles fetches trust bundles; nil goes to the public internet alone.
 	Bundles bundle.Fetcher
 	// Signers says whose signatures are believed, by domain of ours.
@@ -112,6 +114,7 @@ type Core struct {
 	breakers    breakers // of destinations
 	sending     sending  // what is being relayed
 	bundles     refresher
+	hookEvents  hookCounts
 	published   publications
 	endRelay    func()              // ends what waits of Sender, if it is one of ours
 	keeper      *evidence.Keeper    // Evidence, if it is one of ours
@@ -216,6 +219,9 @@ func (c *Core) setDefaults() {
 	}
 	if c.Bundles == nil {
 		c.Bundles = &fetch.Client{}
+	}
+	if c.Poster == nil {
+		c.Poster = &fetch.Client{}
 	}
 	c.Care.Store, c.Care.Now, c.Care.Steady, c.Care.Log = c.Store, c.Now, c.Steady, c.Log
 	c.Care.SetDefaults()

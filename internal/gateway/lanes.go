@@ -19,6 +19,7 @@ const (
 	poolZones             = 4 // a pool has workers for so many zones
 	poolSenders           = 2 // and for so many senders
 	leastOfWorkers        = 128
+	hookWidth             = 4  // events for one host
 	watchers              = 64 // whose waits end together: they share commits
 )
 
@@ -36,6 +37,15 @@ func outward(width int) (workers int, l store.Limits) {
 			{Name: "zone " + zoneOf(mime.Domain(domain)), Width: zone},
 		}
 	}}
+}
+
+// toHooks limits who tells web hooks: one event of a hook at a time, so that they come
+// in their order as far as all are taken, and few at one host, whatever accounts point
+// there. Notices of mail wait behind none of them.
+func toHooks() (workers int, l store.Limits) {
+	workers, l = outward(hookWidth)
+	l.Flow = 1
+	return workers / 2, l
 }
 
 // zoneOf returns the last two labels of a domain.

@@ -74,8 +74,12 @@ func (c *Core) rewatch(tx store.Tx, id store.TrackID) error {
 		return err
 	}
 	before := t.Watch
+	announced, err := c.announce(tx, &t)
+	if err != nil {
+		return err
+	}
 	err = c.setWatch(tx, &t)
-	if err != nil || t.Watch == before {
+	if err != nil || t.Watch == before && !announced {
 		return err
 	}
 	return tx.PutTrack(t)

@@ -107,7 +107,7 @@ func (c *Core) setNetwork(cfg *config.Config, log *slog.Logger) error {
 	c.dns = dns
 	c.found = &discovery.Resolver{DNS: dns, Network: network, Fetcher: client, Cache: foundDocument{c}, Log: log}
 	c.keeper = &evidence.Keeper{Fetcher: client, Cache: Documents{c.Store}, Budget: cfg.Trust.Wait, Log: log}
-	c.Finder, c.Evidence, c.Bundles = c.found, c.keeper, client
+	c.Finder, c.Evidence, c.Bundles, c.Poster = c.found, c.keeper, client, client
 	relay := &smtp.Relay{
 		Hostname: c.Hostname, Resolver: mxResolver{dns},
 		Routes: cfg.Relay.Routes, Port: cfg.Relay.Port, Timeouts: relayTimeouts,

@@ -159,7 +159,7 @@ func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
 		return err
 	}
 	e.Detail = fmt.Sprintf("%s to %s, INBOX, UID %d", n, job.Sender, m.UID)
-	err = addEvent(tx, job.Track, e)
+	err = errors.Join(addEvent(tx, job.Track, e), c.arrived(tx, job.Sender, m, true))
 	if err != nil {
 		return err
 	}

@@ -222,6 +222,10 @@ func (p *part) deliver(tx store.Tx, to mime.Address, bodies map[*delivery]store.
 	if err != nil {
 		return outcome{}, err
 	}
+	err = p.arrived(tx, to, m, mime.IsNotification(p.opened.Header))
+	if err != nil {
+		return outcome{}, err
+	}
 	err = p.remember(tx, inbox.ID)
 	if err != nil {
 		return outcome{}, err

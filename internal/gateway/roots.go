@@ -41,6 +41,14 @@ func (f fetcher) Do(ctx context.Context, r fetch.Request) (fetch.Document, error
 	return f.Client.Do(ctx, r)
 }
 
+// Post implements Poster.
+func (f fetcher) Post(ctx context.Context, p fetch.Post) (fetch.Reply, error) {
+	if f.roots != nil {
+		return fetch.Reply{}, f.roots
+	}
+	return f.Client.Post(ctx, p)
+}
+
 // maxRoots bounds the file of network.ca, in octets.
 const maxRoots = 4 << 20
 

@@ -162,6 +162,10 @@ func (w *watching) write(tx store.Tx, t *store.Track, s settling) error {
 			return err
 		}
 	}
+	_, err = w.announce(tx, t)
+	if err != nil {
+		return err
+	}
 	err = w.setWatch(tx, t)
 	if err != nil {
 		return err

@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"postern/mime"
+	"postern/store"
+)
+
+// raise queues an event for the web hooks of an account that ask for it. It belongs
+// into the transaction of what the event tells.
+func (c *Core) raise(tx store.Tx, account mime.Address, e store.HookEvent) error {
+	hooks, err := tx.HooksOf(account)
+	if err != nil {
+		return err
+	}
+	for _, h := range hooks {
+		if h.Disabled != "" || !slices.Contains(h.Events, e.Type) {
+			continue
+		}
+		err := c.raiseFor(tx, h, e)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Core) raiseFor(tx store.Tx, h store.Hook, e store.HookEvent) error {
+	s, err := tx.HookState(h.Account, h.ID)
+	if err != nil {
+		return err
+	}
+	now := c.Now()
+	if s.Waiting >= maxHookWaiting {
+		s.Lost++
+		s.LostAt = now
+		return tx.PutHookState(h.Account, h.ID, s)
+	}
+	id, err := store.NewTrackID(now, c.Rand)
+	if err != nil {
+		return fmt.Errorf("naming an event: %w", err)
+	}
+	e.ID, e.At = string(id), now.UTC()
+	due := c.Steady()
+	_, err = tx.Enqueue(store.Job{
+		Kind: store.HookJob, Track: e.Message, Sender: h.Account, Recipients: []mime.Address{h.Account},
+		Destination: mime.Domain(hookHost(h.URL)), Lane: hookHost(h.URL), Flow: h.ID, Hook: h.ID, Event: e,
+		Created: due, Due: due, Expires: due.Add(c.RetryFor),
+	})
+	return err
+}
+
+// arrived tells of a message that was put into the INBOX of an account.
+func (c *Core) arrived(tx store.Tx, account mime.Address, m store.Message, notification bool) error {
+	return c.raise(tx, account, store.HookEvent{
+		Type: store.HookArrived, Message: m.Track, Recipient: account, UID: uint32(m.UID), Notification: notification,
+	})
+}
+
+// announce tells of what became of recipients of a message of ours, once of each final
+// answer, and reports whether it changed the track.
+func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
+	if !t.Outbound || t.Automatic {
+		return false, nil
+	}
+	account, err := accountOf(tx, t.Sender)
+	if err != nil {
+		return false, err
+	}
+	hooks, err := tx.HooksOf(account)
+	if err != nil || len(hooks) == 0 {
+		return false, err
+	}
+	for i := range t.Recipients {
+		r := &t.Recipients[i]
+		e, ok := eventOf(*t, *r)
+		if !ok || r.Announced == e.Type {
+			continue
+		}
+		r.Announced, changed = e.Type, true
+		for _, h := range hooks {
+			// One that is younger than the event is told of nothing that was before it.
+			if h.Disabled != "" || !slices.Contains(h.Events, e.Type) || r.Updated.Before(h.Created) {
+				continue
+			}
+			err := c.raiseFor(tx, h, e)
+			if err != nil {
+				return changed, err
+			}
+		}
+	}
+	return changed, nil
+}
+
+// eventOf is what is told of a recipient where he stands.
+func eventOf(t store.Track, r store.TrackRecipient) (e store.HookEvent, ok bool) {
+	e = store.HookEvent{Message: t.ID, Recipient: r.Address}
+	switch {
+	case r.Told == store.ToldFailure:
+		e.Type, e.Reason = store.HookFailed, r.Reason
+	case r.Told == store.ToldSuccess, r.Told == "" && r.State == store.TrackProcessed && !t.Timely:
+		e.Type = store.HookDelivered
+	default:
+		return e, false
+	}
+	return e, true
+}
+
+// accountOf is whose hooks are told of what an address sent: its own, those of the
+// account whose alias it is, or of who sent as it last.
+func accountOf(tx store.Tx, sender mime.Address) (mime.Address, error) {
+	_, err := tx.Account(sender)
+	if !errors.Is(err, store.ErrNotFound) {
+		return sender, err
+	}
+	alias, err := tx.Alias(sender)
+	if err == nil && !alias.Group && len(alias.Members) == 1 {
+		return alias.Members[0], nil
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return sender, err
+	}
+	as, err := tx.SentAs(sender)
+	if errors.Is(err, store.ErrNotFound) {
+		return sender, nil
+	}
+	return as.Account, err
+}
