@@ -5,6 +5,7 @@ package mailbox
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"postern/internal/login"
@@ -74,10 +75,15 @@ func (b *backend) login(ctx context.Context, a login.Attempt) (*user, error) {
 	if granted.Account.IsZero() {
 		return nil, pickup.ErrAuthFailed
 	}
+	return b.admit(granted, a.Remote), nil
+}
+
+// admit begins a session of who was let in.
+func (b *backend) admit(granted login.Grant, remote netip.Addr) *user {
 	return &user{
 		store: b.store, options: b.options, account: granted.Account, proof: granted.Proof,
-		remote: a.Remote, sessionNotes: sessionNotes{via: b.via, noted: new(notes), taken: new(notes), searched: new(notes)},
-	}, nil
+		remote: remote, sessionNotes: sessionNotes{via: b.via, noted: new(notes), taken: new(notes), searched: new(notes)},
+	}
 }
 
 // translate gives the store's errors the names pickup knows. The mapped ones
