@@ -115,7 +115,7 @@ func (o *Opened) read(in Incoming) error {
 	if err != nil {
 		return err
 	}
-	o.spoken, err = spokenFor(o.Header)
+	o.spoken, err = SpokenFor(o.Header)
 	if err != nil {
 		return err
 	}

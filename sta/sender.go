@@ -26,10 +26,11 @@ func addresses(h *mime.Header, name string) ([]mime.Address, error) {
 // maxSpoken bounds the names that are compared with all names of a certificate.
 const maxSpoken = 100
 
-// spokenFor returns everybody, once, in whose name a message is shown to its reader.
+// SpokenFor returns everybody, once, in whose name a message is shown to its reader.
 // The signer must speak for them all, whichever of them is the sender (AS-65):
-// agents show Sender and Resent-From as "by" and "on behalf of".
-func spokenFor(h *mime.Header) ([]mime.Address, error) {
+// agents show Sender and Resent-From as "by" and "on behalf of". What cannot be read
+// is a reason.SenderMismatch, and so are more than 100 names.
+func SpokenFor(h *mime.Header) ([]mime.Address, error) {
 	var all []mime.Address
 	named, seen := 0, make(map[string]bool)
 	for _, name := range []string{"From", "Sender", "Resent-From", "Resent-Sender"} {

@@ -344,6 +344,9 @@ func trackSum(k Track) audit.Sum {
 			s.field(text)
 		}
 	}
+	if !k.Account.IsZero() { // of earlier versions none has it
+		s.field(k.Account.String())
+	}
 	return s.sum()
 }
 

@@ -40,8 +40,10 @@ type Track struct {
 	Outbound  bool         `json:"outbound"`
 	Automatic bool         `json:"automatic"` // a notification
 	Sender    mime.Address `json:"sender"`    // of the envelope
-	Author    mime.Address `json:"author"`    // inbound: whom the believed signature speaks for
-	Digest    string       `json:"digest"`    // SHA-256, hexadecimal: of the message inside, or as a client handed it in
+	// Account is who handed it in, where that is not the Sender.
+	Account mime.Address `json:"account,omitzero"`
+	Author  mime.Address `json:"author"` // inbound: whom the believed signature speaks for
+	Digest  string       `json:"digest"` // SHA-256, hexadecimal: of the message inside, or as a client handed it in
 	// AnswersTo are addresses other than the sender's to which he wants notifications
 	// to go (AS-92).
 	AnswersTo []mime.Address `json:"answers_to,omitempty"`

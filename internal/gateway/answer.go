@@ -114,7 +114,7 @@ func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 	if !delivery.code.IsOK() {
 		second = p.mdn(delivery.recipient, mdn.Failed)
 		if second == nil {
-			p.lacking = append(p.lacking, failure{recipient: delivery.recipient, code: delivery.code})
+			p.lacking = append(p.lacking, failure{recipient: delivery.recipient, code: delivery.code, partly: delivery.partly})
 			return nil, errLacking
 		}
 	}
@@ -140,7 +140,7 @@ func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 // not.
 func (p *part) composeLacking(ctx context.Context) error {
 	for _, f := range p.lacking {
-		err := p.composeMDN(ctx, ownMDN{recipient: f.recipient, disposition: mdn.Failed}, f.code.Outcome().Public)
+		err := p.composeMDN(ctx, ownMDN{recipient: f.recipient, disposition: mdn.Failed}, f.whyUndelivered())
 		if err != nil {
 			return err
 		}

@@ -89,7 +89,23 @@ func auditStep(tx store.Tx, r audit.Record, outcomes []outcome) error {
 		}
 		o.become(&r.Parts[i])
 	}
-	return tx.Audit(r)
+	for _, o := range outcomes {
+		r.Parts = append(r.Parts, o.members...)
+	}
+	return auditParts(tx, r)
+}
+
+// auditParts writes as many records as the parts of one need.
+func auditParts(tx store.Tx, r audit.Record) error {
+	all := r.Parts
+	for {
+		r.Parts = all[:min(len(all), audit.MaxParts)]
+		err := tx.Audit(r)
+		all = all[len(r.Parts):]
+		if err != nil || len(all) == 0 {
+			return err
+		}
+	}
 }
 
 // become puts an outcome over what is known of its recipient: where it stands

@@ -26,7 +26,7 @@ func (b Backbone) CheckRecipient(ctx context.Context, to mime.Address) error {
 	if !dir.IsOurs(to.Domain()) {
 		return reason.New(reason.NotOurDomain, "%s is not ours", to.Domain())
 	}
-	return checkLocal(dir, to)
+	return b.checkLocal(ctx, dir, to)
 }
 
 // Accept commits the message to the queue as it came and returns.

@@ -54,6 +54,9 @@ type Core struct {
 	Profile  trust.Profile
 	// AcceptUnwrapped is trust.accept_unwrapped of the configuration.
 	AcceptUnwrapped bool
+	// Subaddress stands between an address and a detail of it that is written to as
+	// well: "+" or "-"; "" has no details.
+	Subaddress string
 	// Sealing says how messages are encrypted for which domain.
 	Sealing Sealing
 	// Evidence finds missing intermediates and revocations; nil finds nothing.
@@ -226,7 +229,7 @@ func (c *Core) setDefaults() {
 	c.Care.Store, c.Care.Now, c.Care.Steady, c.Care.Log = c.Store, c.Now, c.Steady, c.Log
 	c.Care.SetDefaults()
 	c.wrong, c.rates, c.turned = newThrottle(), newRates(c.Rates), newTurned()
-	c.directories.store, c.directories.log = c.Store, c.Log
+	c.directories.store, c.directories.log, c.directories.subaddress = c.Store, c.Log, c.Subaddress
 	c.bundles.init(c)
 	c.crypto = semaphore.NewWeighted(c.CryptoMemory)
 	c.judging = semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2)))

@@ -28,7 +28,7 @@ type delivery struct {
 // another spelling (RFC 8601 §5). RFC 5321 §4.4 wants one Return-Path, ours.
 func saysOurs(name string) bool {
 	const own = "Postern-"
-	return strings.EqualFold(name, returnPath) || strings.EqualFold(name, authResults) ||
+	return strings.EqualFold(name, returnPath) || strings.EqualFold(name, authResults) || strings.EqualFold(name, deliveredTo) ||
 		len(name) >= len(own) && strings.EqualFold(name[:len(own)], own)
 }
 
@@ -114,6 +114,9 @@ func (p *part) headFor(v sta.Verdict, removed int) (string, error) {
 	}
 	var head strings.Builder
 	_, err = fields.WriteFields(&head)
+	if p.toldApart(v.Recipient) {
+		head.WriteString(deliveredTo + ": " + v.Recipient.String() + "\r\n")
+	}
 	return head.String(), err
 }
 

@@ -29,6 +29,8 @@ type Directory struct {
 	generation uint64
 	domains    map[mime.Domain]bool
 	accounts   map[string]store.Account // by Address.Key
+	aliases    map[string]store.Alias   // by Address.Key
+	subaddress string                   // see addressBook
 	keys       map[string][]Identity    // by owner
 	held       []*x509.Certificate      // intermediates that came with our keys
 	beliefs
@@ -57,10 +59,12 @@ func (d *Directory) Identities(a mime.Address) []Identity {
 }
 
 // owners are whose certificates speak for an address, the first who has any: the
-// address itself and then its domain. For one that a patient controls the domain
-// never speaks (BB-35).
+// address itself and then its domain. For one that a patient controls, an alias too,
+// the domain never speaks (BB-35). A certificate of the account behind an alias, or
+// behind an address with a detail, does not name that, so that nobody would believe it
+// (AS-11).
 func (d *Directory) owners(a mime.Address) []string {
-	if d.accounts[a.Key()].Patient {
+	if d.find(a).patient() {
 		return []string{a.Key()}
 	}
 	return []string{a.Key(), string(a.Domain())}
@@ -75,10 +79,15 @@ const maxSigners = 4
 // signature, and certificates of two communities, or of a community and of
 // extended validation, one each. It is empty if nothing may sign.
 func (d *Directory) Signers(a mime.Address, at time.Time) []cms.Signer {
+	return d.signersAlso(a, nil, at, trust.V13)
+}
+
+// signersAlso is Signers that speak for others as well, by the rules of a profile.
+func (d *Directory) signersAlso(a mime.Address, others []mime.Address, at time.Time, p trust.Profile) []cms.Signer {
 	for _, owner := range d.owners(a) {
 		newest := make(map[string]Identity)
 		for _, id := range d.keys[owner] {
-			if !id.Retired.IsZero() || !trust.MayUse(id.Leaf, trust.Sign) || !inDate(id.Leaf, at) {
+			if !id.Retired.IsZero() || !trust.MayUse(id.Leaf, trust.Sign) || !inDate(id.Leaf, at) || !bindsAll(id.Leaf, others, p) {
 				continue
 			}
 			old, ok := newest[string(id.Leaf.RawIssuer)]
@@ -91,6 +100,13 @@ func (d *Directory) Signers(a mime.Address, at time.Time) []cms.Signer {
 		}
 	}
 	return nil
+}
+
+func bindsAll(leaf *x509.Certificate, all []mime.Address, p trust.Profile) bool {
+	return !slices.ContainsFunc(all, func(a mime.Address) bool {
+		_, binds := trust.Binds(leaf, a, p)
+		return !binds
+	})
 }
 
 // asSigners takes the newest, in an order that is always the same.
@@ -215,8 +231,9 @@ func inDate(c *x509.Certificate, at time.Time) bool {
 // directories keeps the newest Directory and makes a new one when the store's
 // generation has moved.
 type directories struct {
-	store store.Store
-	log   *slog.Logger
+	store      store.Store
+	log        *slog.Logger
+	subaddress string
 
 	mu       sync.Mutex
 	latest   *Directory
@@ -253,6 +270,8 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 		generation: generation,
 		domains:    make(map[mime.Domain]bool),
 		accounts:   make(map[string]store.Account),
+		aliases:    make(map[string]store.Alias),
+		subaddress: c.subaddress,
 		keys:       make(map[string][]Identity),
 	}
 	domains, err := tx.Domains()
@@ -268,6 +287,13 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 	}
 	for _, a := range accounts {
 		d.accounts[a.Address.Key()] = a
+	}
+	aliases, err := tx.Aliases()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range aliases {
+		d.aliases[a.Address.Key()] = a
 	}
 	err = d.readKeys(tx, c.latest, c.log)
 	if err != nil {

@@ -1,20 +1,21 @@
 package gateway
 
 import (
-	"errors"
+	"context"
 	"strings"
 	"time"
 
 	"postern/mime"
+	"postern/smtp"
 	"postern/sta"
 	"postern/trust/reason"
 )
 
 // completeHeader checks what the Applicability Statement asks of an inner
 // message (AS-51, AS-53, AS-57), adds what a client may leave to us (RFC 6409
-// §8) and takes out what must not travel.
-func (s Submission) completeHeader(h *mime.Header, account mime.Address, now time.Time) error {
-	err := checkHeader(h, account)
+// §8) and takes out what must not travel. from is MAIL FROM.
+func (s Submission) completeHeader(h *mime.Header, from mime.Address, now time.Time) error {
+	err := addSender(h, from)
 	if err != nil {
 		return err
 	}
@@ -78,37 +79,33 @@ func singleFields() []string {
 	}
 }
 
-func checkHeader(h *mime.Header, account mime.Address) error {
+// checkHeader refuses what is not clean, and names that the account may not use.
+func (s Submission) checkHeader(ctx context.Context, h *mime.Header, e smtp.Envelope) (speaking, error) {
 	for _, name := range singleFields() {
 		if h.Count(name) > 1 {
-			return reason.New(reason.BadHeader, "%s stands more than once", name)
+			return speaking{}, reason.New(reason.BadHeader, "%s stands more than once", name)
 		}
 	}
 	if !isPrintable(h) {
-		return reason.New(reason.BadHeader, "the header has octets that are not printable ASCII")
+		return speaking{}, reason.New(reason.BadHeader, "the header has octets that are not printable ASCII")
 	}
 	_, err := sta.Sender(h)
-	var mismatch *reason.Error
-	if errors.As(err, &mismatch) {
-		return reason.New(reason.BadHeader, "%s", mismatch.Detail)
-	}
 	if err != nil {
-		return reason.New(reason.BadHeader, "%w", err)
+		return speaking{}, badSender(err)
 	}
-	// Whoever these name will be believed to have written this, or sent it on.
-	for _, name := range []string{"From", "Sender", "Resent-From", "Resent-Sender"} {
-		all, err := h.Addresses(name)
-		if err != nil {
-			return reason.New(reason.BadHeader, "reading %s: %w", name, err)
-		}
-		for _, a := range all {
-			err := maySendAs(account, a)
-			if err != nil {
-				return err
-			}
-		}
+	names, err := speakingOf(h, e.Account, e.From)
+	if err != nil {
+		return speaking{}, err
 	}
-	return nil
+	dir, err := s.Directory(ctx)
+	if err != nil {
+		return speaking{}, reason.New(reason.Internal, "%w", err)
+	}
+	account, known := dir.Account(e.Account)
+	if !known {
+		return speaking{}, reason.New(reason.AuthRequired, "the account was closed since it logged in")
+	}
+	return names, names.check(dir, account)
 }
 
 // isPrintable reports whether the header has nothing but printable ASCII and

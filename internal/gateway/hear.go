@@ -24,7 +24,7 @@ type hiding struct {
 // out from whose mailboxes it is kept. However many it is addressed to, it reads no
 // more tracks than if it were one, and writes each once.
 func (p *part) hear(tx store.Tx) error {
-	p.hidden, p.news = make(map[string]hiding), nil
+	p.hidden, p.news, p.handedIn = make(map[string]hiding), nil, make(map[string]mime.Address)
 	if p.report == nil {
 		return nil
 	}
@@ -40,6 +40,9 @@ func (p *part) hear(tx store.Tx) error {
 		}
 		h := &hearing{part: p, verdict: v}
 		for _, t := range tracks {
+			if !t.Account.IsZero() {
+				p.handedIn[v.Recipient.Key()] = t.Account
+			}
 			k := known[t.ID]
 			if k == nil {
 				k = &followed{Track: t}

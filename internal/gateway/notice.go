@@ -139,7 +139,7 @@ func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
 		return nil
 	}
 	e := store.Event{At: c.Now(), Stage: store.StageNotify, Reason: n.why.String()}
-	inbox, err := tx.MailboxByName(job.Sender, store.Inbox)
+	inbox, err := c.noticeBox(tx, job)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		e.Detail = fmt.Sprintf("no %s: %s has no mailbox any more", n, job.Sender)

@@ -37,7 +37,10 @@ func (c *Core) open(ctx, idle context.Context, job store.Job) error {
 		return err
 	}
 	defer release()
-	step := &opening{Core: c, job: job, dir: dir, now: c.Now(), due: c.Steady()}
+	whole := job
+	step := &opening{Core: c, dir: dir, now: c.Now(), due: c.Steady()}
+	job.Recipients, step.later = dir.atOnce(job.Recipients)
+	step.job = job
 	defer step.discard()
 	envelope := &sta.Envelope{MailFrom: job.Sender, RcptTo: job.Recipients}
 	questions := c.questions(dir, src, envelope, job.Recipients, step.now)
@@ -46,7 +49,7 @@ func (c *Core) open(ctx, idle context.Context, job store.Job) error {
 		return err
 	}
 	if slices.ContainsFunc(opened, func(o *sta.Opened) bool { return o.Pending() != nil }) {
-		return c.openLater(idle, job, opened, questions)
+		return c.openLater(idle, whole, opened, questions)
 	}
 	// A message that comes out of a long outage of ours has its tries as well.
 	step.undecided = step.due.Before(job.Created.Add(c.JudgeFor)) || job.Attempts < minJudgements
@@ -158,6 +161,10 @@ type opening struct {
 	now   time.Time
 	due   time.Time // the present by the clock of the queue
 	parts []*part
+	later []mime.Address // recipients for whom the job is run again
+	// reached is where the latest commit put the message, which may be written to one
+	// mailbox under several addresses.
+	reached map[reached]string
 	// undecided is true while evidence that is missing may still come.
 	undecided bool
 
@@ -214,6 +221,7 @@ func (o *opening) commit(tx store.Tx) error {
 	if err != nil {
 		return err
 	}
+	o.reached = make(map[reached]string)
 	var outcomes []outcome
 	var refused []sta.Verdict
 	var again []failure
@@ -250,14 +258,14 @@ func (o *opening) commit(tx store.Tx) error {
 // judged; what was refused is kept.
 func (o *opening) end(tx store.Tx, refused []sta.Verdict, again []failure) error {
 	switch {
-	case len(again) > 0:
+	case len(again) > 0 || len(o.later) > 0:
 		if len(refused) > 0 {
 			err := o.keepCopy(tx, o.refusedTo(refused))
 			if err != nil {
 				return err
 			}
 		}
-		return tx.Reschedule(retry(o.job, again, o.due, o.uneven))
+		return tx.Reschedule(o.goesOn(again))
 	case len(refused) > 0:
 		err := o.letGo(tx, o.job.Next)
 		if err != nil {

@@ -12,15 +12,20 @@ import (
 )
 
 // spoolReport is spool for a notification that an account hands in. It may only be
-// the account's own word, an MDN about what came to itself (AS-93): far sides believe
+// the account's own word, an MDN about what came to itself (AS-93), or to an alias of its
+// own: far sides believe
 // our domain's signature, and would take any user's word for that of a colleague. DSNs
 // are the word of agents, and no user's.
 func (c *Core) spoolReport(ctx context.Context, account mime.Address, header *mime.Header, rest io.Reader) (store.BodyWriter, error) {
+	dir, err := c.Directory(ctx)
+	if err != nil {
+		return nil, reason.New(reason.Internal, "%w", err)
+	}
 	body, err := c.Store.NewBody(ctx)
 	if err != nil {
 		return nil, storeError(err)
 	}
-	err = copyReport(body, account, header, rest)
+	err = copyReport(body, dir, account, header, rest)
 	if err != nil {
 		body.Discard()
 		return nil, err
@@ -28,7 +33,7 @@ func (c *Core) spoolReport(ctx context.Context, account mime.Address, header *mi
 	return body, nil
 }
 
-func copyReport(body io.Writer, account mime.Address, header *mime.Header, rest io.Reader) error {
+func copyReport(body io.Writer, dir *Directory, account mime.Address, header *mime.Header, rest io.Reader) error {
 	var head bytes.Buffer
 	_, err := header.WriteTo(io.MultiWriter(body, &head))
 	if err != nil {
@@ -42,7 +47,7 @@ func copyReport(body io.Writer, account mime.Address, header *mime.Header, rest 
 		return acceptError(err, "reading a notification")
 	}
 	for _, a := range []mime.Address{n.From, n.FinalRecipient, n.OriginalRecipient} {
-		if !a.IsZero() && !account.Same(a) {
+		if !a.IsZero() && !dir.find(a).belongsTo(account) {
 			return reason.New(reason.SenderNotAllowed, "%s may not notify for %s", account, a)
 		}
 	}

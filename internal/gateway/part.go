@@ -30,6 +30,9 @@ type part struct {
 	lacking []failure
 	hidden  map[string]hiding
 	news    []news
+	// handedIn is who handed in what a notification is about, by the Address.Key of whom
+	// that is addressed to.
+	handedIn map[string]mime.Address
 }
 
 func (p *part) discard() {
@@ -173,62 +176,4 @@ func worst(all []trust.Revocation) trust.RevocationStatus {
 		}
 	}
 	return found
-}
-
-// deliver puts the message into the recipient's INBOX. The first delivery of a body
-// makes it part of the store; the others share it.
-func (p *part) deliver(tx store.Tx, to mime.Address, bodies map[*delivery]store.BodyID) (outcome, error) {
-	h, hidden := p.hidden[to.Key()]
-	if hidden {
-		return keptBack(to, h), nil
-	}
-	code, err := accountCode(tx, to)
-	if err != nil {
-		return outcome{}, err
-	}
-	if !code.IsOK() {
-		return undelivered(to, code, "its account is not there any more"), nil
-	}
-	inbox, err := tx.MailboxByName(to, store.Inbox)
-	if err != nil {
-		return outcome{}, err
-	}
-	before, err := p.deliveredBefore(tx, inbox.ID)
-	if err != nil {
-		return outcome{}, err
-	}
-	if before != "" {
-		again := delivered(to, "came before as "+string(before))
-		again.duplicate = true
-		return again, nil
-	}
-	d := p.byRecipient[to.Key()]
-	full, err := p.tooFull(tx, to, d.body.Size())
-	if err != nil {
-		return outcome{}, err
-	}
-	if full {
-		return undelivered(to, reason.MailboxFull, "the mailboxes are full"), nil
-	}
-	if bodies[d] == 0 {
-		bodies[d], err = tx.PutBody(d.body)
-		if err != nil {
-			return outcome{}, err
-		}
-	}
-	m, err := tx.Append(inbox.ID, store.Message{
-		Body: bodies[d], Size: d.body.Size(), Received: p.now, Track: p.job.Track,
-	})
-	if err != nil {
-		return outcome{}, err
-	}
-	err = p.arrived(tx, to, m, mime.IsNotification(p.opened.Header))
-	if err != nil {
-		return outcome{}, err
-	}
-	err = p.remember(tx, inbox.ID)
-	if err != nil {
-		return outcome{}, err
-	}
-	return delivered(to, fmt.Sprintf("INBOX, UID %d", m.UID)), nil
 }

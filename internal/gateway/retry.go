@@ -18,6 +18,7 @@ type failure struct {
 	status    string // enhanced status the far side gave, "" for the reason's own
 	said      string // the reply of the far side, in its own words; "" if it gave none
 	slow      bool   // the destination takes no more for the moment
+	partly    bool   // some of the members of a group have the message
 	// Of what was tried for too long: why the latest attempt failed, and since when
 	// the destination has been down, zero if it has not or that is not known.
 	last  reason.Code

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -41,11 +42,10 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 	defer cancel()
 	step := &sealing{Core: c, ctx: ctx, job: job, began: found.began, now: now, due: due}
 	defer func() { step.discard() }()
-	step.signers = dir.Signers(job.Sender, now)
-	if len(step.signers) == 0 {
-		failAll(routes, reason.NoSigningKey, dir.lacks(job.Sender, lackedSigner))
-	}
 	step.src, err = c.stored(ctx, job.Body)
+	if err == nil {
+		err = step.findSigners(dir, routes)
+	}
 	if err == nil {
 		err = step.sealAll(routes)
 	}
@@ -311,7 +311,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error
 	j := store.Job{
 		Kind: store.RelayJob, Track: s.job.Track, Body: id, Size: c.body.Size(),
 		Sender: s.job.Sender, Recipients: c.recipients, Destination: c.destination,
-		Lane: string(c.destination), Flow: flowOf(s.job.Sender),
+		Lane: string(c.destination), Flow: cmp.Or(s.job.Flow, flowOf(s.job.Sender)),
 		Automatic: s.job.Automatic, Created: s.job.Created, Due: s.due, Expires: s.job.Expires, Next: next,
 	}
 	if !c.local {

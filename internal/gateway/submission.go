@@ -56,7 +56,7 @@ func (c *Core) Authenticate(ctx context.Context, from password.Client, user, sec
 	return account, nil
 }
 
-// CheckSender lets an account send as itself only (EP-11), and only while it is
+// CheckSender lets an account send as what it may use (EP-11), and only while it is
 // the one that logged in.
 func (s Submission) CheckSender(ctx context.Context, login smtp.Login, from mime.Address) error {
 	dir, err := s.Directory(ctx)
@@ -67,14 +67,8 @@ func (s Submission) CheckSender(ctx context.Context, login smtp.Login, from mime
 	if err != nil {
 		return err
 	}
-	return maySendAs(login.Account, from)
-}
-
-func maySendAs(account, from mime.Address) error {
-	if !account.Same(from) {
-		return reason.New(reason.SenderNotAllowed, "%s may not send as %s", account, from)
-	}
-	return nil
+	account, _ := dir.Account(login.Account)
+	return maySendAs(dir, account, from)
 }
 
 // CheckRecipient refuses addresses of our own domains that do not exist; all
@@ -87,18 +81,7 @@ func (s Submission) CheckRecipient(ctx context.Context, _, to mime.Address) erro
 	if !dir.IsOurs(to.Domain()) {
 		return nil
 	}
-	return checkLocal(dir, to)
-}
-
-func checkLocal(dir *Directory, to mime.Address) error {
-	account, ok := dir.Account(to)
-	if !ok {
-		return reason.New(reason.UnknownRecipient, "%s has no account", to)
-	}
-	if account.Disabled {
-		return reason.New(reason.RecipientDisabled, "%s is disabled", to)
-	}
-	return nil
+	return s.checkLocal(ctx, dir, to)
 }
 
 // Accept takes a submitted message: its header is checked and completed, Bcc
@@ -122,7 +105,11 @@ func (s Submission) take(ctx context.Context, e smtp.Envelope, message io.Reader
 		return store.Track{}, acceptError(err, "reading the header")
 	}
 	now, due := s.Now(), s.Steady()
-	err = s.completeHeader(header, e.Account, now)
+	speaking, err := s.checkHeader(ctx, header, e)
+	if err != nil {
+		return store.Track{}, err
+	}
+	err = s.completeHeader(header, e.From, now)
 	if err != nil {
 		return store.Track{}, err
 	}
@@ -148,8 +135,14 @@ func (s Submission) take(ctx context.Context, e smtp.Envelope, message io.Reader
 	track.Outbound, track.Automatic = true, automatic
 	track.Timely, track.AnswersTo = mdn.WantsFinalDelivery(header), answersTo(header, e.From)
 	track.Digest = hex.EncodeToString(digest.Sum(nil))
+	if !e.From.Same(e.Account) {
+		track.Account = e.Account
+	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
-		err := stillMaySend(tx, e)
+		err := s.stillMaySend(tx, e, speaking)
+		if err == nil {
+			err = speaking.note(tx, s.Core)
+		}
 		if err == nil {
 			err = also(tx, track)
 		}
@@ -172,7 +165,7 @@ func (s Submission) take(ctx context.Context, e smtp.Envelope, message io.Reader
 		_, err = tx.Enqueue(store.Job{
 			Kind: store.SealJob, Track: track.ID, Body: id, Size: body.Size(),
 			Sender: e.From, Recipients: e.To, Blind: blind,
-			Automatic: track.Automatic, Flow: flowOf(e.From),
+			Automatic: track.Automatic, Flow: flowOf(e.Account),
 			Created: due, Due: due, Expires: s.expiry(track.Automatic),
 		})
 		return err
@@ -196,8 +189,16 @@ func answersTo(h *mime.Header, sender mime.Address) []mime.Address {
 
 // stillMaySend looks at the account in the transaction that takes its message:
 // a transfer takes its time, and the account may be closed meanwhile.
-func stillMaySend(tx store.Tx, e smtp.Envelope) error {
-	return checkLogin(tx, e.Account, e.Proof)
+func (c *Core) stillMaySend(tx store.Tx, e smtp.Envelope, s speaking) error {
+	err := checkLogin(tx, e.Account, e.Proof)
+	if err != nil {
+		return err
+	}
+	account, err := tx.Account(e.Account)
+	if err != nil {
+		return err
+	}
+	return s.check(c.book(tx), account)
 }
 
 // spool writes header and rest to a new body.

@@ -59,6 +59,10 @@ type outcome struct {
 	revocation trust.RevocationStatus
 	// duplicate marks what was delivered before, for the audit trail.
 	duplicate bool
+	// members are, of a group, what became of each, for the audit trail.
+	members []audit.Part
+	// partly says that some of the members of a group have the message.
+	partly bool
 	// by is who did it, for the audit trail; "" is the gateway itself.
 	by string
 }

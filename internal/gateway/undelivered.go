@@ -1,27 +1,10 @@
 package gateway
 
 import (
-	"errors"
-
 	"postern/mime"
 	"postern/store"
 	"postern/trust/reason"
 )
-
-// accountCode tells whether an account may still get mail: it may have been closed
-// after RCPT TO was answered (DN-8).
-func accountCode(tx store.Tx, to mime.Address) (reason.Code, error) {
-	a, err := tx.Account(to)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return reason.UnknownRecipient, nil
-	case err != nil:
-		return "", err
-	case a.Disabled:
-		return reason.RecipientDisabled, nil
-	}
-	return reason.OK, nil
-}
 
 // tooFull reports whether the mailboxes of a recipient do not take the message.
 func (p *part) tooFull(tx store.Tx, to mime.Address, size int64) (bool, error) {

@@ -1,0 +1,220 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"postern/internal/audit"
+	"postern/mime"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+const (
+	// maxMailboxes is how many mailboxes one transaction puts a message into, roughly:
+	// an address with more, which has store.MaxMembers at most, is not split.
+	maxMailboxes = 5000
+	// maxToldApart bounds the addresses of one message that the reader is told apart
+	// by: each needs a copy of its own.
+	maxToldApart = 8
+)
+
+// deliveredTo is the field that says which address a message came by (RFC 9228), where
+// that is not the account's own.
+const deliveredTo = "Delivered-To"
+
+// toldApart reports whether the reader is told that the message came by this address.
+// To and Cc name it anyway, if many do (AS-56).
+func (o *opening) toldApart(to mime.Address) bool {
+	n, other := 0, false
+	for _, a := range o.job.Recipients {
+		_, account := o.dir.Account(a)
+		if !account {
+			n++
+			other = other || a.Same(to)
+		}
+	}
+	return other && n <= maxToldApart
+}
+
+// atOnce divides recipients into those whose mailboxes one transaction reaches, one at
+// least, and the rest.
+func (d *Directory) atOnce(all []mime.Address) (now, later []mime.Address) {
+	mailboxes := 0
+	for i, a := range all {
+		mailboxes += max(1, len(d.find(a).members))
+		if mailboxes > maxMailboxes && i > 0 {
+			return all[:i:i], all[i:]
+		}
+	}
+	return all, nil
+}
+
+// goesOn is the job with the recipients that are still to be judged: at once, where
+// there were too many for one transaction, and otherwise after a wait.
+func (o *opening) goesOn(again []failure) store.Job {
+	if len(o.later) == 0 {
+		return retry(o.job, again, o.due, o.uneven)
+	}
+	j := o.job
+	j.Recipients, j.Due = slices.Clone(o.later), o.due
+	for _, f := range again {
+		j.Recipients = append(j.Recipients, f.recipient)
+	}
+	return j
+}
+
+// A reached is a mailbox with a message, by the digest of what is in it.
+type reached struct {
+	box    store.MailboxID
+	digest string
+}
+
+// deliver puts the message into the INBOX of everybody whom the recipient stands for.
+func (p *part) deliver(tx store.Tx, to mime.Address, bodies map[*delivery]store.BodyID) (outcome, error) {
+	h, hidden := p.hidden[to.Key()]
+	if hidden {
+		return keptBack(to, h), nil
+	}
+	t, err := p.targetOf(tx, to)
+	if err != nil {
+		return outcome{}, err
+	}
+	// It may have been closed after RCPT TO was answered (DN-8).
+	refused := t.check(to)
+	if refused != nil {
+		return undelivered(to, reason.Of(refused), "its account is not there any more"), nil
+	}
+	var all []memberOutcome
+	for _, m := range t.open() {
+		o, err := p.deliverTo(tx, to, m.Address, bodies)
+		if err != nil {
+			return outcome{}, err
+		}
+		all = append(all, memberOutcome{m.Address, o})
+	}
+	return together(to, t, all), nil
+}
+
+// targetOf finds out where the message goes. What is told about messages that were sent
+// from an address without a mailbox goes to who handed them in.
+func (p *part) targetOf(tx store.Tx, to mime.Address) (target, error) {
+	t, err := find(p.book(tx), to)
+	if err != nil || t.exists() || p.report == nil && !mime.IsNotification(p.opened.Header) {
+		return t, err
+	}
+	account, known := p.handedIn[to.Key()]
+	if !known {
+		account, err = p.sentAs(tx, to)
+		if err != nil {
+			return target{}, err
+		}
+	}
+	return findExactly(p.book(tx), account)
+}
+
+// deliverTo puts the message into the INBOX of one account. The first delivery of a body
+// makes it part of the store; the others share it.
+func (p *part) deliverTo(tx store.Tx, to, account mime.Address, bodies map[*delivery]store.BodyID) (outcome, error) {
+	inbox, err := tx.MailboxByName(account, store.Inbox)
+	if err != nil {
+		return outcome{}, err
+	}
+	place := reached{inbox.ID, p.digest}
+	if where := p.reached[place]; where != "" {
+		return delivered(to, where), nil // it was written to under another address too
+	}
+	before, err := p.deliveredBefore(tx, inbox.ID)
+	if err != nil {
+		return outcome{}, err
+	}
+	if before != "" {
+		again := delivered(to, "came before as "+string(before))
+		again.duplicate = true
+		return again, nil
+	}
+	d := p.byRecipient[to.Key()]
+	full, err := p.tooFull(tx, account, d.body.Size())
+	if err != nil {
+		return outcome{}, err
+	}
+	if full {
+		return undelivered(to, reason.MailboxFull, "the mailboxes are full"), nil
+	}
+	if bodies[d] == 0 {
+		bodies[d], err = tx.PutBody(d.body)
+		if err != nil {
+			return outcome{}, err
+		}
+	}
+	m, err := tx.Append(inbox.ID, store.Message{
+		Body: bodies[d], Size: d.body.Size(), Received: p.now, Track: p.job.Track,
+	})
+	if err != nil {
+		return outcome{}, err
+	}
+	err = p.remember(tx, inbox.ID)
+	if err != nil {
+		return outcome{}, err
+	}
+	p.reached[place] = fmt.Sprintf("INBOX, UID %d", m.UID)
+	return delivered(to, p.reached[place]), nil
+}
+
+// A memberOutcome is what became of the message for one account.
+type memberOutcome struct {
+	account mime.Address
+	outcome
+}
+
+// together is what became of an address by what became of the accounts behind it. A
+// group has a message when each of its members has it: its sender is told that it failed
+// where one has not, for nobody else would ever tell that one. Members that are shut out
+// do not count.
+func together(to mime.Address, t target, all []memberOutcome) outcome {
+	if !t.group {
+		o := all[0].outcome
+		if !all[0].account.Same(to) {
+			o.detail = all[0].account.String() + ": " + o.detail
+		}
+		return o
+	}
+	var without []memberOutcome
+	duplicate := true
+	for _, m := range all {
+		duplicate = duplicate && m.duplicate
+		if !m.code.IsOK() {
+			without = append(without, m)
+		}
+	}
+	who := listOf(all, func(m memberOutcome) string { return m.account.String() + " " + m.detail })
+	if len(without) == 0 {
+		o := delivered(to, fmt.Sprintf("%d members: %s", len(all), who))
+		o.duplicate, o.members = duplicate, membersTold(all)
+		return o
+	}
+	lack := listOf(without, func(m memberOutcome) string { return m.account.String() + " " + m.code.String() })
+	o := undelivered(to, without[0].code, fmt.Sprintf("%d of %d members have it; not: %s", len(all)-len(without), len(all), lack))
+	o.partly, o.members = len(without) < len(all), membersTold(all)
+	return o
+}
+
+// membersTold tells the audit trail what became of the members of a group.
+func membersTold(all []memberOutcome) []audit.Part {
+	parts := make([]audit.Part, len(all))
+	for i, m := range all {
+		parts[i].Recipient = m.account.String()
+		m.become(&parts[i])
+	}
+	return parts
+}
+
+// whyUndelivered is what the sender is told beside the disposition.
+func (f failure) whyUndelivered() string {
+	public := f.code.Outcome().Public
+	if !f.partly {
+		return public
+	}
+	return strings.Join([]string{"some of those behind this address have the message, and not all", public}, ": ")
+}

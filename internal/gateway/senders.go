@@ -1,0 +1,206 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"postern/mime"
+	"postern/sta"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// maySendAs lets an account send as what belongs to it, which is its own address, its
+// aliases and their details, and as its Senders (EP-11). Nobody else speaks for an
+// address that a patient controls (BB-35), or for one that is shut out. A group belongs
+// to none of its members.
+func maySendAs(b addressBook, account store.Account, from mime.Address) error {
+	t, err := find(b, from)
+	if err != nil {
+		return err
+	}
+	switch {
+	case t.belongsTo(account.Address):
+		return nil
+	case t.exists() && len(t.open()) == 0, t.patient(), !account.MaySendAs(from):
+		return reason.New(reason.SenderNotAllowed, "%s may not send as %s", account.Address, from)
+	}
+	return nil
+}
+
+// A speaking is who sends a message, and in whose names.
+type speaking struct {
+	account mime.Address
+	names   []mime.Address // of the envelope and of the header, each once
+}
+
+// speakingOf reads in whose names a message is sent. It names whoever will be believed
+// to have written it, or sent it on.
+func speakingOf(h *mime.Header, account, from mime.Address) (speaking, error) {
+	all, err := sta.SpokenFor(h)
+	if err != nil {
+		return speaking{}, badSender(err)
+	}
+	if !slices.ContainsFunc(all, from.Same) {
+		all = append(all, from)
+	}
+	return speaking{account, all}, nil
+}
+
+// check refuses names that the account may not use.
+func (s speaking) check(b addressBook, account store.Account) error {
+	for _, a := range s.names {
+		err := maySendAs(b, account, a)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note remembers who sent as addresses that nobody has a mailbox for: what is told of
+// the message goes to him.
+func (s speaking) note(tx store.Tx, c *Core) error {
+	for _, a := range s.names {
+		t, err := find(c.book(tx), a)
+		if err != nil {
+			return err
+		}
+		if t.exists() {
+			continue
+		}
+		err = tx.PutSentAs(store.SentAs{Address: a, Account: s.account, At: c.Now()})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Core) book(tx store.Tx) addressBook { return txBook{tx, c.Subaddress} }
+
+// badSender gives what is wrong with the names of a header its reason.
+func badSender(err error) error {
+	var mismatch *reason.Error
+	if errors.As(err, &mismatch) {
+		return reason.New(reason.BadHeader, "%s", mismatch.Detail)
+	}
+	return reason.New(reason.BadHeader, "%w", err)
+}
+
+// addSender names the address of the envelope in Sender where From does not (RFC 6409
+// §8.1): agents refuse a message whose MAIL FROM is neither (AS-55), and one signature
+// must speak for both, which that of a whole domain does.
+func addSender(h *mime.Header, from mime.Address) error {
+	for _, name := range []string{"From", "Sender"} {
+		all, err := h.Addresses(name)
+		if err != nil {
+			return reason.New(reason.BadHeader, "reading %s: %w", name, err)
+		}
+		if slices.ContainsFunc(all, from.Same) {
+			return nil
+		}
+	}
+	author, err := sta.Sender(h)
+	switch {
+	case err != nil:
+		return badSender(err)
+	case h.Has("Sender"):
+		return reason.New(reason.BadHeader, "MAIL FROM %s is neither From nor Sender", from)
+	case author.Domain() != from.Domain():
+		return reason.New(reason.BadHeader, "MAIL FROM %s is of another domain than From, and no certificate speaks for both", from)
+	}
+	err = h.Set("Sender", from.String())
+	if err != nil {
+		return reason.New(reason.BadHeader, "adding Sender: %w", err)
+	}
+	return nil
+}
+
+// checkLocal refuses addresses of ours that do not exist. One that was sent from and
+// has no mailbox exists for what is told about that.
+func (c *Core) checkLocal(ctx context.Context, dir *Directory, to mime.Address) error {
+	refusal := dir.find(to).check(to)
+	if reason.Of(refusal) != reason.UnknownRecipient {
+		return refusal
+	}
+	err := c.Store.View(ctx, func(tx store.Tx) error {
+		_, err := tx.SentAs(to)
+		return err
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return refusal
+	case err != nil:
+		return reason.New(reason.Internal, "%w", err)
+	}
+	return nil
+}
+
+// mailboxOf finds the account whose mailbox gets what is told about a message: that of
+// the address it was sent from or, where that is nobody's, who handed it in.
+func (c *Core) mailboxOf(tx store.Tx, sender mime.Address, id store.TrackID) (mime.Address, error) {
+	t, err := find(c.book(tx), sender)
+	if err != nil {
+		return mime.Address{}, err
+	}
+	owner, owned := t.owner()
+	if owned {
+		return owner.Address, nil
+	}
+	track, known, err := trackOf(tx, id)
+	if err != nil {
+		return mime.Address{}, err
+	}
+	if known && !track.Account.IsZero() {
+		return track.Account, nil
+	}
+	return c.sentAs(tx, sender)
+}
+
+// sentAs returns who sent last as an address, or the address itself if nobody did.
+func (c *Core) sentAs(tx store.Tx, a mime.Address) (mime.Address, error) {
+	last, known, err := unlessMissing(tx.SentAs(a))
+	if err != nil || !known {
+		return a, err
+	}
+	return last.Account, nil
+}
+
+// findSigners finds what signs for the author of the message, and for whoever else is
+// shown as its sender: the far side demands that of each signature (AS-65).
+func (s *sealing) findSigners(dir *Directory, routes []Route) error {
+	header, err := readHeader(s.src)
+	if err != nil {
+		return err
+	}
+	author, err := sta.Sender(header)
+	if err != nil {
+		return err
+	}
+	all, err := sta.SpokenFor(header)
+	if err != nil {
+		return err
+	}
+	others := slices.DeleteFunc(all, author.Same)
+	s.signers = dir.signersAlso(author, others, s.now, s.Profile)
+	switch {
+	case len(s.signers) > 0:
+	case len(dir.Signers(author, s.now)) > 0:
+		failAll(routes, reason.NoSigningKey, fmt.Sprintf("no %s speaks for %s and for %s, as a certificate of their domain would", lackedSigner, author, others[0]))
+	default:
+		failAll(routes, reason.NoSigningKey, dir.lacks(author, lackedSigner))
+	}
+	return nil
+}
+
+// noticeBox finds the INBOX for a notice of ours.
+func (c *Core) noticeBox(tx store.Tx, job store.Job) (store.Mailbox, error) {
+	account, err := c.mailboxOf(tx, job.Sender, job.Track)
+	if err != nil {
+		return store.Mailbox{}, err
+	}
+	return tx.MailboxByName(account, store.Inbox)
+}
