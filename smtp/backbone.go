@@ -19,6 +19,10 @@ func (b *backbone) recipient(ctx context.Context, to mime.Address) error {
 	return b.backend.CheckRecipient(ctx, to)
 }
 
+func (b *backbone) postmaster(ctx context.Context) (mime.Address, error) {
+	return postmasterOf(ctx, b.backend)
+}
+
 func (b *backbone) refused(ctx context.Context, e Envelope, all []Refusal) {
 	b.backend.Refused(ctx, e, all)
 }

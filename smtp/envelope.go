@@ -7,6 +7,7 @@ import (
 
 	"postern/internal/login"
 	"postern/mime"
+	"postern/trust/reason"
 )
 
 // An Envelope is what the SMTP session said about a message.
@@ -18,7 +19,35 @@ type Envelope struct {
 	Proof   string         // that of the Login; "" on the backbone
 	From    mime.Address   // the reverse-path; zero: <>
 	To      []mime.Address // no two of them the same
+	Asked   []Asked        // one for each of To
 	Size    int64          // octets declared by SIZE= (RFC 1870), or 0
+	// Return and EnvelopeID are RET and ENVID of RFC 3461, of submission alone:
+	// "FULL", "HDRS" or "", and printable ASCII of at most 100 octets or "".
+	Return, EnvelopeID string
+}
+
+// Asked is what a sender asked for with a recipient (RFC 3461 §4.1, §4.2). The zero
+// Asked is nothing.
+type Asked struct {
+	Notify Notify
+	// Original is the address that the message was first written to, such as
+	// "rfc822;bob@b.example": printable ASCII of at most 500 octets, or "".
+	Original string
+}
+
+// A PostmasterBackend is a backend that has somebody read what comes for <postmaster>
+// without a domain (RFC 5321 §4.1.1.3). With another that recipient is refused.
+type PostmasterBackend interface {
+	// Postmaster is whose address that is; UnknownRecipient if nobody's.
+	Postmaster(ctx context.Context) (mime.Address, error)
+}
+
+func postmasterOf(ctx context.Context, backend any) (mime.Address, error) {
+	b, ok := backend.(PostmasterBackend)
+	if !ok {
+		return mime.Address{}, reason.New(reason.UnknownRecipient, "nobody is postmaster")
+	}
+	return b.Postmaster(ctx)
 }
 
 // A Refusal is a recipient that was refused at RCPT, and why.

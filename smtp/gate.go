@@ -9,29 +9,6 @@ import (
 	"postern/trust/reason"
 )
 
-// A gate lets connections in up to the server's limits. Those above are told so
-// at once rather than left waiting.
-type gate struct {
-	net.Listener
-	server *Server
-	ctx    context.Context
-}
-
-// Accept returns the next connection within the limits.
-func (g *gate) Accept() (net.Conn, error) {
-	for {
-		conn, err := g.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		w := g.server.admit(g.ctx, conn)
-		if w != nil {
-			return w, nil
-		}
-		g.server.turnAway(conn)
-	}
-}
-
 // admit registers a connection, or returns nil when it is one too many.
 func (s *Server) admit(ctx context.Context, conn net.Conn) *wire {
 	remote := admit.AddrPort(conn.RemoteAddr())

@@ -15,11 +15,6 @@ var errTooLarge = errors.New("larger than the limit")
 // An intake reads a message as the client sends it and fails as soon as it
 // breaks a rule. It remembers how reading ended, so that no backend can accept a
 // message that was not read to its end without fault.
-//
-// The library ends DATA at CR LF . CR LF alone (RFC 5321 §4.1.1.4); the other
-// spellings arrive here as text and fall to the check of line ends. One does
-// not: of CR LF . CR with no LF behind it the library drops the dot and the CR
-// unseen. That neither ends the data nor leaves a bare CR in the message.
 type intake struct {
 	checked io.Reader
 	err     error // io.EOF: the whole message was read

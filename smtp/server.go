@@ -2,15 +2,12 @@ package smtp
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
-
-	gosmtp "github.com/emersion/go-smtp"
 
 	"postern/internal/admit"
 )
@@ -19,8 +16,8 @@ import (
 // make one.
 type Server struct {
 	opts    ServerOptions
-	lib     *gosmtp.Server
-	needTLS bool // no session is of use without it
+	equip   func(*session) // gives a session its policy
+	needTLS bool           // no session is of use without it
 	gate    admit.Gate
 	group   admit.Group
 	// Connections a minute, and what was logged of those turned away.
@@ -49,14 +46,10 @@ func (s *Server) Stats() Stats {
 func NewSubmission(b SubmissionBackend, o ServerOptions) *Server {
 	s := newServer(o)
 	s.needTLS = true
-	s.lib.Backend = gosmtp.BackendFunc(func(c *gosmtp.Conn) (gosmtp.Session, error) {
+	s.equip = func(c *session) {
 		p := &submission{backend: b}
-		session, err := newSession(s, c, p)
-		if err != nil {
-			return nil, err
-		}
-		return &submissionSession{session: session, submission: p}, nil
-	})
+		c.policy, c.auth = p, &authentication{session: c, policy: p}
+	}
 	return s
 }
 
@@ -64,13 +57,7 @@ func NewSubmission(b SubmissionBackend, o ServerOptions) *Server {
 // there is a TLS configuration, and recipients of ours only (CP-26).
 func NewBackbone(b BackboneBackend, o ServerOptions) *Server {
 	s := newServer(o)
-	s.lib.Backend = gosmtp.BackendFunc(func(c *gosmtp.Conn) (gosmtp.Session, error) {
-		session, err := newSession(s, c, &backbone{backend: b})
-		if err != nil {
-			return nil, err
-		}
-		return session, nil
-	})
+	s.equip = func(c *session) { c.policy = &backbone{backend: b} }
 	return s
 }
 
@@ -79,21 +66,6 @@ func newServer(o ServerOptions) *Server {
 	s.gate.Total, s.gate.Each = s.opts.Connections, s.opts.ConnectionsPerIP
 	s.arrivals.Burst, s.arrivals.Per = s.opts.ConnectionRate, time.Minute
 	s.told.Burst, s.told.Per = 1, time.Minute
-	s.lib = gosmtp.NewServer(nil)
-	s.lib.Domain = s.opts.Hostname
-	s.lib.MaxRecipients = s.opts.Recipients
-	// The library refuses a message of exactly its limit, so it gets one octet
-	// more and the intake counts exactly.
-	s.lib.MaxMessageBytes = s.opts.MessageBytes + 1
-	// Long lines of a message are refused by the intake, which can go on with
-	// the session; the length of a command is bounded by the wire.
-	s.lib.MaxLineLength = 0
-	s.lib.ReadTimeout = s.opts.CommandIdle
-	s.lib.WriteTimeout = s.opts.CommandIdle
-	s.lib.ErrorLog = &libraryLog{s.opts.Log}
-	if !s.opts.Implicit {
-		s.lib.TLSConfig = s.opts.TLS
-	}
 	return s
 }
 
@@ -115,15 +87,37 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return nil
 	}
 	defer done()
-	var accept net.Listener = &gate{Listener: l, server: s, ctx: context.WithoutCancel(ctx)}
-	if s.opts.Implicit {
-		accept = tls.NewListener(accept, s.opts.TLS)
-	}
-	err := s.lib.Serve(accept)
+	err := s.accept(context.WithoutCancel(ctx), l)
 	if s.group.Closing() {
 		return nil
 	}
 	return fmt.Errorf("accepting connections: %w", err)
+}
+
+// accept serves connections until the listener fails for good. Want of file
+// descriptors, or a connection that went as it came, is no such failure.
+func (s *Server) accept(ctx context.Context, l net.Listener) error {
+	wait := time.Duration(0)
+	for {
+		conn, err := l.Accept()
+		var again interface{ Temporary() bool }
+		if err != nil && errors.As(err, &again) && again.Temporary() && !s.group.Closing() {
+			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+			s.opts.Log.Warn("a connection cannot be taken", "err", err, "again", wait)
+			time.Sleep(wait)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		wait = 0
+		w := s.admit(ctx, conn)
+		if w == nil {
+			s.turnAway(conn)
+			continue
+		}
+		go newSession(s, w).run()
+	}
 }
 
 // Shutdown stops listening, ends idle sessions with 421 and waits for running

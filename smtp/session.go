@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,12 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
-	"slices"
-	"strings"
-	"sync"
 	"time"
-
-	gosmtp "github.com/emersion/go-smtp"
 
 	"postern/mime"
 	"postern/trust/reason"
@@ -25,262 +21,275 @@ type policy interface {
 	sender(ctx context.Context, from mime.Address) error
 	ready(ctx context.Context, e Envelope) error
 	recipient(ctx context.Context, to mime.Address) error
+	postmaster(ctx context.Context) (mime.Address, error)
 	refused(ctx context.Context, e Envelope, all []Refusal)
 	accept(ctx context.Context, e Envelope, message io.Reader) (string, error)
 }
 
-// A session is one SMTP session: from EHLO to the end of the connection or to
-// STARTTLS, behind which the library opens another.
+// A session is one connection, from its greeting to its end. It is one goroutine.
 type session struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	conn   *gosmtp.Conn
-	net    net.Conn // the wire, or TLS over it
+	server *Server
 	wire   *wire
-	tls    bool
+	tls    *tls.Conn // over the wire; nil in clear
+	in     *bufio.Reader
+	out    []byte // replies that are not sent yet
 	opts   *ServerOptions
 	log    *slog.Logger
 	policy policy
+	auth   *authentication // nil where there is none
 
-	// The library calls Data of a message in chunks (BDAT) in a goroutine of its
-	// own, so that Reset may come while it runs.
-	mu       sync.Mutex
-	envelope Envelope
+	helo     string // what the client calls itself; "" before EHLO
+	extended bool   // it said EHLO
+	envelope *Envelope
 	refused  []Refusal // of its recipients; not more than errors of a connection
-	taking   bool      // Data runs
-	taken    bool      // Data has been called for this envelope
-	stray    bool      // the last envelope had recipients and no message: see settle
+	pending  *command  // read within a message in chunks, and to be done after it
 	gone     bool      // the connection is being ended
+	midway   bool      // and the client is still sending
 }
 
-func newSession(s *Server, c *gosmtp.Conn, p policy) (*session, error) {
-	w, overTLS := wireOf(c.Conn())
-	if w == nil {
-		return nil, refusal(errors.New("a connection of another listener"), "")
+func newSession(s *Server, w *wire) *session {
+	c := &session{
+		server: s, wire: w, in: bufio.NewReader(w), opts: &s.opts,
+		log: s.opts.Log.With("remote", w.remote.String()),
 	}
-	ctx, cancel := context.WithCancel(w.ctx)
-	return &session{
-		ctx: ctx, cancel: cancel, conn: c, net: c.Conn(), wire: w, tls: overTLS, policy: p,
-		opts: &s.opts, log: s.opts.Log.With("remote", w.remote.String()),
-	}, nil
+	s.equip(c)
+	return c
 }
 
-func wireOf(c net.Conn) (w *wire, overTLS bool) {
-	t, overTLS := c.(*tls.Conn)
-	if overTLS {
-		c = t.NetConn()
-	}
-	w, _ = c.(*wire)
-	return w, overTLS
-}
-
-// Mail implements gosmtp.Session: MAIL FROM.
-func (s *session) Mail(from string, opts *gosmtp.MailOptions) (reply error) {
-	defer s.catch(&reply)
-	s.settle()
-	if s.isGone() {
-		return errGone
-	}
-	var address mime.Address
-	if from != "" {
-		var err error
-		address, err = parsePath(from)
-		if err != nil {
-			return s.wrong(errBadSender)
+// run serves the connection to its end.
+func (s *session) run() {
+	defer s.close()
+	defer func() {
+		v := recover()
+		if v != nil {
+			s.panicked(v)
+		}
+	}()
+	if s.opts.Implicit {
+		s.wire.expect()
+		if !s.handshake() {
+			return
 		}
 	}
-	err := s.policy.sender(s.ctx, address)
+	s.answer(say(220, reason.Enhanced{}, s.opts.Hostname+" ESMTP"))
+	for !s.gone {
+		c, err := s.next()
+		if err != nil {
+			s.lost(err)
+			break
+		}
+		s.answer(s.do(c))
+	}
+	s.depart()
+}
+
+// next is the next command. What is malformed is answered here.
+func (s *session) next() (command, error) {
+	if s.pending != nil {
+		c := *s.pending
+		s.pending = nil
+		return c, nil
+	}
+	for {
+		line, err := s.line()
+		switch {
+		case errors.Is(err, errLineForm):
+			s.answer(s.wrong(errBadLine))
+		case errors.Is(err, errLineLong):
+			s.answer(s.wrong(errLongLine))
+		case err != nil:
+			return command{}, err
+		default:
+			return parseCommand(line), nil
+		}
+		if s.gone {
+			return command{}, io.EOF
+		}
+	}
+}
+
+// line reads a line. Replies are sent before the session waits for it.
+func (s *session) line() (string, error) {
+	if !s.isAhead() {
+		s.flush()
+	}
+	s.wire.expect()
+	return readLine(s.in)
+}
+
+// isAhead reports whether the client has sent more already.
+func (s *session) isAhead() bool { return s.in.Buffered() > 0 }
+
+// answer has a reply sent before the session waits for the client.
+func (s *session) answer(r reply) {
+	if len(r.lines) == 0 {
+		return
+	}
+	s.out = r.appendTo(s.out)
+	if len(s.out) > 4<<10 {
+		s.flush()
+	}
+}
+
+func (s *session) flush() {
+	if len(s.out) == 0 {
+		return
+	}
+	_, err := s.conn().Write(s.out)
+	s.out = s.out[:0]
 	if err != nil {
-		return s.refuse("MAIL", err)
+		s.gone = true
 	}
-	if opts.Size > s.opts.MessageBytes { // RFC 1870 §6.1
-		return s.refuse("MAIL", reason.New(reason.TooLarge, "SIZE=%d", opts.Size))
-	}
-	login := s.policy.login()
-	e := Envelope{
-		Remote: s.wire.remote, Helo: printable(s.conn.Hostname(), mime.MaxDomain), TLS: s.tls,
-		Account: login.Account, Proof: login.Proof, From: address, Size: opts.Size,
-	}
-	err = s.policy.ready(s.ctx, e)
-	if err != nil {
-		return s.refuse("MAIL", err)
-	}
-	s.wire.useful()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.envelope = e
-	return nil
 }
 
-// Rcpt implements gosmtp.Session: RCPT TO.
-func (s *session) Rcpt(to string, _ *gosmtp.RcptOptions) (reply error) {
-	defer s.catch(&reply)
-	if s.isGone() {
-		return errGone
+func (s *session) conn() net.Conn {
+	if s.tls != nil {
+		return s.tls
 	}
-	address, err := parsePath(to)
-	if err != nil {
-		return s.wrong(errBadRecipient)
-	}
-	err = s.policy.recipient(s.ctx, address)
-	if err != nil {
-		s.mu.Lock()
-		s.refused = append(s.refused, Refusal{address, err})
-		s.mu.Unlock()
-		return s.refuse("RCPT", err)
-	}
-	s.wire.useful()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !slices.ContainsFunc(s.envelope.To, address.Same) {
-		s.envelope.To = append(s.envelope.To, address)
-	}
-	return nil
+	return s.wire
 }
 
-// Data implements gosmtp.Session: the message, by DATA or BDAT. It reads to the
-// end of the message whatever the verdict, so that what follows is not taken for
-// commands and the library, which fills a pipe for BDAT, never waits for a reader.
-func (s *session) Data(r io.Reader) error {
-	reply := s.take(r)
-	_, err := io.Copy(io.Discard, r)
-	if errors.Is(err, gosmtp.ErrDataReset) {
-		s.leave() // see Reset
+// lost says why no further command is read, to a client that may still listen.
+func (s *session) lost(err error) {
+	var late net.Error
+	switch {
+	case s.gone || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	case s.wire.isDraining():
+		s.answer(errClosing)
+	case errors.Is(err, errEndless):
+		s.midway = true
+		s.answer(errEndlessLine)
+	case errors.Is(err, errTiresome):
+		s.answer(errGone)
+	case errors.As(err, &late) && late.Timeout():
+		s.answer(errIdle) // EP-9, RFC 5321 §4.5.3.2.7
 	}
-	s.stopTaking()
-	return reply
 }
 
-func (s *session) take(r io.Reader) (reply error) {
-	defer s.catch(&reply)
-	e, ok := s.startTaking()
-	if !ok {
-		return errGone
-	}
-	s.wire.begin() // ended by Reset, after the library has read all and replied
-	in := newIntake(s.asChunks(r), s.opts.MessageBytes)
-	id, err := s.policy.accept(s.ctx, e, in)
-	err = verdict(in, err)
-	if err != nil {
-		s.logRefusal("DATA", err, id)
-		s.wire.wrong() // the session may end, but not before this answer
-		return refusal(err, id)
-	}
-	s.wire.worthwhile()
-	s.log.Debug("message accepted", "id", id, "recipients", len(e.To), "tls", e.TLS)
-	return accepted(id)
+// do carries a command out. A panic of a backend is 421 and the end.
+func (s *session) do(c command) (r reply) {
+	defer func() {
+		v := recover()
+		if v != nil {
+			s.panicked(v)
+			r = errPanicked
+		}
+	}()
+	return s.dispatch(c)
 }
 
-// verdict joins how reading went with what the backend said. Only a message read
-// to its end without fault and accepted by the backend is accepted.
-func verdict(in *intake, err error) error {
-	if in.err != nil && in.err != io.EOF {
-		return in.err
-	}
-	if err != nil {
-		return err
-	}
-	if in.err == nil {
-		return reason.New(reason.Internal, "the backend did not read the message to its end")
-	}
-	return nil
+func (s *session) panicked(v any) {
+	s.log.Error("panic in a session", "value", panicText(v), "stack", string(debug.Stack()))
+	s.gone = true
 }
 
-func (s *session) startTaking() (Envelope, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.gone || len(s.envelope.To) == 0 {
-		return Envelope{}, false
+// dispatch finds what does a command (RFC 5321 §4.1.1, RFC 3030, RFC 3207, RFC 4954).
+func (s *session) dispatch(c command) reply {
+	switch c.verb {
+	case "EHLO":
+		return s.ehlo(c.arg)
+	case "HELO":
+		return s.hello(c.arg)
+	case "MAIL":
+		return s.mail(c.arg)
+	case "RCPT":
+		return s.rcpt(c.arg)
+	case "BDAT":
+		return s.bdat(c.arg)
+	case "AUTH":
+		return s.authenticate(c.arg)
+	case "VRFY":
+		return s.vrfy(c.arg)
+	case "NOOP": // RFC 5321 §4.1.1.9: an argument is not looked at
+		return saidOK
+	case "HELP":
+		return saidHelp
+	case "EXPN", "SEND", "SOML", "SAML", "TURN", "ETRN":
+		return errNotOffered
 	}
-	s.taking, s.taken = true, true
-	return s.envelope, true
+	return s.dispatchBare(c)
 }
 
-func (s *session) stopTaking() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.taking = false
+// dispatchBare finds what does a command that takes no argument.
+func (s *session) dispatchBare(c command) reply {
+	var do func() reply
+	switch c.verb {
+	case "DATA":
+		do = s.data
+	case "RSET":
+		do = s.rset
+	case "QUIT":
+		do = s.quit
+	case "STARTTLS":
+		do = s.startTLS
+	default:
+		return s.wrong(errUnknown)
+	}
+	if c.arg != "" {
+		return errArgument
+	}
+	return do()
 }
 
-// Reset implements gosmtp.Session: the transaction is over, done or not. One
-// that is given up between two chunks ends the connection, because the library
-// cannot tell the late answer of the old message from that of the next one.
-func (s *session) Reset() {
+func (s *session) rset() reply {
+	s.reset()
+	return saidOK
+}
+
+func (s *session) quit() reply {
+	s.gone = true
+	return saidGoodbye
+}
+
+func (s *session) vrfy(arg string) reply {
+	if arg == "" {
+		return errNoArgument
+	}
+	if s.mustSecure() {
+		return errTLSFirst
+	}
+	return saidNotVerify
+}
+
+// mustSecure reports whether the session is one of submission in clear, which is good
+// for STARTTLS alone (EP-4).
+func (s *session) mustSecure() bool { return s.server.needTLS && s.tls == nil }
+
+// reset ends the transaction, done or not.
+func (s *session) reset() {
 	s.tellRefused()
-	s.mu.Lock()
-	taking := s.taking
-	s.stray = len(s.envelope.To) > 0 && !s.taken
-	s.envelope, s.taken = Envelope{}, false
-	s.mu.Unlock()
+	s.envelope = nil
 	s.wire.end()
-	if taking {
-		s.leave()
-	}
-}
-
-// settleTime is ample for a goroutine that is ready to start.
-const settleTime = 10 * time.Millisecond
-
-// settle waits after a transaction was given up before its message. That could
-// have been BDAT 0 and RSET at once: then the library's call of Data is still to
-// come, and would answer in place of the next message. When it comes it ends the
-// connection.
-func (s *session) settle() {
-	s.mu.Lock()
-	stray := s.stray
-	s.stray = false
-	s.mu.Unlock()
-	if stray {
-		s.wire.linger(settleTime)
-	}
 }
 
 // tellRefused tells the backend of the recipients that were refused, once. The client
 // may be gone by then.
 func (s *session) tellRefused() {
-	s.mu.Lock()
-	e, all := s.envelope, s.refused
+	all := s.refused
 	s.refused = nil
-	s.mu.Unlock()
-	if len(all) > 0 {
-		var ignored error
-		defer s.catch(&ignored)
-		s.policy.refused(context.WithoutCancel(s.ctx), e, all)
+	if len(all) == 0 || s.envelope == nil {
+		return
 	}
-}
-
-// Logout implements gosmtp.Session: the session is over.
-func (s *session) Logout() error {
-	s.tellRefused()
-	s.cancel()
-	return nil
-}
-
-// leave ends the connection after the current reply.
-func (s *session) leave() {
-	s.mu.Lock()
-	s.gone = true
-	s.mu.Unlock()
-	s.wire.hangUp()
-}
-
-func (s *session) isGone() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.gone
+	defer func() {
+		v := recover()
+		if v != nil {
+			s.panicked(v)
+		}
+	}()
+	s.policy.refused(context.WithoutCancel(s.wire.ctx), *s.envelope, all)
 }
 
 // wrong counts an error of the client and passes the reply on, unless it is one
 // too many.
-func (s *session) wrong(reply *gosmtp.SMTPError) error {
+func (s *session) wrong(r reply) reply {
 	if s.wire.wrong() {
-		s.leave()
+		s.gone = true
 		return errGone
 	}
-	return reply
+	return r
 }
 
-func (s *session) refuse(command string, err error) error {
+func (s *session) refuse(command string, err error) reply {
 	s.logRefusal(command, err, "")
 	return s.wrong(refusal(err, ""))
 }
@@ -291,39 +300,35 @@ func (s *session) logRefusal(command string, err error, id string) {
 	if code == reason.Internal {
 		level = slog.LevelError
 	}
-	s.log.Log(s.ctx, level, "refused", "command", command, "reason", code.String(), "id", id, "err", err)
+	s.log.Log(s.wire.ctx, level, "refused", "command", command, "reason", code.String(), "id", id, "err", err)
 }
 
-// catch turns a panic of a backend into 421 and the end of the connection.
-func (s *session) catch(reply *error) {
-	v := recover()
-	if v == nil {
+// departure is how long a client that is still sending has to read the last reply.
+const departure = 5 * time.Second
+
+// depart sends what is left to say. A socket that is closed with octets unread takes
+// the last reply back; so of a client that is still sending all is read, as nothing.
+func (s *session) depart() {
+	s.flush()
+	if !s.midway && !s.isAhead() || s.wire.isDraining() {
 		return
 	}
-	s.log.Error("panic in a session", "value", panicText(v), "stack", string(debug.Stack()))
-	s.leave()
-	*reply = errPanicked
-}
-
-// parsePath reads a mailbox as the library hands it over: the local part is
-// unquoted. One with an @ in it could be either form, and is refused.
-func parsePath(s string) (mime.Address, error) {
-	local, domain, _ := strings.Cut(s, "@")
-	d, err := mime.ParseDomain(domain)
-	if err != nil {
-		return mime.Address{}, err
+	if s.tls != nil {
+		_ = s.tls.CloseWrite()
 	}
-	return mime.NewAddress(local, d)
+	socket := s.wire.Conn
+	half, ok := socket.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || socket.SetReadDeadline(time.Now().Add(departure)) != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, socket)
 }
 
-// printable makes a peer's words fit for logs and headers of ours: printable
-// ASCII, at most max octets.
-func printable(s string, max int) string {
-	s = s[:min(len(s), max)]
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s)
+func (s *session) close() {
+	s.tellRefused()
+	if s.tls != nil {
+		_ = s.tls.Close()
+	}
+	_ = s.wire.Close()
+	s.wire.release()
 }

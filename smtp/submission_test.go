@@ -32,7 +32,7 @@ func TestEP4_NoAuthWithoutTLS(t *testing.T) {
 	}
 	d.play(`
 		> AUTH PLAIN ` + b64("\x00alice@near.test\x00secret") + `
-		< 523 5.7.10
+		< 530 5.7.0 say STARTTLS
 		> MAIL FROM:<alice@near.test>
 		< 530 5.7.0
 	`)
@@ -88,7 +88,7 @@ func TestEP6_WrongPassword(t *testing.T) {
 		> AUTH PLAIN =
 		< 501 5.5.2
 		> AUTH PLAIN !!!
-		< 454
+		< 501 5.5.2
 		> AUTH LOGIN
 		< 334
 		> *

@@ -1,9 +1,11 @@
 package smtp
 
 import (
-	"os"
+	"errors"
 	"time"
 )
+
+var errTiresome = errors.New("too many commands that do nothing for a message")
 
 // What a client may do wrong on one connection. RFC 5321 §4.5.4.1 lets it repeat
 // errors as it likes; whoever does is guessing addresses, or is no mail server.
@@ -59,7 +61,7 @@ func (w *wire) nextCommand() time.Duration {
 		w.junk++
 	}
 	if w.junk > freeJunk && w.countError() && w.failed == nil {
-		w.failed = os.ErrDeadlineExceeded // the library answers 421
+		w.failed = errTiresome
 	}
 	d := w.owed
 	w.owed = 0

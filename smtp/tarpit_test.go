@@ -220,7 +220,7 @@ func TestMailIsPutOff(t *testing.T) {
 				> MAIL FROM:<x@far.test> SIZE=1000
 				< %s
 				> RCPT TO:<bob@near.test>
-				< 502
+				< 503
 				> MAIL FROM:<x@far.test>
 				< 250
 			`, want))

