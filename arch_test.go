@@ -78,19 +78,11 @@ func TestImportLines(t *testing.T) {
 		"internal/login":           {"mime"},
 		"internal/gateway/task":    {},
 		"internal/gateway/proof":   {"mime", "store", "internal/audit"},
-<<<<<<<
 		"internal/gateway/mailbox": {"internal/gateway/proof", "mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/admit", "internal/login"},
 		"internal/gateway/care":    {"internal/gateway/proof", "internal/gateway/mailbox", "internal/gateway/task", "internal/steady", "mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/admit", "internal/login"},
-		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics"},
-		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca"},
-		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
-=======
-		"internal/gateway/mailbox": {"internal/gateway/proof", "mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/admit", "internal/login"},
-		"internal/gateway/care":    {"internal/gateway/proof", "internal/gateway/mailbox", "internal/gateway/task", "internal/steady", "mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "store", "internal/audit", "internal/admit", "internal/login"},
 		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics"},
 		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca"},
 		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
->>>>>>>
 		"internal/interop":         {}, // tests alone
 		"internal/testnet":         {"mime", "internal/cms", "trust", "bundle", "internal/login"},
 		"internal/testnet/spawn":   {},
