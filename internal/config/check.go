@@ -26,7 +26,7 @@ func (c *Config) Check() error {
 		}
 	}
 	for _, check := range []func() error{
-		c.checkNames, c.checkListeners, c.checkTLS, c.checkDNS, c.checkPublish, c.checkPresets, c.checkDomains, c.checkRoutes, c.checkPolicies, c.checkLimits,
+		c.checkNames, c.checkListeners, c.checkTLS, c.checkDNS, c.checkPublish, c.checkPresets, c.checkDomains, c.checkRoutes, c.checkPolicies, c.checkLimits, c.checkAccounts,
 	} {
 		err := check()
 		if err != nil {
@@ -293,4 +293,12 @@ func durationText(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+func (c *Config) checkAccounts() error {
+	switch c.Accounts.Subaddress {
+	case "", "+", "-":
+		return nil
+	}
+	return fmt.Errorf("key \"accounts.subaddress\" is %q, but must be \"+\" or \"-\", or not be there", c.Accounts.Subaddress)
 }

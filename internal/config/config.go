@@ -28,6 +28,7 @@ type Config struct {
 	Presets  Presets     `toml:"presets" doc:"Addresses of known trust bundles. None is fetched or believed before \"postern bundle add --preset NAME\" says so."`
 	Trust    Trust       `toml:"trust" doc:"Whom we believe. Anchors are in the store: see \"postern anchor\"."`
 	Seal     Seal        `toml:"seal" doc:"How messages are encrypted for others. Signatures are SHA-256 always."`
+	Accounts Accounts    `toml:"accounts" doc:"The addresses of our accounts. Accounts, aliases and groups are in the store: see \"postern account\", \"postern alias\" and \"postern group\"."`
 	Notify   Notify      `toml:"notify" doc:"What becomes of a message that was sent and is not acknowledged."`
 	Keep     Keep        `toml:"keep" doc:"How long what is no longer needed for delivery stays."`
 	Backup   Backup      `toml:"backup" doc:"Copies of the store that are made while it is in use."`
@@ -120,6 +121,11 @@ type Notify struct {
 	DispatchedWithin time.Duration `toml:"dispatched_within" default:"1h" range:"1s..720h" doc:"How long after it was handed over the notification of final delivery may take, of a message whose sender asked for one. Then its sender is told that it failed. At least notify.processed_within."`
 	DelayedAfter     time.Duration `toml:"delayed_after" default:"4h" range:"0s..720h" doc:"After what time the sender of a message that still waits to be handed over is told that it is late. 0s, and what is longer than relay.retry_for, tells him of failures alone."`
 	HideProcessed    bool          `toml:"hide_processed" default:"false" doc:"Whether processed notifications are kept from the sender's mailbox. They count all the same."`
+}
+
+// Accounts says what our addresses are.
+type Accounts struct {
+	Subaddress string `toml:"subaddress" example:"+" doc:"What may stand between the name of an account, an alias or a group and a detail of the sender's choice: with \"+\", bob+labs@ reaches bob@ where nobody has that very address (RFC 5233). \"+\" or \"-\"; with \"-\" every account whose name begins another's gets what is mistyped behind it. Without it there are no details."`
 }
 
 // Keep says how long things stay.

@@ -158,12 +158,12 @@ func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
 	if err != nil {
 		return err
 	}
-	e.Detail = fmt.Sprintf("%s to %s, INBOX, UID %d", n, job.Sender, m.UID)
-	err = errors.Join(addEvent(tx, job.Track, e), c.arrived(tx, job.Sender, m, true))
+	e.Detail = fmt.Sprintf("%s to %s, INBOX, UID %d", n, inbox.Account, m.UID)
+	err = errors.Join(addEvent(tx, job.Track, e), c.arrived(tx, inbox.Account, m, true))
 	if err != nil {
 		return err
 	}
-	return auditNotice(tx, e.At, job.Track, job.Sender, n)
+	return auditNotice(tx, e.At, job.Track, inbox.Account, n)
 }
 
 // errMoved ends a transaction that found another state than its notice was

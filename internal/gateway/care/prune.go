@@ -116,6 +116,14 @@ func (k *Keeper) pruneRequests(ctx context.Context) error {
 	})
 }
 
+// pruneSentAs forgets who sent as addresses without a mailbox, when nothing is told any
+// more about what was sent.
+func (k *Keeper) pruneSentAs(ctx context.Context) error {
+	return k.pruneEntries(ctx, "senders", func(tx store.Tx) (int, error) {
+		return tx.ForgetSentAs(k.cautiousNow().Add(-k.KeepTracks), entriesAtOnce)
+	})
+}
+
 // pruneAudit removes the oldest records of the audit trail.
 func (k *Keeper) pruneAudit(ctx context.Context) error {
 	return k.pruneEntries(ctx, "audit records", func(tx store.Tx) (int, error) {

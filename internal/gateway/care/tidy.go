@@ -50,6 +50,7 @@ func (k *Keeper) Tidy(ctx context.Context) {
 		{"tracks", k.pruneTracks},
 		{"deliveries", k.pruneDelivered},
 		{"requests", k.pruneRequests},
+		{"senders", k.pruneSentAs},
 		{"audit trail", k.pruneAudit},
 		{"mailboxes", k.expireMail},
 		{"unread mail", k.reportUnread},
