@@ -214,6 +214,11 @@ type Hooks interface {
 	Hook(ctx context.Context, l Login, id string) (Hook, error)
 	// RemoveHook removes one. ErrNotFound.
 	RemoveHook(ctx context.Context, l Login, id string) error
+	// EnableHook has one told again that was disabled. ErrNotFound.
+	EnableHook(ctx context.Context, l Login, id string) error
+	// RotateHook gives one another secret and returns it with that; the one before it
+	// signs beside it for a while. ErrNotFound.
+	RotateHook(ctx context.Context, l Login, id string) (Hook, error)
 }
 
 // A Hook is an address that events are posted to.
@@ -223,13 +228,13 @@ type Hook struct {
 	Events  []string
 	Created time.Time
 	Enabled bool
-	Secret  string // by which its posts are signed; in the answer that makes it alone
-	// Last is how the last post went; Code is "" before the first.
-	Last HookResult
-}
-
-// A HookResult is how a post went.
-type HookResult struct {
-	At   time.Time
-	Code string // ok or a reason code
+	Secret  string // by which its posts are signed; told when it is made alone
+	// Of its posts: how many wait, were taken, and were never taken.
+	Waiting         int
+	Delivered, Lost uint64
+	// Of the latest: when it was, the HTTP status that came, 0 for none, and what went
+	// wrong.
+	LastAt     time.Time
+	LastStatus int
+	LastError  string
 }

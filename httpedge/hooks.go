@@ -14,18 +14,22 @@ const (
 )
 
 type hookShown struct {
-	ID      string      `json:"id"`
-	URL     string      `json:"url"`
-	Events  []string    `json:"events"`
-	Created time.Time   `json:"created"`
-	Enabled bool        `json:"enabled"`
-	Secret  string      `json:"secret,omitempty"`
-	Last    *resultView `json:"last,omitempty"`
+	ID        string    `json:"id"`
+	URL       string    `json:"url"`
+	Events    []string  `json:"events"`
+	Created   time.Time `json:"created"`
+	Enabled   bool      `json:"enabled"`
+	Secret    string    `json:"secret,omitempty"`
+	Waiting   int       `json:"waiting"`
+	Delivered uint64    `json:"delivered"`
+	Lost      uint64    `json:"lost"`
+	Last      *hookPost `json:"last,omitempty"`
 }
 
-type resultView struct {
-	At   time.Time `json:"at"`
-	Code string    `json:"code"`
+type hookPost struct {
+	At     time.Time `json:"at"`
+	Status int       `json:"status"`
+	Error  string    `json:"error"`
 }
 
 type hookList struct {
@@ -33,12 +37,15 @@ type hookList struct {
 }
 
 func newHookShown(h Hook) hookShown {
-	out := hookShown{h.ID, h.URL, h.Events, h.Created.UTC(), h.Enabled, h.Secret, nil}
+	out := hookShown{
+		ID: h.ID, URL: h.URL, Events: h.Events, Created: h.Created.UTC(), Enabled: h.Enabled, Secret: h.Secret,
+		Waiting: h.Waiting, Delivered: h.Delivered, Lost: h.Lost,
+	}
 	if out.Events == nil {
 		out.Events = []string{}
 	}
-	if h.Last.Code != "" {
-		out.Last = &resultView{h.Last.At.UTC(), h.Last.Code}
+	if !h.LastAt.IsZero() {
+		out.Last = &hookPost{h.LastAt.UTC(), h.LastStatus, h.LastError}
 	}
 	return out
 }
@@ -112,4 +119,21 @@ func (s *Server) removeHook(w http.ResponseWriter, r *request) error {
 		w.WriteHeader(http.StatusNoContent)
 	}
 	return err
+}
+
+func (s *Server) enableHook(w http.ResponseWriter, r *request) error {
+	err := s.backend.EnableHook(r.Context(), r.login, r.values["id"])
+	if err == nil {
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return err
+}
+
+// rotateHook tells a new secret, once.
+func (s *Server) rotateHook(w http.ResponseWriter, r *request) error {
+	h, err := s.backend.RotateHook(r.Context(), r.login, r.values["id"])
+	if err != nil {
+		return err
+	}
+	return s.respond(w, http.StatusOK, newHookShown(h))
 }

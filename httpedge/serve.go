@@ -79,6 +79,12 @@ func (s *Server) table() []route {
 			"GET":    {scope: ScopeHooks, do: s.readHook},
 			"DELETE": {scope: ScopeHooks, do: s.removeHook},
 		}),
+		at("v1/hooks/{id}/enable", map[string]action{
+			"POST": {scope: ScopeHooks, do: s.enableHook},
+		}),
+		at("v1/hooks/{id}/secret", map[string]action{
+			"POST": {scope: ScopeHooks, do: s.rotateHook},
+		}),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 
+	"postern/httpedge"
 	"postern/internal/config"
 	"postern/internal/gateway/mailbox"
 	"postern/internal/publish/ldapd"
@@ -90,6 +91,10 @@ func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 	if err != nil {
 		return err
 	}
+	err = g.listenTCP("https", cfg.Listen.HTTPS, func() (server, error) { return g.newHTTPEdge(cfg, tlsConfig), nil })
+	if err != nil {
+		return err
+	}
 	return g.listenTCP("http", cfg.Listen.HTTP, g.newMetrics)
 }
 
@@ -109,6 +114,16 @@ func (g *Gateway) listenTCP(name, address string, make func() (server, error)) e
 		return fmt.Errorf("making the server of %s: %w", name, err)
 	}
 	return nil
+}
+
+// newHTTPEdge makes the server of applications.
+func (g *Gateway) newHTTPEdge(cfg *config.Config, tlsConfig *tls.Config) server {
+	return httpedge.New(NewHTTPEdge(g.Core), httpedge.Options{
+		TLS: tlsConfig, Log: g.Log, MessageBytes: cfg.Limits.MessageBytes, Recipients: cfg.Limits.Recipients,
+		Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
+		ConnectionRate: cfg.Limits.PeerConnections, BodyTime: cfg.Limits.DataTime,
+		JSONMemory: cfg.Limits.CryptoMemory,
+	})
 }
 
 // newDirectory makes the LDAP server of our certificates.

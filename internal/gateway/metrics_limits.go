@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 
+	"postern/httpedge"
 	"postern/internal/metrics"
 	"postern/pickup"
 	"postern/pickup/pop3"
@@ -76,6 +77,9 @@ func (g *Gateway) readListeners() []listenerReading {
 			n := s.Stats()
 			all = append(all, listenerReading{name: l.name, connections: n.Connections, turnedAway: n.TurnedAway, errors: n.Errors, mail: true, hungUp: n.HungUp})
 		case *pickup.Server:
+			n := s.Stats()
+			all = append(all, listenerReading{name: l.name, connections: n.Connections, turnedAway: n.TurnedAway, errors: n.Errors})
+		case *httpedge.Server:
 			n := s.Stats()
 			all = append(all, listenerReading{name: l.name, connections: n.Connections, turnedAway: n.TurnedAway, errors: n.Errors})
 		case *pop3.Server:

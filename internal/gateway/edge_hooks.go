@@ -1,0 +1,89 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"postern/httpedge"
+	"postern/internal/audit"
+	"postern/store"
+)
+
+// hookError gives the errors of hooks the names that httpedge knows.
+func hookError(err error) error {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return httpedge.ErrNotFound
+	case errors.Is(err, ErrHooksEnough):
+		return httpedge.ErrLimit
+	case errors.Is(err, ErrHookURL), errors.Is(err, ErrHookEvents):
+		return fmt.Errorf("%w: %w", httpedge.ErrInvalid, err)
+	}
+	return err
+}
+
+func hookShown(h HookInfo) httpedge.Hook {
+	out := httpedge.Hook{
+		ID: h.ID, URL: h.URL, Created: h.Created, Enabled: h.Disabled == "",
+		Waiting: h.State.Waiting, Delivered: h.State.Delivered, Lost: h.State.Lost,
+		LastAt: h.State.LastAt, LastStatus: h.State.LastStatus, LastError: h.State.LastError,
+	}
+	for _, e := range h.Events {
+		out.Events = append(out.Events, string(e))
+	}
+	return out
+}
+
+// Hooks implements httpedge.Hooks.
+func (e HTTPEdge) Hooks(ctx context.Context, l httpedge.Login) ([]httpedge.Hook, error) {
+	all, err := e.Core.Hooks(ctx, l.Account)
+	var out []httpedge.Hook
+	for _, h := range all {
+		out = append(out, hookShown(h))
+	}
+	return out, hookError(err)
+}
+
+// AddHook implements httpedge.Hooks.
+func (e HTTPEdge) AddHook(ctx context.Context, l httpedge.Login, url string, events []string) (httpedge.Hook, error) {
+	order := HookOrder{Account: l.Account, URL: url}
+	for _, name := range events {
+		order.Events = append(order.Events, store.HookEventType(name))
+	}
+	h, secret, err := e.Core.AddHook(ctx, audit.Account(l.Account.String()), order)
+	if err != nil {
+		return httpedge.Hook{}, hookError(err)
+	}
+	out := hookShown(h)
+	out.Secret = secret
+	return out, nil
+}
+
+// Hook implements httpedge.Hooks.
+func (e HTTPEdge) Hook(ctx context.Context, l httpedge.Login, id string) (httpedge.Hook, error) {
+	h, err := e.Core.Hook(ctx, l.Account, id)
+	return hookShown(h), hookError(err)
+}
+
+// RemoveHook implements httpedge.Hooks.
+func (e HTTPEdge) RemoveHook(ctx context.Context, l httpedge.Login, id string) error {
+	return hookError(e.Core.RemoveHook(ctx, audit.Account(l.Account.String()), l.Account, id))
+}
+
+// EnableHook implements httpedge.Hooks.
+func (e HTTPEdge) EnableHook(ctx context.Context, l httpedge.Login, id string) error {
+	return hookError(e.Core.EnableHook(ctx, audit.Account(l.Account.String()), l.Account, id))
+}
+
+// RotateHook implements httpedge.Hooks.
+func (e HTTPEdge) RotateHook(ctx context.Context, l httpedge.Login, id string) (httpedge.Hook, error) {
+	actor := audit.Account(l.Account.String())
+	secret, _, err := e.Core.RotateHook(ctx, actor, l.Account, id)
+	if err != nil {
+		return httpedge.Hook{}, hookError(err)
+	}
+	out, err := e.Hook(ctx, l, id)
+	out.Secret = secret
+	return out, err
+}

@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"postern/httpedge"
+	"postern/mime"
+	"postern/store"
+	"postern/trust/reason"
+)
+
+// Bounds on how many tracks one question looks at.
+const (
+	tracksForPage = 5000
+	tracksOfOneID = 100
+)
+
+// handedIn reports whether an account handed a message in. What we send in its name is
+// not its own.
+func handedIn(account mime.Address, t store.Track) bool {
+	if !t.Outbound || t.Automatic {
+		return false
+	}
+	if !t.Account.IsZero() {
+		return account.Same(t.Account)
+	}
+	return account.Same(t.Sender)
+}
+
+// SentMessage implements httpedge.Outbox.
+func (e HTTPEdge) SentMessage(ctx context.Context, l httpedge.Login, id string) (m httpedge.SentMessage, err error) {
+	found := false
+	err = e.Store.View(ctx, func(tx store.Tx) error {
+		if !strings.HasPrefix(id, "<") {
+			t, err := tx.Track(store.TrackID(id))
+			if err == nil && handedIn(l.Account, t) {
+				m, found = sentMessage(t), true
+			}
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			return err
+		}
+		looked := 0
+		return tx.EachTrack(store.TrackQuery{MessageID: id, Class: store.TrackSent, Address: l.Account}, func(t store.Track) bool {
+			looked++
+			if handedIn(l.Account, t) {
+				m, found = sentMessage(t), true
+			}
+			return !found && looked < tracksOfOneID
+		})
+	})
+	if err == nil && !found {
+		err = httpedge.ErrNotFound
+	}
+	return m, err
+}
+
+// SentMessages implements httpedge.Outbox: what the account sent as itself, by the
+// index of its address.
+func (e HTTPEdge) SentMessages(ctx context.Context, l httpedge.Login, q httpedge.SentQuery) (httpedge.SentPage, error) {
+	var page httpedge.SentPage
+	if q.State != "" && !slices.Contains(store.TrackStates(), store.TrackState(q.State)) {
+		return page, httpedge.ErrInvalid
+	}
+	err := e.Store.View(ctx, func(tx store.Tx) error {
+		page = httpedge.SentPage{}
+		looked := 0
+		ask := store.TrackQuery{Address: l.Account, After: store.TrackID(q.After), Since: q.Since, Until: q.Until}
+		return tx.EachTrack(ask, func(t store.Track) bool {
+			if len(page.Messages) == q.Limit || looked == tracksForPage {
+				return false
+			}
+			looked++
+			page.Next = string(t.ID)
+			if handedIn(l.Account, t) && isAskedFor(t, q) {
+				page.Messages = append(page.Messages, sentMessage(t))
+			}
+			return true
+		})
+	})
+	if err == nil && len(page.Messages) < q.Limit && page.Next != "" {
+		page.Next, err = e.unlessLast(ctx, l, q, page.Next)
+	}
+	return page, err
+}
+
+// unlessLast drops a cursor that nothing is behind.
+func (e HTTPEdge) unlessLast(ctx context.Context, l httpedge.Login, q httpedge.SentQuery, next string) (string, error) {
+	more := false
+	err := e.Store.View(ctx, func(tx store.Tx) error {
+		return tx.EachTrack(store.TrackQuery{Address: l.Account, After: store.TrackID(next), Since: q.Since, Until: q.Until}, func(store.Track) bool {
+			more = true
+			return false
+		})
+	})
+	if !more {
+		next = ""
+	}
+	return next, err
+}
+
+func isAskedFor(t store.Track, q httpedge.SentQuery) bool {
+	return slices.ContainsFunc(t.Recipients, func(r store.TrackRecipient) bool {
+		return (q.State == "" || string(r.State) == q.State) && (q.To.IsZero() || q.To.Same(r.Address))
+	})
+}
+
+func sentMessage(t store.Track) httpedge.SentMessage {
+	m := httpedge.SentMessage{
+		Sent: httpedge.Sent{ID: string(t.ID), MessageID: t.MessageID},
+		From: t.Sender, Received: t.Received, Size: t.Size,
+	}
+	for _, r := range t.Recipients {
+		code := reason.Code(r.Reason)
+		shown := httpedge.Recipient{Address: r.Address, State: string(r.State), Code: code.String(), Updated: r.Updated}
+		if code == reason.PeerRefused || code == reason.PeerDeferred { // the rest is for operators
+			shown.Said = reason.Line(r.Detail, maxQuoted)
+		}
+		m.Recipients = append(m.Recipients, shown)
+	}
+	return m
+}
