@@ -174,6 +174,7 @@ func (c *Config) checkTLS() error {
 		{"imaps", c.Listen.IMAPS},
 		{"pop3", c.Listen.POP3},
 		{"pop3s", c.Listen.POP3S},
+		{"https", c.Listen.HTTPS},
 	} {
 		if l.address != "" { // RFC 8314 §3: no passwords in the clear
 			return fmt.Errorf("key \"tls.cert\" is missing: listen.%s takes passwords, which travel under TLS alone (set tls.cert and tls.key)", l.name)

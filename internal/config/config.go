@@ -20,7 +20,7 @@ type Config struct {
 	Hostname mime.Domain `toml:"hostname" example:"mail.b.example" doc:"The fully qualified name of this server: in SMTP greetings, in Message-IDs and in the MX records of its domains. Required."`
 	Dir      string      `toml:"dir" default:"data" doc:"The folder of the store and of the master key."`
 	Listen   Listen      `toml:"listen" doc:"Where to listen, each as ADDRESS:PORT. No address before the colon means every address of this machine; port 0 lets the system choose. An absent key is an absent listener."`
-	TLS      TLS         `toml:"tls" doc:"The certificate of the listeners. Both keys or none. Passwords travel under TLS alone, so submission, submissions, imap, imaps, pop3 and pop3s need it; the backbone offers STARTTLS when it is there."`
+	TLS      TLS         `toml:"tls" doc:"The certificate of the listeners. Both keys or none. Passwords travel under TLS alone, so submission, submissions, imap, imaps, pop3, pop3s and https need it; the backbone offers STARTTLS when it is there."`
 	DNS      DNS         `toml:"dns" doc:"Where names and certificates of others are looked up."`
 	Relay    Relay       `toml:"relay" doc:"How sealed messages leave for other domains."`
 	Network  Network     `toml:"network" doc:"What the fetching of certificates, revocation and bundles may reach."`
@@ -45,6 +45,7 @@ type Listen struct {
 	IMAPS       string `toml:"imaps" example:":993" doc:"Mailboxes, TLS from the first byte (RFC 8314)."`
 	POP3        string `toml:"pop3" example:":110" doc:"The INBOX of each account over POP3, STLS before a login (RFC 1939, RFC 2595)."`
 	POP3S       string `toml:"pop3s" example:":995" doc:"The INBOX of each account over POP3, TLS from the first byte (RFC 8314)."`
+	HTTPS       string `toml:"https" example:":8443" doc:"Messages in and out as JSON over HTTP, with tokens of accounts, TLS from the first byte."`
 	DNS         string `toml:"dns" example:":53" doc:"Our certificates, mail servers and directories as an authoritative name server of our domains, over UDP and TCP (RFC 4398)."`
 	LDAP        string `toml:"ldap" example:":389" doc:"Our certificates as a read-only LDAP directory that asks for no password."`
 	HTTP        string `toml:"http" example:"127.0.0.1:9090" doc:"Metrics for Prometheus at /metrics. It asks for no password: leave it on loopback or behind a firewall."`
