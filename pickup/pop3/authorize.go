@@ -25,9 +25,9 @@ func (s *session) stls([]string) error {
 		return nil
 	}
 	s.say("+OK Begin TLS")
-	err := s.out.Flush()
+	err := s.flush()
 	if err != nil {
-		return errors.Join(errGone, err)
+		return err
 	}
 	return s.secured()
 }

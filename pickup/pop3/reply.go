@@ -7,11 +7,12 @@ import (
 	"postern/pickup"
 )
 
-// wrong answers what is no good, which is counted.
+// wrong answers what is no good, which is counted. The answer goes out before what
+// it costs is waited for.
 func (s *session) wrong(text string) error {
 	s.Wrong()
 	s.say("-ERR %s", text)
-	return nil
+	return s.flush()
 }
 
 // replies are the answers to the backend's errors. Response codes are of RFC 2449 §8

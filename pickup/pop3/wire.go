@@ -120,6 +120,15 @@ func (s *session) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.out, format+"\r\n", args...)
 }
 
+// flush sends what was written.
+func (s *session) flush() error {
+	err := s.out.Flush()
+	if err != nil {
+		return errors.Join(errGone, err)
+	}
+	return nil
+}
+
 // finish ends a response of several lines.
 func (s *session) finish() error {
 	_, err := io.WriteString(s.out, ".\r\n")
