@@ -215,6 +215,7 @@ func TestAuditOfLogins(t *testing.T) {
 		_, _ = s.Login(t.Context(), login.Attempt{Client: login.Client{Remote: from}, User: pair[0], Secret: pair[1]})
 	}
 	equal(t, "records", s.trail(), []string{
+		"system changed account alice@a.example", // it can be proven by SCRAM from now on
 		"account:alice@a.example logged-in",
 		"peer:192.0.2.7 login-failed account alice@a.example",
 		"peer:192.0.2.7 login-failed an unknown name",

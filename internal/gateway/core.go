@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"postern/bundle"
+	"postern/internal/admit"
 	"postern/internal/fetch"
 	"postern/internal/gateway/care"
 	"postern/internal/password"
@@ -119,13 +120,16 @@ type Core struct {
 	bundles     refresher
 	hookEvents  hookCounts
 	published   publications
-	endRelay    func()              // ends what waits of Sender, if it is one of ours
-	keeper      *evidence.Keeper    // Evidence, if it is one of ours
-	found       *discovery.Resolver // Finder, if it is one of ours
-	dns         *discovery.DNS      // that found, the relay and fetches ask
-	wrong       *throttle           // passwords
-	rates       *rates              // of messages
-	turned      *turned             // recipients
+	endRelay    func()                 // ends what waits of Sender, if it is one of ours
+	keeper      *evidence.Keeper       // Evidence, if it is one of ours
+	found       *discovery.Resolver    // Finder, if it is one of ours
+	dns         *discovery.DNS         // that found, the relay and fetches ask
+	wrong       *throttle              // passwords
+	tokens      *admit.Meter[tokenUse] // that were recorded
+	loginKey    loginKey
+	learning    sync.Mutex // see learn
+	rates       *rates     // of messages
+	turned      *turned    // recipients
 	limited     limited
 	unopened    unopened
 	crypto      *semaphore.Weighted
@@ -228,7 +232,7 @@ func (c *Core) setDefaults() {
 	}
 	c.Care.Store, c.Care.Now, c.Care.Steady, c.Care.Log = c.Store, c.Now, c.Steady, c.Log
 	c.Care.SetDefaults()
-	c.wrong, c.rates, c.turned = newThrottle(), newRates(c.Rates), newTurned()
+	c.wrong, c.rates, c.turned, c.tokens = newThrottle(), newRates(c.Rates), newTurned(), newTokenUses()
 	c.directories.store, c.directories.log, c.directories.subaddress = c.Store, c.Log, c.Subaddress
 	c.bundles.init(c)
 	c.crypto = semaphore.NewWeighted(c.CryptoMemory)

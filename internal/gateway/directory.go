@@ -33,6 +33,7 @@ type Directory struct {
 	subaddress string                   // see addressBook
 	keys       map[string][]Identity    // by owner
 	held       []*x509.Certificate      // intermediates that came with our keys
+	accesses
 	beliefs
 }
 
@@ -299,7 +300,7 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d, d.readBeliefs(tx, c.known(), c.log)
+	return d, errors.Join(d.readAccesses(tx, c.latest), d.readBeliefs(tx, c.known(), c.log))
 }
 
 // readKeys parses the private keys. Preparing one takes milliseconds, so those

@@ -37,9 +37,7 @@ type tokenSession struct {
 // Authenticate implements httpedge.Backend.
 func (e HTTPEdge) Authenticate(ctx context.Context, token string, from netip.AddrPort) (httpedge.Login, error) {
 	remote := from.Addr()
-	granted, err := e.Core.Login(ctx, login.Attempt{
-		Client: login.Client{Service: login.HTTPS, Remote: remote}, Method: login.Token, Secret: token,
-	})
+	granted, err := e.Token(ctx, token, remote)
 	if err != nil {
 		return httpedge.Login{}, err
 	}
@@ -72,7 +70,7 @@ func (e HTTPEdge) Check(ctx context.Context, l httpedge.Login) error {
 	if err != nil {
 		return reason.New(reason.Internal, "%w", err)
 	}
-	err = proof.Check(knownAccounts{dir}, l.Account, s.granted.Proof)
+	err = proof.Check(knownAccounts{dir}, l.Account, s.granted.Proof, e.Now())
 	if errors.Is(err, proof.ErrRevoked) {
 		return reason.New(reason.AuthFailed, "%w", err)
 	}

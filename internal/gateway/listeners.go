@@ -44,9 +44,10 @@ func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 	mailboxes := mailbox.Options{Bytes: c.MailboxBytes, Room: c.Care.Room, Now: c.Now, Steady: c.Steady}
 	backend := mailbox.New(c.Store, pickingUp{c}, mailboxes)
 	drops := mailbox.NewPOP3(c.Store, pickingUp{c}, mailboxes)
+	clientTLS := c.askingClients(tlsConfig)
 	mail := func(implicit bool) smtp.ServerOptions {
 		return smtp.ServerOptions{
-			Hostname: c.Hostname, TLS: tlsConfig, Implicit: implicit, Log: c.Log,
+			Hostname: c.Hostname, TLS: clientTLS, Implicit: implicit, Log: c.Log,
 			MessageBytes: cfg.Limits.MessageBytes, Recipients: cfg.Limits.Recipients,
 			Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
 			ConnectionRate: cfg.Limits.PeerConnections,
@@ -54,17 +55,18 @@ func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 		}
 	}
 	sealedMail := mail(false)
+	sealedMail.TLS = tlsConfig
 	sealedMail.MessageBytes = SealedBytes(cfg.Limits.MessageBytes)
 	imap := func(implicit bool) pickup.Options {
 		return pickup.Options{
-			TLS: tlsConfig, Implicit: implicit, Log: c.Log, AppendLimit: cfg.Limits.MessageBytes,
+			TLS: clientTLS, Implicit: implicit, Log: c.Log, AppendLimit: cfg.Limits.MessageBytes,
 			Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
 			ConnectionRate: cfg.Limits.PeerConnections,
 		}
 	}
 	pop := func(implicit bool) pop3.Options {
 		return pop3.Options{
-			TLS: tlsConfig, Implicit: implicit, Log: c.Log,
+			TLS: clientTLS, Implicit: implicit, Log: c.Log,
 			Connections: cfg.Limits.Connections, ConnectionsPerIP: cfg.Limits.ConnectionsPerIP,
 			ConnectionRate: cfg.Limits.PeerConnections,
 		}

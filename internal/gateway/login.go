@@ -2,94 +2,122 @@ package gateway
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"postern/internal/gateway/proof"
 	"postern/internal/login"
-	"postern/mime"
-	"postern/pickup"
-	"postern/store"
 	"postern/trust/reason"
 )
 
-// Login implements login.Backend. Behind too many failures from an address it is Busy
-// without a look at the attempt, over every listener alike; other addresses are not
-// concerned.
+// Login implements login.Backend. Behind too many failures from an address nothing
+// that could be guessed is looked at, over every listener alike, and the answer is
+// Busy; other addresses are not concerned.
 func (c *Core) Login(ctx context.Context, a login.Attempt) (login.Grant, error) {
-	who := guesserOf(a.User, a.Remote)
-	if !c.wrong.allows(c.Steady(), who) {
-		c.limited.passwords.Add(1)
-		return login.Grant{}, reason.New(reason.Busy, "too many failed logins from %s", who.from)
+	granted, err := c.tryLogin(ctx, a)
+	if err == nil || reason.Of(err) == reason.AuthFailed {
+		err = c.auditLogin(ctx, a, granted, err)
 	}
-	granted, err := c.decide(ctx, a, who)
-	switch {
-	case reason.Of(err) == reason.AuthFailed:
-		c.wrong.failed(c.Steady(), who)
-	case err == nil:
-		c.wrong.knew(c.Steady(), who)
-	}
-	err = c.auditLogin(ctx, a, granted, err)
 	if err != nil {
 		return login.Grant{}, err
 	}
 	return granted, nil
 }
 
-func (c *Core) decide(ctx context.Context, a login.Attempt, who guesser) (login.Grant, error) {
-	if a.Method != login.Password {
-		return login.Grant{}, reason.New(reason.AuthFailed, "%s", wrongLogin)
+// tryLogin decides on an attempt and counts how it ends.
+func (c *Core) tryLogin(ctx context.Context, a login.Attempt) (login.Grant, error) {
+	who := guesserOf(a.User, a.Remote)
+	allowed := c.wrong.allows(c.Steady(), who)
+	if !allowed && guessable(a) {
+		return login.Grant{}, c.tooMany(who)
 	}
+	granted, err := c.decide(ctx, a, who)
+	switch {
+	case err == nil && who.account != "":
+		c.wrong.knew(c.Steady(), who)
+	case reason.Of(err) == reason.AuthFailed && !allowed:
+		return login.Grant{}, c.tooMany(who) // as of any other, and without a record of each
+	case reason.Of(err) == reason.AuthFailed:
+		c.wrong.failed(c.Steady(), who)
+	}
+	return granted, err
+}
+
+func (c *Core) tooMany(who guesser) error {
+	c.limited.passwords.Add(1)
+	return reason.New(reason.Busy, "too many failed logins from %s", who.from)
+}
+
+// guessable reports whether what a client shows could be guessed, or costs to look at.
+// Secrets that we made, and certificates, cannot: whoever has the right one gets in
+// even beside somebody who floods us from the same address.
+func guessable(a login.Attempt) bool {
+	switch a.Method {
+	case login.Certificate, login.Token:
+		return false
+	case login.Password:
+		_, _, made := login.AppPassword(a.Secret)
+		return !made
+	}
+	return true
+}
+
+func (c *Core) decide(ctx context.Context, a login.Attempt, who guesser) (login.Grant, error) {
+	if a.Method == login.Password {
+		_, _, made := login.AppPassword(a.Secret)
+		if !made {
+			return c.byPassword(ctx, a, who)
+		}
+	}
+	dir, err := c.Directory(ctx)
+	if err != nil {
+		return login.Grant{}, reason.New(reason.Internal, "%w", err)
+	}
+	d := deciding{dir, c.Now()}
+	switch a.Method {
+	case login.Password:
+		return d.byAppPassword(a)
+	case login.Scram:
+		return d.byProof(a)
+	case login.Certificate:
+		return d.byCertificate(a)
+	case login.Token:
+		return d.byToken(a)
+	}
+	return login.Grant{}, errWrongLogin()
+}
+
+// byPassword is the one way that costs: see Authenticate.
+func (c *Core) byPassword(ctx context.Context, a login.Attempt, who guesser) (login.Grant, error) {
 	account, err := c.Authenticate(ctx, c.wrong.turn(c.Steady(), who, a.Remote), a.User, a.Secret)
 	if err != nil {
 		return login.Grant{}, err
 	}
-	return login.Grant{Account: account.Address, Proof: proof.OfPassword(account)}, nil
+	dir, err := c.Directory(ctx)
+	if err != nil {
+		return login.Grant{}, reason.New(reason.Internal, "%w", err)
+	}
+	c.learn(ctx, dir, account, a.Secret)
+	return deciding{dir, c.Now()}.grant(a, account.Address, proof.OfPassword(account))
 }
 
-// wrongLogin is all that is said of any login that failed.
-const wrongLogin = "wrong name or password, or account disabled"
-
-// OffersScram implements login.Backend.
-func (c *Core) OffersScram(context.Context) bool { return false }
-
-// Verifiers implements login.Backend.
-func (c *Core) Verifiers(context.Context, login.Attempt) (login.Verifiers, error) {
-	return login.Verifiers{}, login.ErrMechanism
+// Check says whether a grant is still good: reason.AuthRequired if it is not.
+func (c *Core) Check(ctx context.Context, g login.Grant) error {
+	dir, err := c.Directory(ctx)
+	if err != nil {
+		return reason.New(reason.Internal, "%w", err)
+	}
+	return checkLogin(knownAccounts{dir}, g.Account, g.Proof, c.Now())
 }
 
-// pickingUp is the Core for the mailboxes' side, in its terms.
-type pickingUp struct{ *Core }
-
-// Login implements login.Backend.
-func (p pickingUp) Login(ctx context.Context, a login.Attempt) (login.Grant, error) {
-	granted, err := p.Core.Login(ctx, a)
-	return granted, pickupError(err)
+// errWrongLogin is all that is said of any login that failed.
+func errWrongLogin() error {
+	return reason.New(reason.AuthFailed, "wrong name or password, or account disabled")
 }
 
-// Verifiers implements login.Backend.
-func (p pickingUp) Verifiers(ctx context.Context, a login.Attempt) (login.Verifiers, error) {
-	v, err := p.Core.Verifiers(ctx, a)
-	return v, pickupError(err)
-}
-
-func pickupError(err error) error {
-	switch reason.Of(err) {
-	case reason.AuthFailed:
-		return fmt.Errorf("%w: %w", pickup.ErrAuthFailed, err)
-	case reason.Busy:
-		return fmt.Errorf("%w: %w", pickup.ErrUnavailable, err)
+// checkGood turns what a proof lacks into a failed login.
+func checkGood(err error) error {
+	if errors.Is(err, proof.ErrRevoked) {
+		return errWrongLogin()
 	}
 	return err
-}
-
-// knownAccounts are those of a Directory, as proof.Source.
-type knownAccounts struct{ *Directory }
-
-// Account implements proof.Source.
-func (k knownAccounts) Account(a mime.Address) (store.Account, error) {
-	account, known := k.Directory.Account(a)
-	if !known {
-		return store.Account{}, store.ErrNotFound
-	}
-	return account, nil
 }

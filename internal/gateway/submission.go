@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"postern/internal/audit"
 	"postern/internal/gateway/proof"
@@ -25,8 +26,8 @@ import (
 type Submission struct{ *Core }
 
 // checkLogin refuses a login that is no longer good.
-func checkLogin(s proof.Source, account mime.Address, proven string) error {
-	err := proof.Check(s, account, proven)
+func checkLogin(s proof.Source, account mime.Address, proven string, now time.Time) error {
+	err := proof.Check(s, account, proven, now)
 	if errors.Is(err, proof.ErrRevoked) {
 		return reason.New(reason.AuthRequired, "%w", err)
 	}
@@ -51,7 +52,7 @@ func (c *Core) Authenticate(ctx context.Context, from password.Client, user, sec
 		return store.Account{}, reason.New(reason.Busy, "checking a password: %w", err)
 	}
 	if !ok || account.Disabled {
-		return store.Account{}, reason.New(reason.AuthFailed, "%s", wrongLogin)
+		return store.Account{}, errWrongLogin()
 	}
 	return account, nil
 }
@@ -63,7 +64,7 @@ func (s Submission) CheckSender(ctx context.Context, login smtp.Login, from mime
 	if err != nil {
 		return reason.New(reason.Internal, "%w", err)
 	}
-	err = checkLogin(knownAccounts{dir}, login.Account, login.Proof)
+	err = checkLogin(knownAccounts{dir}, login.Account, login.Proof, s.Now())
 	if err != nil {
 		return err
 	}
@@ -190,7 +191,7 @@ func answersTo(h *mime.Header, sender mime.Address) []mime.Address {
 // stillMaySend looks at the account in the transaction that takes its message:
 // a transfer takes its time, and the account may be closed meanwhile.
 func (c *Core) stillMaySend(tx store.Tx, e smtp.Envelope, s speaking) error {
-	err := checkLogin(tx, e.Account, e.Proof)
+	err := checkLogin(tx, e.Account, e.Proof, c.Now())
 	if err != nil {
 		return err
 	}

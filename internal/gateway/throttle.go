@@ -51,9 +51,13 @@ func newThrottle() *throttle {
 	}
 }
 
-// allows reports whether a guesser may try a password.
+// allows reports whether a guesser may try a password. What others at its address do
+// does not count against one that is known.
 func (t *throttle) allows(now time.Time, who guesser) bool {
-	return t.addresses.Allows(now, who.from) && (who.account == "" || t.accounts.Allows(now, who))
+	if who.account == "" {
+		return t.addresses.Allows(now, who.from)
+	}
+	return t.accounts.Allows(now, who) && (t.known.has(now, who) || t.addresses.Allows(now, who.from))
 }
 
 // failed counts a wrong password. Guesses that were under way at once are owed.

@@ -25,7 +25,7 @@ type user struct {
 
 // Check looks whether what the account logged in with is still good.
 func (u *user) Check(ctx context.Context) error {
-	err := u.store.View(ctx, func(tx store.Tx) error { return proof.Check(tx, u.account, u.proof) })
+	err := u.store.View(ctx, func(tx store.Tx) error { return proof.Check(tx, u.account, u.proof, u.options.Now()) })
 	if errors.Is(err, proof.ErrRevoked) {
 		return pickup.ErrRevoked
 	}
