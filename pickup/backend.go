@@ -144,6 +144,12 @@ type Mailbox interface {
 	Searching(ctx context.Context, messages int) error
 	// Body opens a message's body. ErrNoMessage.
 	Body(ctx context.Context, m Message) (Body, error)
+	// Outlines returns what KeepOutlines kept, by Message.Body. Those of which nothing
+	// is kept are missing.
+	Outlines(ctx context.Context, bodies []uint64) (map[uint64][]byte, error)
+	// KeepOutlines keeps what Outliner made of messages, by Message.Body, for whoever
+	// has them; those that are gone are passed over. ErrUnavailable: there is no room.
+	KeepOutlines(ctx context.Context, outlines map[uint64][]byte) error
 	// SetFlags changes the flags of messages and returns these as they are
 	// after it, in the order of uids. Many are changed step by step; with an error
 	// it returns those that were.

@@ -58,9 +58,14 @@ func (s *session) fetchBlock(w *imapserver.FetchWriter, v *view, positions []int
 	if err != nil {
 		return false, err
 	}
-	for _, i := range positions {
+	a := &ahead{ctx: s.ctx, view: v, log: s.log}
+	defer a.keep()
+	for k, i := range positions {
+		if k%outlinesAtOnce == 0 && lists(o) {
+			a.look(positions[k:])
+		}
 		uid := v.entries[i].UID
-		whole, err := s.fetchOne(w, v, i, o, seen[uid])
+		whole, err := s.fetchOne(w, a, i, o, seen[uid])
 		if errors.Is(err, ErrNoMessage) && !errors.Is(err, errBroken) {
 			missing = true // another session removed it; the rest is still wanted
 			continue
@@ -78,15 +83,11 @@ func (s *session) fetchBlock(w *imapserver.FetchWriter, v *view, positions []int
 // fetchOne sends one message. Everything that may fail for a reason the client
 // can be told is done before the first octet is written. whole says that the client
 // now has all of the message's text.
-func (s *session) fetchOne(w *imapserver.FetchWriter, v *view, i int, o *imap.FetchOptions, seen bool) (whole bool, err error) {
-	e := &v.entries[i]
+func (s *session) fetchOne(w *imapserver.FetchWriter, a *ahead, i int, o *imap.FetchOptions, seen bool) (whole bool, err error) {
+	e := &a.view.entries[i]
 	var m *message
 	if needsBody(o) {
-		body, err := v.box.Body(s.ctx, e.Message)
-		if err != nil {
-			return false, fmt.Errorf("opening a message: %w", err)
-		}
-		m = &message{ctx: s.ctx, uid: e.UID, body: body, last: &s.parsed}
+		m = a.message(i, &s.parsed)
 	}
 	f, err := m.prepare(o)
 	if err != nil {
@@ -117,7 +118,7 @@ func (s *session) fetchOne(w *imapserver.FetchWriter, v *view, i int, o *imap.Fe
 	if err != nil || len(f.literals) == 0 {
 		return false, err
 	}
-	return v.taken.took(m, f.literals)
+	return a.view.taken.took(m, f.literals)
 }
 
 // maxSections bounds the sections of one FETCH.
@@ -171,7 +172,10 @@ func (m *message) prepare(o *imap.FetchOptions) (*fetched, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, size := m.open(sec)
+		r, size, err := m.open(sec)
+		if err != nil {
+			return nil, err
+		}
 		f.literals = append(f.literals, literal{from: r, size: size, of: sec.stretch(),
 			begin: func(out *imapserver.FetchResponseWriter, size int64) io.WriteCloser {
 				return out.WriteBodySection(item, size)

@@ -1,10 +1,8 @@
 package pickup
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -29,6 +27,7 @@ type part struct {
 	lines  int64 // line breaks in the body
 	media  mime.MediaType
 	cte    string // transfer encoding in lower case; "" if none is given
+	head   []byte // the header with its empty line; nil if it is not kept
 
 	children []*part // of a multipart
 	more     bool    // it has parts that are not among its children
@@ -38,34 +37,37 @@ type part struct {
 // scanParts reads a message once and finds its parts. It needs memory for the
 // parts and one header, and time linear in the size.
 func scanParts(ctx context.Context, b io.ReaderAt, size int64) (*part, error) {
-	s := &scanner{r: bufio.NewReaderSize(io.NewSectionReader(b, 0, size), 64<<10), parts: 1}
-	root := &part{}
-	s.open = []*level{{part: root, inHeader: true}}
-	for n := 0; ; n++ {
-		if n%4096 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		err := s.line()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the structure of a message: %w", err)
-		}
+	s := newScanner()
+	buf := pieces.Get().(*[]byte)
+	defer pieces.Put(buf)
+	_, err := io.CopyBuffer(s, ctxReader{ctx, io.NewSectionReader(b, 0, size)}, *buf)
+	if err != nil {
+		return nil, fmt.Errorf("reading the structure of a message: %w", err)
 	}
-	s.closeTo(0, s.at, s.breaks)
-	return root, nil
+	return s.finish(), nil
 }
 
-// A scanner goes through a message line by line.
+// maxLine is how much of a line is looked at as one. What is longer is text, and
+// goes through in pieces.
+const maxLine = 64 << 10
+
+// A scanner goes through a message line by line, as it is written to it.
 type scanner struct {
-	r      *bufio.Reader
-	at     int64 // the offset of the next line
-	breaks int64 // line breaks before it
-	last   int   // octets of the last line break: 0, 1 or 2
+	root   *part
+	line   []byte // what came of a line that is not whole yet
+	inside bool   // of a line that came in pieces: the beginning was looked at
+	at     int64  // the offset of the next line
+	breaks int64  // line breaks before it
+	last   int    // octets of the last line break: 0, 1 or 2
 	parts  int
 	open   []*level // from the message to the innermost part
 	header []byte   // of the innermost part, while it is read
+	kept   int      // octets of headers that parts keep
+}
+
+func newScanner() *scanner {
+	root := &part{}
+	return &scanner{root: root, parts: 1, open: []*level{{part: root, inHeader: true}}}
 }
 
 // A level is a part whose end has not come yet.
@@ -77,30 +79,51 @@ type level struct {
 	before   int64  // line breaks before the body
 }
 
-// line reads one line. Only its beginning is looked at in a body.
-func (s *scanner) line() error {
-	start := s.at
-	piece, err := s.r.ReadSlice('\n')
-	if len(piece) == 0 && err != nil {
-		return err
+// Write takes the next octets. It does not fail.
+func (s *scanner) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > 0 {
+		line, end := p, bytes.IndexByte(p, '\n')
+		if end >= 0 {
+			line = p[:end+1]
+		}
+		p = p[len(line):]
+		if len(s.line) == 0 && end >= 0 {
+			s.piece(line, true)
+			continue
+		}
+		s.line = append(s.line, line...)
+		if end >= 0 || len(s.line) >= maxLine {
+			s.piece(s.line, end >= 0)
+			s.line = s.line[:0]
+		}
 	}
-	whole := !errors.Is(err, bufio.ErrBufferFull)
-	if !whole || !s.delimiter(piece, start) {
-		s.content(piece)
+	return n, nil
+}
+
+// finish ends the message and returns it.
+func (s *scanner) finish() *part {
+	if len(s.line) > 0 {
+		s.piece(s.line, true)
 	}
-	s.advance(piece)
-	for errors.Is(err, bufio.ErrBufferFull) {
-		piece, err = s.r.ReadSlice('\n')
-		s.keep(piece)
-		s.advance(piece)
+	s.closeTo(0, s.at, s.breaks)
+	return s.root
+}
+
+// piece takes a line, or a piece of a long one; ended says that it is the last of
+// the line. Only the beginning of a line is looked at in a body.
+func (s *scanner) piece(p []byte, ended bool) {
+	switch {
+	case s.inside:
+		s.keep(p)
+	case !ended || !s.delimiter(p, s.at):
+		s.content(p)
 	}
-	if errors.Is(err, io.EOF) {
-		return nil // the next call says so again
-	}
-	if err == nil {
+	s.inside = !ended
+	s.advance(p)
+	if s.last > 0 {
 		s.afterLine()
 	}
-	return err
 }
 
 func (s *scanner) advance(piece []byte) {
@@ -125,11 +148,10 @@ func (s *scanner) content(piece []byte) {
 	if !top.inHeader {
 		return
 	}
+	s.keep(piece)
 	if blank(piece) {
 		top.inHeader = false
-		return
 	}
-	s.keep(piece)
 }
 
 // keep remembers a header line of the innermost part, within bounds.
@@ -179,10 +201,18 @@ func (s *scanner) push(p *part) {
 }
 
 func (s *scanner) understand(p *part) {
-	h := parseHeader(s.header)
+	p.describe(parseHeader(s.header))
+	if len(s.header) > 0 && s.kept+len(s.header) <= maxOutline {
+		p.head = bytes.Clone(s.header)
+		s.kept += len(p.head)
+	}
+	s.header = s.header[:0]
+}
+
+// describe takes from a header what its body is.
+func (p *part) describe(h *mime.Header) {
 	p.media = contentType(h)
 	p.cte = strings.ToLower(strings.TrimSpace(h.Get("Content-Transfer-Encoding")))
-	s.header = s.header[:0]
 }
 
 // isMessage reports whether the body of p is a message that can be read in

@@ -218,7 +218,10 @@ func TestSectionsOfHeaders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, size := m.open(sec)
+		r, size, err := m.open(sec)
+		if err != nil {
+			t.Fatal(err)
+		}
 		got, err := io.ReadAll(r)
 		if err != nil || int64(len(got)) != size || string(got) != tc.want {
 			t.Errorf("%+v: %q (size %d), want %q, %v", tc.item, got, size, tc.want, err)
@@ -237,7 +240,7 @@ func FuzzStructure(f *testing.F) {
 			t.Fatal(err)
 		}
 		checkPart(t, root, 0, int64(len(raw)))
-		_, err = m.bodyStructure(root)
+		bs, err := m.bodyStructure(root)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +248,7 @@ func FuzzStructure(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		envelope(h)
+		sameByOutline(t, raw, bs, envelope(h))
 		head, err := m.header()
 		if err != nil || !bytes.HasPrefix(raw, head) {
 			t.Fatalf("header %q, %v", head, err)

@@ -59,6 +59,8 @@ func (s *session) search(v *view, c *imap.SearchCriteria) ([]int, error) {
 		}
 	}
 	crit := v.compile(c)
+	a := &ahead{ctx: ctx, view: v, log: s.log}
+	defer a.keep()
 	var found []int
 	for i := range v.entries {
 		if i%256 == 0 && ctx.Err() != nil {
@@ -67,7 +69,7 @@ func (s *session) search(v *view, c *imap.SearchCriteria) ([]int, error) {
 		if v.entries[i].gone {
 			continue
 		}
-		m := &searched{ctx: ctx, view: v, position: i}
+		m := &searched{ahead: a, position: i}
 		ok, err := m.matches(crit)
 		if errors.Is(err, ErrNoMessage) {
 			continue // another session removed it
@@ -213,8 +215,7 @@ func (v *view) searchData(found []int, kind imapserver.NumKind) *imap.SearchData
 
 // A searched message opens its body when a criterion needs it.
 type searched struct {
-	ctx      context.Context
-	view     *view
+	*ahead
 	position int
 	msg      *message
 	head     *mime.Header
@@ -282,29 +283,20 @@ func (m *searched) matchesNested(c *criteria) (bool, error) {
 	return true, nil
 }
 
-// open opens the body once.
-func (m *searched) open() (*message, error) {
-	if m.msg != nil {
-		return m.msg, nil
+// open makes the message ready once. Its body is opened where it is looked into.
+func (m *searched) open() *message {
+	if m.msg == nil {
+		m.msg = m.next(m.position, &m.parsed)
 	}
-	e := &m.view.entries[m.position]
-	body, err := m.view.box.Body(m.ctx, e.Message)
-	if err != nil {
-		return nil, fmt.Errorf("opening a message: %w", err)
-	}
-	m.msg = &message{ctx: m.ctx, uid: e.UID, body: body, last: &m.parsed}
-	return m.msg, nil
+	return m.msg
 }
 
 func (m *searched) header() (*mime.Header, error) {
 	if m.head != nil {
 		return m.head, nil
 	}
-	msg, err := m.open()
-	if err != nil {
-		return nil, err
-	}
-	m.head, err = msg.topHeader()
+	var err error
+	m.head, err = m.open().topHeader()
 	return m.head, err
 }
 

@@ -34,10 +34,7 @@ func (m *searched) matchesText(c *criteria) (bool, error) {
 	if len(c.text) == 0 && len(c.body) == 0 {
 		return true, nil
 	}
-	msg, err := m.open()
-	if err != nil {
-		return false, err
-	}
+	msg := m.open()
 	root, err := msg.structure()
 	if err != nil {
 		return false, err

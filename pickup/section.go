@@ -26,7 +26,9 @@ type message struct {
 	body Body
 	last *parsedBody
 
-	head []byte // the header with its empty line; nil: not read yet
+	outline keptOutline      // what was kept of it; nil: nothing
+	made    func(root *part) // called with its parts where they had to be looked for; may be nil
+	head    []byte           // the header with its empty line; nil: not read yet
 }
 
 // structure scans the body, or remembers it.
@@ -34,9 +36,16 @@ func (m *message) structure() (*part, error) {
 	if m.last.root != nil && m.last.uid == m.uid {
 		return m.last.root, nil
 	}
-	root, err := scanParts(m.ctx, m.body, m.body.Size())
-	if err != nil {
-		return nil, err
+	root, ok := m.outline.parts(m.body.Size())
+	if !ok {
+		var err error
+		root, err = scanParts(m.ctx, m.body, m.body.Size())
+		if err != nil {
+			return nil, err
+		}
+		if m.made != nil {
+			m.made(root)
+		}
 	}
 	*m.last = parsedBody{uid: m.uid, root: root}
 	return root, nil
@@ -48,6 +57,17 @@ func (m *message) structure() (*part, error) {
 func (m *message) header() ([]byte, error) {
 	if m.head != nil {
 		return m.head, nil
+	}
+	if head, ok := m.outline.head(); ok {
+		m.head = head
+		return head, nil
+	}
+	if m.outline == nil && m.made != nil { // what is read now is not read again
+		root, err := m.structure()
+		if err == nil && root.headed() { // of a damaged message there may be a header still
+			m.head = root.head
+			return m.head, nil
+		}
 	}
 	last := min(m.body.Size(), maxHeader)
 	for n := min(4<<10, last); ; n = min(4*n, last) {
@@ -213,6 +233,9 @@ func pickFields(block []byte, item *imap.FetchItemBodySection) []byte {
 
 // read returns a small range of the body.
 func (m *message) read(from, to int64) ([]byte, error) {
+	if m.knows(from, to) {
+		return m.head[from:to], nil
+	}
 	return readRange(m.body, from, to)
 }
 
@@ -225,10 +248,24 @@ func readRange(b io.ReaderAt, from, to int64) ([]byte, error) {
 	return buf, nil
 }
 
-// open returns a reader of the section and its size.
-func (m *message) open(s section) (io.Reader, int64) {
-	if s.picked {
-		return bytes.NewReader(s.fields[s.from:s.to]), s.to - s.from
+// knows reports whether a range is of the header, and that was read.
+func (m *message) knows(from, to int64) bool { return from <= to && to <= int64(len(m.head)) }
+
+// open returns a reader of the section and its size. A message that is gone is known
+// to be gone before anything of it is written.
+func (m *message) open(s section) (io.Reader, int64, error) {
+	size := s.to - s.from
+	switch {
+	case s.picked:
+		return bytes.NewReader(s.fields[s.from:s.to]), size, nil
+	case m.knows(s.from, s.to):
+		return bytes.NewReader(m.head[s.from:s.to]), size, nil
 	}
-	return io.NewSectionReader(m.body, s.from, s.to-s.from), s.to - s.from
+	if late, ok := m.body.(*lateBody); ok {
+		err := late.ready()
+		if err != nil {
+			return nil, 0, fmt.Errorf("opening a message: %w", err)
+		}
+	}
+	return io.NewSectionReader(m.body, s.from, size), size, nil
 }

@@ -95,6 +95,9 @@ func (m *message) bodyStructure(p *part) (imap.BodyStructure, error) {
 }
 
 func (m *message) headerOf(p *part) (*mime.Header, error) {
+	if p.head != nil && p.headed() {
+		return parseHeader(p.head), nil
+	}
 	block, err := m.read(p.header, min(p.body, p.header+maxHeader))
 	if err != nil {
 		return nil, err

@@ -184,7 +184,8 @@ func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, bod
 		return pickup.AppendResult{}, translate(err)
 	}
 	defer w.Discard()
-	_, err = io.Copy(w, body)
+	outliner := pickup.NewOutliner()
+	_, err = io.Copy(io.MultiWriter(w, outliner), body)
 	if err != nil {
 		return pickup.AppendResult{}, fmt.Errorf("storing a body: %w", translate(err))
 	}
@@ -193,12 +194,17 @@ func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, bod
 		return pickup.AppendResult{}, err
 	}
 	var uid uint32
+	outline := outliner.Outline()
 	err = u.store.Update(ctx, func(tx store.Tx) error {
 		err := u.options.quota(tx, u.account, LoadOf(w.Size()))
 		if err != nil {
 			return err
 		}
 		id, err := tx.PutBody(w)
+		if err != nil {
+			return err
+		}
+		err = tx.PutStructure(id, outline)
 		if err != nil {
 			return err
 		}
