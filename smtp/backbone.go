@@ -15,7 +15,7 @@ func (b *backbone) login() Login { return Login{} }
 // sender lets everyone pass, <> too: who sent is judged by the signature.
 func (b *backbone) sender(context.Context, mime.Address) error { return nil }
 
-func (b *backbone) recipient(ctx context.Context, to mime.Address) error {
+func (b *backbone) recipient(ctx context.Context, _ Envelope, to mime.Address) error {
 	return b.backend.CheckRecipient(ctx, to)
 }
 

@@ -21,9 +21,9 @@ type Envelope struct {
 	To      []mime.Address // no two of them the same
 	Asked   []Asked        // one for each of To
 	Size    int64          // octets declared by SIZE= (RFC 1870), or 0
-	// Return and EnvelopeID are RET and ENVID of RFC 3461, of submission alone:
-	// "FULL", "HDRS" or "", and printable ASCII of at most 100 octets or "".
-	Return, EnvelopeID string
+	// EnvelopeID is ENVID of RFC 3461: printable ASCII of at most 100 octets, or "".
+	// RET is read and asks for nothing: notices have the header alone, as they may (§6.2).
+	EnvelopeID string
 }
 
 // Asked is what a sender asked for with a recipient (RFC 3461 §4.1, §4.2). The zero
@@ -69,8 +69,8 @@ type SubmissionBackend interface {
 	// CheckSender says whether a login may send as from (EP-11), and with
 	// AuthRequired that it is no longer good for anything: the session ends.
 	CheckSender(ctx context.Context, login Login, from mime.Address) error
-	// CheckRecipient says whether account may send to an address.
-	CheckRecipient(ctx context.Context, account, to mime.Address) error
+	// CheckRecipient says whether a message of the sender may go to an address.
+	CheckRecipient(ctx context.Context, from, to mime.Address) error
 	// Refused is told once of all recipients of an envelope that were refused, when its
 	// transaction has ended or the client has gone; e.To are those that were accepted.
 	// No answer waits for it but that to what the client says next.

@@ -41,7 +41,7 @@ func (s *session) beginMail(e Envelope, from path) reply {
 		var err error
 		e.From, err = from.address()
 		if errors.Is(err, errNotASCII) {
-			return s.wrong(errNotASCIIBy)
+			return s.refuse("MAIL", reason.New(reason.NotASCII, "the sender")) // RFC 6531 §3.5
 		}
 		if err != nil {
 			return s.wrong(errNotDirectBy)
@@ -112,8 +112,8 @@ func (s *session) mailParam(e *Envelope, p param) (known, ok bool) {
 	case "AUTH": // RFC 4954 §5
 		return submission, isAuthParam(p.value)
 	case "RET": // RFC 3461 §4.3
-		e.Return = strings.ToUpper(p.value)
-		return submission, e.Return == "FULL" || e.Return == "HDRS"
+		what := strings.ToUpper(p.value)
+		return submission, what == "FULL" || what == "HDRS"
 	case "ENVID": // RFC 3461 §4.4
 		e.EnvelopeID, ok = fromXtext(p.value)
 		return submission, ok && e.EnvelopeID != "" && len(p.value) <= maxEnvelopeID

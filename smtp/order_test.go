@@ -129,7 +129,7 @@ func TestEP7_Syntax(t *testing.T) {
 		"MAIL FROM:<a@far.test>   ":                            "250 2.1.0",
 		"MAIL FROM:<" + strings.Repeat("a", 64) + "@far.test>": "250 2.1.0",
 		"MAIL FROM:<" + strings.Repeat("a", 65) + "@far.test>": "501 5.1.7",
-		"MAIL FROM:<δ@far.test>":                               "550 5.6.7",
+		"MAIL FROM:<δ@far.test>":                               "553 5.6.7",
 	} {
 		_, addr := startBackbone(t)
 		dial(t, addr).play(hello + "! " + fmt.Sprintf("%q", line+"\r\n") + "\n< " + want + "\n> NOOP\n< 250")

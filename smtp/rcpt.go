@@ -47,7 +47,7 @@ func (s *session) recipientOf(p path) (mime.Address, reply) {
 	to, err := p.address()
 	switch {
 	case errors.Is(err, errNotASCII):
-		return to, s.wrong(errNotASCIITo)
+		return to, s.refuse("RCPT", reason.New(reason.NotASCII, "a recipient"))
 	case err != nil:
 		return to, s.wrong(errNotDirectTo)
 	}
@@ -61,7 +61,7 @@ func (s *session) addRecipient(to mime.Address, asked Asked) reply {
 	if !again && len(s.envelope.To) >= s.opts.Recipients {
 		return s.refuse("RCPT", reason.New(reason.TooManyRecipients, "more than %d", s.opts.Recipients)) // RFC 5321 §4.5.3.1.10
 	}
-	err := s.policy.recipient(s.wire.ctx, to)
+	err := s.policy.recipient(s.wire.ctx, *s.envelope, to)
 	if err != nil {
 		s.refused = append(s.refused, Refusal{to, err})
 		return s.refuse("RCPT", err)

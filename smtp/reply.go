@@ -65,8 +65,6 @@ var (
 	errBadTo       = say(501, reason.Enhanced{5, 1, 3}, "not the address of a recipient")
 	errNotDirectBy = say(553, reason.Enhanced{5, 1, 7}, "a sender needs an address in a full domain name")
 	errNotDirectTo = say(553, reason.Enhanced{5, 1, 3}, "a recipient needs an address in a full domain name")
-	errNotASCIIBy  = say(550, reason.Enhanced{5, 6, 7}, "Direct addresses are ASCII, and this sender's is not") // RFC 6531 §3.5
-	errNotASCIITo  = say(553, reason.Enhanced{5, 6, 7}, "Direct addresses are ASCII, and this recipient's is not")
 	errParam       = say(555, reason.Enhanced{5, 5, 4}, "a parameter is not known or not offered here")
 	errParamValue  = say(501, reason.Enhanced{5, 5, 4}, "a parameter has a value that it cannot have")
 	errNotOffered  = say(502, reason.Enhanced{5, 5, 1}, "the command is not offered")

@@ -20,7 +20,7 @@ type policy interface {
 	login() Login // the zero one when nobody has authenticated
 	sender(ctx context.Context, from mime.Address) error
 	ready(ctx context.Context, e Envelope) error
-	recipient(ctx context.Context, to mime.Address) error
+	recipient(ctx context.Context, e Envelope, to mime.Address) error
 	postmaster(ctx context.Context) (mime.Address, error)
 	refused(ctx context.Context, e Envelope, all []Refusal)
 	accept(ctx context.Context, e Envelope, message io.Reader) (string, error)

@@ -28,8 +28,8 @@ func (p *submission) sender(ctx context.Context, from mime.Address) error {
 	return p.backend.CheckSender(ctx, p.proven, from)
 }
 
-func (p *submission) recipient(ctx context.Context, to mime.Address) error {
-	return p.backend.CheckRecipient(ctx, p.proven.Account, to)
+func (p *submission) recipient(ctx context.Context, e Envelope, to mime.Address) error {
+	return p.backend.CheckRecipient(ctx, e.From, to)
 }
 
 func (p *submission) postmaster(ctx context.Context) (mime.Address, error) {

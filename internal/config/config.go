@@ -28,6 +28,7 @@ type Config struct {
 	Presets  Presets     `toml:"presets" doc:"Addresses of known trust bundles. None is fetched or believed before \"postern bundle add --preset NAME\" says so."`
 	Trust    Trust       `toml:"trust" doc:"Whom we believe. Anchors are in the store: see \"postern anchor\"."`
 	Seal     Seal        `toml:"seal" doc:"How messages are encrypted for others. Signatures are SHA-256 always."`
+	Submit   Submit      `toml:"submission" doc:"How mail of our users is taken."`
 	Accounts Accounts    `toml:"accounts" doc:"The addresses of our accounts. Accounts, aliases and groups are in the store: see \"postern account\", \"postern alias\" and \"postern group\"."`
 	Notify   Notify      `toml:"notify" doc:"What becomes of a message that was sent and is not acknowledged."`
 	Keep     Keep        `toml:"keep" doc:"How long what is no longer needed for delivery stays."`
@@ -127,6 +128,11 @@ type Notify struct {
 // Accounts says what our addresses are.
 type Accounts struct {
 	Subaddress string `toml:"subaddress" example:"+" doc:"What may stand between the name of an account, an alias or a group and a detail of the sender's choice: with \"+\", bob+labs@ reaches bob@ where nobody has that very address (RFC 5233). \"+\" or \"-\"; with \"-\" every account whose name begins another's gets what is mistyped behind it. Without it there are no details."`
+}
+
+// Submit says how mail of our users is taken.
+type Submit struct {
+	RefuseUnreachable bool `toml:"refuse_unreachable" default:"false" doc:"Whether a recipient is refused at once, with the reason, if nothing can be encrypted for him: he has no certificate, or none that the sender's domain trusts. What is not known within five seconds is taken. Without it, and then, the sender gets a failure notice."`
 }
 
 // Keep says how long things stay.

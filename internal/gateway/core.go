@@ -58,6 +58,8 @@ type Core struct {
 	// Subaddress stands between an address and a detail of it that is written to as
 	// well: "+" or "-"; "" has no details.
 	Subaddress string
+	// RefuseUnreachable is submission.refuse_unreachable of the configuration.
+	RefuseUnreachable bool
 	// Sealing says how messages are encrypted for which domain.
 	Sealing Sealing
 	// Evidence finds missing intermediates and revocations; nil finds nothing.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -87,6 +88,7 @@ func (s Submission) checkHeader(ctx context.Context, h *mime.Header, e smtp.Enve
 		}
 	}
 	if !isPrintable(h) {
+		// InASCII has seen to what is not ASCII: these are control characters.
 		return speaking{}, reason.New(reason.BadHeader, "the header has octets that are not printable ASCII")
 	}
 	_, err := sta.Sender(h)
@@ -106,6 +108,19 @@ func (s Submission) checkHeader(ctx context.Context, h *mime.Header, e smtp.Enve
 		return speaking{}, reason.New(reason.AuthRequired, "the account was closed since it logged in")
 	}
 	return names, names.check(dir, account)
+}
+
+// inASCII writes a header in ASCII, which is all that a Direct message has in it
+// (AS-51), whether its client said SMTPUTF8 (RFC 6531) or forgot to.
+func inASCII(h *mime.Header) (*mime.Header, error) {
+	plain, err := h.InASCII()
+	if errors.Is(err, mime.ErrNotASCII) {
+		return nil, reason.New(reason.NotASCII, "%w", err)
+	}
+	if err != nil {
+		return nil, reason.New(reason.BadHeader, "%w", err)
+	}
+	return plain, nil
 }
 
 // isPrintable reports whether the header has nothing but printable ASCII and

@@ -34,7 +34,8 @@ var relayTimeouts = smtp.Timeouts{Connect: 30 * time.Second, Command: time.Minut
 func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error) {
 	c := &Core{
 		Hostname: string(cfg.Hostname), Store: s, Log: log,
-		AcceptUnwrapped: cfg.Trust.AcceptUnwrapped, Subaddress: cfg.Accounts.Subaddress,
+		RefuseUnreachable: cfg.Submit.RefuseUnreachable,
+		AcceptUnwrapped:   cfg.Trust.AcceptUnwrapped, Subaddress: cfg.Accounts.Subaddress,
 		MessageBytes: cfg.Limits.MessageBytes, CryptoMemory: cfg.Limits.CryptoMemory,
 		RetryFor: cfg.Relay.RetryFor, QueueBytes: cfg.Limits.QueueBytes, PerDestination: cfg.Relay.PerDestination,
 		Notify: Notify{

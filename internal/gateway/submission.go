@@ -72,17 +72,20 @@ func (s Submission) CheckSender(ctx context.Context, login smtp.Login, from mime
 	return maySendAs(dir, account, from)
 }
 
-// CheckRecipient refuses addresses of our own domains that do not exist; all
-// others are for discovery to judge.
-func (s Submission) CheckRecipient(ctx context.Context, _, to mime.Address) error {
+// CheckRecipient refuses addresses of our own domains that do not exist; all others
+// are for discovery to judge, now or when the message is taken.
+func (s Submission) CheckRecipient(ctx context.Context, from, to mime.Address) error {
 	dir, err := s.Directory(ctx)
 	if err != nil {
 		return reason.New(reason.Internal, "%w", err)
 	}
-	if !dir.IsOurs(to.Domain()) {
-		return nil
+	if dir.IsOurs(to.Domain()) {
+		err = s.checkLocal(ctx, dir, to)
 	}
-	return s.checkLocal(ctx, dir, to)
+	if err != nil || !s.RefuseUnreachable {
+		return err
+	}
+	return s.checkReach(ctx, dir, from, to)
 }
 
 // Accept takes a submitted message: its header is checked and completed, Bcc
@@ -104,6 +107,10 @@ func (s Submission) take(ctx context.Context, e smtp.Envelope, message io.Reader
 	header, err := mime.ReadHeader(in, mime.Limits{})
 	if err != nil {
 		return store.Track{}, acceptError(err, "reading the header")
+	}
+	header, err = inASCII(header)
+	if err != nil {
+		return store.Track{}, err
 	}
 	now, due := s.Now(), s.Steady()
 	speaking, err := s.checkHeader(ctx, header, e)

@@ -38,7 +38,7 @@ func newTurned() *turned {
 // they did not get it. It counts as a message of its peer.
 func (b Backbone) Refused(ctx context.Context, e smtp.Envelope, refused []smtp.Refusal) {
 	now, network := b.Steady(), networkOf(e)
-	refused = unserved(refused)
+	refused = unserved(refused, isOurs)
 	if len(refused) == 0 || !b.turned.networks.Take(now, network) || !b.turned.all.Take(now, "") {
 		return
 	}
@@ -49,20 +49,31 @@ func (b Backbone) Refused(ctx context.Context, e smtp.Envelope, refused []smtp.R
 
 // Refused is as that of the Backbone.
 func (s Submission) Refused(ctx context.Context, e smtp.Envelope, refused []smtp.Refusal) {
-	refused = unserved(refused)
+	refused = unserved(refused, isFinal)
 	if len(refused) > 0 && s.turned.accounts.Take(s.Steady(), e.Account.Key()) {
 		s.turnAway(ctx, e, refused, audit.Account(e.Account.String()), true)
 	}
 }
 
-// unserved are the refusals that speak of an address in a domain of ours, each once, the
-// first few.
-func unserved(refused []smtp.Refusal) []smtp.Refusal {
+// isOurs reports whether a refusal speaks of an address in a domain of ours.
+func isOurs(code reason.Code) bool {
+	return code == reason.UnknownRecipient || code == reason.RecipientDisabled
+}
+
+// isFinal reports whether a refusal is what became of a message of ours, which also is
+// so where its recipient cannot be reached.
+func isFinal(code reason.Code) bool {
+	o := code.Outcome()
+	return o.Disposition == reason.DispositionFailed && !o.Retry
+}
+
+// unserved are the refusals of a kind, each once, the first few.
+func unserved(refused []smtp.Refusal, counts func(reason.Code) bool) []smtp.Refusal {
 	var all []smtp.Refusal
 	for _, r := range refused {
 		code := reason.Of(r.Err)
 		known := slices.ContainsFunc(all, func(o smtp.Refusal) bool { return o.Recipient.Same(r.Recipient) })
-		if len(all) < mostTurnedTo && !known && (code == reason.UnknownRecipient || code == reason.RecipientDisabled) {
+		if len(all) < mostTurnedTo && !known && counts(code) {
 			all = append(all, r)
 		}
 	}

@@ -63,6 +63,7 @@ var advice = map[Code]string{
 	BadLineEnding:     makeAnew,
 	LineTooLong:       makeAnew,
 	BadHeader:         makeAnew,
+	NotASCII:          "Write to an address of plain letters: ask the recipient for one.",
 	TooSlow:           sendLater,
 	Busy:              sendLater,
 	StorageFull:       sendLater,

@@ -68,6 +68,7 @@ const (
 	BadLineEnding     Code = "bad-line-ending"
 	LineTooLong       Code = "line-too-long"
 	BadHeader         Code = "bad-header"
+	NotASCII          Code = "address-not-ascii"
 	TooSlow           Code = "too-slow"
 	Busy              Code = "busy"
 	StorageFull       Code = "storage-full"

@@ -90,6 +90,8 @@ var table = map[Code]Outcome{
 		"fold the line or use quoted-printable or base64 (RFC 5322 §2.1.1)"},
 	BadHeader: {550, Enhanced{5, 6, 0}, "", false, "the message's header is not valid",
 		"From must hold exactly one address of the account"},
+	NotASCII: {553, Enhanced{5, 6, 7}, "", false, "an address is not ASCII, as Direct addresses are",
+		"Direct addresses are ASCII (AS-1): write a domain of other letters in its xn-- form; a local part has none"},
 	TooSlow: {421, Enhanced{4, 4, 2}, "", true, "the transfer took too long",
 		"the network is slow or the client stuck; it may try again"},
 	Busy: {451, Enhanced{4, 3, 2}, "", true, "too busy, try again later",

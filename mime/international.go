@@ -1,0 +1,131 @@
+package mime
+
+import (
+	"errors"
+	"fmt"
+	stdmime "mime"
+	"strings"
+	"unicode/utf8"
+)
+
+// ErrNotASCII is wrapped by the error of InASCII for an address that ASCII cannot
+// write.
+var ErrNotASCII = errors.New("an address outside of ASCII")
+
+// InASCII returns the header with its UTF-8 (RFC 6532) written in ASCII: texts and
+// names of people in encoded words (RFC 2047), parameters as RFC 2231 has them. Fields
+// of ASCII stay byte for byte. What is not UTF-8, or stands in a field that has no way
+// to write it, is an error wrapping ErrHeader, and in an address one wrapping
+// ErrNotASCII.
+func (h *Header) InASCII() (*Header, error) {
+	all := h.Clone()
+	for i, f := range all.fields {
+		if sevenBit(f.Raw) {
+			continue
+		}
+		value, err := asciiValue(f)
+		if err != nil {
+			return nil, err
+		}
+		all.fields[i], err = newField(f.Name, value)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func asciiValue(f Field) (string, error) {
+	value := f.Value()
+	if !utf8.ValidString(value) {
+		return "", fmt.Errorf("%w: %s is not UTF-8", ErrHeader, f.Name)
+	}
+	switch strings.ToLower(f.Name) {
+	case "from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-sender", "resent-to", "resent-cc",
+		"resent-bcc", "disposition-notification-to", "return-path":
+		return asciiAddresses(value)
+	case "content-type", "content-disposition":
+		return asciiParameters(f.Name, value)
+	case "date", "message-id", "in-reply-to", "references", "mime-version", "content-transfer-encoding", "content-id",
+		"received", "resent-date", "resent-message-id", "auto-submitted":
+		return "", fmt.Errorf("%w: %s takes nothing but ASCII", ErrHeader, f.Name)
+	}
+	return EncodeText(value)
+}
+
+func asciiParameters(name, value string) (string, error) {
+	kind, params, err := stdmime.ParseMediaType(value)
+	if err != nil {
+		return "", fmt.Errorf("%w: the parameters of %s", ErrHeader, name)
+	}
+	text := stdmime.FormatMediaType(kind, params)
+	if text == "" {
+		return "", fmt.Errorf("%w: the parameters of %s", ErrHeader, name)
+	}
+	return text, nil
+}
+
+// asciiAddresses writes the names of a list of addresses in encoded words, and leaves
+// all else as it stands.
+func asciiAddresses(value string) (string, error) {
+	var b strings.Builder
+	for value != "" {
+		n := nameLength(value)
+		name, rest := value[:n], value[n:]
+		switch {
+		case rest != "" && (rest[0] == '<' || rest[0] == ':'):
+			b.WriteString(asciiName(name))
+		case !sevenBit([]byte(name)):
+			return "", ErrNotASCII // it is an address by itself
+		default:
+			b.WriteString(name)
+		}
+		end := len(rest) - len(strings.TrimLeft(rest, ",;:"))
+		if strings.HasPrefix(rest, "<") {
+			end = strings.IndexByte(rest, '>') + 1
+		}
+		if rest != "" && end == 0 {
+			return "", fmt.Errorf("%w: an address without end", ErrHeader)
+		}
+		if !sevenBit([]byte(rest[:end])) {
+			return "", ErrNotASCII
+		}
+		b.WriteString(rest[:end])
+		value = rest[end:]
+	}
+	return b.String(), nil
+}
+
+// nameLength is how much of a list of addresses comes before an angle bracket or the
+// end of a name or an address, outside of quotes.
+func nameLength(s string) int {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && quoted:
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case !quoted && strings.IndexByte("<,;:", s[i]) >= 0:
+			return i
+		}
+	}
+	return len(s)
+}
+
+// asciiName writes a name as encoded words where it is not ASCII, with the white space
+// around it.
+func asciiName(s string) string {
+	if sevenBit([]byte(s)) {
+		return s
+	}
+	name := strings.TrimSpace(s)
+	if len(name) > 1 && name[0] == '"' && name[len(name)-1] == '"' {
+		name = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(name[1 : len(name)-1])
+	}
+	before := ""
+	if strings.HasPrefix(s, " ") {
+		before = " "
+	}
+	return before + encodeAll(name) + " "
+}
