@@ -143,7 +143,7 @@ func (p *part) deliverTo(tx store.Tx, to, account mime.Address, bodies map[*deli
 		return undelivered(to, reason.MailboxFull, "the mailboxes are full"), nil
 	}
 	if bodies[d] == 0 {
-		bodies[d], err = tx.PutBody(d.body)
+		bodies[d], err = d.body.Put(tx)
 		if err != nil {
 			return outcome{}, err
 		}

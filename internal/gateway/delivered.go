@@ -9,16 +9,16 @@ import (
 	"io"
 	"strings"
 
+	"postern/internal/gateway/mailbox"
 	"postern/mime"
 	"postern/sta"
-	"postern/store"
 )
 
 // A delivery is the verified message as it is put into mailboxes: with what we say of
 // it in front of its header. Recipients for whom the same was found share one.
 type delivery struct {
 	head string // what stands in front
-	body store.BodyWriter
+	body *mailbox.Draft
 }
 
 // saysOurs reports whether a field says what only we may say to the reader of a
@@ -122,7 +122,7 @@ func (p *part) headFor(v sta.Verdict, removed int) (string, error) {
 
 // begin begins a body with its whole header.
 func (p *part) begin(ctx context.Context, head string, kept *mime.Header) (*delivery, error) {
-	body, err := p.Store.NewBody(ctx)
+	body, err := mailbox.NewDraft(ctx, p.Store)
 	if err != nil {
 		return nil, err
 	}

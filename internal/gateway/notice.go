@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"postern/internal/gateway/mailbox"
 	"postern/internal/gateway/task"
 	"postern/mime"
 	"postern/mime/dsn"
@@ -19,8 +20,8 @@ import (
 // zero notice tells nothing.
 type notice struct {
 	about []mime.Address
-	body  store.BodyWriter // nil if it could not be composed
-	why   reason.Code      // of the first who failed; OK is that all are late
+	body  *mailbox.Draft // nil if it could not be composed
+	why   reason.Code    // of the first who failed; OK is that all are late
 }
 
 func (n notice) String() string {
@@ -60,7 +61,7 @@ func (c *Core) noticeOf(ctx context.Context, job store.Job, recipients []dsn.Rec
 		c.Log.Error("a notice cannot be composed", "track", job.Track, "err", err)
 		return n, nil
 	}
-	body, err := c.Store.NewBody(ctx)
+	body, err := mailbox.NewDraft(ctx, c.Store)
 	if err != nil {
 		return n, err
 	}
@@ -150,7 +151,7 @@ func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
 	case err != nil:
 		return err
 	}
-	id, err := tx.PutBody(n.body)
+	id, err := n.body.Put(tx)
 	if err != nil {
 		return err
 	}

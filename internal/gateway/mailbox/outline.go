@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"postern/pickup"
 	"postern/store"
 )
 
@@ -40,4 +41,43 @@ func (b *mailbox) KeepOutlines(ctx context.Context, outlines map[uint64][]byte) 
 		}
 		return nil
 	}))
+}
+
+// A Draft is a body on its way into a mailbox. It makes its outline as it is written, so
+// that nobody has to read it for a list.
+type Draft struct {
+	store.BodyWriter
+	outliner *pickup.Outliner
+	outline  []byte // once it is complete
+}
+
+// NewDraft begins a body in s.
+func NewDraft(ctx context.Context, s store.Store) (*Draft, error) {
+	w, err := s.NewBody(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Draft{BodyWriter: w, outliner: pickup.NewOutliner()}, nil
+}
+
+// Write implements io.Writer.
+func (d *Draft) Write(p []byte) (int, error) {
+	n, err := d.BodyWriter.Write(p)
+	if n > 0 {
+		d.outliner.Write(p[:n])
+	}
+	return n, err
+}
+
+// Put makes the body part of the store, with its outline. It may be called again by a
+// transaction that is run anew.
+func (d *Draft) Put(tx store.Tx) (store.BodyID, error) {
+	id, err := tx.PutBody(d.BodyWriter)
+	if err != nil {
+		return 0, err
+	}
+	if d.outline == nil {
+		d.outline = d.outliner.Outline()
+	}
+	return id, tx.PutStructure(id, d.outline)
 }

@@ -179,13 +179,12 @@ func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, bod
 	if err != nil {
 		return pickup.AppendResult{}, err
 	}
-	w, err := u.store.NewBody(ctx)
+	w, err := NewDraft(ctx, u.store)
 	if err != nil {
 		return pickup.AppendResult{}, translate(err)
 	}
 	defer w.Discard()
-	outliner := pickup.NewOutliner()
-	_, err = io.Copy(io.MultiWriter(w, outliner), body)
+	_, err = io.Copy(w, body)
 	if err != nil {
 		return pickup.AppendResult{}, fmt.Errorf("storing a body: %w", translate(err))
 	}
@@ -194,17 +193,12 @@ func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, bod
 		return pickup.AppendResult{}, err
 	}
 	var uid uint32
-	outline := outliner.Outline()
 	err = u.store.Update(ctx, func(tx store.Tx) error {
 		err := u.options.quota(tx, u.account, LoadOf(w.Size()))
 		if err != nil {
 			return err
 		}
-		id, err := tx.PutBody(w)
-		if err != nil {
-			return err
-		}
-		err = tx.PutStructure(id, outline)
+		id, err := w.Put(tx)
 		if err != nil {
 			return err
 		}
