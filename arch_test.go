@@ -80,9 +80,9 @@ func TestImportLines(t *testing.T) {
 		"internal/gateway/proof":   {"mime", "store", "internal/audit"},
 		"internal/gateway/mailbox": {"internal/gateway/proof", "mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/admit", "internal/login"},
 		"internal/gateway/care":    {"internal/gateway/proof", "internal/gateway/mailbox", "internal/gateway/task", "internal/steady", "mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/admit", "internal/login"},
-		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics"},
-		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca"},
-		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
+		"internal/gateway":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/tlscert"},
+		"internal/control":         {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/tlscert", "internal/gateway", "internal/keyfile", "internal/testca"},
+		"internal/demo":            {"mime", "internal/cms", "trust", "bundle", "sta", "smtp", "pickup", "httpedge", "store", "internal/audit", "internal/steady", "internal/admit", "internal/login", "internal/guard", "internal/fetch", "internal/webhook", "internal/config", "internal/password", "internal/publish", "internal/metrics", "internal/tlscert", "internal/gateway", "internal/keyfile", "internal/testca", "internal/control"},
 		"internal/interop":         {}, // tests alone
 		"internal/testnet":         {"mime", "internal/cms", "trust", "bundle", "internal/login"},
 		"internal/testnet/spawn":   {},
@@ -90,6 +90,7 @@ func TestImportLines(t *testing.T) {
 		"internal/publish/named":   {"mime", "internal/cms", "trust", "bundle", "internal/guard", "internal/fetch", "internal/publish", "internal/admit"},
 		"internal/publish/ldapd":   {"mime", "internal/cms", "trust", "bundle", "internal/guard", "internal/fetch", "internal/publish", "internal/admit"},
 		"internal/metrics":         {},
+		"internal/tlscert":         {},
 		"internal/admit":           {},
 		"internal/guard":           {},
 		"internal/fetch":           {"internal/guard"},
@@ -144,6 +145,7 @@ func TestOneImporterEach(t *testing.T) {
 		"go.etcd.io/bbolt":               {"store"},
 		"github.com/xdg-go":              {"internal/login"},
 		"go.mozilla.org/pkcs7":           {"internal/cms"},
+		"golang.org/x/crypto/acme":       {"internal/tlscert"},
 	}
 	forTests := map[string][]string{
 		"github.com/go-ldap/ldap/v3": {"internal/publish/ldapd"}, // the client of its server

@@ -10,6 +10,7 @@ import (
 	"postern/internal/control"
 	"postern/internal/gateway"
 	"postern/internal/gateway/care"
+	"postern/internal/tlscert"
 	"postern/mime"
 	"postern/store"
 	"postern/trust/reason"
@@ -107,7 +108,8 @@ func explain(err error) (hint string, code int) {
 		{syscall.EADDRINUSE, "another program uses the port, or a postern runs already", exitTemporary},
 		{syscall.EADDRNOTAVAIL, "the address under [listen] must be one of this machine's", exitUsage},
 		{care.ErrMasterFile, "the file is as postern init made it, readable for its owner alone", exitUsage},
-		{gateway.ErrTLS, "tls.cert and tls.key must name PEM files that belong together", exitUsage},
+		{tlscert.ErrBinding, "acme.eab_key_file must name a file with the key that the authority gave, in base64url", exitUsage},
+		{tlscert.ErrFiles, "tls.cert and tls.key must name PEM files that belong together", exitUsage},
 		{gateway.ErrRoots, "network.ca must name a PEM file with certificates of authorities", exitUsage},
 		{syscall.EACCES, "run as a user that may do this; ports below 1024 need a privilege", exitUsage},
 	} {

@@ -26,7 +26,7 @@ func (c *Config) Check() error {
 		}
 	}
 	for _, check := range []func() error{
-		c.checkNames, c.checkListeners, c.checkTLS, c.checkDNS, c.checkPublish, c.checkPresets, c.checkDomains, c.checkRoutes, c.checkPolicies, c.checkLimits, c.checkAccounts,
+		c.checkNames, c.checkListeners, c.checkTLS, c.checkACME, c.checkDNS, c.checkPublish, c.checkPresets, c.checkDomains, c.checkRoutes, c.checkPolicies, c.checkLimits, c.checkAccounts,
 	} {
 		err := check()
 		if err != nil {
@@ -93,7 +93,7 @@ func (c *Config) checkNames() error {
 	if c.Dir == "" {
 		return errors.New(`key "dir" is empty: name the folder of the store`)
 	}
-	for _, f := range []struct{ key, path string }{{"dir", c.Dir}, {"tls.cert", c.TLS.Cert}, {"tls.key", c.TLS.Key}, {"network.ca", c.Network.CA}, {"backup.dir", c.Backup.Dir}} {
+	for _, f := range []struct{ key, path string }{{"dir", c.Dir}, {"tls.cert", c.TLS.Cert}, {"tls.key", c.TLS.Key}, {"network.ca", c.Network.CA}, {"acme.eab_key_file", c.ACME.BindingKeyFile}, {"backup.dir", c.Backup.Dir}} {
 		if strings.ContainsRune(f.path, 0) {
 			return fmt.Errorf("key %q is not a path: it has a NUL", f.key)
 		}
@@ -164,7 +164,7 @@ func (c *Config) checkTLS() error {
 		return errors.New(`key "tls.key" is missing: tls.cert needs its private key`)
 	case c.TLS.Cert == "" && c.TLS.Key != "":
 		return errors.New(`key "tls.cert" is missing: tls.key needs its certificate`)
-	case c.TLS.Cert != "":
+	case c.TLS.Cert != "", c.ACME.Enabled():
 		return nil
 	}
 	for _, l := range []struct{ name, address string }{
@@ -177,7 +177,7 @@ func (c *Config) checkTLS() error {
 		{"https", c.Listen.HTTPS},
 	} {
 		if l.address != "" { // RFC 8314 §3: no passwords in the clear
-			return fmt.Errorf("key \"tls.cert\" is missing: listen.%s takes passwords, which travel under TLS alone (set tls.cert and tls.key)", l.name)
+			return fmt.Errorf("key \"tls.cert\" is missing: listen.%s takes passwords, which travel under TLS alone (set tls.cert and tls.key, or [acme])", l.name)
 		}
 	}
 	return nil

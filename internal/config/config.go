@@ -20,7 +20,8 @@ type Config struct {
 	Hostname mime.Domain `toml:"hostname" example:"mail.b.example" doc:"The fully qualified name of this server: in SMTP greetings, in Message-IDs and in the MX records of its domains. Required."`
 	Dir      string      `toml:"dir" default:"data" doc:"The folder of the store and of the master key."`
 	Listen   Listen      `toml:"listen" doc:"Where to listen, each as ADDRESS:PORT. No address before the colon means every address of this machine; port 0 lets the system choose. An absent key is an absent listener."`
-	TLS      TLS         `toml:"tls" doc:"The certificate of the listeners. Both keys or none. Passwords travel under TLS alone, so submission, submissions, imap, imaps, pop3, pop3s and https need it; the backbone offers STARTTLS when it is there."`
+	TLS      TLS         `toml:"tls" doc:"The certificate of the listeners. Both keys or none. Passwords travel under TLS alone, so, without [acme], submission, submissions, imap, imaps, pop3, pop3s and https need it; the backbone offers STARTTLS when it is there."`
+	ACME     ACME        `toml:"acme" doc:"A certificate of the listeners that an authority issues and renews by itself (RFC 8555). It is shown as long as it is good; the files of [tls], if there are any, before the first one came and after the last one ended."`
 	DNS      DNS         `toml:"dns" doc:"Where names and certificates of others are looked up."`
 	Relay    Relay       `toml:"relay" doc:"How sealed messages leave for other domains."`
 	Network  Network     `toml:"network" doc:"What the fetching of certificates, revocation and bundles may reach."`
@@ -49,6 +50,7 @@ type Listen struct {
 	HTTPS       string `toml:"https" example:":8443" doc:"Messages in and out as JSON over HTTP, with tokens of accounts, TLS from the first byte."`
 	DNS         string `toml:"dns" example:":53" doc:"Our certificates, mail servers and directories as an authoritative name server of our domains, over UDP and TCP (RFC 4398)."`
 	LDAP        string `toml:"ldap" example:":389" doc:"Our certificates as a read-only LDAP directory that asks for no password."`
+	ACME        string `toml:"acme" example:":80" doc:"Where the authority of [acme] finds out whether the names are ours: it connects to port 80 for http-01 and to port 443 for tls-alpn-01, which listen.https answers as well. Nobody else is answered there."`
 	HTTP        string `toml:"http" example:"127.0.0.1:9090" doc:"Metrics for Prometheus at /metrics. It asks for no password: leave it on loopback or behind a firewall."`
 }
 
@@ -56,6 +58,17 @@ type Listen struct {
 type TLS struct {
 	Cert string `toml:"cert" example:"tls/cert.pem" doc:"PEM file of the certificate, followed by its chain."`
 	Key  string `toml:"key" example:"tls/key.pem" doc:"PEM file of the private key."`
+}
+
+// ACME says who issues the certificate of the listeners.
+type ACME struct {
+	Directory      string   `toml:"directory" example:"https://acme-v02.api.letsencrypt.org/directory" doc:"URL of the authority's directory. Without it nothing is issued. network.ca may hold the root of an authority of one's own."`
+	Hosts          []string `toml:"hosts" example:"[\"mail.b.example\", \"imap.b.example\"]" doc:"The names in the certificate. Without them: hostname."`
+	Contact        []string `toml:"contact" example:"[\"postmaster@b.example\"]" doc:"Addresses that the authority may write to."`
+	AgreeTerms     bool     `toml:"agree_terms" example:"true" doc:"Whether the authority's terms of service are agreed to. Nothing is issued without."`
+	Challenge      string   `toml:"challenge" default:"http-01" oneof:"http-01 tls-alpn-01" doc:"How the authority learns that the names are ours: by a request at port 80, or by a handshake at port 443."`
+	BindingKeyID   string   `toml:"eab_key_id" example:"kid-1" doc:"Key identifier of the external account binding, for authorities that ask for one (RFC 8555 section 7.3.4)."`
+	BindingKeyFile string   `toml:"eab_key_file" example:"acme-eab.key" doc:"File with the key of the external account binding, in base64url as the authority gives it."`
 }
 
 // DNS says whom to ask.

@@ -29,10 +29,19 @@ imap = "localhost:143"
 imaps = "0.0.0.0:993"
 dns = "127.0.0.1:53"
 ldap = ":389"
+acme = ":443"
 http = "127.0.0.1:9090"
 [tls]
 cert = "tls/cert.pem"
 key = "/etc/key.pem"
+[acme]
+directory = "https://ca.example/dir"
+hosts = ["mail.b.example", "imap.b.example"]
+contact = ["postmaster@b.example"]
+agree_terms = true
+challenge = "tls-alpn-01"
+eab_key_id = "kid-1"
+eab_key_file = "eab.key"
 [dns]
 servers = ["127.0.0.1:5353", "[::1]:53"]
 port = 5353
@@ -113,9 +122,13 @@ func fullConfig() *config.Config {
 		Listen: config.Listen{
 			Submission: "127.0.0.1:587", Submissions: "[::1]:465", Backbone: ":25",
 			IMAP: "localhost:143", IMAPS: "0.0.0.0:993",
-			DNS: "127.0.0.1:53", LDAP: ":389", HTTP: "127.0.0.1:9090",
+			DNS: "127.0.0.1:53", LDAP: ":389", ACME: ":443", HTTP: "127.0.0.1:9090",
 		},
-		TLS:     config.TLS{Cert: "/etc/postern/tls/cert.pem", Key: "/etc/key.pem"},
+		TLS: config.TLS{Cert: "/etc/postern/tls/cert.pem", Key: "/etc/key.pem"},
+		ACME: config.ACME{
+			Directory: "https://ca.example/dir", Hosts: []string{"mail.b.example", "imap.b.example"}, Contact: []string{"postmaster@b.example"},
+			AgreeTerms: true, Challenge: "tls-alpn-01", BindingKeyID: "kid-1", BindingKeyFile: "/etc/postern/eab.key",
+		},
 		DNS:     config.DNS{Servers: []string{"127.0.0.1:5353", "[::1]:53"}, Port: 5353},
 		Network: config.Network{AllowPrivate: true, CA: "/etc/postern/tls/ca.pem"},
 		Publish: config.Publish{
@@ -164,6 +177,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	want := &config.Config{
 		Dir:     "data",
+		ACME:    config.ACME{Challenge: "http-01"},
 		DNS:     config.DNS{Port: 53},
 		Publish: config.Publish{TTL: time.Hour, Rate: 50},
 		Presets: config.Presets{
@@ -235,6 +249,7 @@ func TestDescriptionIsTrue(t *testing.T) {
 		t.Fatalf("%v in\n%s", err, active)
 	}
 	got.Hostname, got.Listen, got.TLS, got.DNS.Servers, got.Relay.Routes = "", config.Listen{}, config.TLS{}, nil, nil
+	got.ACME, got.Accounts = config.ACME{Challenge: "http-01"}, config.Accounts{}
 	got.Network.CA, got.Publish.NameServers, got.Publish.Mail, got.Publish.Directories, got.Publish.Hosts = "", nil, nil, nil, nil
 	got.Backup.Dir = ""
 	got.Trust.SignersOf, got.Trust.EVPolicies, got.Seal.CipherTo, got.Seal.KeyTransportTo = nil, nil, nil, nil
@@ -251,6 +266,8 @@ func TestDescriptionIsTrue(t *testing.T) {
 
 func TestErrorsAreOneLineWithAHint(t *testing.T) {
 	const host = "hostname = \"mx.b.example\"\n"
+	const acme = "[acme]\n"
+	const agreed = acme + "directory = \"https://ca.example/d\"\nagree_terms = true\n"
 	for _, tt := range []struct{ name, text, want string }{
 		{"misspelt table", host + "[lisen]\n", `key "lisen" is not known (did you mean "listen"?)`},
 		{"misspelt key", host + "[listen]\nimapz = \":993\"", `key "listen.imapz" is not known (did you mean "listen.imap"?)`},
@@ -294,6 +311,17 @@ func TestErrorsAreOneLineWithAHint(t *testing.T) {
 		{"listeners collide", host + "[listen]\nbackbone = \":25\"\nsubmission = \"127.0.0.1:25\"", `keys "listen.submission" and "listen.backbone" listen on one address`},
 		{"no TLS", host + "[listen]\nsubmission = \":587\"", `key "tls.cert" is missing: listen.submission takes passwords`},
 		{"no TLS for IMAP", host + "[listen]\nimap = \":143\"", `listen.imap takes passwords`},
+		{"acme without TLS", host + acme + "directory = \"http://ca.example/d\"", `key "acme.directory": "http://ca.example/d" is not an https URL`},
+		{"acme without a host", host + acme + "directory = \"https:///d\"", `key "acme.directory": "https:///d" is not an https URL`},
+		{"terms not agreed to", host + acme + "directory = \"https://ca.example/d\"", `key "acme.agree_terms" is false: read the terms`},
+		{"acme for no name", host + agreed + "hosts = [\"Mail\"]", `key "acme.hosts": "Mail" is not a fully qualified name`},
+		{"acme for an address", host + agreed + "hosts = [\"*.b.example\"]", `key "acme.hosts": "*.b.example" is not a fully qualified name`},
+		{"contact of nobody", host + agreed + "contact = [\"mailto:a@b.example?c\"]", `key "acme.contact": "mailto:a@b.example?c" is not an address`},
+		{"half a binding", host + agreed + "eab_key_id = \"k\"", `keys "acme.eab_key_id" and "acme.eab_key_file" belong together`},
+		{"nowhere to ask", host + agreed, `key "listen.acme" is missing: the authority asks there`},
+		{"http edge for http-01", host + agreed + "[listen]\nhttps = \":443\"", `key "listen.acme" is missing`},
+		{"nobody to ask", host + "[listen]\nacme = \":80\"", `key "acme.directory" is missing: listen.acme is for an authority`},
+		{"unknown challenge", host + agreed + "challenge = \"dns-01\"", `key "acme.challenge" is "dns-01", but must be one of`},
 		{"no key", host + "[tls]\ncert = \"c.pem\"", `key "tls.key" is missing`},
 		{"no certificate", host + "[tls]\nkey = \"k.pem\"", `key "tls.cert" is missing`},
 		{"resolver by name", host + "[dns]\nservers = [\"dns.example:53\"]", `key "dns.servers": "dns.example:53" is not IP:PORT`},

@@ -318,7 +318,7 @@ func normalizeDomains(path string, table *map[mime.Domain]string) error {
 
 // resolve makes relative paths relative to the folder of the file.
 func (c *Config) resolve(folder string) {
-	for _, path := range []*string{&c.Dir, &c.TLS.Cert, &c.TLS.Key, &c.Network.CA, &c.Backup.Dir} {
+	for _, path := range []*string{&c.Dir, &c.TLS.Cert, &c.TLS.Key, &c.Network.CA, &c.ACME.BindingKeyFile, &c.Backup.Dir} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(folder, *path)
 		}

@@ -11,14 +11,16 @@ import (
 
 	"postern/internal/publish/ldapd"
 	"postern/internal/publish/named"
+	"postern/internal/tlscert"
 )
 
 // A Gateway is a Core with its listeners: everything that postern serve runs.
 type Gateway struct {
 	*Core
 	listeners []listener
-	named     *named.Server // nil without listen.dns
-	directory *ldapd.Server // nil without listen.ldap
+	named     *named.Server   // nil without listen.dns
+	directory *ldapd.Server   // nil without listen.ldap
+	tls       *tlscert.Keeper // nil: the listeners have no certificate
 }
 
 // A listener is a bound socket and the server for it.
@@ -71,6 +73,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer stopWork()
 	var working errgroup.Group
 	working.Go(func() error { g.watchExpiry(work); return nil })
+	working.Go(func() error { g.keepTLS(work); return nil })
 	working.Go(func() error { g.keepEvidence(work); return nil })
 	working.Go(func() error { g.keepBundles(work); return nil })
 	working.Go(func() error { g.keepFound(work); return nil })

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"postern/internal/admit"
+	"postern/internal/tlscert"
 )
 
 // Bounds on the HTTP listener.
@@ -32,10 +34,25 @@ func newHTTP(metrics http.Handler, log *slog.Logger) *httpServer {
 	}}
 }
 
+// newChallenge returns the server of the listener where an authority looks whether our
+// names are ours: by a request, or by a handshake, after which nothing is answered.
+func (g *Gateway) newChallenge() *httpServer {
+	s := newHTTP(http.NotFoundHandler(), g.Log)
+	s.Handler = g.tls.Issued
+	if g.tls.Issued.Challenge == tlscert.TLSALPN {
+		s.TLSConfig = g.tls.Config()
+	}
+	return s
+}
+
 // Serve implements server.
 func (s *httpServer) Serve(_ context.Context, l net.Listener) error {
 	gate := admit.Gate{Total: httpConnections, Each: httpEach}
-	err := s.Server.Serve(gate.Listen(l, nil))
+	l = gate.Listen(l, nil)
+	if s.TLSConfig != nil {
+		l = tls.NewListener(l, s.TLSConfig)
+	}
+	err := s.Server.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -20,23 +20,17 @@ import (
 // Run; when one socket cannot be bound, none stays bound.
 func Listen(cfg *config.Config, c *Core) (*Gateway, error) {
 	g := &Gateway{Core: c}
-	tlsConfig, err := serverTLS(cfg, c)
+	var err error
+	g.tls, err = c.newKeeper(cfg)
 	if err != nil {
 		return nil, err
 	}
-	err = g.listen(cfg, tlsConfig)
+	err = g.listen(cfg, g.serverTLS())
 	if err != nil {
 		g.Close()
 		return nil, err
 	}
 	return g, nil
-}
-
-func serverTLS(cfg *config.Config, c *Core) (*tls.Config, error) {
-	if cfg.TLS.Cert == "" {
-		return nil, nil
-	}
-	return TLS(cfg.TLS.Cert, cfg.TLS.Key, c.Log)
 }
 
 func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
@@ -82,6 +76,7 @@ func (g *Gateway) listen(cfg *config.Config, tlsConfig *tls.Config) error {
 		{"imaps", cfg.Listen.IMAPS, func() server { return pickup.NewIMAP(backend, imap(true)) }},
 		{"pop3", cfg.Listen.POP3, func() server { return pop3.New(drops, pop(false)) }},
 		{"pop3s", cfg.Listen.POP3S, func() server { return pop3.New(drops, pop(true)) }},
+		{"acme", cfg.Listen.ACME, func() server { return g.newChallenge() }},
 		{"ldap", cfg.Listen.LDAP, func() server { return g.newDirectory(cfg, tlsConfig) }},
 	} {
 		err := g.listenTCP(l.name, l.address, func() (server, error) { return l.server(), nil })

@@ -17,7 +17,7 @@ import (
 // has no series.
 func (g *Gateway) newMetrics() (server, error) {
 	r := metrics.New()
-	err := errors.Join(g.addBundles(r), g.addLimits(r), g.addLookups(r), g.addNamed(r), g.addDirectory(r), g.addQueue(r), g.addCare(r), g.addNotify(r), g.addHooks(r))
+	err := errors.Join(g.addBundles(r), g.addTLS(r), g.addLimits(r), g.addLookups(r), g.addNamed(r), g.addDirectory(r), g.addQueue(r), g.addCare(r), g.addNotify(r), g.addHooks(r))
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 
@@ -19,11 +18,10 @@ var ErrRoots = errors.New("the authorities of network.ca cannot be read")
 // CheckFiles reads the files that a configuration names, as serving needs them.
 func CheckFiles(cfg *config.Config) error {
 	_, err := httpsRoots(cfg.Network.CA)
-	if err != nil || cfg.TLS.Cert == "" {
+	if err != nil {
 		return err
 	}
-	_, err = TLS(cfg.TLS.Cert, cfg.TLS.Key, slog.New(slog.DiscardHandler))
-	return err
+	return checkTLS(cfg)
 }
 
 // A fetcher gets nothing by HTTPS while nobody knows whom to believe there; the

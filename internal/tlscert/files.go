@@ -1,0 +1,115 @@
+package tlscert
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// ErrFiles says that the certificate of the listeners or its key cannot be used.
+var ErrFiles = errors.New("the listeners' certificate cannot be used")
+
+// againAfter is when files that could not be used are tried again although they look
+// the same: clocks of file systems are coarse, and two writes may look like one.
+const againAfter = 10 * time.Second
+
+// Files are a certificate and its key in PEM files. Of a pair that cannot be used, such
+// as one of which half is written, nothing is taken: the pair before it stays. It is
+// safe for use by many goroutines.
+type Files struct {
+	cert, key string
+	now       func() time.Time
+	log       *slog.Logger
+
+	mu       sync.Mutex
+	pair     *tls.Certificate
+	seen     stamp     // of the files as they were tried last
+	tried    time.Time // when that was
+	failed   bool      // it was in vain
+	reloads  uint64
+	failures uint64
+}
+
+// Open reads a pair and returns it. Its error wraps ErrFiles.
+func Open(cert, key string, now func() time.Time, log *slog.Logger) (*Files, error) {
+	f := &Files{cert: cert, key: key, now: now, log: log}
+	s, err := f.look()
+	if err != nil {
+		return nil, err
+	}
+	return f, f.load(s)
+}
+
+// A stamp tells whether the files are others than before: by the file itself, which a
+// new one in its place is not, by its date and its size.
+type stamp struct{ cert, key fs.FileInfo }
+
+func (s stamp) equal(t stamp) bool { return sameFile(s.cert, t.cert) && sameFile(s.key, t.key) }
+
+func sameFile(a, b fs.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
+}
+
+// look returns the stamp of the files. One that is not there is no part of it.
+func (f *Files) look() (stamp, error) {
+	var s stamp
+	var err, err2 error
+	s.cert, err = os.Stat(f.cert)
+	s.key, err2 = os.Stat(f.key)
+	err = errors.Join(err, err2)
+	if err != nil {
+		return s, fmt.Errorf("%w: %w", ErrFiles, err)
+	}
+	return s, nil
+}
+
+// load reads the files, which had the stamp s just before.
+func (f *Files) load(s stamp) error {
+	f.seen, f.tried, f.failed = s, f.now(), true
+	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if err != nil {
+		return fmt.Errorf("%w: %s with the key %s: %w", ErrFiles, f.cert, f.key, err)
+	}
+	f.pair, f.failed = &pair, false
+	return nil
+}
+
+// Certificate returns the pair, as the files have it now if it can be used.
+func (f *Files) Certificate() *tls.Certificate {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, err := f.look()
+	changed := !s.equal(f.seen)
+	if !changed && (!f.failed || f.now().Sub(f.tried) < againAfter) {
+		return f.pair
+	}
+	if err == nil {
+		err = f.load(s)
+	} else {
+		f.seen, f.tried, f.failed = s, f.now(), true
+	}
+	switch {
+	case err == nil:
+		f.reloads++
+		f.log.Info("the listeners have a new certificate", "file", f.cert, "ends", f.pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
+	case changed: // told once for each change
+		f.failures++
+		f.log.Error("the new TLS certificate cannot be used, the one before it stays", "err", err)
+	}
+	return f.pair
+}
+
+// counts returns how often new files were taken, and how often they were no good.
+func (f *Files) counts() (reloads, failures uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reloads, f.failures
+}
