@@ -87,6 +87,7 @@ func refusal(err error) *Error {
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.handleDirectory(mux)
+	s.handleAliases(mux)
 	s.handleCertificates(mux)
 	s.handleAnchors(mux)
 	s.handleBundles(mux)

@@ -22,6 +22,8 @@ type RemovedDomain struct {
 	DomainName
 	// Unbelieved are the bundles that nobody believes any more, now that it does not.
 	Unbelieved []string `json:"unbelieved_bundles"`
+	// Aliases were in it, and are gone.
+	Aliases []string `json:"removed_aliases"`
 }
 
 // An AccountInfo is what may be shown of an account.
@@ -32,6 +34,7 @@ type AccountInfo struct {
 	Used     int64     `json:"used"`     // bytes in its mailboxes
 	Quota    int64     `json:"quota"`    // bytes that may be there; 0 is no limit
 	Standard bool      `json:"standard"` // the quota is that of all, limits.mailbox_bytes
+	Senders  []string  `json:"senders"`  // what it may send as beside its own addresses
 	Created  time.Time `json:"created"`
 }
 
@@ -94,13 +97,13 @@ func (s *Service) listDomains(ctx context.Context, _ None) (all []store.Domain, 
 }
 
 // removeDomain refuses while the domain has accounts, so that no mailbox is
-// lost by a slip. The domain's keys and anchors go with it.
+// lost by a slip. The domain's keys, anchors and aliases go with it.
 func (s *Service) removeDomain(ctx context.Context, in DomainName) (removed RemovedDomain, err error) {
 	name, err := mime.ParseDomain(in.Name)
 	if err != nil {
 		return RemovedDomain{}, err
 	}
-	err = s.change(ctx, "domain "+name.String(), "removed, with its keys and anchors", func(tx store.Tx) error {
+	err = s.change(ctx, "domain "+name.String(), "removed, with its keys, anchors and aliases", func(tx store.Tx) error {
 		accounts, err := tx.Accounts()
 		if err != nil {
 			return err
@@ -113,6 +116,10 @@ func (s *Service) removeDomain(ctx context.Context, in DomainName) (removed Remo
 		}
 		removed = RemovedDomain{DomainName: DomainName{name.String()}}
 		removed.Unbelieved, err = believedByNoOther(tx, name)
+		if err != nil {
+			return err
+		}
+		removed.Aliases, err = aliasesIn(tx, name)
 		if err != nil {
 			return err
 		}
@@ -160,6 +167,10 @@ func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error)
 				Hint: "postern account passwd changes its password"}
 		}
 		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		err = requireNoAlias(tx, address)
+		if err != nil {
 			return err
 		}
 		if in.Patient {
@@ -212,7 +223,7 @@ func (s *Service) accountInfo(tx store.Tx, a store.Account) (AccountInfo, error)
 	used, limit, err := mailbox.Usage(tx, a.Address, s.Core.MailboxBytes)
 	return AccountInfo{
 		Address: a.Address.String(), Disabled: a.Disabled, Patient: a.Patient,
-		Used: used, Quota: limit, Standard: a.Quota == 0, Created: a.Created,
+		Used: used, Quota: limit, Standard: a.Quota == 0, Senders: append([]string{}, a.Senders...), Created: a.Created,
 	}, err
 }
 
@@ -252,7 +263,7 @@ func (s *Service) removeAccount(ctx context.Context, in AccountName) (None, erro
 	if err != nil {
 		return None{}, err
 	}
-	return None{}, s.change(ctx, accountObject(address), "removed, with its mailboxes and keys", func(tx store.Tx) error {
+	return None{}, s.change(ctx, accountObject(address), "removed, with its mailboxes, keys and aliases", func(tx store.Tx) error {
 		return accountError(tx.RemoveAccount(address), address)
 	})
 }

@@ -46,7 +46,7 @@ func TestRemovingADomainTellsOfBundles(t *testing.T) {
 		bundleWith(t, s, store.Bundle{Name: name, Attached: attached})
 	}
 	for _, tt := range []RemovedDomain{
-		{DomainName{"a.example"}, []string{"west"}}, {DomainName{"b.example"}, []string{"east"}},
+		{DomainName{"a.example"}, []string{"west"}, []string{}}, {DomainName{"b.example"}, []string{"east"}, []string{}},
 	} {
 		got, err := s.RemoveDomain(t.Context(), tt.Name)
 		must(t, err)
@@ -81,7 +81,7 @@ func TestAccounts(t *testing.T) {
 	equal(t, "disabled", lets(second), false)
 	all, err := s.Accounts(ctx)
 	must(t, err)
-	equal(t, "accounts", all, []AccountInfo{{Address: "Alice@a.example", Disabled: true, Quota: 10 << 30, Standard: true, Created: noon()}})
+	equal(t, "accounts", all, []AccountInfo{{Address: "Alice@a.example", Disabled: true, Quota: 10 << 30, Standard: true, Senders: []string{}, Created: noon()}})
 	must(t, s.SetQuota(ctx, QuotaOrder{"alice@a.example", 5 << 30}))
 	all, err = s.Accounts(ctx)
 	must(t, err)

@@ -36,6 +36,9 @@ func (s *Service) setPatient(ctx context.Context, in PatientOrder) (None, error)
 		}
 		if in.Patient {
 			err = checkPatient(tx, address, s.Core.Now())
+			if err == nil {
+				err = checkPatientAliases(tx, address, s.Core.Now())
+			}
 			if err != nil {
 				return err
 			}
@@ -97,7 +100,7 @@ func isPatient(tx store.Tx, owner string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	a, err := tx.Account(address)
+	a, err := ownerAccount(tx, address)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}

@@ -130,6 +130,15 @@ func (s *Service) newSurvey(ctx context.Context) (*survey, error) {
 				v.patients[a.Address.Key()] = true
 			}
 		}
+		aliases, err := tx.Aliases()
+		if err != nil {
+			return err
+		}
+		for _, a := range aliases {
+			if !a.Group && v.patients[a.Members[0].Key()] {
+				v.patients[a.Address.Key()] = true
+			}
+		}
 		keys, err := tx.Keys()
 		for _, k := range keys {
 			k.PKCS8 = nil

@@ -80,8 +80,8 @@ func singleFields() []string {
 	}
 }
 
-// checkHeader refuses what is not clean, and names that the account may not use.
-func (s Submission) checkHeader(ctx context.Context, h *mime.Header, e smtp.Envelope) (speaking, error) {
+// cleanHeader refuses what is not clean, and returns in whose names the message is sent.
+func cleanHeader(h *mime.Header, account, from mime.Address) (speaking, error) {
 	for _, name := range singleFields() {
 		if h.Count(name) > 1 {
 			return speaking{}, reason.New(reason.BadHeader, "%s stands more than once", name)
@@ -95,7 +95,12 @@ func (s Submission) checkHeader(ctx context.Context, h *mime.Header, e smtp.Enve
 	if err != nil {
 		return speaking{}, badSender(err)
 	}
-	names, err := speakingOf(h, e.Account, e.From)
+	return speakingOf(h, account, from)
+}
+
+// checkHeader refuses what is not clean, and names that the account may not use.
+func (s Submission) checkHeader(ctx context.Context, h *mime.Header, e smtp.Envelope) (speaking, error) {
+	names, err := cleanHeader(h, e.Account, e.From)
 	if err != nil {
 		return speaking{}, err
 	}

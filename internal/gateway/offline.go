@@ -142,7 +142,13 @@ func (c *Core) signOffline(ctx context.Context, message smime.Source, from mime.
 	if err != nil {
 		return nil, reason.New(reason.BadHeader, "%w", err)
 	}
-	err = Submission{c}.completeHeader(header, from, at)
+	names, err := cleanHeader(header, from, from)
+	if err == nil {
+		err = names.alone(from)
+	}
+	if err == nil {
+		err = Submission{c}.completeHeader(header, from, at)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -60,6 +60,16 @@ func (s speaking) check(b addressBook, account store.Account) error {
 	return nil
 }
 
+// alone refuses names other than one.
+func (s speaking) alone(from mime.Address) error {
+	for _, a := range s.names {
+		if !a.Same(from) {
+			return reason.New(reason.SenderNotAllowed, "%s may not send as %s", from, a)
+		}
+	}
+	return nil
+}
+
 // note remembers who sent as addresses that nobody has a mailbox for: what is told of
 // the message goes to him.
 func (s speaking) note(tx store.Tx, c *Core) error {
