@@ -19,7 +19,11 @@ func (l *link) mail(d Delivery) error {
 		return &ReplyError{Code: 552, Enhanced: "5.3.4",
 			Text: fmt.Sprintf("a message of %d octets is above the server's limit of %d", d.Size, limit)}
 	}
-	return l.client.Mail(d.From.String(), &gosmtp.MailOptions{Size: d.Size})
+	options := &gosmtp.MailOptions{Size: d.Size}
+	if l.eightBit {
+		options.Body = gosmtp.Body8BitMIME
+	}
+	return l.client.Mail(d.From.String(), options)
 }
 
 // deliver runs the transaction that mail began. It returns a result for each

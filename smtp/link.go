@@ -20,9 +20,11 @@ type link struct {
 	client *gosmtp.Client
 	host   string
 	tls    bool
+	state  tls.ConnectionState
 	keep   bool        // it is as safe as the peer offers: good for more than one message
 	stop   func() bool // ends the watch of the context
 
+	eightBit  bool // BODY=8BITMIME may be said
 	lines     *lines
 	paced     *paced
 	total     time.Duration // of a delivery whose context has no end
@@ -43,6 +45,7 @@ type reach struct {
 	tls      *tls.Config
 	startTLS bool // use STARTTLS when it is offered
 	must     bool // and fail when it is not
+	implicit bool // TLS begins before the greeting
 	timeouts Timeouts
 }
 
@@ -99,6 +102,13 @@ func endOf(ctx context.Context, total time.Duration) time.Time {
 // STARTTLS. The library could do it, but it would say "localhost" in that EHLO
 // and hide a failed handshake in the next command.
 func (r reach) begin(ctx context.Context, conn net.Conn) (*link, error) {
+	if r.implicit {
+		secure, err := r.implicitTLS(ctx, conn)
+		if err != nil {
+			return nil, err
+		}
+		return r.greeted(secure)
+	}
 	text := textproto.NewConn(conn)
 	err := conn.SetDeadline(time.Now().Add(r.timeouts.Command))
 	if err != nil {
@@ -128,16 +138,20 @@ func (r reach) begin(ctx context.Context, conn net.Conn) (*link, error) {
 		return nil, errors.New("the server does not offer the TLS that is required")
 	}
 	if secured {
-		conn, err = r.handshake(ctx, conn)
+		secure, err := r.handshake(ctx, conn)
 		if err != nil {
 			return nil, err
 		}
+		conn = secure
 	}
 	l, err := r.hello(conn)
 	if err != nil {
 		return nil, err
 	}
 	l.tls, l.keep = secured, secured || !offered
+	if secured {
+		l.state = conn.(*tls.Conn).ConnectionState()
+	}
 	return l, nil
 }
 
@@ -178,7 +192,7 @@ func (r reach) askSTARTTLS(text *textproto.Conn) (bool, error) {
 	return true, nil
 }
 
-func (r reach) handshake(ctx context.Context, conn net.Conn) (net.Conn, error) {
+func (r reach) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
 	config := r.tls.Clone()
 	if config.ServerName == "" {
 		config.ServerName = r.host
@@ -189,6 +203,24 @@ func (r reach) handshake(ctx context.Context, conn net.Conn) (net.Conn, error) {
 		return nil, fmt.Errorf("%w: %w", errHandshake, err)
 	}
 	return secure, nil
+}
+
+// greeted is begin where TLS has begun.
+func (r reach) greeted(conn *tls.Conn) (*link, error) {
+	text := textproto.NewConn(conn)
+	_, _, err := text.ReadResponse(220)
+	if err != nil {
+		return nil, fmt.Errorf("reading the greeting: %w", err)
+	}
+	if text.R.Buffered() > 0 {
+		return nil, errOutOfTurn
+	}
+	l, err := r.hello(conn)
+	if err != nil {
+		return nil, err
+	}
+	l.tls, l.keep, l.state = true, true, conn.ConnectionState()
+	return l, nil
 }
 
 // hello hands the connection to the library, which expects the greeting that has

@@ -368,8 +368,8 @@ func jobSum(j Job) audit.Sum {
 			s.field(text)
 		}
 	}
-	if j.Push.Owner != "" {
-		s.field(j.Push.Owner)
+	if !j.Push.Account.IsZero() {
+		s.field(j.Push.Account.String())
 		s.flag(j.Push.Answers)
 		s.field(string(j.Push.Ended))
 	}

@@ -78,15 +78,14 @@ type Job struct {
 
 // A Push is what a PushJob does beside handing its message over.
 type Push struct {
-	// Owner is whose edge it is for: an address or a domain.
-	Owner string `json:"owner"`
+	// Account is who gets the message: the recipient, or who stands behind it.
+	Account mime.Address `json:"account,omitzero"`
 	// Answers says that the sender of the message gets notifications of ours about it,
-	// and Timely that he asks for that of final delivery (DN-1).
-	Answers bool `json:"answers,omitempty"`
-	Timely  bool `json:"timely,omitempty"`
-	// Processed says that the processed notification is on its way, or that there is
-	// none: others may follow (DN-10).
-	Processed bool `json:"processed,omitempty"`
+	// and Timely that he asks for that of final delivery (DN-1). Notice is the track of
+	// the processed one, which others follow (DN-10); "" if there is none.
+	Answers bool    `json:"answers,omitempty"`
+	Timely  bool    `json:"timely,omitempty"`
+	Notice  TrackID `json:"notice,omitempty"`
 	// Ended is what became of the message where its answer is still to be given:
 	// TrackDelivered or TrackFailed.
 	Ended TrackState `json:"ended,omitempty"`

@@ -319,7 +319,7 @@ func (db *DB) holdOutgoing(ctx context.Context, r audit.Record) (int, error) {
 	var all []JobID
 	err := db.view(func(t *tx) error {
 		return t.EachJob(0, func(j Job) bool {
-			if (j.Kind == SealJob || j.Kind == RelayJob) && !j.Held {
+			if (j.Kind == SealJob || j.Kind == RelayJob || j.Kind == PushJob) && !j.Held {
 				all = append(all, j.ID)
 			}
 			return true

@@ -74,6 +74,8 @@ type TrackRecipient struct {
 	// Told is the final answer that the sender got; nothing contrary is shown
 	// to him after it (DN-21).
 	Told Answer `json:"told,omitempty"`
+	// Pushing is how many edges are still to take the message for him.
+	Pushing int `json:"pushing,omitempty"`
 	// Announced is the last that the sender's web hooks were told of him.
 	Announced HookEventType `json:"announced,omitempty"`
 }
@@ -97,6 +99,7 @@ const (
 	StageRelay    = "relay"
 	StageOpen     = "open"
 	StageDeliver  = "deliver"
+	StagePush     = "push"    // attempts to hand the message to the recipient's edge
 	StageNotify   = "notify"  // notifications that came or went
 	StageMonitor  = "monitor" // deadlines of notifications
 	StageQueue    = "queue"   // what an operator did

@@ -108,9 +108,12 @@ var errLacking = errors.New("a notification of failure is not composed yet")
 func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 	first := p.mdn(delivery.recipient, mdn.Processed)
 	if first == nil || first.body == nil {
-		return nil, nil // it gets no answer
+		return nil, p.queuePushes(tx, "") // it gets no answer
 	}
 	second := p.mdn(delivery.recipient, mdn.Dispatched)
+	if delivery.pushing > 0 || delivery.waits {
+		second = nil // it follows when the edge has the message (DN-10)
+	}
 	if !delivery.code.IsOK() {
 		second = p.mdn(delivery.recipient, mdn.Failed)
 		if second == nil {
@@ -119,6 +122,7 @@ func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 		}
 	}
 	var next store.JobID
+	var processed store.TrackID
 	var outcomes []outcome
 	for _, m := range []*ownMDN{second, first} {
 		if m == nil || m.body == nil {
@@ -128,12 +132,12 @@ func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 		if err != nil {
 			return nil, err
 		}
-		next = job.ID
+		next, processed = job.ID, job.Track
 		outcomes = append([]outcome{{
 			recipient: m.recipient, stage: store.StageNotify, detail: string(m.disposition) + " to " + m.to.String() + " as " + string(job.Track),
 		}}, outcomes...)
 	}
-	return outcomes, nil
+	return outcomes, p.queuePushes(tx, processed)
 }
 
 // composeLacking composes what the latest transaction had to answer and could

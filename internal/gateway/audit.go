@@ -47,6 +47,7 @@ func auditDeeds() []struct {
 	}{
 		{store.StageOpen, audit.Opened},
 		{store.StageRelay, audit.Relayed},
+		{store.StagePush, audit.Relayed},
 		{store.StageSeal, audit.Sealed},
 		{store.StageDiscover, audit.Sealed},
 		{store.StageMonitor, audit.Overdue},

@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"io"
 	"log/slog"
 	"runtime"
@@ -66,6 +67,8 @@ type Core struct {
 	Evidence trust.Evidence
 	// Revocation says what to do when it is not known.
 	Revocation trust.RevocationPolicy
+	// Edges hands opened messages to the edges of accounts.
+	Edges Pusher
 	// Poster hands events to web hooks; nil goes to the public internet alone.
 	Poster Poster
 	// Bundles fetches trust bundles; nil goes to the public internet alone.
@@ -122,6 +125,8 @@ type Core struct {
 	bundles     refresher
 	hookEvents  hookCounts
 	published   publications
+	edgeRoots   *x509.CertPool         // whom edges are believed from that name nobody; nil is the system's
+	noEdgeRoots error                  // why nobody is
 	endRelay    func()                 // ends what waits of Sender, if it is one of ours
 	keeper      *evidence.Keeper       // Evidence, if it is one of ours
 	found       *discovery.Resolver    // Finder, if it is one of ours

@@ -123,18 +123,27 @@ func (p *part) deliverTo(tx store.Tx, to, account mime.Address, bodies map[*deli
 	}
 	place := reached{inbox.ID, p.digest}
 	if where := p.reached[place]; where != "" {
-		return delivered(to, where), nil // it was written to under another address too
+		o := delivered(to, where) // it was written to under another address too
+		o.waits = len(p.pushes) > 0
+		return o, nil
 	}
 	before, err := p.deliveredBefore(tx, inbox.ID)
 	if err != nil {
 		return outcome{}, err
 	}
-	if before != "" {
-		again := delivered(to, "came before as "+string(before))
-		again.duplicate = true
-		return again, nil
+	again, ok, err := p.duplicate(tx, to, before)
+	if err != nil || ok {
+		return again, err
 	}
 	d := p.byRecipient[to.Key()]
+	edge, pushed, err := store.EdgeFor(tx, account)
+	if err != nil {
+		return outcome{}, err
+	}
+	if pushed {
+		p.reached[place] = "the edge " + edgeLane(edge)
+		return p.toEdge(tx, to, account, edge, inbox.ID, bodies)
+	}
 	full, err := p.tooFull(tx, account, d.body.Size())
 	if err != nil {
 		return outcome{}, err
@@ -192,15 +201,24 @@ func together(to mime.Address, t target, all []memberOutcome) outcome {
 			without = append(without, m)
 		}
 	}
+	pushing, waits := 0, false
+	for _, m := range all {
+		pushing, waits = pushing+m.pushing, waits || m.waits
+	}
 	who := listOf(all, func(m memberOutcome) string { return m.account.String() + " " + m.detail })
 	if len(without) == 0 {
 		o := delivered(to, fmt.Sprintf("%d members: %s", len(all), who))
 		o.duplicate, o.members = duplicate, membersTold(all)
+		o.pushing, o.waits = pushing, waits
+		if pushing > 0 {
+			o.state = store.TrackQueued
+		}
 		return o
 	}
 	lack := listOf(without, func(m memberOutcome) string { return m.account.String() + " " + m.code.String() })
 	o := undelivered(to, without[0].code, fmt.Sprintf("%d of %d members have it; not: %s", len(all)-len(without), len(all), lack))
 	o.partly, o.members = len(without) < len(all), membersTold(all)
+	o.pushing = pushing
 	return o
 }
 

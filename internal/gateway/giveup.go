@@ -22,6 +22,8 @@ func (c *Core) giveUp(ctx context.Context, job store.Job, why error) bool {
 		case store.OpenJob:
 			done = outcomes(job, store.TrackRefused, reason.Internal, why.Error())
 			return c.refuse(ctx, job, done)
+		case store.PushJob:
+			return c.giveUpPush(ctx, job, why)
 		case store.WatchJob:
 			return c.Store.Update(ctx, func(tx store.Tx) error { return c.finish(tx, job) })
 		}

@@ -79,7 +79,7 @@ func TestMetricsAreReadOnce(t *testing.T) {
 	server.(*httpServer).Handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	text := answer.Body.String()
 	equal(t, "rows", strings.Count(text, `{bundle="`), 8)
-	equal(t, "looks", counted.views.Load(), 4) // for the bundles, the tracks, the queue and the waits
+	equal(t, "looks", counted.views.Load(), 5) // for the bundles, the tracks, the queue, the waits and the hooks
 	if strings.Contains(text, "postern_named") || strings.Contains(text, "postern_ldapd") {
 		t.Errorf("there are no such servers:\n%s", text)
 	}

@@ -114,7 +114,8 @@ func (c *Core) setNetwork(cfg *config.Config, log *slog.Logger) error {
 		Routes: cfg.Relay.Routes, Port: cfg.Relay.Port, Timeouts: relayTimeouts,
 		DialMX: dialMX(network), Idle: relayIdle,
 	}
-	c.Sender, c.endRelay = relay, relay.Close
+	c.Sender, c.Edges, c.endRelay = relay, relay, relay.Close
+	c.edgeRoots, c.noEdgeRoots = roots, noRoots
 	return nil
 }
 

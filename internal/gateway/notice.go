@@ -155,6 +155,13 @@ func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
 	if err != nil {
 		return err
 	}
+	edge, pushed, err := store.EdgeFor(tx, inbox.Account)
+	if err != nil {
+		return err
+	}
+	if pushed {
+		return c.pushNotice(tx, job, n, inbox.Account, edge, id)
+	}
 	m, err := tx.Append(inbox.ID, store.Message{Body: id, Size: n.body.Size(), Received: e.At, Track: job.Track})
 	if err != nil {
 		return err

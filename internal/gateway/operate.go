@@ -89,10 +89,10 @@ func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bo
 		return err
 	}
 	end := ending{job: job, at: c.Now(), done: dropped(job, actor, silent)}
-	if !silent {
+	if !silent && job.Kind != store.PushJob {
 		end.failed = failuresOf(end.done)
 	}
-	err = c.endOutgoing(ctx, end, func(tx store.Tx) error { return c.dropJob(tx, job, still) })
+	err = c.endOutgoing(ctx, end, func(tx store.Tx) error { return c.dropJob(tx, job, silent, still) })
 	if err == nil {
 		c.tell(job.Track, end.done)
 	}
@@ -119,7 +119,7 @@ func dropped(job store.Job, actor string, silent bool) []outcome {
 	return all
 }
 
-func (c *Core) dropJob(tx store.Tx, job store.Job, still func(store.Job) bool) error {
+func (c *Core) dropJob(tx store.Tx, job store.Job, silent bool, still func(store.Job) bool) error {
 	stored, err := tx.Job(job.ID)
 	if err != nil {
 		return err
@@ -132,6 +132,9 @@ func (c *Core) dropJob(tx store.Tx, job store.Job, still func(store.Job) bool) e
 	}
 	if c.sending.has(job.ID) {
 		return ErrInWork
+	}
+	if stored.Kind == store.PushJob {
+		return c.dropPush(tx, stored, silent)
 	}
 	return c.finish(tx, stored)
 }

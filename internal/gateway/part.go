@@ -28,6 +28,7 @@ type part struct {
 	// Of the latest transaction: the answers it lacks, from whom a notification is
 	// kept, by Address.Key, and what it did to other messages.
 	lacking []failure
+	pushes  []store.Job // of the recipient that it is about, see toEdge
 	hidden  map[string]hiding
 	news    []news
 	// handedIn is who handed in what a notification is about, by the Address.Key of whom
@@ -121,6 +122,7 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 			recipient: v.Recipient, stage: store.StageOpen, code: reason.OK,
 			detail: describeSigner(v, p.now), revocation: worst(v.Trust.Revocations),
 		})
+		p.pushes = nil
 		delivered, err := p.deliver(tx, v.Recipient, bodies)
 		if err != nil {
 			return nil, err

@@ -148,7 +148,7 @@ func (c *Core) expiredWhileDown(job store.Job) (*relayEnd, bool) {
 }
 
 func relayLane(job store.Job) laneID {
-	return laneID{kind: store.RelayJob, lane: string(job.Destination)}
+	return laneID{kind: job.Kind, lane: string(job.Destination)} // of a PushJob too
 }
 
 // failedLane is what gave no service in a failure: the destination, or for this

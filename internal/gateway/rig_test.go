@@ -268,7 +268,7 @@ func (s *site) jobs(kinds ...store.JobKind) []store.Job {
 func (s *site) stepOf(kind store.JobKind) step {
 	return map[store.JobKind]step{
 		store.SealJob: s.seal, store.RelayJob: s.relay, store.OpenJob: s.open, store.KeptJob: s.drop, store.WatchJob: s.watch,
-		store.HookJob: s.hook,
+		store.HookJob: s.hook, store.PushJob: s.push,
 	}[kind]
 }
 
@@ -276,7 +276,7 @@ func (s *site) stepOf(kind store.JobKind) step {
 func (s *site) run() {
 	s.t.Helper()
 	for range 1000 {
-		all := s.jobs(store.SealJob, store.RelayJob, store.OpenJob, store.WatchJob, store.KeptJob, store.HookJob)
+		all := s.jobs(store.SealJob, store.RelayJob, store.OpenJob, store.WatchJob, store.KeptJob, store.HookJob, store.PushJob)
 		i := slices.IndexFunc(all, func(j store.Job) bool { return !j.Idle() && !j.Due.After(s.Steady()) })
 		if i < 0 {
 			return

@@ -49,10 +49,12 @@ func (c *Core) pools(ctx context.Context) []pool {
 	seal.workers, seal.limits = outward(lookupWidth)
 	relay := pool{kind: store.RelayJob, do: c.relay}
 	relay.workers, relay.limits = outward(c.PerDestination)
+	push := pool{kind: store.PushJob, do: c.push}
+	push.workers, push.limits = outward(c.PerDestination)
 	hook := pool{kind: store.HookJob, do: c.hook}
 	hook.workers, hook.limits = toHooks()
 	return []pool{
-		seal, relay, hook,
+		seal, relay, push, hook,
 		{kind: store.OpenJob, do: c.openUntil(ctx), workers: 2 * runtime.GOMAXPROCS(0)},
 		{kind: store.WatchJob, do: c.watch, workers: watchers},
 		{kind: store.KeptJob, do: c.drop, workers: 1},

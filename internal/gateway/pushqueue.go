@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+
+	"postern/internal/audit"
+	"postern/mime"
+	"postern/mime/mdn"
+	"postern/store"
+)
+
+// toEdge has the message handed to the edge of an account, instead of being put into
+// its mailbox. It is final there, and its sender is told so, when the edge has taken it
+// (DN-4, DN-10).
+func (p *part) toEdge(tx store.Tx, to, account mime.Address, edge store.Edge, box store.MailboxID, bodies map[*delivery]store.BodyID) (outcome, error) {
+	d := p.byRecipient[to.Key()]
+	var err error
+	if bodies[d] == 0 {
+		bodies[d], err = tx.PutBody(d.body)
+		if err != nil {
+			return outcome{}, err
+		}
+	}
+	automatic := mime.IsNotification(p.opened.Header)
+	j := p.pushTo(edge, account)
+	j.Track, j.Body, j.Size, j.Recipients, j.Automatic = p.job.Track, bodies[d], d.body.Size(), []mime.Address{to}, automatic
+	j.Flow = flowOf(p.opened.Sender)
+	j.Push.Timely = mdn.WantsFinalDelivery(p.opened.Header)
+	if !automatic { // RFC 8098 §3: notifications have a null reverse-path
+		j.Sender = p.opened.Sender
+	}
+	p.pushes = append(p.pushes, j)
+	err = p.remember(tx, box)
+	if err != nil {
+		return outcome{}, err
+	}
+	return outcome{recipient: to, state: store.TrackQueued, stage: store.StageDeliver, detail: "for the edge " + edgeLane(edge), pushing: 1}, nil
+}
+
+// pushTo is a job for the edge of an account.
+func (c *Core) pushTo(edge store.Edge, account mime.Address) store.Job {
+	now := c.Steady()
+	return store.Job{
+		Kind: store.PushJob, Destination: mime.Domain(edgeLane(edge)), Lane: edgeLane(edge),
+		Created: now, Due: now, Expires: c.expiry(false), Push: store.Push{Account: account},
+	}
+}
+
+// queuePushes queues what toEdge has left for a recipient. What is told of it later
+// follows the processed notification, if it has a track.
+func (p *part) queuePushes(tx store.Tx, processed store.TrackID) error {
+	for _, j := range p.pushes {
+		j.Push.Answers, j.Push.Notice = processed != "", processed
+		_, err := tx.Enqueue(j)
+		if err != nil {
+			return err
+		}
+	}
+	p.pushes = nil
+	return nil
+}
+
+// duplicate is what becomes of a message that came before: it is delivered once, and
+// answered again. One that its edge refused may come again.
+func (p *part) duplicate(tx store.Tx, to mime.Address, before store.TrackID) (o outcome, ok bool, err error) {
+	if before == "" {
+		return o, false, nil
+	}
+	t, known, err := trackOf(tx, before)
+	if err != nil {
+		return o, false, err
+	}
+	o = delivered(to, "came before as "+string(before))
+	o.duplicate = true
+	if !known {
+		return o, true, nil
+	}
+	for _, r := range t.Recipients {
+		switch {
+		case !r.Address.Same(to):
+		case r.State == store.TrackFailed && r.Pushing == 0:
+			return outcome{}, false, nil
+		case r.Pushing > 0:
+			o.waits = true
+		}
+	}
+	return o, true, nil
+}
+
+// pushNotice has a notice for a sender of ours handed to his edge (EP-14).
+func (c *Core) pushNotice(tx store.Tx, job store.Job, n notice, account mime.Address, edge store.Edge, body store.BodyID) error {
+	j := c.pushTo(edge, account)
+	j.Track, j.Body, j.Size, j.Recipients, j.Automatic = job.Track, body, n.body.Size(), []mime.Address{account}, true
+	j.Flow = flowOf(account)
+	_, err := tx.Enqueue(j)
+	if err != nil {
+		return err
+	}
+	now := c.Now()
+	return errors.Join(
+		addEvent(tx, job.Track, store.Event{At: now, Stage: store.StageNotify, Reason: n.why.String(), Detail: fmt.Sprintf("%s to %s, for the edge %s", n, account, edgeLane(edge))}),
+		tx.Audit(audit.Record{At: now, Actor: audit.System, Action: audit.Notified, Object: n.String(), Track: string(job.Track), Detail: "for the edge of " + account.String()}))
+}
