@@ -53,7 +53,9 @@ type Track struct {
 	// Timely says that the sender asks for notice of final delivery (DN-1).
 	Timely bool `json:"timely,omitempty"`
 	// Watch is the job that ends the wait for notifications; 0 if none does.
-	Watch      JobID            `json:"watch,omitempty"`
+	Watch JobID `json:"watch,omitempty"`
+	// EnvelopeID is what its client calls the message in notices (RFC 3461 §4.4), or "".
+	EnvelopeID string           `json:"envelope_id,omitempty"`
 	Size       int64            `json:"size"`
 	Received   time.Time        `json:"received"`
 	Recipients []TrackRecipient `json:"recipients"`
@@ -71,6 +73,9 @@ type TrackRecipient struct {
 	Relayed time.Time `json:"relayed,omitzero"`
 	// Delayed is when its sender was told that it is late; zero if he was not.
 	Delayed time.Time `json:"delayed,omitzero"`
+	// Passed is when its sender was told that it was handed over; zero if he was not.
+	Passed time.Time `json:"passed,omitzero"`
+	Asked
 	// Told is the final answer that the sender got; nothing contrary is shown
 	// to him after it (DN-21).
 	Told Answer `json:"told,omitempty"`
@@ -80,6 +85,15 @@ type TrackRecipient struct {
 	Announced HookEventType `json:"announced,omitempty"`
 }
 
+// Asked is what the sender of a message asked for of notices about a recipient (RFC
+// 3461). The zero Asked is nothing.
+type Asked struct {
+	Original  string `json:"original,omitempty"`   // ORCPT, such as "rfc822;bob@b.example"
+	NoFailure bool   `json:"no_failure,omitempty"` // none of failures
+	NoDelay   bool   `json:"no_delay,omitempty"`   // none of delays
+	Success   bool   `json:"success,omitempty"`    // one when the message was handed over
+}
+
 // An Answer is what the sender of a message was told of a recipient.
 type Answer string
 
@@ -87,7 +101,8 @@ type Answer string
 const (
 	ToldSuccess Answer = "success"
 	ToldFailure Answer = "failure"
-	ToldSilent  Answer = "silent" // nothing, because an operator wanted it so; no answer follows
+	ToldUnasked Answer = "unasked" // nothing, because he asked for nothing (RFC 3461)
+	ToldSilent  Answer = "silent"  // nothing, because an operator wanted it so; no answer follows
 )
 
 // Stages of a message's life, in the order they are usually passed.

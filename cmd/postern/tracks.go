@@ -180,6 +180,8 @@ func printLife(inv *invocation, l control.Life) {
 		}
 		switch r.Told {
 		case "":
+		case store.ToldUnasked:
+			fmt.Fprint(inv.stdout, ", the sender was not told, as he asked")
 		case store.ToldSilent:
 			fmt.Fprint(inv.stdout, ", the sender was not told")
 		default:

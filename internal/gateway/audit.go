@@ -74,8 +74,11 @@ func auditStep(tx store.Tx, r audit.Record, outcomes []outcome) error {
 		return nil
 	}
 	r.Actor, r.Action = cmp.Or(outcomes[0].by, audit.System), deedOf(outcomes)
-	if outcomes[0].answer == store.ToldSilent {
+	switch outcomes[0].answer {
+	case store.ToldSilent:
 		r.Detail = "silently: the sender was not told"
+	case store.ToldUnasked:
+		r.Detail = "the sender was not told, as he asked"
 	}
 	place := make(map[string]int)
 	for _, o := range outcomes {

@@ -124,6 +124,8 @@ func (c *Core) settle(tx store.Tx, job store.Job, failed []failure) (settling, e
 			answer = store.ToldSuccess
 		case !f.overdue() && others[key].awaited:
 			answer = "" // it comes with the copy, or the end of the wait for it
+		case unasked(t, f.recipient):
+			answer = store.ToldUnasked
 		default:
 			s.tell = append(s.tell, f)
 		}

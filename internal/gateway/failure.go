@@ -64,7 +64,7 @@ func (f failure) sentence() string {
 func plain(recipients []dsn.Recipient) []dsn.Recipient {
 	var all []dsn.Recipient
 	for _, r := range recipients {
-		r.Diagnostic = ""
+		r.Diagnostic, r.Asked = "", ""
 		if r.Action == dsn.Failed {
 			r.Status = "5.0.0"
 		}

@@ -39,6 +39,8 @@ func rule(t store.Track, r store.TrackRecipient, w word, hideProcessed bool) rul
 		return ruling{shown: true}
 	case r.Told == store.ToldSilent:
 		return ruling{why: "an operator dropped the message silently before"}
+	case r.Told == store.ToldUnasked:
+		return ruling{why: "it failed before, of which the sender wanted no notice"}
 	case r.Told != "":
 		return ruling{why: "the sender was told " + string(r.Told) + " before"}
 	case w == wordFailed:

@@ -29,22 +29,32 @@ const defaultNotifyWithin = time.Hour
 type waiting struct {
 	until time.Time
 	code  reason.Code // what he is told then; OK is that it is late
+	// passed says that he is told then that it was handed over.
+	passed bool
 }
 
 // waits returns what the sender of a message waits for; begun is when it was
 // accepted. What has its final answer waits for nothing (DN-11, DN-13, DN-30).
 func (n Notify) waits(t store.Track, r store.TrackRecipient, begun time.Time) (waiting, bool) {
 	switch {
-	case !t.Outbound || t.Automatic || r.Told != "":
+	case !t.Outbound || t.Automatic:
+	case r.Success && r.Passed.IsZero() && wasPassed(r):
+		return waiting{until: begun, passed: true}, true
+	case r.Told != "":
 	case r.State == store.TrackQueued || r.State == store.TrackSealed:
-		return waiting{begun.Add(n.DelayedAfter), reason.OK}, n.DelayedAfter > 0 && r.Delayed.IsZero()
+		return waiting{until: begun.Add(n.DelayedAfter)}, n.DelayedAfter > 0 && r.Delayed.IsZero() && !r.NoDelay
 	case r.Relayed.IsZero():
 	case r.State == store.TrackRelayed:
-		return waiting{r.Relayed.Add(n.ProcessedWithin), reason.NoProcessed}, true
+		return waiting{until: r.Relayed.Add(n.ProcessedWithin), code: reason.NoProcessed}, true
 	case r.State == store.TrackProcessed && t.Timely:
-		return waiting{r.Relayed.Add(n.DispatchedWithin), reason.NoDispatched}, true
+		return waiting{until: r.Relayed.Add(n.DispatchedWithin), code: reason.NoDispatched}, true
 	}
 	return waiting{}, false
+}
+
+// wasPassed reports whether a message was handed over to the recipient's side.
+func wasPassed(r store.TrackRecipient) bool {
+	return r.State == store.TrackRelayed || r.State == store.TrackProcessed || r.State == store.TrackDispatched
 }
 
 // awaits reports whether the answer of a far side is awaited, at a time: when the wait

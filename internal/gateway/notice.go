@@ -22,10 +22,15 @@ type notice struct {
 	about []mime.Address
 	body  *mailbox.Draft // nil if it could not be composed
 	why   reason.Code    // of the first who failed; OK is that all are late
+	// success says that all were handed over.
+	success bool
 }
 
 func (n notice) String() string {
-	if n.why.IsOK() {
+	switch {
+	case n.success:
+		return "notice of success"
+	case n.why.IsOK():
 		return "notice of delay"
 	}
 	return "failure notice"
@@ -52,10 +57,14 @@ func (c *Core) noticeOf(ctx context.Context, job store.Job, recipients []dsn.Rec
 	if err != nil {
 		return n, err
 	}
-	text, err := c.composeDSN(job, recipients, header, messageID)
+	envelope, err := c.asAsked(ctx, job, recipients)
+	if err != nil {
+		return n, err
+	}
+	text, err := c.composeDSN(job, recipients, header, messageID, envelope)
 	if err != nil {
 		c.Log.Error("a notice is composed without what others wrote", "track", job.Track, "err", err)
-		text, err = c.composeDSN(job, plain(recipients), nil, "")
+		text, err = c.composeDSN(job, plain(recipients), nil, "", "")
 	}
 	if err != nil {
 		c.Log.Error("a notice cannot be composed", "track", job.Track, "err", err)
@@ -88,14 +97,14 @@ func (c *Core) writeOwn(w io.Writer, track store.TrackID, text []byte) error {
 	return err
 }
 
-func (c *Core) composeDSN(job store.Job, recipients []dsn.Recipient, header *mime.Header, messageID string) (text []byte, err error) {
+func (c *Core) composeDSN(job store.Job, recipients []dsn.Recipient, header *mime.Header, messageID, envelope string) (text []byte, err error) {
 	postmaster, err := mime.NewAddress("postmaster", job.Sender.Domain())
 	if err != nil {
 		return nil, fmt.Errorf("naming the postmaster: %w", err)
 	}
 	n := dsn.Notification{
 		From: postmaster, To: job.Sender, Date: c.Now(), MessageID: mime.NewMessageID(c.Hostname, c.Rand),
-		ReportingMTA: c.Hostname, OriginalMessageID: messageID, Original: header, Recipients: recipients,
+		ReportingMTA: c.Hostname, OriginalMessageID: messageID, EnvelopeID: envelope, Original: header, Recipients: recipients,
 	}
 	err = task.Contained(func() (err error) {
 		text, err = n.Compose(c.Rand)

@@ -142,6 +142,7 @@ func (s Submission) take(ctx context.Context, e smtp.Envelope, message io.Reader
 	}
 	track.Outbound, track.Automatic = true, automatic
 	track.Timely, track.AnswersTo = mdn.WantsFinalDelivery(header), answersTo(header, e.From)
+	noteAsked(&track, e)
 	track.Digest = hex.EncodeToString(digest.Sum(nil))
 	if !e.From.Same(e.Account) {
 		track.Account = e.Account

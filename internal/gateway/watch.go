@@ -38,8 +38,9 @@ type watching struct {
 	*Core
 	job      store.Job
 	now, due time.Time
-	failed   []failure // overdue
-	late     []failure // not handed over yet, with the reason of the latest attempt
+	failed   []failure      // overdue
+	late     []failure      // not handed over yet, with the reason of the latest attempt
+	passed   []mime.Address // handed over, of which the sender wants to know
 	// Of the latest transaction.
 	outcomes []outcome
 	told     int // of failed
@@ -50,25 +51,27 @@ func (c *Core) overdue(ctx context.Context, job store.Job) (*watching, error) {
 	w := &watching{Core: c, job: job, now: c.Now(), due: c.Steady()}
 	err := c.Store.View(ctx, func(tx store.Tx) error {
 		t, _, err := trackOf(tx, job.Track)
-		w.failed, w.late = w.ended(t)
+		w.failed, w.late, w.passed = w.ended(t)
 		return err
 	})
 	return w, err
 }
 
 // ended lists the recipients of a track whose waits are over.
-func (w *watching) ended(t store.Track) (failed, late []failure) {
+func (w *watching) ended(t store.Track) (failed, late []failure, passed []mime.Address) {
 	for _, r := range t.Recipients {
 		wait, waits := w.Notify.waits(t, r, w.job.Created)
 		switch {
 		case !waits || wait.until.After(w.due):
+		case wait.passed:
+			passed = append(passed, r.Address)
 		case wait.code.IsOK():
 			late = append(late, failure{recipient: r.Address, code: reason.Code(r.Reason)})
 		default:
 			failed = append(failed, failure{recipient: r.Address, code: wait.code, detail: "nothing came in time"})
 		}
 	}
-	return failed, late
+	return failed, late, passed
 }
 
 // end tells the sender and writes it down.
@@ -78,6 +81,12 @@ func (w *watching) end(ctx context.Context) error {
 		return err
 	}
 	defer late.discard()
+	passed, err := w.noticeOf(ctx, w.job, w.passedRecipients())
+	if err != nil {
+		return err
+	}
+	defer passed.discard()
+	passed.success = true
 	failed, err := w.failureNotice(ctx, w.job, w.failed)
 	if err != nil {
 		return err
@@ -114,7 +123,11 @@ func (w *watching) end(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return w.deliverNotice(tx, w.job, late)
+		err = w.deliverNotice(tx, w.job, late)
+		if err != nil {
+			return err
+		}
+		return w.deliverNotice(tx, w.job, passed)
 	})
 }
 
@@ -128,11 +141,23 @@ func (w *watching) lateRecipients() []dsn.Recipient {
 	return all
 }
 
+// passedRecipients are those to whose side the message was handed over.
+func (w *watching) passedRecipients() []dsn.Recipient {
+	var all []dsn.Recipient
+	for _, a := range w.passed {
+		all = append(all, dsn.Recipient{
+			Final: a, Action: dsn.Relayed, Status: "2.0.0",
+			Sentence: "the message was encrypted and handed over; notices of its delivery come from the other side",
+		})
+	}
+	return all
+}
+
 // write moves the recipients whose waits are over, if they are still those that
 // the notices are about.
 func (w *watching) write(tx store.Tx, t *store.Track, s settling) error {
-	failed, late := w.ended(*t)
-	if !slices.Equal(failed, w.failed) || !slices.Equal(late, w.late) {
+	failed, late, passed := w.ended(*t)
+	if !slices.Equal(failed, w.failed) || !slices.Equal(late, w.late) || !slices.Equal(passed, w.passed) {
 		return errMoved
 	}
 	w.outcomes, w.told = nil, len(s.tell)
@@ -145,6 +170,9 @@ func (w *watching) write(tx store.Tx, t *store.Track, s settling) error {
 	for _, f := range late {
 		w.outcomes = append(w.outcomes, outcome{recipient: f.recipient, stage: store.StageMonitor, detail: "its sender was told that it is late"})
 	}
+	for _, a := range passed {
+		w.outcomes = append(w.outcomes, outcome{recipient: a, stage: store.StageMonitor, detail: "its sender was told that it was handed over"})
+	}
 	err := record(tx, t.ID, w.now, w.outcomes)
 	if err != nil {
 		return err
@@ -155,6 +183,9 @@ func (w *watching) write(tx store.Tx, t *store.Track, s settling) error {
 	}
 	for _, f := range late {
 		recipientOf(t, f.recipient).Delayed = w.now
+	}
+	for _, a := range passed {
+		recipientOf(t, a).Passed = w.now
 	}
 	if t.Watch != w.job.ID {
 		err := tx.Finish(w.job.ID) // another job watches it

@@ -17,7 +17,7 @@ import (
 // lower case.
 type Action string
 
-// The actions of RFC 3464. Postern composes Failed and Delayed.
+// The actions of RFC 3464. Postern composes Failed, Delayed and Relayed.
 const (
 	Failed    Action = "failed"
 	Delayed   Action = "delayed"
@@ -28,8 +28,11 @@ const (
 
 // A Recipient is what a notification says about one recipient.
 type Recipient struct {
-	Final      mime.Address
-	Original   mime.Address // as the sender wrote it; zero when not known
+	Final    mime.Address
+	Original mime.Address // as the sender wrote it; zero when not known
+	// Asked is ORCPT of RFC 3461, decoded, such as "rfc822;bob@b.example": what Compose
+	// writes instead of Original if it is not empty. Not read.
+	Asked      string
 	Action     Action
 	Status     string    // enhanced status code, "5.7.1" (RFC 3463)
 	Diagnostic string    // "type; text", such as "x-postern; no-certificate"; may be empty
@@ -50,6 +53,7 @@ type Notification struct {
 	Date              time.Time
 	ReportingMTA      string   // host name of the reporter (DN-23)
 	OriginalMessageID string   // in brackets; when read, the first of OriginalIDs
+	EnvelopeID        string   // ENVID of RFC 3461, decoded; may be empty; not read
 	OriginalIDs       []string // when read: all that it may be, the likeliest first (DN-12)
 	Recipients        []Recipient
 	// Original is the header of the original message. Compose shows Message-ID,
@@ -102,7 +106,7 @@ func (n *Notification) check() error {
 		return errors.New("no recipient")
 	}
 	for _, r := range n.Recipients {
-		class := map[Action]string{Failed: "5", Delayed: "4"}[r.Action]
+		class := map[Action]string{Failed: "5", Delayed: "4", Relayed: "2"}[r.Action]
 		switch {
 		case r.Final.IsZero():
 			return errors.New("a recipient without address")
@@ -131,8 +135,11 @@ func validStatus(s string) bool {
 
 func (n *Notification) header() (*mime.Header, error) {
 	subject := "Failed: your message"
-	if n.onlyDelayed() {
+	switch {
+	case n.only(Delayed):
 		subject = "Delayed: your message"
+	case n.only(Relayed):
+		subject = "Handed over: your message"
 	}
 	h := &mime.Header{}
 	errs := []error{
@@ -157,6 +164,9 @@ func (n *Notification) groups() ([]*mime.Header, error) {
 	if n.OriginalMessageID != "" {
 		errs = append(errs, message.Add(originalID, n.OriginalMessageID)) // DN-23
 	}
+	if n.EnvelopeID != "" {
+		errs = append(errs, message.Add("Original-Envelope-Id", n.EnvelopeID)) // RFC 3464 §2.2.1
+	}
 	groups := []*mime.Header{message}
 	for _, r := range n.Recipients {
 		g, err := r.group()
@@ -172,7 +182,10 @@ const originalID = "X-Original-Message-ID"
 func (r Recipient) group() (*mime.Header, error) {
 	g := &mime.Header{}
 	var errs []error
-	if !r.Original.IsZero() {
+	switch {
+	case r.Asked != "":
+		errs = append(errs, g.Add("Original-Recipient", r.Asked)) // RFC 3464 §2.3.1
+	case !r.Original.IsZero():
 		errs = append(errs, g.Add("Original-Recipient", "rfc822;"+r.Original.String()))
 	}
 	errs = append(errs,
@@ -210,7 +223,9 @@ func (n *Notification) text() string {
 func (n *Notification) first() string {
 	lost := func(r Recipient) bool { return r.Action == Failed && !r.Unconfirmed }
 	switch {
-	case n.onlyDelayed():
+	case n.only(Relayed):
+		return "Your message was handed over to the other side."
+	case n.only(Delayed):
 		return "Your message is late. It has not failed."
 	case !slices.ContainsFunc(n.Recipients, lost):
 		return "We have no confirmation that your message arrived."
@@ -224,15 +239,17 @@ func (r Recipient) fate() string {
 	switch {
 	case r.Action == Delayed:
 		return "delayed, we keep trying"
+	case r.Action == Relayed:
+		return "handed over"
 	case r.Unconfirmed:
 		return "no confirmation"
 	}
 	return "failed"
 }
 
-// onlyDelayed reports whether nobody failed.
-func (n *Notification) onlyDelayed() bool {
-	return !slices.ContainsFunc(n.Recipients, func(r Recipient) bool { return r.Action == Failed })
+// only reports whether that is what became of all recipients.
+func (n *Notification) only(a Action) bool {
+	return !slices.ContainsFunc(n.Recipients, func(r Recipient) bool { return r.Action != a })
 }
 
 // excerpt keeps what a sender needs to know a message by, and no subject.
