@@ -76,17 +76,10 @@ func isToken68(s string) bool {
 	return s != "" && len(s) <= maxToken
 }
 
-// login proves a token, once a connection.
+// login proves a token. What a first request of a connection has opened serves those
+// after it.
 func (s *Server) login(ctx context.Context, token string) (Login, error) {
 	c := connectionOf(ctx)
-	login, known := c.known(token)
-	if known {
-		err := s.backend.Check(ctx, login)
-		if reason.Of(err) == reason.AuthFailed {
-			c.forget()
-		}
-		return login, err
-	}
 	login, err := s.backend.Authenticate(ctx, token, c.remote)
 	if err == nil && login.Account.IsZero() {
 		err = errors.New("authenticated as no account")
@@ -95,7 +88,7 @@ func (s *Server) login(ctx context.Context, token string) (Login, error) {
 		return Login{}, err
 	}
 	login.Remote = c.remote
-	c.remember(token, login)
+	login.Session = c.session(token, login)
 	return login, nil
 }
 

@@ -53,10 +53,11 @@ type Login struct {
 // many requests at once.
 type Backend interface {
 	// Authenticate returns the account of a token, or an error with the reason
-	// AuthFailed, Busy or Internal. It is asked once a connection for each token.
+	// AuthFailed, Busy or Internal. It is asked for every request; the Session of the
+	// first on a connection serves all that follow with the same token.
 	Authenticate(ctx context.Context, token string, from netip.AddrPort) (Login, error)
-	// Check says with AuthFailed that a login is no longer good. It is asked for
-	// every further request on a connection and must be quick.
+	// Check says with AuthFailed that a login is no longer good. It is asked when a
+	// request has waited.
 	Check(ctx context.Context, l Login) error
 
 	Outbox

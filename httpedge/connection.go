@@ -11,8 +11,8 @@ import (
 	"postern/internal/admit"
 )
 
-// A connection remembers who has shown which token on it, so that a login is one for
-// all requests that follow, and how often that failed.
+// A connection remembers what the latest token on it has opened, and how often a wrong
+// one was shown.
 type connection struct {
 	remote netip.AddrPort
 
@@ -36,27 +36,15 @@ func connectionOf(ctx context.Context) *connection {
 	return c
 }
 
-// known returns the login of a token that was shown before.
-func (c *connection) known(token string) (Login, bool) {
+// session returns that of an earlier login with the same token, or remembers this one.
+func (c *connection) session(token string, l Login) any {
 	sum := sha256.Sum256([]byte(token))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.login == nil || subtle.ConstantTimeCompare(sum[:], c.token[:]) != 1 {
-		return Login{}, false
+	if c.login == nil || c.login.Account != l.Account || subtle.ConstantTimeCompare(sum[:], c.token[:]) != 1 {
+		c.token, c.login = sum, &l
 	}
-	return *c.login, true
-}
-
-func (c *connection) remember(token string, l Login) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.token, c.login = sha256.Sum256([]byte(token)), &l
-}
-
-func (c *connection) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.login = nil
+	return c.login.Session
 }
 
 // failed counts a wrong token, and returns how many there were.
