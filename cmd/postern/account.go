@@ -65,13 +65,10 @@ func runAccountList(ctx context.Context, inv *invocation, args []string) error {
 		}
 		for _, a := range all {
 			state := ""
-			if a.Disabled {
-				state = "  disabled"
+			if text := accountState(a); text != "" {
+				state = "  " + text
 			}
-			if a.Patient {
-				state += "  patient"
-			}
-			fmt.Fprintf(inv.stdout, "%s  %s%s\n", a.Address, fill(a), state)
+			fmt.Fprintf(inv.stdout, "%s  %s%s  %s\n", a.Address, fill(a), state, used(a.LastUse))
 		}
 		return nil
 	})

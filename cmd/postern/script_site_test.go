@@ -273,9 +273,9 @@ func scriptNewer(ts *testscript.TestScript, neg bool, args []string) {
 	path := ts.MkAbs(args[0])
 	data, err := os.ReadFile(path)
 	ts.Check(err)
-	old, future := []byte("schema\x00\x00\x00\x05"), []byte("schema\x00\x00\x03\xe7")
+	old, future := []byte("schema\x00\x00\x00\x06"), []byte("schema\x00\x00\x03\xe7")
 	if !bytes.Contains(data, old) {
-		ts.Fatalf("%s has no schema 5", args[0])
+		ts.Fatalf("%s has no schema 6", args[0])
 	}
 	ts.Check(os.WriteFile(path, bytes.ReplaceAll(data, old, future), 0o600))
 }

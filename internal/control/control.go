@@ -88,6 +88,7 @@ func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.handleDirectory(mux)
 	s.handleAliases(mux)
+	s.handleAccess(mux)
 	s.handleCertificates(mux)
 	s.handleAnchors(mux)
 	s.handleBundles(mux)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/login"
 	"postern/mime"
 	"postern/store"
 )
@@ -36,6 +37,7 @@ type AccountInfo struct {
 	Standard bool      `json:"standard"` // the quota is that of all, limits.mailbox_bytes
 	Senders  []string  `json:"senders"`  // what it may send as beside its own addresses
 	Created  time.Time `json:"created"`
+	Logins
 }
 
 // An AccountSecret is an account and its new password.
@@ -156,6 +158,10 @@ func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error)
 	if err != nil {
 		return None{}, err
 	}
+	access, err := s.Core.PasswordAccess(ctx, store.Account{Address: address, Password: hash}, string(in.Password))
+	if err != nil {
+		return None{}, err
+	}
 	return None{}, s.change(ctx, accountObject(address), added(in), func(tx store.Tx) error {
 		err := requireOurs(tx, address.Domain())
 		if err != nil {
@@ -179,11 +185,16 @@ func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error)
 				return err
 			}
 		}
-		return tx.PutAccount(store.Account{Address: address, Password: hash, Patient: in.Patient, Created: s.Core.Now()})
+		err = tx.PutAccount(store.Account{Address: address, Password: hash, Patient: in.Patient, Created: s.Core.Now()})
+		return errors.Join(err, tx.PutAccess(access))
 	})
 }
 
 func (s *Service) hash(ctx context.Context, password []byte) (string, error) {
+	_, _, made := login.AppPassword(string(password))
+	if made {
+		return "", invalid(errors.New("the password has the form of an app password"), "choose another password; postern access add makes app passwords")
+	}
 	hash, err := s.Core.Hasher.Hash(ctx, password)
 	if err != nil {
 		return "", invalid(err, "choose another password")
@@ -209,6 +220,9 @@ func (s *Service) listAccounts(ctx context.Context, _ None) (all []AccountInfo, 
 		}
 		for _, a := range accounts {
 			info, err := s.accountInfo(tx, a)
+			if err == nil {
+				info.Logins, err = loginsOf(tx, a)
+			}
 			if err != nil {
 				return err
 			}
@@ -232,7 +246,7 @@ func (s *Service) changePassword(ctx context.Context, in AccountSecret) (None, e
 	if err != nil {
 		return None{}, err
 	}
-	return None{}, s.editAccount(ctx, in.Address, "another password", func(a *store.Account) { a.Password = hash })
+	return None{}, s.setPassword(ctx, in, hash)
 }
 
 func (s *Service) setDisabled(ctx context.Context, in AccountName, off bool) (None, error) {

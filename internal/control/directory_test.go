@@ -81,7 +81,7 @@ func TestAccounts(t *testing.T) {
 	equal(t, "disabled", lets(second), false)
 	all, err := s.Accounts(ctx)
 	must(t, err)
-	equal(t, "accounts", all, []AccountInfo{{Address: "Alice@a.example", Disabled: true, Quota: 10 << 30, Standard: true, Senders: []string{}, Created: noon()}})
+	equal(t, "accounts", all, []AccountInfo{{Address: "Alice@a.example", Disabled: true, Quota: 10 << 30, Standard: true, Senders: []string{}, Created: noon(), Logins: Logins{Scram: true}}})
 	must(t, s.SetQuota(ctx, QuotaOrder{"alice@a.example", 5 << 30}))
 	all, err = s.Accounts(ctx)
 	must(t, err)

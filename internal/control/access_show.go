@@ -1,0 +1,136 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"postern/internal/gateway/proof"
+	"postern/mime"
+	"postern/store"
+)
+
+// Logins are how somebody gets into an account by its password.
+type Logins struct {
+	// Scram says that the password can be proven by SCRAM, which is offered as soon as
+	// that is so of every account that has one and is not disabled.
+	Scram bool `json:"scram"`
+	// CertificateRequired says that a password lets in only beside a certificate.
+	CertificateRequired bool     `json:"certificate_required"`
+	LastUse             *LastUse `json:"last_use,omitempty"` // of the password
+}
+
+// AccountDetails is all that may be shown of one account.
+type AccountDetails struct {
+	AccountInfo
+	Accesses []AccessInfo `json:"accesses"`
+}
+
+func (s *Service) listAccesses(ctx context.Context, in AccessName) (found []AccessInfo, err error) {
+	var address mime.Address
+	if in.Address != "" {
+		address, err = mime.ParseAddress(in.Address)
+		if err != nil {
+			return nil, err
+		}
+	}
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		found = nil
+		accounts, err := tx.Accounts()
+		if !address.IsZero() {
+			var one store.Account
+			one, err = tx.Account(address)
+			accounts = []store.Account{one}
+		}
+		if err != nil {
+			return accountError(err, address)
+		}
+		for _, a := range accounts {
+			some, err := s.accessesOf(tx, a.Address)
+			if err != nil {
+				return err
+			}
+			found = append(found, some...)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// accessesOf are those that can be revoked; never nil.
+func (s *Service) accessesOf(tx store.Tx, account mime.Address) ([]AccessInfo, error) {
+	all, err := tx.AccessesOf(account)
+	if err != nil {
+		return nil, err
+	}
+	infos := []AccessInfo{}
+	for _, a := range all {
+		if a.Kind == store.PasswordKind {
+			continue
+		}
+		use, err := tx.LastUse(account, a.ID)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, s.accessInfo(a, use))
+	}
+	slices.SortStableFunc(infos, func(a, b AccessInfo) int { return strings.Compare(string(a.Kind), string(b.Kind)) })
+	return infos, nil
+}
+
+func (s *Service) accessInfo(a store.Access, use store.LastUse) AccessInfo {
+	info := AccessInfo{
+		Address: a.Account.String(), ID: a.ID, Kind: a.Kind, Name: a.Name, Scopes: a.Scopes,
+		Created: a.Created, Expires: a.Expires, Ended: a.Ended(s.Core.Now()), LastUse: lastUse(use),
+	}
+	if a.Kind == store.Certificate {
+		info.SHA256 = a.Sum.String()
+	}
+	return info
+}
+
+// lastUse is nil for what was never used.
+func lastUse(u store.LastUse) *LastUse {
+	if u.At.IsZero() {
+		return nil
+	}
+	return &LastUse{At: u.At, Service: u.Service, Network: u.Network.String()}
+}
+
+func (s *Service) showAccount(ctx context.Context, in AccountName) (d AccountDetails, err error) {
+	address, err := mime.ParseAddress(in.Address)
+	if err != nil {
+		return d, err
+	}
+	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
+		account, err := tx.Account(address)
+		if err != nil {
+			return accountError(err, address)
+		}
+		d.AccountInfo, err = s.accountInfo(tx, account)
+		if err != nil {
+			return err
+		}
+		d.Accesses, err = s.accessesOf(tx, address)
+		if err != nil {
+			return err
+		}
+		d.Logins, err = loginsOf(tx, account)
+		return err
+	})
+	return d, err
+}
+
+func loginsOf(tx store.Tx, a store.Account) (Logins, error) {
+	all, err := tx.AccessesOf(a.Address)
+	if err != nil {
+		return Logins{}, err
+	}
+	use, err := tx.LastUse(a.Address, store.PasswordAccess)
+	return Logins{
+		Scram: slices.ContainsFunc(all, func(access store.Access) bool {
+			return access.Kind == store.PasswordKind && access.Sum == proof.SumOfPassword(a)
+		}),
+		CertificateRequired: a.CertificateRequired, LastUse: lastUse(use),
+	}, err
+}
