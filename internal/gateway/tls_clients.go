@@ -14,6 +14,12 @@ func (c *Core) askingClients(base *tls.Config) *tls.Config {
 	asking.ClientAuth = tls.RequestClientCert
 	config := base.Clone()
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if base.GetConfigForClient != nil {
+			answer, err := base.GetConfigForClient(hello)
+			if answer != nil || err != nil {
+				return answer, err // to an authority, which shows no certificate
+			}
+		}
 		dir, err := c.Directory(hello.Context())
 		if err != nil || !dir.certificates {
 			return nil, nil

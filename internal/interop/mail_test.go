@@ -32,6 +32,22 @@ func processed(l control.Life) bool { return l.Recipients[0].State == store.Trac
 // refused reports whether a message was refused for its only recipient.
 func refused(l control.Life) bool { return l.Recipients[0].State == store.TrackRefused }
 
+// inFront are the fields that a gateway puts in front of what it delivers.
+var inFront = regexp.MustCompile(`^(?:Return-Path|Authentication-Results|Postern-Verified|Received: from [^\n]* \(Postern\) with)`)
+
+// asSent is a delivered message without what the gateway says of it in front.
+func asSent(message string) string {
+	front := false
+	for line := range strings.Lines(message) {
+		front = front && (line[0] == ' ' || line[0] == '\t') || inFront.MatchString(line)
+		if !front {
+			return message
+		}
+		message = message[len(line):]
+	}
+	return message
+}
+
 // tuid is a field that isync adds to what it stores.
 var tuid = regexp.MustCompile(`(?m)^X-TUID: .*\n`)
 

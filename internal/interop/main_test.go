@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"postern/internal/testnet/acmeca"
 	"postern/internal/testnet/spawn"
 )
 
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binaryDir = dir
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(m, acmeca.Leak(), goleak.Cleanup(func(code int) {
 		_ = os.RemoveAll(dir)
 		os.Exit(code)
 	}))
