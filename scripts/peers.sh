@@ -17,6 +17,10 @@ swaks swaks
 curl curl
 perl:Net::SSLeay libnet-ssleay-perl
 mbsync isync
+fetchmail fetchmail
+getmail getmail6
+mpop mpop
+python3 python3
 gcc gcc
 javac default-jdk-headless
 /usr/share/java/bcpkix.jar libbcpkix-java

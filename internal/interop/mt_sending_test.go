@@ -31,7 +31,7 @@ const (
 // sender must get in the end: each notice once, no other, and the same from
 // track.
 type mtCase struct {
-	name   string // as SITE numbers it: SMTP and IMAP edges with and without the request
+	name   string // as SITE numbers it: SMTP, IMAP and POP edges with and without the request
 	local  string // of the recipient, and name of the script
 	domain string // b.example if empty
 	timely bool   // with the request
@@ -54,10 +54,10 @@ func mtCases() []mtCase {
 	)
 	list := func(s ...string) []string { return s }
 	all := []mtCase{
-		{name: "MT 1 and 5, bad address", local: "badaddress", far: refusing, edge: list("dsn 5.1.1"), state: failed, reason: "peer-refused"},
-		{name: "MT 2 and 6, not trusted", local: "untrusted", domain: "stranger.example", edge: list("dsn untrusted-anchor"), state: failed, reason: "untrusted-anchor"},
-		{name: "MT 3 and 7, no certificate", local: "failure15", domain: "bare.example", edge: list("dsn no-certificate"), state: failed, reason: "no-certificate"},
-		{name: "MT 4 and 8, no answer", local: "nomdn8", edge: list("dsn no-processed"), state: overdue, reason: "no-processed"},
+		{name: "MT 1, 5 and 9, bad address", local: "badaddress", far: refusing, edge: list("dsn 5.1.1"), state: failed, reason: "peer-refused"},
+		{name: "MT 2, 6 and 10, not trusted", local: "untrusted", domain: "stranger.example", edge: list("dsn untrusted-anchor"), state: failed, reason: "untrusted-anchor"},
+		{name: "MT 3, 7 and 11, no certificate", local: "failure15", domain: "bare.example", edge: list("dsn no-certificate"), state: failed, reason: "no-certificate"},
+		{name: "MT 4, 8 and 12, no answer", local: "nomdn8", edge: list("dsn no-processed"), state: overdue, reason: "no-processed"},
 		{name: "processed", local: "processedonly5", far: answer(processedMDN), edge: list("processed"), state: processed},
 		{name: "DN-30 not asked for, not missed; told all the same", local: "dispatched", far: answer(processedMDN, dispatchedMDN), edge: list("processed"), state: dispatched},
 		{name: "DN-13 dispatched alone", local: "dispatchedonly", far: answer(dispatchedMDN), edge: list("dispatched"), state: dispatched},
@@ -105,9 +105,8 @@ func foreignCases() []mtCase {
 
 // TestInteropMT_Sending sends to a far side that is not ours and answers in all
 // the ways of the ETT: AS-57, DN-9 to DN-22, DN-30, EP-12 to EP-16, and the MT
-// cases 1 to 8, 17, 21 to 29 and 45 to 47 of SITE (9 to 12 read by POP, which is not
-// here). They share two limits and
-// run side by side.
+// cases 1 to 12, 17, 21 to 29 and 45 to 47 of SITE, with edges that read by IMAP and by
+// POP. They share two limits and run side by side.
 func TestInteropMT_Sending(t *testing.T) {
 	t.Parallel() // for most of the time it waits
 	m := newMT(t, mtCases())
@@ -146,6 +145,7 @@ func newMT(t *testing.T, cases []mtCase) *mt {
 	testnet.Require(t, "swaks")
 	testnet.Require(t, "mbsync")
 	testnet.Require(t, "curl")
+	testnet.Require(t, "mpop")
 	pki := testnet.NewPKI(t, time.Now())
 	root, stranger := pki.Root("interop root"), pki.Root("stranger")
 	own, far, other := root.Leaf("a.example"), root.Leaf("b.example"), newParty(t, root.Leaf("d.example"))
@@ -166,7 +166,11 @@ func newMT(t *testing.T, cases []mtCase) *mt {
 			"stranger.example": mx(testnet.ZoneCERT("@", stranger.Leaf("stranger.example").Cert)),
 		}),
 		relayPort: portOf(t, m.far.addr), users: []string{mtUser}, keys: []*testnet.Identity{own}, anchors: []*testnet.Identity{root},
-		more: map[string]string{"notify": fmt.Sprintf("processed_within = %q\ndispatched_within = %q\n", processedWithin, dispatchedWithin)},
+		more: map[string]string{
+			"notify": fmt.Sprintf("processed_within = %q\ndispatched_within = %q\n", processedWithin, dispatchedWithin),
+			"listen": popListeners,
+		},
+		listeners: 2,
 	})
 	m.far.backbone = m.a.backbone
 	m.a.serve()
@@ -301,7 +305,7 @@ func (m *mt) checkNameless() {
 	}
 }
 
-// checkMailbox fetches the mailbox twice, and compares what is there about each
+// checkMailbox fetches the mailbox three times, and compares what is there about each
 // message with what has to be.
 func (m *mt) checkMailbox() {
 	m.t.Helper()
@@ -311,6 +315,11 @@ func (m *mt) checkMailbox() {
 	slices.Sort(byCurl)
 	if diff := cmp.Diff(byMbsync, byCurl); diff != "" {
 		m.t.Errorf("isync and curl read different mailboxes: %s", diff)
+	}
+	byPOP := folder(m.t)
+	popClient{name: "mpop", program: "mpop", command: mpop}.fetch(m.t, m.a, byPOP, mtUser, true)
+	if diff := cmp.Diff(byMbsync, fetched(m.t, byPOP)); diff != "" {
+		m.t.Errorf("isync and mpop read different mailboxes: %s", diff)
 	}
 	about := make(map[string][]string)
 	for _, text := range byMbsync {
