@@ -87,6 +87,8 @@ func refusal(err error) *Error {
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.handleDirectory(mux)
+	s.handleHooks(mux)
+	s.handleEdges(mux)
 	s.handleAliases(mux)
 	s.handleAccess(mux)
 	s.handleCertificates(mux)
