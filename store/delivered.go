@@ -41,6 +41,8 @@ type DeliveredTx interface {
 	Delivered(k DeliveryKey) (Delivery, error)
 	// PutDelivered remembers a delivery, in place of an earlier one of its key.
 	PutDelivered(k DeliveryKey, d Delivery) error
+	// RemoveDelivered forgets one delivery, if it is known.
+	RemoveDelivered(k DeliveryKey) error
 	// ForgetDelivered forgets deliveries from before a time, the oldest first and
 	// at most so many, and returns how many they were.
 	ForgetDelivered(before time.Time, most int) (int, error)

@@ -28,17 +28,26 @@ func (t *tx) PutDelivered(k DeliveryKey, d Delivery) error {
 	if len(d.Track) != trackIDSize {
 		return fmt.Errorf("a track id has %d characters", trackIDSize)
 	}
-	old := t.get(bucketDelivered, k[:])
-	if len(old) >= 8 {
-		err := t.remove(bucketDeliveredTimes, append(bytes.Clone(old[:8]), k[:]...))
-		if err != nil {
-			return err
-		}
+	err := t.RemoveDelivered(k)
+	if err != nil {
+		return err
 	}
 	at := u64(sortableTime(d.At))
 	return errors.Join(
 		t.put(bucketDelivered, k[:], append(bytes.Clone(at), d.Track...)),
 		t.put(bucketDeliveredTimes, append(bytes.Clone(at), k[:]...), nil))
+}
+
+// RemoveDelivered implements DeliveredTx.
+func (t *tx) RemoveDelivered(k DeliveryKey) error {
+	if !t.writable {
+		return ErrReadOnly
+	}
+	old := t.get(bucketDelivered, k[:])
+	if len(old) < 8 {
+		return nil
+	}
+	return errors.Join(t.remove(bucketDeliveredTimes, append(bytes.Clone(old[:8]), k[:]...)), t.remove(bucketDelivered, k[:]))
 }
 
 // ForgetDelivered implements DeliveredTx.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 
+	"postern/mime"
 	"postern/store"
 )
 
@@ -30,6 +31,16 @@ func (p *part) remember(tx store.Tx, to store.MailboxID) error {
 		return nil
 	}
 	return tx.PutDelivered(key, store.Delivery{Track: p.job.Track, At: p.Steady()})
+}
+
+// forgetRefused has a message that did not reach an account after all be delivered to it
+// when it comes again.
+func forgetRefused(tx store.Tx, t store.Track, account mime.Address) error {
+	inbox, known, err := unlessMissing(tx.MailboxByName(account, store.Inbox))
+	if err != nil || !known || t.Outbound || t.MessageID == "" {
+		return err
+	}
+	return tx.RemoveDelivered(store.NewDeliveryKey(t.Author, inbox.ID, t.MessageID, t.Digest))
 }
 
 func (p *part) deliveryKey(to store.MailboxID) (store.DeliveryKey, bool) {

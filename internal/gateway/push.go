@@ -193,6 +193,9 @@ func (c *Core) endPush(tx store.Tx, job store.Job, state store.TrackState, code 
 		}
 	}
 	err = record(tx, job.Track, c.Now(), done)
+	if err == nil && state == store.TrackFailed {
+		err = forgetRefused(tx, t, job.Push.Account)
+	}
 	if err != nil {
 		return err
 	}

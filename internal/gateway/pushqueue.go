@@ -17,7 +17,7 @@ func (p *part) toEdge(tx store.Tx, to, account mime.Address, edge store.Edge, bo
 	d := p.byRecipient[to.Key()]
 	var err error
 	if bodies[d] == 0 {
-		bodies[d], err = tx.PutBody(d.body)
+		bodies[d], err = d.body.Put(tx)
 		if err != nil {
 			return outcome{}, err
 		}
@@ -62,7 +62,7 @@ func (p *part) queuePushes(tx store.Tx, processed store.TrackID) error {
 }
 
 // duplicate is what becomes of a message that came before: it is delivered once, and
-// answered again. One that its edge refused may come again.
+// answered again. One that its edge refused is not known any more: see forgetRefused.
 func (p *part) duplicate(tx store.Tx, to mime.Address, before store.TrackID) (o outcome, ok bool, err error) {
 	if before == "" {
 		return o, false, nil
@@ -77,11 +77,7 @@ func (p *part) duplicate(tx store.Tx, to mime.Address, before store.TrackID) (o 
 		return o, true, nil
 	}
 	for _, r := range t.Recipients {
-		switch {
-		case !r.Address.Same(to):
-		case r.State == store.TrackFailed && r.Pushing == 0:
-			return outcome{}, false, nil
-		case r.Pushing > 0:
+		if r.Address.Same(to) && r.Pushing > 0 {
 			o.waits = true
 		}
 	}

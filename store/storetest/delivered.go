@@ -11,6 +11,7 @@ func deliveredTests() map[string]func(*suite) {
 		"ADeliveryIsRemembered":          delivered,
 		"DeliveriesDifferByWhatMakesOne": deliveryKeys,
 		"OldDeliveriesAreForgotten":      forgetDelivered,
+		"ADeliveryIsForgottenByItself":   removeDelivered,
 	}
 }
 
@@ -82,4 +83,25 @@ func forgetDelivered(s *suite) {
 		}
 		return nil
 	})
+}
+
+func removeDelivered(s *suite) {
+	one := store.NewDeliveryKey(s.address("a@a.example"), 1, "<1>", "d")
+	other := store.NewDeliveryKey(s.address("a@a.example"), 2, "<1>", "d")
+	d := store.Delivery{Track: newTrackID(s, noon()), At: noon()}
+	s.update(func(tx store.Tx) error {
+		s.must(tx.PutDelivered(one, d))
+		return tx.PutDelivered(other, d)
+	})
+	for range 2 {
+		s.update(func(tx store.Tx) error { return tx.RemoveDelivered(one) })
+	}
+	s.view(func(tx store.Tx) error {
+		_, err := tx.Delivered(one)
+		s.is(err, store.ErrNotFound)
+		s.is(tx.RemoveDelivered(other), store.ErrReadOnly)
+		_, err = tx.Delivered(other)
+		return err
+	})
+	s.sound()
 }
