@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -46,9 +45,9 @@ func newTLSSite(t *testing.T) *site {
 	return s
 }
 
-// sClient has openssl begin TLS with a listener and returns what it prints, and whether
+// beginTLS has openssl begin TLS with a listener and returns what it prints, and whether
 // there was a handshake.
-func (s *site) sClient(listener string, args ...string) (string, bool) {
+func (s *site) beginTLS(listener string, args ...string) (string, bool) {
 	s.t.Helper()
 	args = append([]string{"s_client", "-connect", s.address(listener), "-servername", s.hostname()}, args...)
 	if starttls := everyTLS[listener]; starttls != "" {
@@ -82,7 +81,7 @@ func TestEP4_OpenSSLAtEveryListener(t *testing.T) {
 				{"TLS 1.2, the server's key for the session key", false, []string{"-tls1_2", "-cipher", "kRSA:@SECLEVEL=0"}},
 				{"TLS 1.2, AES-GCM and ECDHE", true, []string{"-tls1_2", "-cipher", "ECDHE+AESGCM"}},
 			} {
-				out, good := s.sClient(listener, c.args...)
+				out, good := s.beginTLS(listener, c.args...)
 				if good != c.good {
 					t.Errorf("%s: a handshake: %v, want %v\n%s", c.name, good, c.good, tail(out))
 				}
@@ -96,7 +95,7 @@ func TestEP4_OpenSSLAtEveryListener(t *testing.T) {
 // count it.
 func TestOpenSSLSeesTheNewCertificate(t *testing.T) {
 	s := newTLSSite(t)
-	before, good := s.sClient("imaps", "-CAfile", s.tlsCert(), "-verify_return_error")
+	before, good := s.beginTLS("imaps", "-CAfile", s.tlsCert(), "-verify_return_error")
 	if !good {
 		t.Fatal(tail(before))
 	}
@@ -110,15 +109,15 @@ func TestOpenSSLSeesTheNewCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := filepath.Join(t.TempDir(), "old.pem")
-	writeFile(t, old, readFile(t, s.tlsCert()))
+	writeFile(t, old, string(readFile(t, s.tlsCert())))
 	writeFile(t, filepath.Join(s.dir, "tls", "key.pem"), string(key))
-	_, good = s.sClient("imaps", "-CAfile", old, "-verify_return_error")
+	_, good = s.beginTLS("imaps", "-CAfile", old, "-verify_return_error")
 	if !good {
 		t.Error("half of a pair took the old one away")
 	}
 	writeFile(t, s.tlsCert(), string(cert))
 	for listener := range everyTLS {
-		out, good := s.sClient(listener, "-CAfile", s.tlsCert(), "-verify_return_error")
+		out, good := s.beginTLS(listener, "-CAfile", s.tlsCert(), "-verify_return_error")
 		if !good {
 			t.Errorf("%s does not show the new certificate:\n%s", listener, tail(out))
 		}
@@ -132,15 +131,6 @@ func TestOpenSSLSeesTheNewCertificate(t *testing.T) {
 		}
 	}
 	s.alive()
-}
-
-func readFile(t testing.TB, path string) string {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
 }
 
 // A site with no certificate of its own gets one from Pebble by each challenge, shows it
@@ -170,13 +160,13 @@ func TestACMEWithPebble(t *testing.T) {
 					"acme":    fmt.Sprintf("directory = %q\nagree_terms = true\nchallenge = %q\n", ca.URL, c.challenge),
 				},
 			})
-			text := readFile(t, s.config())
+			text := string(readFile(t, s.config()))
 			writeFile(t, s.config(), regexp.MustCompile(`(?m)^(cert|key) = .*\n`).ReplaceAllString(text, ""))
 			s.must("", "config", "check")
 			s.serve()
 			root := writeFile(t, filepath.Join(t.TempDir(), "root.pem"), string(testnet.PEM(ca.Root)))
 			verified := func(listener string) bool {
-				_, good := s.sClient(listener, "-CAfile", root, "-verify_return_error", "-verify_hostname", s.hostname())
+				_, good := s.beginTLS(listener, "-CAfile", root, "-verify_return_error", "-verify_hostname", s.hostname())
 				return good
 			}
 			testnet.Until(t, func() bool { return verified("imaps") })
@@ -191,7 +181,7 @@ func TestACMEWithPebble(t *testing.T) {
 			}
 			ca.Stop()
 			s.stop()
-			db := readFile(t, filepath.Join(s.data(), "postern.db"))
+			db := string(readFile(t, filepath.Join(s.data(), "postern.db")))
 			// How a key on P-256 begins in PKCS #8, and that in base64.
 			for _, key := range []string{"\x30\x81\x87\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d", "MIGHAgEAMBMGByqGSM49"} {
 				if strings.Contains(db, key) {
