@@ -72,6 +72,7 @@ func scriptParams(t *testing.T, dir string) testscript.Params {
 			"dns":       scriptDNS,
 			"idle":      scriptIdle,
 			"web":       scriptWeb,
+			"receiver":  scriptReceiver,
 			"publishes": scriptPublishes,
 			"ownport":   scriptOwnPort,
 			"pki":       scriptPKI,

@@ -30,18 +30,25 @@ func scriptWeb(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Value(webKey{}).(*web).stop()
 		return
 	}
+	s := secureServer(ts, t, args[0], files(ts.MkAbs(args[0])))
+	ts.Value(webKey{}).(*web).stop = s.Close
+	ts.Setenv("WEB", s.URL)
+}
+
+// secureServer serves HTTPS on loopback until the script ends. The authority of its
+// certificate is in NAME.ca.pem.
+func secureServer(ts *testscript.TestScript, t testing.TB, name string, h http.Handler) *httptest.Server {
 	root := testnet.NewPKI(t, time.Now()).Root("Web Root")
 	id := root.Leaf("localhost", testnet.ForTLS(), testnet.Template(func(c *x509.Certificate) {
 		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 	}))
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".ca.pem"), testnet.PEM(root.Cert), 0o600))
-	s := httptest.NewUnstartedServer(files(ts.MkAbs(args[0])))
+	ts.Check(os.WriteFile(ts.MkAbs(name+".ca.pem"), testnet.PEM(root.Cert), 0o600))
+	s := httptest.NewUnstartedServer(h)
 	s.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{id.Cert.Raw}, PrivateKey: id.Key}}}
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that clients end
 	s.StartTLS()
 	ts.Defer(s.Close)
-	ts.Value(webKey{}).(*web).stop = s.Close
-	ts.Setenv("WEB", s.URL)
+	return s
 }
 
 // files serves the files of a folder as a plain web server does, which tells their
