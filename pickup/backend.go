@@ -57,6 +57,8 @@ type User interface {
 	Mailboxes(ctx context.Context) ([]MailboxInfo, error) // by name, INBOX first
 	// Create makes a mailbox and the missing ones above it. ErrExists.
 	Create(ctx context.Context, name string) error
+	// CreateFor is Create, for a special use such as "\Sent" (RFC 6154).
+	CreateFor(ctx context.Context, name, use string) error
 	// Delete removes a mailbox and its messages. ErrNoMailbox, ErrHasChildren,
 	// ErrRefused for INBOX.
 	Delete(ctx context.Context, name string) error
@@ -65,6 +67,8 @@ type User interface {
 	Rename(ctx context.Context, from, to string) error
 	// Subscribe sets or clears the subscribed mark. ErrNoMailbox.
 	Subscribe(ctx context.Context, name string, on bool) error
+	// Quota says what the mailboxes hold and may hold.
+	Quota(ctx context.Context) (Quota, error)
 	// Open finds a mailbox by name; the Mailbox follows it through renames.
 	Open(ctx context.Context, name string) (Mailbox, error)
 	// Append reads body to its end and stores it as a new message, byte for
@@ -82,6 +86,7 @@ type MailboxInfo struct {
 	Unseen      uint32
 	Bytes       int64
 	Subscribed  bool
+	Use         string // what it was created for, as "\Sent"; "" for nothing special
 }
 
 // A Message is a message of a mailbox without its body.
@@ -152,7 +157,7 @@ type Mailbox interface {
 	KeepOutlines(ctx context.Context, outlines map[uint64][]byte) error
 	// SetFlags changes the flags of messages and returns these as they are
 	// after it, in the order of uids. Many are changed step by step; with an error
-	// it returns those that were.
+	// it returns those that were, and without one those that c is for.
 	SetFlags(ctx context.Context, uids []uint32, c FlagChange) ([]Message, error)
 	// Expunge removes those of the messages that have the \Deleted flag at
 	// that moment, many of them step by step.

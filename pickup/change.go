@@ -20,21 +20,25 @@ func (s *session) Store(w *imapserver.FetchWriter, set imap.NumSet, f *imap.Stor
 	if err != nil {
 		return s.reply("store", err)
 	}
-	change := FlagChange{Op: flagOp(f.Op), Flags: flags}
+	change := FlagChange{Op: flagOp(f.Op), Flags: flags, UnchangedSince: s.asked.unchanged}
 	positions := v.resolve(set)
 	if len(positions) == 0 {
 		return nil
 	}
-	after, err := v.box.SetFlags(s.ctx, v.uids(positions), change)
+	uids := v.uids(positions)
+	after, err := v.box.SetFlags(s.ctx, uids, change)
 	for _, m := range after {
 		i, ok := v.find(m.UID)
 		if !ok {
 			continue
 		}
-		unsent := v.stored(w, i, m, change, f.Silent)
+		unsent := s.stored(w, v, i, m, change, f.Silent)
 		if unsent != nil {
 			return s.reply("store", unsent)
 		}
+	}
+	if err == nil && len(after) < len(uids) && change.UnchangedSince != nil {
+		err = s.tellModified(w, v, set, uids, after)
 	}
 	return s.reply("store", err)
 }
@@ -50,20 +54,29 @@ func flagOp(op imap.StoreFlagsOp) FlagOp {
 }
 
 // stored takes a message's new flags into the view. A silent change is told
-// only if another session's change came with it (RFC 9051 §6.4.6).
-func (v *view) stored(w *imapserver.FetchWriter, i int, m Message, c FlagChange, silent bool) error {
+// only if another session's change came with it (RFC 9051 §6.4.6), but for its
+// sequence, of those who know of sequences (RFC 7162 §3.1.3).
+func (s *session) stored(w *imapserver.FetchWriter, v *view, i int, m Message, c FlagChange, silent bool) error {
 	e := &v.entries[i]
 	expected, err := c.Apply(e.Flags)
+	changed := m.ModSeq != e.ModSeq
 	e.Message = m
 	v.learn(m.Flags)
 	if silent {
 		e.dirty = e.dirty || err != nil || !sameFlags(expected, m.Flags)
-		return nil
+		if e.dirty || !s.aware || !changed {
+			return nil
+		}
 	}
 	e.dirty = false
+	if s.aware {
+		s.tellModSeq(uint32(i+1), m.ModSeq)
+	}
 	out := w.CreateMessage(uint32(i + 1))
 	out.WriteUID(imap.UID(m.UID))
-	out.WriteFlags(wireFlags(m.Flags))
+	if !silent {
+		out.WriteFlags(wireFlags(m.Flags))
+	}
 	return out.Close()
 }
 

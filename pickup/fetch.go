@@ -32,7 +32,7 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 	missing := false
 	var sent []uint32
 	defer func() { s.took(v, sent) }()
-	for positions := v.resolve(set); len(positions) > 0; {
+	for positions := s.changed(v, v.resolve(set)); len(positions) > 0; {
 		n := v.block(positions, o)
 		gone, err := s.fetchBlock(w, v, positions[:n], o, &sent)
 		if err != nil {
@@ -92,6 +92,9 @@ func (s *session) fetchOne(w *imapserver.FetchWriter, a *ahead, i int, o *imap.F
 	f, err := m.prepare(o)
 	if err != nil {
 		return false, err
+	}
+	if s.asked.modSeq || seen && s.aware {
+		s.tellModSeq(uint32(i+1), e.ModSeq)
 	}
 	out := w.CreateMessage(uint32(i + 1))
 	out.WriteUID(imap.UID(e.UID)) // also unasked: it helps, and RFC 9051 §7.5.2 allows it

@@ -28,6 +28,9 @@ const (
 type FlagChange struct {
 	Op    FlagOp
 	Flags []string // canonical: see RFC 9051 §2.3.2
+	// UnchangedSince leaves messages as they are that changed after this modification
+	// sequence (RFC 7162 §3.1.3); nil changes all.
+	UnchangedSince *uint64
 }
 
 // Apply returns the flags of a message after the change, sorted and without

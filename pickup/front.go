@@ -14,9 +14,12 @@ import (
 	"postern/pickup/door"
 )
 
-// maxNonSync is the size of a literal that a client may send without asking
-// (RFC 7888 §5, LITERAL-).
+// maxNonSync is the size of a literal of any command but APPEND.
 const maxNonSync = 4096
+
+// idleTime is how long a client may say nothing (RFC 9051 §5.4 says 30 minutes at
+// least).
+const idleTime = 35 * time.Minute
 
 // maxCommand is how long a command may be without its literals. The library
 // takes 50 KiB, and what is left over of a longer one for another command.
@@ -50,11 +53,19 @@ type front struct {
 
 	door.Patience           // with commands answered BAD
 	until         time.Time // when the client must have logged in; zero afterwards
+	deadline      time.Time // of reading, as it was last set
+	taker         taker     // looks at commands before the library; nil does not
+	talk          string    // the command whose lines are no commands
+	appends       bool      // the command is APPEND
+	message       bool      // a literal now is the message of APPEND, of any size (LITERAL+)
 
 	mu        sync.Mutex
 	continued bool // "+" was written since the last line
 	answered  bool // something else was
 	greeted   bool // the library's greeting is to be dropped
+	amends    []amendment
+	ending    string // what is to go before the end of the response that is written
+	held      []byte // the beginning of what may be that end
 }
 
 type frontState int
@@ -113,20 +124,11 @@ func (f *front) Read(p []byte) (int, error) {
 
 // line hands out a line, or a piece of a long one, and looks at its end.
 func (f *front) line(p []byte) (int, error) {
-	if len(f.rest) == 0 {
-		err := f.pay()
+	for len(f.rest) == 0 {
+		err := f.next()
 		if err != nil {
 			return 0, err
 		}
-		piece, err := f.r.ReadSlice('\n')
-		if len(piece) == 0 {
-			return 0, err // anything else shows again with the next read
-		}
-		f.command += len(piece)
-		if f.command > maxCommand {
-			return 0, f.giveUp(errCommand)
-		}
-		f.rest = piece
 	}
 	n := copy(p, f.rest)
 	f.tail = append(f.tail, f.rest[:n]...)
@@ -136,6 +138,58 @@ func (f *front) line(p []byte) (int, error) {
 		f.ended()
 	}
 	return n, nil
+}
+
+// next reads what is handed out next, which is nothing where a command was answered.
+func (f *front) next() error {
+	err := f.pay()
+	if err != nil {
+		return err
+	}
+	first := f.command == 0
+	piece, err := f.r.ReadSlice('\n')
+	if len(piece) == 0 {
+		return err // anything else shows again with the next read
+	}
+	f.command += len(piece)
+	if errors.Is(err, bufio.ErrBufferFull) && first {
+		piece, err = f.longLine(piece)
+		if err != nil {
+			return err
+		}
+	}
+	if f.command > maxCommand {
+		return f.giveUp(errCommand)
+	}
+	f.rest = piece
+	if !first {
+		f.message = f.appends
+		return nil
+	}
+	rest, ok, err := f.look(piece)
+	f.rest = rest
+	if err != nil || ok {
+		return err
+	}
+	f.command = 0
+	if f.state == frontDrop {
+		err = f.drop()
+	}
+	return errors.Join(err, f.SetReadDeadline(time.Now().Add(idleTime)))
+}
+
+// longLine reads the rest of a line that the reader cannot hold.
+func (f *front) longLine(piece []byte) ([]byte, error) {
+	line := bytes.Clone(piece)
+	for f.command <= maxCommand {
+		piece, err := f.r.ReadSlice('\n')
+		f.command += len(piece)
+		line = append(line, piece...)
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
+	return line, nil
 }
 
 // ended looks whether a line announces a literal (RFC 9051 §9), after which its
@@ -188,7 +242,7 @@ func (f *front) decide() error {
 		f.state = frontDrop // it is on its way already
 	case answered:
 		f.state, f.command = frontLine, 0 // the client does not send it
-	case continued || f.nonSync && f.literal <= maxNonSync:
+	case continued || f.nonSync && (f.literal <= maxNonSync || f.message):
 		f.state = frontLiteral
 	default:
 		return f.giveUp(errLiteral)
@@ -243,14 +297,22 @@ func (f *front) Write(p []byte) (int, error) {
 	}
 	dropped := f.greeted
 	f.greeted = false
+	n := len(p)
+	if len(f.amends) > 0 || f.ending != "" {
+		p = f.amended(p)
+	}
 	f.mu.Unlock()
 	if dropped {
-		return len(p), nil
+		return n, nil
 	}
 	if tag, found := bytes.CutSuffix(p, []byte(misnamed)); found && !bytes.ContainsAny(tag, " \r\n") {
 		f.Wrong()
 		_, err := f.Conn.Write([]byte(string(tag) + " BAD [CLIENTBUG] Syntax error\r\n"))
-		return len(p), err
+		return n, err
 	}
-	return f.Conn.Write(p)
+	_, err := f.Conn.Write(p)
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }

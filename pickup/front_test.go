@@ -35,7 +35,7 @@ func TestRefusedLiteralsAreNoCommands(t *testing.T) {
 		"unknown command":  fmt.Sprintf("NONSENSE {%d+}\r\n%s", len(evil), evil),
 		"bad syntax":       fmt.Sprintf("SELECT a b {%d+}\r\n%s", len(evil), evil),
 		"two literals":     fmt.Sprintf("NONSENSE {%d+}\r\n%s {%d+}\r\n%s", len(evil), evil, len(evil), evil),
-		"over LITERAL-":    fmt.Sprintf("APPEND INBOX {%d+}\r\n%s", 300*len(evil), strings.Repeat(evil, 300)),
+		"over 4096":        fmt.Sprintf("STATUS {%d+}\r\n%s", 300*len(evil), strings.Repeat(evil, 300)),
 		"over APPENDLIMIT": fmt.Sprintf("APPEND INBOX {%d+}\r\n%s", 400*len(evil), strings.Repeat(evil, 400)),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,8 +35,9 @@ func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, 
 	if err != nil {
 		return s.reply("list", err)
 	}
-	for i, info := range boxes {
-		data := listed(boxes, i, patterns, o)
+	uses, tree := usesOf(boxes), treeOf(boxes)
+	for _, info := range boxes {
+		data := listed(info, uses[info.Name], tree[info.Name], patterns, o)
 		if data == nil {
 			continue
 		}
@@ -55,41 +56,51 @@ func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, 
 }
 
 // listed says how LIST shows a mailbox, nil if it does not.
-func listed(boxes []MailboxInfo, i int, patterns []string, o *imap.ListOptions) *imap.ListData {
-	info := boxes[i]
-	if o.SelectSpecialUse || !matchesAny(patterns, info.Name) {
-		return nil // no mailbox has a special use
+func listed(info MailboxInfo, use imap.MailboxAttr, below children, patterns []string, o *imap.ListOptions) *imap.ListData {
+	if o.SelectSpecialUse && use == "" || !matchesAny(patterns, info.Name) {
+		return nil
 	}
-	children, subscribedBelow := below(boxes, info.Name)
 	data := &imap.ListData{Delim: delimiter, Mailbox: info.Name}
 	if o.SelectSubscribed && !info.Subscribed {
-		if !o.SelectRecursiveMatch || !subscribedBelow {
+		if !o.SelectRecursiveMatch || !below.subscribed {
 			return nil
 		}
 	}
-	if o.SelectRecursiveMatch && subscribedBelow {
+	if o.SelectRecursiveMatch && below.subscribed {
 		data.ChildInfo = &imap.ListDataChildInfo{Subscribed: true}
 	}
 	if info.Subscribed && (o.SelectSubscribed || o.ReturnSubscribed) {
 		data.Attrs = append(data.Attrs, imap.MailboxAttrSubscribed)
 	}
-	if children {
+	if below.any {
 		data.Attrs = append(data.Attrs, imap.MailboxAttrHasChildren)
 	} else {
 		data.Attrs = append(data.Attrs, imap.MailboxAttrHasNoChildren)
 	}
+	if use != "" { // also unasked (RFC 6154 §2)
+		data.Attrs = append(data.Attrs, use)
+	}
 	return data
 }
 
-func below(boxes []MailboxInfo, name string) (any, subscribed bool) {
-	prefix := name + string(delimiter)
-	for i := range boxes {
-		if strings.HasPrefix(boxes[i].Name, prefix) {
-			any = true
-			subscribed = subscribed || boxes[i].Subscribed
+// What is below a mailbox.
+type children struct{ any, subscribed bool }
+
+// treeOf finds what is below each mailbox, with one look at each.
+func treeOf(boxes []MailboxInfo) map[string]children {
+	tree := make(map[string]children)
+	for _, b := range boxes {
+		for name := b.Name; ; {
+			i := strings.LastIndexByte(name, delimiter)
+			if i < 0 {
+				break
+			}
+			name = name[:i]
+			c := tree[name]
+			tree[name] = children{true, c.subscribed || b.Subscribed}
 		}
 	}
-	return any, subscribed
+	return tree
 }
 
 func matchesAny(patterns []string, name string) bool {

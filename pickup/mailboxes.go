@@ -60,6 +60,7 @@ func (s *session) Select(name string, o *imap.SelectOptions) (*imap.SelectData, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.view, s.parsed = v, parsedBody{}
+	s.front.before("* OK [UIDVALIDITY ", fmt.Sprintf("* OK [%s %d] Highest\r\n", highestModSeq, v.modSeq)) // RFC 7162 §3.1.2.1
 	data := &imap.SelectData{
 		Flags:             v.flags(),
 		NumMessages:       uint32(len(v.entries)),
@@ -91,8 +92,8 @@ func (s *session) Unselect() error {
 	return nil
 }
 
-// Create makes a mailbox (RFC 9051 §6.3.4).
-func (s *session) Create(name string, _ *imap.CreateOptions) error {
+// Create makes a mailbox (RFC 9051 §6.3.4), for a special use perhaps (RFC 6154 §3).
+func (s *session) Create(name string, o *imap.CreateOptions) error {
 	user, err := s.whom()
 	if err != nil {
 		return err
@@ -107,6 +108,13 @@ func (s *session) Create(name string, _ *imap.CreateOptions) error {
 	}
 	if len(boxes)+strings.Count(name, string(delimiter)) >= s.server.options.Mailboxes {
 		return s.reply("create", fmt.Errorf("%w: %d mailboxes", ErrLimit, len(boxes)))
+	}
+	use, err := checkUse(boxes, o.SpecialUse)
+	if err != nil {
+		return err
+	}
+	if use != "" {
+		return s.reply("create", user.CreateFor(s.ctx, name, use))
 	}
 	return s.reply("create", user.Create(s.ctx, name))
 }
@@ -212,6 +220,7 @@ func (s *session) Status(name string, o *imap.StatusOptions) (*imap.StatusData, 
 // statusOf fills in every item that may be asked for; only \Deleted is not
 // kept with the mailbox and needs its messages.
 func (s *session) statusOf(user User, info MailboxInfo, o *imap.StatusOptions) (*imap.StatusData, error) {
+	s.tellHighest(info.ModSeq)
 	limit, recent := s.AppendLimit(), uint32(0)
 	data := &imap.StatusData{
 		Mailbox:     info.Name,

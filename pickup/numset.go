@@ -13,6 +13,11 @@ func (v *view) resolve(set imap.NumSet) []int {
 	if imap.IsSearchRes(set) {
 		return v.positions(v.saved)
 	}
+	return flatten(v.spans(set))
+}
+
+// spans is resolve as ranges.
+func (v *view) spans(set imap.NumSet) []span {
 	var spans []span
 	switch set := set.(type) {
 	case imap.SeqSet:
@@ -30,7 +35,7 @@ func (v *view) resolve(set imap.NumSet) []int {
 			spans = append(spans, v.clampUID(first, last))
 		}
 	}
-	return flatten(spans)
+	return spans
 }
 
 // A span is a range of positions, the end excluded.

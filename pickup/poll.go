@@ -40,6 +40,10 @@ func (s *session) update(w updateWriter, allowExpunge bool) error {
 		}
 		return err
 	}
+	s.view.modSeqs = nil
+	if s.aware {
+		s.view.modSeqs = s.tellModSeq
+	}
 	return s.view.tell(w, allowExpunge)
 }
 

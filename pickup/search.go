@@ -1,10 +1,13 @@
 package pickup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
+	"sort"
+	"sync"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -19,16 +22,19 @@ const (
 	maxCriteriaDepth = 32
 )
 
-// Search finds messages (RFC 9051 §6.4.4). What can be decided without the
-// body is decided first.
-func (s *session) Search(kind imapserver.NumKind, c *imap.SearchCriteria, o *imap.SearchOptions) (*imap.SearchData, error) {
+// Search finds messages (RFC 9051 §6.4.4): what the front read of the command, and not
+// what the library was told. What can be decided without the body is decided first.
+func (s *session) Search(kind imapserver.NumKind, _ *imap.SearchCriteria, o *imap.SearchOptions) (*imap.SearchData, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, err := s.selected()
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.search(v, c)
+	if s.asked.search == nil { // a command that was too long for the front
+		return nil, no(imap.ResponseCodeLimit, "Too many search criteria")
+	}
+	found, err := s.search(v, s.asked.search)
 	if err != nil {
 		if o.ReturnSave {
 			v.saved = nil // RFC 9051 §6.4.4.1
@@ -41,24 +47,35 @@ func (s *session) Search(kind imapserver.NumKind, c *imap.SearchCriteria, o *ima
 	if o.ReturnSave {
 		v.saved = v.uids(toSave(found, o))
 	}
+	if s.asked.search.has(keyModSeq) {
+		s.tellFoundModSeq(v, found)
+	}
 	return v.searchData(found, kind), nil
 }
 
-func (s *session) search(v *view, c *imap.SearchCriteria) ([]int, error) {
-	left := maxCriteria
-	err := checkCriteria(c, 0, &left)
-	if err != nil {
-		return nil, err
+// tellFoundModSeq has the response say the highest sequence of what was found (RFC 7162
+// §3.1.5, §3.1.10).
+func (s *session) tellFoundModSeq(v *view, found []int) {
+	highest := uint64(0)
+	for _, i := range found {
+		highest = max(highest, v.entries[i].ModSeq)
 	}
+	if highest > 0 {
+		s.front.amend(amendment{begins: "* SEARCH", tail: fmt.Sprintf(" (MODSEQ %d)", highest)})
+		s.front.amend(amendment{begins: "* ESEARCH", tail: fmt.Sprintf(" MODSEQ %d", highest)})
+	}
+}
+
+func (s *session) search(v *view, k *searchKey) ([]int, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.server.options.Search)
 	defer cancel()
-	if n := v.present(); n > 0 && readsText(c) {
-		err = v.box.Searching(ctx, n)
+	if n := v.present(); n > 0 && (k.has(keyBody) || k.has(keyText)) {
+		err := v.box.Searching(ctx, n)
 		if err != nil {
 			return nil, err
 		}
 	}
-	crit := v.compile(c)
+	v.compile(k, sync.OnceValue(v.savedSpans))
 	a := &ahead{ctx: ctx, view: v, log: s.log}
 	defer a.keep()
 	var found []int
@@ -70,7 +87,7 @@ func (s *session) search(v *view, c *imap.SearchCriteria) ([]int, error) {
 			continue
 		}
 		m := &searched{ahead: a, position: i}
-		ok, err := m.matches(crit)
+		ok, err := m.matches(k)
 		if errors.Is(err, ErrNoMessage) {
 			continue // another session removed it
 		}
@@ -84,45 +101,51 @@ func (s *session) search(v *view, c *imap.SearchCriteria) ([]int, error) {
 	return found, nil
 }
 
-// checkCriteria counts criteria, for they nest.
-func checkCriteria(c *imap.SearchCriteria, depth int, left *int) error {
-	*left -= 1 + len(c.SeqNum) + len(c.UID) + len(c.Header) + len(c.Body) + len(c.Text) + len(c.Flag) + len(c.NotFlag)
-	if *left < 0 || depth > maxCriteriaDepth {
-		return fmt.Errorf("%w: too many search criteria", ErrLimit)
-	}
-	for i := range c.Not {
-		err := checkCriteria(&c.Not[i], depth+1, left)
-		if err != nil {
-			return err
+// compile makes a key ready for messages of the view: sets become positions, texts are
+// folded, and what is cheap comes first.
+func (v *view) compile(k *searchKey, saved func() []span) {
+	if k.set != nil {
+		if imap.IsSearchRes(k.set) {
+			k.spans = saved()
+		} else {
+			k.spans = merged(v.spans(k.set))
 		}
 	}
-	for i := range c.Or {
-		for k := range c.Or[i] {
-			err := checkCriteria(&c.Or[i][k], depth+1, left)
-			if err != nil {
-				return err
-			}
-		}
+	k.fold = fold(nil, []byte(k.text), false)
+	for i := range k.keys {
+		v.compile(&k.keys[i], saved)
 	}
-	return nil
+	if k.kind != keyNot {
+		slices.SortStableFunc(k.keys, func(a, b searchKey) int { return a.cost() - b.cost() })
+	}
 }
 
-// readsText reports whether criteria look into bodies.
-func readsText(c *imap.SearchCriteria) bool {
-	if len(c.Body) > 0 || len(c.Text) > 0 {
-		return true
+// savedSpans is "$", made once a search.
+func (v *view) savedSpans() []span {
+	var out []span
+	for _, i := range v.positions(v.saved) {
+		out = append(out, span{i, i + 1})
 	}
-	for i := range c.Not {
-		if readsText(&c.Not[i]) {
-			return true
+	return merged(out)
+}
+
+// merged joins what touches, in order.
+func merged(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return a.from - b.from })
+	var out []span
+	for _, s := range spans {
+		if n := len(out); n > 0 && s.from <= out[n-1].to {
+			out[n-1].to = max(out[n-1].to, s.to)
+		} else if s.from < s.to {
+			out = append(out, s)
 		}
 	}
-	for i := range c.Or {
-		if readsText(&c.Or[i][0]) || readsText(&c.Or[i][1]) {
-			return true
-		}
-	}
-	return false
+	return out
+}
+
+func within(spans []span, position int) bool {
+	i := sort.Search(len(spans), func(i int) bool { return spans[i].to > position })
+	return i < len(spans) && spans[i].from <= position
 }
 
 // present is how many messages there are.
@@ -133,41 +156,6 @@ func (v *view) present() (n int) {
 		}
 	}
 	return n
-}
-
-// Criteria with their sets resolved once.
-type criteria struct {
-	*imap.SearchCriteria
-	sets []map[int]struct{}
-	text [][]byte // in lower case
-	body [][]byte
-	not  []*criteria
-	or   [][2]*criteria
-}
-
-func (v *view) compile(c *imap.SearchCriteria) *criteria {
-	out := &criteria{SearchCriteria: c, text: lowered(c.Text), body: lowered(c.Body)}
-	for _, set := range c.SeqNum {
-		out.sets = append(out.sets, toSet(v.resolve(set)))
-	}
-	for _, set := range c.UID {
-		out.sets = append(out.sets, toSet(v.resolve(set)))
-	}
-	for i := range c.Not {
-		out.not = append(out.not, v.compile(&c.Not[i]))
-	}
-	for i := range c.Or {
-		out.or = append(out.or, [2]*criteria{v.compile(&c.Or[i][0]), v.compile(&c.Or[i][1])})
-	}
-	return out
-}
-
-func toSet(positions []int) map[int]struct{} {
-	set := make(map[int]struct{}, len(positions))
-	for _, i := range positions {
-		set[i] = struct{}{}
-	}
-	return set
 }
 
 // toSave is what "$" stands for after RETURN (SAVE …): with only MIN and MAX,
@@ -222,65 +210,49 @@ type searched struct {
 	parsed   parsedBody
 }
 
-func (m *searched) matches(c *criteria) (bool, error) {
-	if !m.matchesEntry(c) {
-		return false, nil
+func (m *searched) matches(k *searchKey) (bool, error) {
+	e := &m.view.entries[m.position]
+	switch k.kind {
+	case keyAll, keyEither, keyNot:
+		return m.matchesKeys(k)
+	case keySet:
+		return within(k.spans, m.position), nil
+	case keyFlag:
+		return hasFlag(e.Flags, k.flag), nil
+	case keyLarger:
+		return uint64(e.Size) > k.number, nil
+	case keySmaller:
+		return uint64(e.Size) < k.number, nil
+	case keyModSeq:
+		return e.ModSeq >= k.number, nil
+	case keyReceived:
+		return inDays(e.Received, k.since, k.before), nil
+	case keySent, keyHeader:
+		return m.matchesHeader(k)
 	}
-	for _, check := range []func(*criteria) (bool, error){m.matchesNested, m.matchesHeader, m.matchesText} {
-		ok, err := check(c)
-		if err != nil || !ok {
-			return false, err
-		}
-	}
-	return true, nil
+	return m.matchesText(k)
 }
 
-// matchesEntry decides what the listing knows.
-func (m *searched) matchesEntry(c *criteria) bool {
-	e := &m.view.entries[m.position]
-	for _, set := range c.sets {
-		if _, ok := set[m.position]; !ok {
-			return false
+func (m *searched) matchesKeys(k *searchKey) (bool, error) {
+	for i := range k.keys {
+		ok, err := m.matches(&k.keys[i])
+		if err != nil {
+			return false, err
+		}
+		if k.kind == keyNot {
+			return !ok, nil
+		}
+		if ok == (k.kind == keyEither) {
+			return ok, nil
 		}
 	}
-	for _, f := range c.Flag {
-		if !hasFlag(e.Flags, string(f)) {
-			return false
-		}
-	}
-	for _, f := range c.NotFlag {
-		if hasFlag(e.Flags, string(f)) {
-			return false
-		}
-	}
-	return inDays(e.Received, c.Since, c.Before) &&
-		(c.Larger == 0 || e.Size > c.Larger) &&
-		(c.Smaller == 0 || e.Size < c.Smaller)
+	return k.kind == keyAll, nil
 }
 
 // inDays compares dates without time and zone (RFC 9051 §6.4.4).
 func inDays(t, since, before time.Time) bool {
 	day := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 	return (since.IsZero() || !day.Before(since)) && (before.IsZero() || day.Before(before))
-}
-
-func (m *searched) matchesNested(c *criteria) (bool, error) {
-	for _, n := range c.not {
-		ok, err := m.matches(n)
-		if err != nil || ok {
-			return false, err
-		}
-	}
-	for _, or := range c.or {
-		ok, err := m.matches(or[0])
-		if err == nil && !ok {
-			ok, err = m.matches(or[1])
-		}
-		if err != nil || !ok {
-			return false, err
-		}
-	}
-	return true, nil
 }
 
 // open makes the message ready once. Its body is opened where it is looked into.
@@ -300,32 +272,26 @@ func (m *searched) header() (*mime.Header, error) {
 	return m.head, err
 }
 
-func (m *searched) matchesHeader(c *criteria) (bool, error) {
-	if len(c.Header) == 0 && c.SentSince.IsZero() && c.SentBefore.IsZero() {
-		return true, nil
-	}
+func (m *searched) matchesHeader(k *searchKey) (bool, error) {
 	h, err := m.header()
 	if err != nil {
 		return false, err
 	}
-	for _, f := range c.Header {
-		if !matchesField(h, f.Key, strings.ToLower(f.Value)) {
-			return false, nil
+	if k.kind == keySent {
+		sent := date(h)
+		return !sent.IsZero() && inDays(sent, k.since, k.before), nil
+	}
+	for _, v := range h.Values(k.field) {
+		if holds(v, k.fold) {
+			return true, nil
 		}
 	}
-	if c.SentSince.IsZero() && c.SentBefore.IsZero() {
-		return true, nil
-	}
-	sent := date(h)
-	return !sent.IsZero() && inDays(sent, c.SentSince, c.SentBefore), nil
+	return false, nil
 }
 
-// matchesField looks for text in a field; empty text asks whether there is one.
-func matchesField(h *mime.Header, name, want string) bool {
-	for _, v := range h.Values(name) {
-		if strings.Contains(strings.ToLower(v), want) {
-			return true
-		}
-	}
-	return false
+// holds looks for text in the value of a field, as people read it and as it stands there.
+// Empty text is in every field.
+func holds(value string, want []byte) bool {
+	return bytes.Contains(fold(nil, []byte(mime.DecodeText(value)), false), want) ||
+		bytes.Contains(fold(nil, []byte(value), false), want)
 }

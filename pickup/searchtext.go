@@ -6,80 +6,103 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"postern/mime"
 )
 
-func lowered(texts []string) [][]byte {
-	var out [][]byte
-	for _, t := range texts {
-		out = append(out, lower([]byte(t)))
-	}
-	return out
-}
-
-// lower folds ASCII letters, in place.
-func lower(b []byte) []byte {
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
+// fold appends text in lower case, as UTF-8, of ISO-8859-1 where it is that. What is no
+// UTF-8 stays.
+func fold(dst, text []byte, latin bool) []byte {
+	for i := 0; i < len(text); {
+		c := text[i]
+		switch {
+		case 'A' <= c && c <= 'Z':
+			dst = append(dst, c+'a'-'A')
+		case c < utf8.RuneSelf:
+			dst = append(dst, c)
+		case latin:
+			dst = utf8.AppendRune(dst, unicode.ToLower(rune(c)))
+		default:
+			r, n := utf8.DecodeRune(text[i:])
+			if r == utf8.RuneError && n == 1 {
+				dst = append(dst, c)
+			} else {
+				dst = utf8.AppendRune(dst, unicode.ToLower(r))
+			}
+			i += n
+			continue
 		}
+		i++
 	}
-	return b
+	return dst
 }
 
-// matchesText decides TEXT and BODY: every text has to be in one of the places
-// where text is.
-func (m *searched) matchesText(c *criteria) (bool, error) {
-	if len(c.text) == 0 && len(c.body) == 0 {
-		return true, nil
-	}
+// matchesText decides TEXT or BODY.
+func (m *searched) matchesText(k *searchKey) (bool, error) {
 	msg := m.open()
 	root, err := msg.structure()
 	if err != nil {
 		return false, err
 	}
-	hunt := &hunt{msg: msg, text: append([][]byte(nil), c.text...), body: append([][]byte(nil), c.body...)}
-	err = hunt.part(root)
-	if err != nil {
-		return false, err
-	}
-	return len(hunt.text) == 0 && len(hunt.body) == 0, nil
+	h := &hunt{msg: msg, want: k.fold, headers: k.kind == keyText}
+	err = h.part(root)
+	return h.found, err
 }
 
-// A hunt goes through the parts of a message until all texts are found.
+// A hunt goes through the parts of a message until a text is found.
 type hunt struct {
-	msg  *message
-	text [][]byte // still to be found, in headers too
-	body [][]byte // still to be found, in bodies only
+	msg     *message
+	want    []byte // folded
+	headers bool   // those of parts count too
+	found   bool
 }
 
 func (h *hunt) part(p *part) error {
-	if len(h.text) == 0 && len(h.body) == 0 {
-		return nil
-	}
-	header := io.NewSectionReader(h.msg.body, p.header, p.body-p.header)
-	err := h.scan(header, &h.text)
-	if err != nil {
-		return err
-	}
-	for _, child := range p.children {
-		err = h.part(child)
+	if h.headers {
+		err := h.header(p)
 		if err != nil {
 			return err
 		}
 	}
-	if p.message != nil {
-		return h.part(p.message)
+	for _, child := range p.children {
+		if h.found {
+			return nil
+		}
+		err := h.part(child)
+		if err != nil {
+			return err
+		}
 	}
-	if len(p.children) > 0 || !strings.HasPrefix(p.media.Type, "text/") {
+	switch {
+	case h.found:
+		return nil
+	case p.message != nil:
+		return h.part(p.message)
+	case len(p.children) > 0 || !strings.HasPrefix(p.media.Type, "text/"):
 		return nil // there is no text in attachments
 	}
 	return h.leaf(p)
 }
 
-// leaf looks into a text, without its transfer encoding. What cannot be decoded
-// is looked through up to there.
+// header looks into a header, as it stands there and as people read it.
+func (h *hunt) header(p *part) error {
+	head, err := h.msg.headerOf(p)
+	if err != nil {
+		return err
+	}
+	for _, f := range head.Fields() {
+		if holds(f.Name+": "+f.Value(), h.want) {
+			h.found = true
+			return nil
+		}
+	}
+	return h.scan(io.NewSectionReader(h.msg.body, p.header, p.body-p.header), false)
+}
+
+// leaf looks into a text, without its transfer encoding and as UTF-8. What cannot be
+// decoded is looked through up to there.
 func (h *hunt) leaf(p *part) error {
 	head, err := h.msg.headerOf(p)
 	if err != nil {
@@ -90,49 +113,66 @@ func (h *hunt) leaf(p *part) error {
 	if err != nil {
 		r = raw
 	}
-	err = h.scan(r, &h.text, &h.body)
+	err = h.scan(r, isLatin(p.media.Params["charset"]))
 	if errors.Is(err, mime.ErrEncoding) {
 		return nil
 	}
 	return err
 }
 
-// scan strikes out what it finds in r. It holds one piece, and enough of the
-// one before for a text that lies across.
-func (h *hunt) scan(r io.Reader, lists ...*[][]byte) error {
-	longest := 0
-	for _, l := range lists {
-		for _, t := range *l {
-			longest = max(longest, len(t))
-		}
+// isLatin reports whether a character set is ISO-8859-1, or one that has its letters at
+// the same places.
+func isLatin(charset string) bool {
+	switch strings.ToLower(charset) {
+	case "iso-8859-1", "latin1", "iso-8859-15", "windows-1252", "cp1252":
+		return true
 	}
-	buf := make([]byte, longest+32<<10)
-	kept := 0
+	return false
+}
+
+// scanPiece is how much is looked through at a time.
+const scanPiece = 32 << 10
+
+// scan looks through r. It holds one piece, and enough of the one before for a text that
+// lies across.
+func (h *hunt) scan(r io.Reader, latin bool) error {
 	in := ctxReader{h.msg.ctx, r}
-	for {
-		n, err := io.ReadFull(in, buf[kept:])
-		window := buf[:kept+n]
-		lower(window[kept:])
-		for _, l := range lists {
-			*l = missingFrom(*l, window)
+	raw := make([]byte, scanPiece)
+	var window []byte
+	for cut := 0; ; {
+		n, err := io.ReadFull(in, raw[cut:])
+		piece := raw[:cut+n]
+		ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		whole := len(piece)
+		if !ended && !latin {
+			whole = wholeRunes(piece)
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		window = fold(window, piece[:whole], latin)
+		cut = copy(raw, piece[whole:])
+		if bytes.Contains(window, h.want) {
+			h.found = true
+			return nil
+		}
+		if ended {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("searching a message: %w", err)
 		}
-		kept = min(longest, len(window))
-		copy(buf, window[len(window)-kept:])
+		kept := min(len(h.want), len(window))
+		window = append(window[:0], window[len(window)-kept:]...)
 	}
 }
 
-func missingFrom(texts [][]byte, window []byte) [][]byte {
-	out := texts[:0]
-	for _, t := range texts {
-		if !bytes.Contains(window, t) {
-			out = append(out, t)
+// wholeRunes is how much of a piece is not the beginning of a rune.
+func wholeRunes(b []byte) int {
+	for back := 1; back <= min(utf8.UTFMax-1, len(b)); back++ {
+		if at := len(b) - back; utf8.RuneStart(b[at]) {
+			if !utf8.FullRune(b[at:]) {
+				return at
+			}
+			break
 		}
 	}
-	return out
+	return len(b)
 }

@@ -58,13 +58,15 @@ func NewIMAP(b Backend, o Options) *Server {
 }
 
 // capabilities lists what depends on us; the library adds AUTH=PLAIN, SASL-IR,
-// LITERAL-, ENABLE, IDLE, UNSELECT, UTF8=ACCEPT and APPENDLIMIT where they apply.
+// LITERAL-, ENABLE, IDLE, UNSELECT, UTF8=ACCEPT and APPENDLIMIT where they apply, and
+// capabilityLine what it does not know.
 func capabilities() imap.CapSet {
 	set := imap.CapSet{}
 	for _, c := range []imap.Cap{
 		imap.CapIMAP4rev1, imap.CapIMAP4rev2, imap.CapNamespace, imap.CapUIDPlus,
 		imap.CapESearch, imap.CapSearchRes, imap.CapListExtended, imap.CapListStatus,
 		imap.CapMove, imap.CapStatusSize, imap.CapBinary, imap.CapChildren,
+		imap.CapSpecialUse, imap.CapCreateSpecialUse, imap.CapLiteralPlus,
 	} {
 		set[c] = struct{}{}
 	}
@@ -212,6 +214,8 @@ func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapser
 		c.cancel()
 		return nil, nil, bye("Server is shutting down")
 	}
+	f.taker = c
+	f.amend(amendment{begins: "* OK [CAPABILITY ", change: capabilityLine})
 	f.greeted = !s.options.Implicit // a client is not greeted twice (RFC 9051 §6.2.1)
 	return c, nil, nil
 }

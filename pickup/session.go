@@ -31,6 +31,8 @@ type session struct {
 	closed   bool
 	failures int
 	user     User
+	asked    asked // by the command; of the goroutine that answers commands alone
+	aware    bool  // the client knows of modification sequences
 	view     *view // nil: no mailbox is selected, or the selected one is gone
 	parsed   parsedBody
 }

@@ -34,5 +34,6 @@ func (f *front) SetReadDeadline(t time.Time) error {
 	if !f.until.IsZero() && (t.IsZero() || t.After(f.until)) {
 		t = f.until
 	}
+	f.deadline = t
 	return f.Conn.SetReadDeadline(t)
 }

@@ -25,6 +25,7 @@ type view struct {
 	newWords bool // keywords grew since they were last sent
 	saved    []uint32
 	taken    taken
+	modSeqs  func(seqNum uint32, modSeq uint64) // is told of each FETCH that comes; may be nil
 }
 
 // An entry is a message as the client knows it.
@@ -183,6 +184,9 @@ func (v *view) tell(w updateWriter, allowExpunge bool) error {
 			continue
 		}
 		e.dirty = false
+		if v.modSeqs != nil {
+			v.modSeqs(uint32(i+1), e.ModSeq)
+		}
 		err := w.WriteMessageFlags(uint32(i+1), imap.UID(e.UID), wireFlags(e.Flags))
 		if err != nil {
 			return fmt.Errorf("writing FETCH: %w", err)

@@ -26,6 +26,7 @@ type Mailbox struct {
 	Unseen      uint32       `json:"unseen"`
 	Bytes       int64        `json:"bytes"`
 	Subscribed  bool         `json:"subscribed"`
+	Use         string       `json:"use,omitempty"` // what its owner made it for, as "\Sent"; "" for nothing special
 }
 
 // A Message is a body in a mailbox.
@@ -61,6 +62,8 @@ type MailboxTx interface {
 	// INBOX is refused: it goes with its account.
 	RemoveMailbox(id MailboxID) error
 	SubscribeMailbox(id MailboxID, on bool) error
+	// UseMailbox sets what a mailbox is for.
+	UseMailbox(id MailboxID, use string) error
 
 	// Append stores m with the next UID, a new ModSeq and the Size of its body,
 	// and returns it so. A zero Received becomes the present.

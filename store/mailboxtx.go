@@ -288,3 +288,13 @@ func (t *tx) SubscribeMailbox(id MailboxID, on bool) error {
 	m.Subscribed = on
 	return t.putMailbox(m)
 }
+
+// UseMailbox implements MailboxTx.
+func (t *tx) UseMailbox(id MailboxID, use string) error {
+	m, err := t.mailbox(id)
+	if err != nil {
+		return err
+	}
+	m.Use = use
+	return t.putMailbox(m)
+}

@@ -143,6 +143,9 @@ func (b *mailbox) setFlags(ctx context.Context, uids []uint32, c pickup.FlagChan
 	err = b.store.Update(ctx, func(tx store.Tx) error {
 		out = make([]pickup.Message, 0, len(uids))
 		return b.each(tx, uids, func(m store.Message) error {
+			if c.UnchangedSince != nil && m.ModSeq > *c.UnchangedSince {
+				return nil
+			}
 			flags, err := c.Apply(m.Flags)
 			if err != nil {
 				return err

@@ -90,3 +90,14 @@ func usage(tx store.Tx, account mime.Address, standard int64) (used Load, limit 
 	}
 	return used, max(limit, 0), nil
 }
+
+// Quota implements pickup.User.
+func (u *user) Quota(ctx context.Context) (pickup.Quota, error) {
+	var q pickup.Quota
+	err := u.store.View(ctx, func(tx store.Tx) error {
+		used, limit, err := usage(tx, u.account, u.options.Bytes)
+		q = pickup.Quota{Bytes: used.Bytes, BytesLimit: limit, Messages: used.Messages, MessagesLimit: MaxMessages}
+		return err
+	})
+	return q, translate(err)
+}

@@ -42,6 +42,7 @@ func info(m store.Mailbox) pickup.MailboxInfo {
 		Unseen:      m.Unseen,
 		Bytes:       m.Bytes,
 		Subscribed:  m.Subscribed,
+		Use:         m.Use,
 	}
 }
 
@@ -60,14 +61,20 @@ func (u *user) Mailboxes(ctx context.Context) ([]pickup.MailboxInfo, error) {
 
 // Create makes the missing mailboxes above as well, so that every level of a
 // name is a mailbox (RFC 9051 §6.3.4).
-func (u *user) Create(ctx context.Context, name string) error {
+func (u *user) Create(ctx context.Context, name string) error { return u.CreateFor(ctx, name, "") }
+
+// CreateFor implements pickup.User.
+func (u *user) CreateFor(ctx context.Context, name, use string) error {
 	err := u.store.Update(ctx, func(tx store.Tx) error {
 		err := u.createAbove(tx, name)
 		if err != nil {
 			return err
 		}
-		_, err = tx.CreateMailbox(u.account, name)
-		return err
+		m, err := tx.CreateMailbox(u.account, name)
+		if err != nil || use == "" {
+			return err
+		}
+		return tx.UseMailbox(m.ID, use)
 	})
 	return translate(err)
 }
