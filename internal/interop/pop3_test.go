@@ -3,6 +3,7 @@ package interop
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -476,4 +477,56 @@ func attachments() map[string]string {
 		"text and C-CDA": mixed(text, ccda), "C-CDA and text": mixed(ccda, text), "XDM alone": mixed(xdm),
 		"all of them": mixed(text, ccda, xdm, pdf), "PDF, C-CDA": mixed(pdf, ccda, text),
 	}
+}
+
+// TestInteropEP18_Mechanisms has mpop log in by each mechanism that it shares with us,
+// and by an app password, which is good for what it was made for.
+func TestInteropEP18_Mechanisms(t *testing.T) {
+	t.Parallel()
+	testnet.Require(t, "mpop")
+	s := newPopSite(t, mtUser)
+	mail := popMail(3)
+	s.fill(mtUser, mail)
+	appPassword := func(service string) string {
+		var made struct{ Secret string }
+		printed := s.must("", "--json", "access", "add", mtUser, "--name", service, "--password", "--for", service)
+		err := json.Unmarshal([]byte(printed), &made)
+		if err != nil || made.Secret == "" {
+			t.Fatalf("access add prints no secret: %v", err)
+		}
+		return made.Secret
+	}
+	forPOP3, forIMAP := appPassword("pop3"), appPassword("imap")
+	for _, row := range []struct {
+		name, mechanism, secret string
+		in                      bool
+	}{
+		{"USER and PASS", "user", password, true},
+		{"PLAIN", "plain", password, true},
+		{"LOGIN", "login", password, true},
+		{"SCRAM", "scram-sha-256", password, true},
+		{"a wrong proof", "scram-sha-256", "wrong", false},
+		{"an app password", "plain", forPOP3, true},
+		{"an app password by SCRAM", "scram-sha-256", forPOP3, true},
+		{"one for IMAP", "plain", forIMAP, false},
+		{"one for IMAP by SCRAM", "scram-sha-256", forIMAP, false},
+	} {
+		dir := folder(t)
+		args := mpop(t, s, dir, mtUser, true)
+		rc := filepath.Join(dir, "mpoprc")
+		text, err := os.ReadFile(rc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, rc, strings.NewReplacer("auth plain", "auth "+row.mechanism, `"`+password+`"`, `"`+row.secret+`"`).Replace(string(text)))
+		cmd, out := popCommand(t.Context(), args, dir)
+		err = cmd.Run()
+		if (err == nil) != row.in {
+			t.Errorf("%s: %v\n%s", row.name, err, out)
+		}
+		if row.in && !slices.Equal(mail, fetched(t, dir)) {
+			t.Errorf("%s: the mail did not come", row.name)
+		}
+	}
+	s.alive()
 }
