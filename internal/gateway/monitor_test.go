@@ -306,7 +306,7 @@ func TestDN23_DN24_DN25_DN26_NoticeOfAnOverdueMessage(t *testing.T) {
 	w.clock.advance(time.Hour)
 	a.run()
 	raw := a.inbox("alice@a.example")[0]
-	noCanary(t, "the notice", strings.Replace(raw, "Subject: Failed: your message", "", 1))
+	noCanary(t, "the notice", strings.Replace(raw, "Subject: Failed: your message to bob@b.example", "", 1))
 	for _, line := range []string{
 		"From: postmaster@a.example", "To: alice@a.example", "In-Reply-To: <m1@a.example>", "Auto-Submitted: auto-replied",
 		"Reporting-MTA: dns; mx.a.example", "X-Original-Message-ID: <m1@a.example>",
@@ -411,7 +411,7 @@ func TestLateMessagesAreToldOnce(t *testing.T) {
 	equal(t, "shown", a.shown(), []string{"delayed 4.4.7 peer-deferred"})
 	equal(t, "told", a.events(id, store.StageNotify), []string{"notice of delay to alice@a.example, INBOX, UID 1"})
 	raw := a.inbox("alice@a.example")[0]
-	if !strings.Contains(raw, "Subject: Delayed: your message\r\n") || !strings.Contains(raw, "Will-Retry-Until: Thu, 04 Jun 2026 12:00:00 +0000\r\n") {
+	if !strings.Contains(raw, "Subject: Delayed: your message to bob@b.example\r\n") || !strings.Contains(raw, "Will-Retry-Until: Thu, 04 Jun 2026 12:00:00 +0000\r\n") {
 		t.Errorf("the notice is\n%s", raw)
 	}
 	a.answer = nil

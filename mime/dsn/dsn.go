@@ -134,26 +134,35 @@ func validStatus(s string) bool {
 }
 
 func (n *Notification) header() (*mime.Header, error) {
-	subject := "Failed: your message"
-	switch {
-	case n.only(Delayed):
-		subject = "Delayed: your message"
-	case n.only(Relayed):
-		subject = "Handed over: your message"
-	}
 	h := &mime.Header{}
 	errs := []error{
 		h.Add("From", n.From.String()),
 		h.Add("To", n.To.String()),
 		h.Add("Date", n.Date.Format(time.RFC1123Z)),
 		h.Add("Message-ID", n.MessageID),
-		h.Add("Subject", subject), // never the original's, which may name a patient
+		h.Add("Subject", n.subject()),
 		h.Add("Auto-Submitted", "auto-replied"),
 	}
 	if n.OriginalMessageID != "" {
 		errs = append(errs, h.Add("In-Reply-To", n.OriginalMessageID), h.Add("References", n.OriginalMessageID))
 	}
 	return h, errors.Join(errs...)
+}
+
+// subject says what became of the message for whom. It never has the original's, which
+// may name a patient.
+func (n *Notification) subject() string {
+	what := "Failed"
+	switch {
+	case n.only(Delayed):
+		what = "Delayed"
+	case n.only(Relayed):
+		what = "Handed over"
+	}
+	if len(n.Recipients) > 1 {
+		return fmt.Sprintf("%s: your message to %d recipients", what, len(n.Recipients))
+	}
+	return what + ": your message to " + n.Recipients[0].Final.String()
 }
 
 // groups makes the machine-readable part: one group about the message, one for

@@ -43,7 +43,7 @@ const failed = "From: postmaster@a.example\r\n" +
 	"To: a@a.example\r\n" +
 	"Date: Sun, 22 Nov 2026 04:05:06 +0000\r\n" +
 	"Message-ID: <2@a.example>\r\n" +
-	"Subject: Failed: your message\r\n" +
+	"Subject: Failed: your message to 2 recipients\r\n" +
 	"Auto-Submitted: auto-replied\r\n" +
 	"In-Reply-To: <1@a.example>\r\n" +
 	"References: <1@a.example>\r\n" +

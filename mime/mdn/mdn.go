@@ -50,18 +50,24 @@ func (n *Notification) Failure() bool {
 		slices.ContainsFunc(n.Modifiers, func(m string) bool { return slices.Contains(bad, m) })
 }
 
-// subject never repeats the original's, which may name a patient. It is empty
-// for a disposition that is not ours to send.
-func (d Disposition) subject() string {
+// word is what the subject of a notification says. It is empty for a disposition that
+// is not ours to send.
+func (d Disposition) word() string {
 	switch d {
 	case Processed:
-		return "Processed: your message"
+		return "Processed"
 	case Dispatched:
-		return "Delivered: your message"
+		return "Delivered"
 	case Failed:
-		return "Failed: your message"
+		return "Failed"
 	}
 	return ""
+}
+
+// subject says what became of the message for whom. It never has the original's, which
+// may name a patient.
+func (n *Notification) subject() string {
+	return n.Disposition.word() + ": your message to " + n.FinalRecipient.String()
 }
 
 func (n *Notification) text() string {
@@ -118,7 +124,7 @@ func (n *Notification) check() error {
 		return errors.New("the Message-ID is not of the form <left@right>")
 	case n.OriginalMessageID == "" || n.OriginalMessageID != mime.ParseMessageID(n.OriginalMessageID):
 		return errors.New("the original Message-ID is not of the form <left@right>")
-	case n.Disposition.subject() == "":
+	case n.Disposition.word() == "":
 		return fmt.Errorf("the disposition %q is not ours to send", n.Disposition)
 	case n.FinalDestination && n.Disposition != Dispatched:
 		return errors.New("only a dispatched notification can tell of final delivery")
@@ -139,7 +145,7 @@ func (n *Notification) header() (*mime.Header, error) {
 		h.Add("Message-ID", n.MessageID),
 		h.Add("In-Reply-To", n.OriginalMessageID),
 		h.Add("References", n.OriginalMessageID),
-		h.Add("Subject", n.Disposition.subject()),
+		h.Add("Subject", n.subject()),
 		h.Add("Auto-Submitted", "auto-replied"), // RFC 3834 §5
 	)
 }

@@ -54,7 +54,7 @@ const dispatched = "From: b@b.example\r\n" +
 	"Message-ID: <2@b.example>\r\n" +
 	"In-Reply-To: <1@a.example>\r\n" +
 	"References: <1@a.example>\r\n" +
-	"Subject: Delivered: your message\r\n" +
+	"Subject: Delivered: your message to b@b.example\r\n" +
 	"Auto-Submitted: auto-replied\r\n" +
 	"MIME-Version: 1.0\r\n" +
 	"Content-Type: multipart/report; report-type=disposition-notification;\r\n" +
