@@ -23,13 +23,18 @@ import (
 	"postern/smtp"
 )
 
-// submit DIR FILE FROM PASSWORD TO… hands a message in, as an EHR does.
+// submit DIR FILE FROM PASSWORD TO… hands a message in, as an EHR does; USER:FROM is who
+// logs in, and whom it sends as.
 func scriptSubmit(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 5 {
 		ts.Fatalf("usage: submit dir file from password to...")
 	}
 	message := crlf(ts.ReadFile(args[1]))
-	from, err := mime.ParseAddress(args[2])
+	user, name, other := strings.Cut(args[2], ":")
+	if !other {
+		name = user
+	}
+	from, err := mime.ParseAddress(name)
 	ts.Check(err)
 	var to []mime.Address
 	for _, text := range args[4:] {
@@ -39,7 +44,7 @@ func scriptSubmit(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	err = smtp.Submit(ctx, ts.Getenv(args[0]+"_submission"), siteTLS(ts, args[0]), args[2], args[3], from, to, bytes.NewReader(message))
+	err = smtp.Submit(ctx, ts.Getenv(args[0]+"_submission"), siteTLS(ts, args[0]), user, args[3], from, to, bytes.NewReader(message))
 	if (err != nil) != neg {
 		ts.Fatalf("submitting: %v", err)
 	}
