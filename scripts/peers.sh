@@ -15,7 +15,6 @@ postfix postfix
 ldapadd ldap-utils
 swaks swaks
 msmtp msmtp
-python3 python3
 curl curl
 perl:Net::SSLeay libnet-ssleay-perl
 mbsync isync

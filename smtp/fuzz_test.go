@@ -19,12 +19,15 @@ var fuzzStates = []string{
 	"EHLO far.test\r\nMAIL FROM:<carol@far.test>\r\nRCPT TO:<bob@near.test>\r\nBDAT 3\r\na\r\n",
 	"EHLO client.test\r\nAUTH PLAIN " + b64("\x00alice@near.test\x00secret") + "\r\nMAIL FROM:<alice@near.test>\r\nRCPT TO:<carol@far.test>\r\nDATA\r\n",
 	"EHLO client.test\r\nAUTH LOGIN\r\n",
+	"EHLO client.test\r\nAUTH PLAIN " + b64("\x00alice@near.test\x00secret") + "\r\nMAIL FROM:<alice@near.test> RET=HDRS ENVID=x\r\nRCPT TO:<carol@far.test> NOTIFY=NEVER\r\nBDAT 4\r\nx\r\n.",
 }
 
 // FuzzDialog fires octets at both servers in several states. Neither may panic
 // or hang, and a message accepted keeps the rules of lines.
 func FuzzDialog(f *testing.F) {
 	for state := range fuzzStates {
+		f.Add(byte(state), []byte("x\r\r\n.\r\nMAIL FROM:<a@b.test>\r\n"))
+		f.Add(byte(state), []byte("\r\n.\rRSET\r\nBDAT 2 LAST\r\n\r\nMAIL FROM:<\"a>\"@far.test> SMTPUTF8 SIZE=9\r\n"))
 		f.Add(byte(state), []byte("x\r\n.\r\nQUIT\r\n"))
 		f.Add(byte(state), []byte("x\n.\nMAIL FROM:<a@b.test>\r\n"))
 		f.Add(byte(state), []byte("BDAT 5 LAST\r\na\r\nb\r\nRSET\r\nBDAT 0\r\n"))
@@ -77,6 +80,43 @@ func FuzzDialog(f *testing.F) {
 		ne, ok := err.(net.Error)
 		if ok && ne.Timeout() {
 			t.Errorf("state %d: the server hangs after %q", n, octets)
+		}
+	})
+}
+
+// FuzzPath reads what stands behind MAIL FROM: and RCPT TO:. An address that comes of it
+// is the same when it is written and read again.
+func FuzzPath(f *testing.F) {
+	f.Add("<a@b.test> SIZE=1")
+	f.Add("<@x.test,@y.test:\"a\\\"b>\"@b.test> NOTIFY=NEVER ORCPT=rfc822;a+40b")
+	f.Add("<a@[IPv6:::1]>")
+	f.Add("<Postmaster>")
+	f.Fuzz(func(t *testing.T, s string) {
+		p, rest, err := cutPath(s)
+		if err != nil {
+			return
+		}
+		all, err := parseParams(rest)
+		if err == nil && len(all) > len(rest) {
+			t.Errorf("%d parameters in %q", len(all), rest)
+		}
+		for _, param := range all {
+			_, _ = fromXtext(param.value)
+			_, _ = parseNotify(param.value)
+			_, _ = parseOriginal(param.value)
+			_, _ = parseSize(param.value)
+		}
+		a, err := p.address()
+		if err != nil {
+			return
+		}
+		again, _, err := cutPath("<" + a.String() + ">")
+		if err != nil {
+			t.Fatalf("%q is read as %s, which is none: %v", s, a, err)
+		}
+		b, err := again.address()
+		if err != nil || a != b {
+			t.Errorf("%q is read as %s and then as %s, %v", s, a, b, err)
 		}
 	})
 }

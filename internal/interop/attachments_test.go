@@ -62,10 +62,10 @@ func xdm(t testing.TB, index, metadata string) []byte {
 	return b.Bytes()
 }
 
-// TestInteropETT_Attachments sends what SITE's cases SMTP 25a to 29 attach, in each
+// TestInteropEP19_EP20_Attachments sends what SITE's cases SMTP 25a to 29 attach, in each
 // order, and has another implementation read what arrives: names, types, order and each
 // octet are as they were (EP-19, EP-20).
-func TestInteropETT_Attachments(t *testing.T) {
+func TestInteropEP19_EP20_Attachments(t *testing.T) {
 	e := newEdges(t, "5m")
 	dir := t.TempDir()
 	files := attachmentFiles(t)
@@ -169,7 +169,7 @@ func (s *site) sClient(file string) {
 }
 
 // SMTP 22: clients are told that the password is wrong, and nothing else.
-func TestInteropETT_WrongPassword(t *testing.T) {
+func TestInteropEP6_WrongPassword(t *testing.T) {
 	e := newEdges(t, "5m")
 	s := e.a
 	for name, args := range map[string][]string{

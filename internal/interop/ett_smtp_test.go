@@ -132,9 +132,9 @@ const (
 	rcptBob   = "RCPT TO:<bob@b.example>\r\n"
 )
 
-// TestInteropETT_SMTP does to the real server what SITE does to the SMTP edge of a HISP
+// TestInteropEP4_EP10_SMTPEdge does to the real server what SITE does to the SMTP edge of a HISP
 // (h2-8), in the tool's own order of commands: EP-4 to EP-10.
-func TestInteropETT_SMTP(t *testing.T) {
+func TestInteropEP4_EP10_SMTPEdge(t *testing.T) {
 	e := newEdges(t, "2s")
 	for name, dialog := range map[string]func(*tester){
 		"SMTP 9, 16 and 20: STARTTLS before AUTH and mail": func(c *tester) {
