@@ -57,5 +57,8 @@ func (r replySASL) Next(response []byte) (challenge []byte, done bool, err error
 	if errors.Is(err, login.ErrMalformed) {
 		err = bad("Malformed authentication")
 	}
+	if len(challenge) == 0 {
+		challenge = nil // the library writes any other as "=", which is for initial responses alone (RFC 4959 §3)
+	}
 	return challenge, done, err
 }

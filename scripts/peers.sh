@@ -21,6 +21,7 @@ mbsync isync
 fetchmail fetchmail
 getmail getmail6
 mpop mpop
+gsasl gsasl
 python3 python3
 gcc gcc
 javac default-jdk-headless
