@@ -90,6 +90,9 @@ func FuzzIMAPCommand(f *testing.F) {
 		f.Add(state, []byte("a APPEND INBOX (\\Seen) {4+}\r\nabcd\r\nb STORE 1:* +FLAGS.SILENT (x)\r\nc EXPUNGE\r\n"))
 		f.Add(state, []byte("a LIST (SUBSCRIBED) \"\" (%*) RETURN (STATUS (MESSAGES DELETED SIZE))\r\nb IDLE\r\nDONE\r\n"))
 		f.Add(state, []byte("a AUTHENTICATE PLAIN =\r\n*\r\nb LOGIN {1}\r\nx y\r\nc CREATE a/b/c\r\nd MOVE * a/b\r\n"))
+		f.Add(state, []byte("a ID (\"a\" {1+}\r\nb)\r\nb GETQUOTAROOT {5+}\r\nINBOX\r\nc GETQUOTA \"\"\r\nd ENABLE CONDSTORE\r\ne SELECT INBOX (CONDSTORE)\r\n"))
+		f.Add(state, []byte("a FETCH 1:* (MODSEQ BODY.PEEK[HEADER.FIELDS (\"x\" {1+}\r\ny)]) (CHANGEDSINCE 1)\r\nb UID STORE 1 (UNCHANGEDSINCE 2) FLAGS (x)\r\nc SEARCH MODSEQ \"/flags/x\" all 3\r\n"))
+		f.Add(state, []byte("a STATUS INBOX (HIGHESTMODSEQ)\r\nb LIST (SPECIAL-USE) \"\" * RETURN (STATUS (HIGHESTMODSEQ))\r\nc CREATE x (USE (\\Sent))\r\n"))
 		f.Add(state, []byte("\r\n\x00 {99999999999999999999}\r\n(((((\r\n"))
 	}
 	h := implicit(f)

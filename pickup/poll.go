@@ -33,16 +33,16 @@ func (s *session) update(w updateWriter, allowExpunge bool) error {
 	if s.view == nil {
 		return nil
 	}
+	s.view.modSeqs = nil
+	if s.aware {
+		s.view.modSeqs = s.tellModSeq
+	}
 	err := s.view.refresh(s.ctx)
 	if err != nil {
 		if !errors.Is(err, ErrNoMailbox) && s.ctx.Err() == nil {
 			s.log.Error("imap poll failed", "err", err)
 		}
 		return err
-	}
-	s.view.modSeqs = nil
-	if s.aware {
-		s.view.modSeqs = s.tellModSeq
 	}
 	return s.view.tell(w, allowExpunge)
 }

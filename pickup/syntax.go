@@ -185,6 +185,8 @@ func oneLine(args []byte) (string, bool) {
 			start := l.b
 			l.quoted()
 			out.Write(start[:len(start)-len(l.b)])
+		case '\r', '\n':
+			return "", false
 		default:
 			out.WriteByte(l.b[0])
 			l.b = l.b[1:]

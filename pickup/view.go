@@ -134,7 +134,7 @@ func (v *view) apply(c Changes) {
 		i, ok := v.find(m.UID)
 		switch {
 		case ok && m.ModSeq > v.entries[i].ModSeq:
-			v.entries[i].dirty = v.entries[i].dirty || !sameFlags(v.entries[i].Flags, m.Flags)
+			v.entries[i].dirty = v.entries[i].dirty || v.modSeqs != nil || !sameFlags(v.entries[i].Flags, m.Flags)
 			v.entries[i].Message = m
 			v.learn(m.Flags)
 		case !ok && i == len(v.entries):
