@@ -17,13 +17,14 @@ var ErrEightBit = errors.New("8-bit octets outside of a body that can be encoded
 // SevenBit writes the message that open gives, with every body that has 8-bit
 // or NUL octets encoded anew: quoted-printable for text, base64 for others
 // (AS-50, RFC 8551 §3.1.2). Their Content-Transfer-Encoding is replaced, and
-// that of the multiparts and messages around them becomes 7bit. All other
-// octets stay as they are.
+// that of the multiparts and messages around them becomes 7bit. The header of a part
+// that has UTF-8, such as in the name of a file, is written in ASCII, see InASCII. All
+// other octets stay as they are.
 //
 // The message is read twice, since a header comes before the body that decides
 // on it. When all of it is 7-bit already, changed is false and nothing is
-// written: the caller keeps the original. 8-bit octets in headers (AS-51),
-// between parts, in entities that cannot be read and inside of a
+// written: the caller keeps the original. 8-bit octets in the header of the
+// message (AS-51), in that of a part where they are not UTF-8, between parts, in entities that cannot be read and inside of a
 // multipart/signed, whose signature would break, are an error wrapping
 // ErrEightBit; more or deeper parts than l allows one wrapping ErrLimit.
 func SevenBit(w io.Writer, open func() (io.Reader, error), l Limits) (changed bool, err error) {
@@ -36,7 +37,7 @@ func SevenBit(w io.Writer, open func() (io.Reader, error), l Limits) (changed bo
 		return false, nil
 	}
 	bw := bufio.NewWriterSize(w, blockSize)
-	err = walkOpened(open, l, &recoder{w: bw, recode: s.recode})
+	err = walkOpened(open, l, &recoder{w: bw, recode: s.recode, plain: s.plain})
 	if err != nil {
 		return true, fmt.Errorf("encoding 8-bit parts: %w", err)
 	}
@@ -58,16 +59,35 @@ func walkOpened(open func() (io.Reader, error), l Limits, v visitor) error {
 // A survey finds the entities that must be encoded anew.
 type survey struct {
 	recode []bool // by entity, in the order of the walk
+	plain  []bool // by entity: its header is to be written in ASCII
 	any    bool
 	fixed  bool // the entity at hand cannot be encoded anew
 }
 
 func (s *survey) enter(e *entity) error {
-	if !sevenBit(e.raw) {
+	plain := !sevenBit(e.raw)
+	if plain {
+		err := mayBeASCII(e)
+		if err != nil {
+			return err
+		}
+		s.any = true
+	}
+	s.recode, s.plain = append(s.recode, false), append(s.plain, plain)
+	s.fixed = e.kind == kindBroken || e.signed || !identity(e.header)
+	return nil
+}
+
+// mayBeASCII reports whether the header of an entity can be written in ASCII without a
+// change of what it says.
+func mayBeASCII(e *entity) error {
+	if e.depth == 0 || e.signed || e.kind == kindBroken {
 		return fmt.Errorf("%w: in a header", ErrEightBit)
 	}
-	s.recode = append(s.recode, false)
-	s.fixed = e.kind == kindBroken || e.signed || !identity(e.header)
+	_, err := e.header.InASCII()
+	if err != nil {
+		return fmt.Errorf("%w: in the header of a part: %w", ErrEightBit, err)
+	}
 	return nil
 }
 
@@ -116,6 +136,7 @@ func sevenBit(p []byte) bool {
 type recoder struct {
 	w      io.Writer
 	recode []bool
+	plain  []bool
 	n      int            // entities entered
 	enc    io.WriteCloser // of the body at hand, nil when it stays as it is
 }
@@ -124,7 +145,13 @@ func (r *recoder) enter(e *entity) error {
 	if r.n == len(r.recode) {
 		return errors.New("the message changed between two readings")
 	}
-	recode := r.recode[r.n]
+	recode, header, err := r.recode[r.n], e.header, error(nil)
+	if r.plain[r.n] {
+		header, err = e.header.InASCII()
+		if err != nil {
+			return err
+		}
+	}
 	r.n++
 	encoding := ""
 	switch {
@@ -135,15 +162,17 @@ func (r *recoder) enter(e *entity) error {
 	case e.kind != kindLeaf && e.kind != kindBroken && !e.signed && transferEncoding(e.header) != "7bit":
 		encoding = "7bit" // what it holds is now, RFC 2045 §6.4
 	}
-	if encoding == "" {
+	if encoding == "" && header == e.header {
 		_, err := r.w.Write(e.raw)
 		return err
 	}
-	err := e.header.Set("Content-Transfer-Encoding", encoding)
-	if err != nil {
-		return err
+	if encoding != "" {
+		err := header.Set("Content-Transfer-Encoding", encoding)
+		if err != nil {
+			return err
+		}
 	}
-	_, err = e.header.WriteTo(r.w)
+	_, err = header.WriteTo(r.w)
 	return err
 }
 

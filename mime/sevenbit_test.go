@@ -81,10 +81,33 @@ func TestSevenBitOfASinglePart(t *testing.T) {
 	}
 }
 
+// RFC 2231: the names of files that stand in UTF-8 are the same in ASCII, whatever the
+// bodies are, and headers beside them stay.
+func TestSevenBitWritesNamesInASCII(t *testing.T) {
+	head := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX-Odd:  as it was \r\nContent-Type: a/b; name=\""
+	for body, want := range map[string]string{
+		"ü.txt\"\r\n\r\nx\r\n--b--\r\n":    "Content-Type: a/b; name*=utf-8''%C3%BC.txt\r\n\r\nx\r\n--b--\r\n",
+		"ü.txt\"\r\n\r\n\xc3\r\n--b--\r\n": "Content-Type: a/b; name*=utf-8''%C3%BC.txt\r\nContent-Transfer-Encoding: base64\r\n\r\nww==\r\n\r\n--b--\r\n",
+	} {
+		var b bytes.Buffer
+		changed, err := SevenBit(&b, opener(head+body), Limits{})
+		if err != nil || !changed {
+			t.Fatalf("%q: %v, %v", body, changed, err)
+		}
+		_, got, _ := strings.Cut(b.String(), "as it was \r\n")
+		if got != want {
+			t.Errorf("%q\n%q\n%q", body, got, want)
+		}
+	}
+}
+
 func TestSevenBitRefusesWhatNoEncodingHelps(t *testing.T) {
 	tests := map[string]string{
 		"header":               "Subject: \xe9\r\n\r\nx\r\n",
 		"header of a part":     "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: \xe9\r\n\r\nx\r\n--b--\r\n",
+		"name under signature": "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b; name=\"ü\"\r\n\r\nx\r\n--b--\r\n",
+		"name of two forms":    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b; name=ü; name=y\r\n\r\nx\r\n--b--\r\n",
+		"an id of a part":      "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-ID: <ü@x>\r\n\r\nx\r\n--b--\r\n",
 		"preamble":             "Content-Type: multipart/mixed; boundary=b\r\n\r\n\xe9\r\n--b\r\n\r\nx\r\n--b--\r\n",
 		"multipart, no bounds": "Content-Type: multipart/mixed\r\n\r\n\xe9\r\n",
 		"broken type":          "Content-Type: nonsense\r\n\r\n\xe9\r\n",
