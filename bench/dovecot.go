@@ -21,9 +21,12 @@ type dovecot struct {
 	cmd  *exec.Cmd
 }
 
-func haveDovecot() bool {
+func haveDovecot() bool { return haveDovecotFor(dovecotLMTP) }
+
+// haveDovecotFor reports whether Dovecot can be run with one of its programs.
+func haveDovecotFor(program string) bool {
 	_, err := exec.LookPath("dovecot")
-	return err == nil && os.Geteuid() == 0 && !missing(dovecotLMTP)
+	return err == nil && os.Geteuid() == 0 && !missing(program)
 }
 
 func (b *bench) startDovecot(ctx context.Context) (*dovecot, error) {
@@ -66,13 +69,19 @@ service lmtp {
   }
 }
 `, dir, port)
-	config := filepath.Join(dir, "dovecot.conf")
-	if err == nil {
-		err = os.WriteFile(config, []byte(text), 0o644)
-	}
 	if err != nil {
 		return nil, err
 	}
+	return b.runDovecot(ctx, filepath.Join(dir, "dovecot.conf"), text, d.addr)
+}
+
+// runDovecot writes a configuration and runs Dovecot with it until it listens.
+func (b *bench) runDovecot(ctx context.Context, config, text, addr string) (*dovecot, error) {
+	err := os.WriteFile(config, []byte(text), 0o644)
+	if err != nil {
+		return nil, err
+	}
+	d := &dovecot{addr: addr}
 	d.cmd = exec.CommandContext(ctx, "dovecot", "-F", "-c", config)
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = d.cmd.Start()

@@ -108,6 +108,7 @@ func groups() []group {
 		{"C2", agreementFigures},
 		{"C3", pssFigures},
 		{"D", discoveryFigures},
+		{"P1", popFigures},
 		{"R1", revocationFigures},
 		{"T1", timingFigures},
 		{"TB", bundleFigures},
