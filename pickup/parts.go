@@ -63,6 +63,8 @@ type scanner struct {
 	open   []*level // from the message to the innermost part
 	header []byte   // of the innermost part, while it is read
 	kept   int      // octets of headers that parts keep
+
+	compared int // how often a line was held against a boundary
 }
 
 func newScanner() *scanner {
@@ -237,6 +239,7 @@ func (s *scanner) delimiter(line []byte, start int64) bool {
 		if l.boundary == "" || l.past {
 			continue
 		}
+		s.compared++
 		after, found := bytes.CutPrefix(rest, []byte(l.boundary))
 		if !found || len(after) > 0 && string(after) != "--" {
 			continue

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,12 @@ import (
 )
 
 type memBody struct{ *bytes.Reader }
+
+// all are the octets of the body.
+func (m memBody) all() []byte {
+	b, _ := io.ReadAll(io.NewSectionReader(m, 0, m.Size()))
+	return b
+}
 
 func bodyOf(raw string) memBody { return memBody{bytes.NewReader([]byte(raw))} }
 
@@ -106,40 +113,54 @@ func TestDeepNestsAreBounded(t *testing.T) {
 	}
 }
 
-// A flood of lines that look like delimiters, parts and header fields takes
-// linear time and bounded memory.
+// A flood of lines that look like delimiters, parts and header fields takes memory that
+// does not grow with it, and comparisons that grow as it does.
 func TestFloodsAreLinear(t *testing.T) {
 	var nest strings.Builder
 	for i := range maxDepth {
 		fmt.Fprintf(&nest, "Content-Type: multipart/mixed; boundary=%s%d\r\n\r\n--%s%d\r\n", strings.Repeat("x", 60), i, strings.Repeat("x", 60), i)
 	}
-	for name, raw := range map[string]string{
-		"dashes": nest.String() + "\r\n" + strings.Repeat("--\n", 1<<20),
-		"parts":  "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\n", 1<<19),
-		"fields": strings.Repeat("a: b\n", 1<<19),
-		"header": "Content-Type: text/plain; " + strings.Repeat("a=b;", 1<<19),
-		"folds":  "Subject: x\n" + strings.Repeat(" x\n", 1<<19),
+	for name, flood := range map[string]func(n int) string{
+		"dashes": func(n int) string { return nest.String() + "\r\n" + strings.Repeat("--\n", n) },
+		"parts": func(n int) string {
+			return "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\n", n)
+		},
+		"fields": func(n int) string { return strings.Repeat("a: b\n", n) },
+		"header": func(n int) string { return "Content-Type: text/plain; " + strings.Repeat("a=b;", n) },
+		"folds":  func(n int) string { return "Subject: x\n" + strings.Repeat(" x\n", n) },
+		"quotes": func(n int) string { return "From: " + strings.Repeat(`"\`, n) },
 	} {
-		start := time.Now()
-		m := messageOf(raw)
-		root, err := m.structure()
-		if err != nil {
-			t.Fatal(err)
+		cost := func(n int) (allocated, compared int) {
+			m := messageOf(flood(n))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			s := newScanner()
+			s.Write(m.body.(memBody).all())
+			root := s.finish()
+			*m.last = parsedBody{root: root}
+			_, err := m.bodyStructure(root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := m.topHeader()
+			if err != nil {
+				t.Fatal(err)
+			}
+			envelope(h)
+			runtime.ReadMemStats(&after)
+			if len(root.children) > maxParts {
+				t.Errorf("%s: %d parts", name, len(root.children))
+			}
+			return int(after.TotalAlloc - before.TotalAlloc), s.compared
 		}
-		_, err = m.bodyStructure(root)
-		if err != nil {
-			t.Fatal(err)
+		const n = 1 << 18
+		_, compared := cost(n)
+		allocated, twice := cost(2 * n)
+		if allocated > 32<<20 {
+			t.Errorf("%s: %d octets were allocated", name, allocated)
 		}
-		h, err := m.topHeader()
-		if err != nil {
-			t.Fatal(err)
-		}
-		envelope(h)
-		if d := time.Since(start); d > 5*time.Second {
-			t.Errorf("%s: %v", name, d)
-		}
-		if len(root.children) > maxParts {
-			t.Errorf("%s: %d parts", name, len(root.children))
+		if twice > 2*compared+1000 || twice > 2*n*(maxDepth+1) {
+			t.Errorf("%s: %d comparisons, and %d of twice as much", name, compared, twice)
 		}
 	}
 }
