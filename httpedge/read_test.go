@@ -1,0 +1,232 @@
+package httpedge
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const letterRecord = "From: Bob <bob@b.example>\r\nTo: alice@a.example\r\nSubject: =?utf-8?q?f=C3=BCr_Sie?=\r\nMessage-ID: <1@b.example>\r\nDate: Mon, 01 Jun 2026 12:00:00 +0000\r\n" +
+	"In-Reply-To: <0@a.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" +
+	"--b\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=FC=DFe\r\n" +
+	"--b\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>\r\n" +
+	"--b\r\nContent-Type: text/html; name=\"=?utf-8?q?..=2F..=2Fe=0D=0Avil=2Ehtml?=\"\r\nContent-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\nAAH/\r\n" +
+	"--b\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!!\r\n--b--\r\n"
+
+func received(body string) *house {
+	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	return &house{inbox: []held{
+		{Received{ID: "1-1", At: at, Size: int64(len(body))}, body}, {Received{ID: "1-2", At: at, Size: 3, Acknowledged: true}, "a: b\r\n"}, {Received{ID: "1-3", At: at, Size: 3}, "x\r\n"},
+	}}
+}
+
+func TestListMessages(t *testing.T) {
+	r := newRig(t, received(letterRecord))
+	for query, want := range map[string]string{
+		"":                   "1-1 1-3 | 1-3 false",
+		"?all=true":          "1-1 1-2 1-3 | 1-3 false",
+		"?all=true&limit=1":  "1-1 | 1-1 true",
+		"?after=1-1":         "1-3 | 1-3 false",
+		"?after=1-3":         "| 1-3 false",
+		"?after=1-3&wait=0":  "| 1-3 false",
+		"?limit=1&after=1-2": "1-3 | 1-3 false",
+	} {
+		var l messageList
+		err := json.Unmarshal([]byte(r.ok(r.do("GET", "/v1/messages"+query, ""), 200).body), &l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, m := range l.Messages {
+			got += m.ID + " "
+		}
+		got += "| " + l.Next
+		if l.More {
+			got += " true"
+		} else {
+			got += " false"
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	// Another account's messages are not there.
+	const other = "Authorization: Bearer other-token"
+	for _, path := range []string{"", "/raw", "/parts/1"} {
+		r.code(r.do("GET", "/v1/messages/1-1"+path, "", other), 404, "not-found")
+	}
+	r.code(r.do("DELETE", "/v1/messages/1-1", "", other), 404, "not-found")
+	r.code(r.do("PUT", "/v1/messages/1-1/ack", "", other), 404, "not-found")
+}
+
+// A list waits for what comes, and answers as soon as it is there.
+func TestListWaits(t *testing.T) {
+	h := &house{changed: make(chan struct{})}
+	r := newRig(t, h)
+	got := make(chan answer)
+	go func() { got <- r.do("GET", "/v1/messages?wait=60", "") }()
+	h.changed <- struct{}{}
+	h.mu.Lock()
+	h.inbox = received(letterRecord).inbox
+	h.mu.Unlock()
+	select { // it may have looked already
+	case h.changed <- struct{}{}:
+		r.ok(<-got, 200)
+	case a := <-got:
+		if !strings.Contains(a.body, `"1-1"`) {
+			t.Error(a.body)
+		}
+	}
+	begun := time.Now()
+	r.ok(r.do("GET", "/v1/messages?after=1-3&wait=1", ""), 200)
+	if time.Since(begun) < time.Second {
+		t.Error("it did not wait")
+	}
+}
+
+func TestReadMessage(t *testing.T) {
+	r := newRig(t, received(letterRecord))
+	var got letterShown
+	err := json.Unmarshal([]byte(r.ok(r.do("GET", "/v1/messages/1-1", ""), 200).body), &got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(got.Fields); n != 8 || got.Fields[2].Value != "für Sie" {
+		t.Errorf("%+v", got.Fields)
+	}
+	got.Fields, got.listed = nil, listed{}
+	want := letterShown{
+		MessageID: "<1@b.example>", From: []string{"bob@b.example"}, To: []string{"alice@a.example"}, Cc: []string{}, Subject: "für Sie",
+		Date: "2026-06-01T12:00:00Z", InReplyTo: []string{"<0@a.example>"}, Text: "Grüße", HTML: "<script>alert(1)</script>",
+		Parts: []partShown{
+			{Part: 1, Type: "text/plain", Charset: "iso-8859-1", Size: 9}, {Part: 2, Type: "text/html", Size: 25},
+			{Part: 3, Type: "text/html", Name: "evil.html", Attachment: true, Size: 4}, {Part: 4, Type: "application/pdf", Attachment: true, Size: 4},
+		},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(letterShown{})); diff != "" {
+		t.Error(diff)
+	}
+	a := r.ok(r.do("GET", "/v1/messages/1-1/raw", ""), 200)
+	if a.body != letterRecord || a.Header.Get("Content-Disposition") == "" {
+		t.Error("the raw message is another one")
+	}
+	if diff := cmp.Diff([]string{"1-1"}, r.house.took); diff != "" {
+		t.Error(diff)
+	}
+	a = r.ok(r.do("GET", "/v1/messages/1-1/parts/3", ""), 200)
+	if a.body != "\x00\x01\xff" || a.Header.Get("Content-Type") != "text/html" || a.Header.Get("Content-Disposition") != "attachment; filename=evil.html" {
+		t.Errorf("%q %v", a.body, a.Header)
+	}
+	r.code(r.do("GET", "/v1/messages/1-1/parts/4", ""), 422, "malformed")
+	r.code(r.do("GET", "/v1/messages/1-1/parts/5", ""), 404, "not-found")
+	r.ok(r.do("GET", "/v1/messages/1-3", ""), 200) // no message at all
+}
+
+// What is large is cut for JSON, and whole elsewhere; what has too many parts is not
+// taken apart.
+func TestReadLargeMessages(t *testing.T) {
+	body := "Subject: x\r\n\r\n" + strings.Repeat("ü\r\n", 400_000)
+	r := newRig(t, received(body))
+	var got letterShown
+	err := json.Unmarshal([]byte(r.ok(r.do("GET", "/v1/messages/1-1", ""), 200).body), &got)
+	if err != nil || !got.Cut || len(got.Text) > maxShownText || len(got.Text) < maxShownText-4 || strings.Contains(got.Text, "\uFFFD") {
+		t.Errorf("%v, cut %v, %d octets", err, got.Cut, len(got.Text))
+	}
+	if a := r.ok(r.do("GET", "/v1/messages/1-1/parts/1", ""), 200); len(a.body) != len(body)-len("Subject: x\r\n\r\n") {
+		t.Errorf("the part has %d octets", len(a.body))
+	}
+	bomb := "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n\r\n", 20_000)
+	r.house.inbox[0].body = bomb
+	r.code(r.do("GET", "/v1/messages/1-1", ""), 422, "malformed")
+	if a := r.ok(r.do("GET", "/v1/messages/1-1/raw", ""), 200); a.body != bomb {
+		t.Error("the raw message is another one")
+	}
+}
+
+func TestAcknowledgeAndRemove(t *testing.T) {
+	r := newRig(t, received(letterRecord))
+	r.ok(r.do("PUT", "/v1/messages/1-1/ack", ""), 204)
+	if strings.Contains(r.ok(r.do("GET", "/v1/messages", ""), 200).body, `"1-1"`) {
+		t.Error("it is listed still")
+	}
+	r.ok(r.do("DELETE", "/v1/messages/1-1/ack", ""), 204)
+	if !strings.Contains(r.ok(r.do("GET", "/v1/messages", ""), 200).body, `"1-1"`) {
+		t.Error("it is not listed again")
+	}
+	r.ok(r.do("DELETE", "/v1/messages/1-1", ""), 204)
+	r.code(r.do("DELETE", "/v1/messages/1-1", ""), 404, "not-found")
+	r.code(r.do("PUT", "/v1/messages/1-1/ack", ""), 404, "not-found")
+}
+
+func TestSentMessages(t *testing.T) {
+	r := newRig(t, &house{})
+	r.ok(r.do("POST", "/v1/messages", plainJSON, asJSON), 202)
+	id := r.house.sent[0].ID
+	for _, path := range []string{"/v1/sent/" + id, "/v1/sent/%3Cm@a.example%3E", "/v1/sent?state=failed&to=bob@b.example&since=2026-01-01T00:00:00Z"} {
+		a := r.ok(r.do("GET", path, ""), 200)
+		for _, want := range []string{`"state":"failed"`, `"code":"peer-refused"`, `"said":"550 no"`, `"detail":"the recipient's server refused the message"`} {
+			if !strings.Contains(a.body, want) {
+				t.Errorf("%s: no %s in %s", path, want, a.body)
+			}
+		}
+	}
+	r.code(r.do("GET", "/v1/sent/"+id, "", "Authorization: Bearer other-token"), 404, "not-found")
+	r.code(r.do("GET", "/v1/sent/"+id, "", "Authorization: Bearer only-read"), 403, "insufficient-scope")
+}
+
+func TestLookup(t *testing.T) {
+	r := newRig(t, &house{}, func(o *Options) { o.Lookups = 3 })
+	for address, want := range map[string]string{
+		"x@b.example":    `"can_send":true,"retry":false,"code":"ok"`,
+		"x@x.example":    `"can_send":false,"retry":false,"code":"no-certificate"`,
+		"x@slow.example": `"can_send":false,"retry":true,"code":"discovery-timeout"`,
+	} {
+		a := r.ok(r.do("GET", "/v1/lookup?address="+address, ""), 200)
+		if !strings.Contains(a.body, want) || strings.Contains(a.body, "secret") {
+			t.Errorf("%s: %s", address, a.body)
+		}
+	}
+	r.code(r.do("GET", "/v1/lookup?address=x@b.example", ""), 429, "rate-limited")
+	r.ok(r.do("GET", "/v1/lookup?address=x@b.example", "", "Authorization: Bearer other-token"), 200)
+}
+
+func TestHooks(t *testing.T) {
+	r := newRig(t, &house{})
+	const order = `{"url":"https://h.example/x","events":["arrived"]}`
+	r.code(r.do("POST", "/v1/hooks", `{"url":"http://h.example/x","events":["arrived"]}`, asJSON), 422, "invalid")
+	r.code(r.do("POST", "/v1/hooks", order, "Content-Type: text/plain"), 415, "unsupported-media-type")
+	r.code(r.do("POST", "/v1/hooks", `{"url":"https://h.example/x","events":["arrived"],"secret":"x"}`, asJSON), 400, "bad-request")
+	r.code(r.do("POST", "/v1/hooks", `{"url":"`+strings.Repeat("x", maxHookBody)+`"}`, asJSON), 413, "too-large")
+	a := r.ok(r.do("POST", "/v1/hooks", order, asJSON), 201)
+	if a.Header.Get("Location") != "/v1/hooks/h1" || !strings.Contains(a.body, "whsec_x") {
+		t.Errorf("%v %s", a.Header, a.body)
+	}
+	r.code(r.do("POST", "/v1/hooks", order, asJSON), 409, "limit-reached")
+	for _, path := range []string{"/v1/hooks", "/v1/hooks/h1"} {
+		if a := r.ok(r.do("GET", path, ""), 200); strings.Contains(a.body, "whsec_x") || !strings.Contains(a.body, `"status":204`) {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	r.ok(r.do("POST", "/v1/hooks/h1/secret", ""), 200)
+	r.ok(r.do("POST", "/v1/hooks/h1/enable", ""), 204)
+	r.ok(r.do("DELETE", "/v1/hooks/h1", ""), 204)
+	for _, path := range []string{"/v1/hooks/h1/secret", "/v1/hooks/h1/enable"} {
+		r.code(r.do("POST", path, ""), 404, "not-found")
+	}
+	r.code(r.do("DELETE", "/v1/hooks/h1", ""), 404, "not-found")
+}
+
+// A body that cannot be read any more breaks an answer off, rather than end it as if it
+// were whole.
+func TestBrokenOffAnswer(t *testing.T) {
+	h := received("Content-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("AAAA", 100_000) + "!")
+	r := newRig(t, h)
+	_, err := r.try("GET", "/v1/messages/1-1/parts/1", bytes.NewReader(nil))
+	if err == nil {
+		t.Error("a broken part came whole")
+	}
+}
