@@ -75,7 +75,7 @@ var table = map[Code]Outcome{
 	RecipientDisabled: {550, Enhanced{5, 2, 1}, DispositionFailed, false, "the recipient's mailbox is disabled",
 		"the operator can enable it with postern account enable"},
 	SenderNotAllowed: {550, Enhanced{5, 7, 1}, "", false, "this account may not send as that address",
-		"use the account's own address in MAIL FROM and From"},
+		"use an address of the account in MAIL FROM and From; postern account senders says which those are"},
 	AuthRequired: {530, Enhanced{5, 7, 0}, "", false, "authentication is required",
 		"configure the client with STARTTLS and a user name"},
 	AuthFailed: {535, Enhanced{5, 7, 8}, "", false, "authentication failed",
