@@ -37,10 +37,10 @@ type Maildrop interface {
 	Snapshot(ctx context.Context) (pickup.MailboxInfo, []pickup.Message, error)
 	// Look says whether a message is still there. pickup.ErrNoMessage.
 	Look(ctx context.Context, uid uint32) error
-	// Read notes that the owner is about to read the body of a message, and sets
-	// \Seen if seen is given. Nothing of a body is sent before it returned nil: what
-	// cannot be noted is not read. pickup.ErrNoMessage.
-	Read(ctx context.Context, uid uint32, seen bool) error
+	// Read notes that the owner is about to read the bodies of messages, and sets
+	// \Seen if seen is given; those that are gone are skipped. Nothing of a body is
+	// sent before it returned nil: what cannot be noted is not read.
+	Read(ctx context.Context, uids []uint32, seen bool) error
 	// Took notes that of messages, of which Read was told, all of the text was sent.
 	Took(ctx context.Context, uids []uint32) error
 	// Body opens a message's body. pickup.ErrNoMessage.

@@ -27,6 +27,7 @@ type entry struct {
 	uid     uint32
 	deleted bool // marked
 	seen    bool
+	noted   bool // as about to be read
 }
 
 // openDrop lists the messages of a mailbox.

@@ -17,7 +17,7 @@ type memory struct {
 	mu       sync.Mutex
 	messages map[uint32]string
 	taken    bool
-	read     []uint32 // in the order of Read
+	read     [][]uint32 // of each Read
 	took     []uint32
 	// What goes wrong.
 	readErr, bodyErr error
@@ -100,15 +100,13 @@ func (m *memory) Look(_ context.Context, uid uint32) error {
 	return nil
 }
 
-func (m *memory) Read(ctx context.Context, uid uint32, _ bool) error {
-	err := m.Look(ctx, uid)
-	if err == nil {
-		err = m.readErr
+func (m *memory) Read(_ context.Context, uids []uint32, _ bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.readErr == nil {
+		m.read = append(m.read, uids)
 	}
-	if err == nil {
-		m.read = append(m.read, uid)
-	}
-	return err
+	return m.readErr
 }
 
 func (m *memory) Took(_ context.Context, uids []uint32) error {

@@ -71,11 +71,34 @@ func (s *session) note(e *entry, top *topReader) error {
 	if top != nil && top.lines == 0 {
 		return s.drop.box.Look(s.ctx, e.uid)
 	}
-	err := s.drop.box.Read(s.ctx, e.uid, top == nil && !e.seen)
-	if err != nil {
-		return fmt.Errorf("noting what is read: %w", err)
+	all := []*entry{e}
+	if top == nil {
+		all = s.ahead(e)
 	}
-	e.seen = e.seen || top == nil
+	if !e.noted || top == nil && !e.seen {
+		err := s.read(all, top == nil)
+		if err != nil {
+			return fmt.Errorf("noting what is read: %w", err)
+		}
+	}
+	// It was there when it was noted if it still is: no other message ever has its UID.
+	return s.drop.box.Look(s.ctx, e.uid)
+}
+
+// read notes messages together.
+func (s *session) read(all []*entry, see bool) error {
+	uids, seen := make([]uint32, len(all)), false
+	for i, e := range all {
+		uids[i] = e.uid
+		seen = seen || see && !e.seen
+	}
+	err := s.drop.box.Read(s.ctx, uids, seen)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		e.noted, e.seen = true, e.seen || see
+	}
 	return nil
 }
 

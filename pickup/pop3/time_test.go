@@ -177,7 +177,7 @@ func TestTakenIsNotedSoon(t *testing.T) {
 			k.say(command)
 			k.lines()
 		}
-		if diff := cmp.Diff([]uint32{2, 3, 1}, b.mail.read); diff != "" {
+		if diff := cmp.Diff([][]uint32{{2}, {3}, {1}}, b.mail.read); diff != "" {
 			t.Errorf("read (-want +got)\n%s", diff)
 		}
 		time.Sleep(3 * time.Second)
@@ -246,6 +246,22 @@ func TestQuitThatFails(t *testing.T) {
 		}
 		if diff := cmp.Diff([]uint32{2, 3}, m.uids()); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// Messages that are asked for at once are noted at once, and no others.
+func TestReadingAheadIsNoted(t *testing.T) {
+	m := newMemory("1\r\n", "2\r\n", "3\r\n", "4\r\n", strings.Repeat("x", 2<<20), "6\r\n")
+	inBubble(t, pop3.Options{Implicit: true}, m, func(b *bubble) {
+		k := b.login()
+		go io.WriteString(k.conn, "DELE 3\r\nRETR 2\r\nretr 3\r\nRETR 1 \r\nRETR 2\r\nRETR 9\r\nNOOP\r\nRETR 4\r\nRETR 5\r\nRETR 6\r\nTOP 6 1\r\nQUIT\r\nRETR 1\r\n")
+		got := k.ended()
+		if n := strings.Count(got, "\r\n.\r\n"); n != 7 {
+			t.Errorf("%d messages came", n)
+		}
+		if diff := cmp.Diff([][]uint32{{2, 1}, {4}, {5}, {6}}, m.read); diff != "" {
+			t.Errorf("noted (-want +got)\n%s", diff)
 		}
 	})
 }

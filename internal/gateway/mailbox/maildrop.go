@@ -100,18 +100,14 @@ func (d *maildrop) Look(ctx context.Context, uid uint32) error {
 	return translate(err)
 }
 
-// Read implements pop3.Maildrop. A message that is there afterwards was there when it
-// was noted, for no other one ever has its UID.
-func (d *maildrop) Read(ctx context.Context, uid uint32, seen bool) error {
+// Read implements pop3.Maildrop.
+func (d *maildrop) Read(ctx context.Context, uids []uint32, seen bool) error {
 	var add []string
 	if seen {
 		add = []string{`\Seen`}
 	}
-	_, err := d.mailbox.Read(ctx, []uint32{uid}, add)
-	if err != nil {
-		return err
-	}
-	return d.Look(ctx, uid)
+	_, err := d.mailbox.Read(ctx, uids, add)
+	return err
 }
 
 // Remove implements pop3.Maildrop: each step is one transaction with its record.

@@ -35,12 +35,10 @@ func TestEP18_AuditOverPOP3(t *testing.T) {
 	d := r.maildrop(r.pop3())
 	ctx := t.Context()
 	for _, seen := range []bool{true, false} {
-		r.must(d.Read(ctx, 2, seen))
+		r.must(d.Read(ctx, []uint32{2}, seen))
 		r.must(d.Took(ctx, []uint32{2}))
 	}
-	if err := d.Read(ctx, 701, true); !errors.Is(err, pickup.ErrNoMessage) {
-		t.Errorf("reading what is not there: %v", err)
-	}
+	r.must(d.Read(ctx, []uint32{701}, true)) // there is nothing to note
 	r.must(d.Look(ctx, 700))
 	if err := d.Look(ctx, 701); !errors.Is(err, pickup.ErrNoMessage) {
 		t.Errorf("looking for what is not there: %v", err)
