@@ -18,6 +18,7 @@ msmtp msmtp
 curl curl
 perl:Net::SSLeay libnet-ssleay-perl
 mbsync isync
+notmuch notmuch
 fetchmail fetchmail
 getmail getmail6
 mpop mpop
@@ -26,6 +27,7 @@ python3 python3
 gcc gcc
 javac default-jdk-headless
 /usr/share/java/bcpkix.jar libbcpkix-java
+/usr/lib/python3/dist-packages/authres/smime.py python3-authres
 '
 
 PATH=$PATH:/usr/sbin:/sbin
