@@ -28,17 +28,17 @@ func (s *session) bdat(arg string) reply {
 	s.wire.begin()
 	if !r.ok() {
 		c.skip()
-		if s.envelope == nil {
-			s.wire.end()
-			return r
-		}
-		s.reset()
+		s.wire.end()
 		return r
 	}
+	s.flush()
 	r = s.take(c)
-	if errors.Is(c.err, errAborted) {
+	switch {
+	case errors.Is(c.err, errAborted):
 		s.reset()
 		return reply{} // the command that ended it is answered
+	case c.err != nil && c.err != io.EOF && !errors.Is(c.err, errTooLarge):
+		s.gone = true // the connection broke
 	}
 	c.skip()
 	s.reset()

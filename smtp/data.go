@@ -17,9 +17,7 @@ func (s *session) data() reply {
 	}
 	s.wire.begin()
 	s.answer(saidGoAhead)
-	if !s.isAhead() {
-		s.flush()
-	}
+	s.flush()
 	message := newDots(s.in, s.wire)
 	r = s.take(message)
 	_, err := io.Copy(io.Discard, message)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // RFC 3030: octets of a chunk are no commands and the end of data has no dot.
@@ -262,4 +263,26 @@ func TestSTARTTLSForgetsTheSession(t *testing.T) {
 		> STARTTLS
 		< 503
 	`)
+}
+
+// A client that breaks off between two chunks gets one answer.
+func TestSilenceBetweenChunks(t *testing.T) {
+	h, addr := startBackbone(t, func(o *ServerOptions) { o.CommandIdle = 100 * time.Millisecond })
+	dial(t, addr).play(toBob + `
+		! "BDAT 3\r\na\r\n"
+		< 250
+		< 421 4.4.2
+		eof
+	`)
+	if got := h.taken(); len(got) != 0 {
+		t.Errorf("accepted %+v", got)
+	}
+}
+
+// A client may wait for 354 with a part of its message sent.
+func TestPartOfAMessageAhead(t *testing.T) {
+	_, addr := startBackbone(t)
+	d := dial(t, addr).play(toBob)
+	d.send("DATA\r\nx: y\r\n")
+	d.play("< 354\n! \"\\r\\nz\\r\\n.\\r\\n\"\n< 250")
 }

@@ -98,13 +98,6 @@ func (w *wire) isDraining() bool {
 	return w.draining
 }
 
-// isBroken reports whether nothing more is read.
-func (w *wire) isBroken() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.failed != nil || w.unsent != nil
-}
-
 // Read reads within the time and the octets that are left.
 func (w *wire) Read(p []byte) (int, error) {
 	busy, err := w.prepare()

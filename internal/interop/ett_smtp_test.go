@@ -23,8 +23,9 @@ func newEdges(t *testing.T, commandIdle string) edges {
 	rootA, rootB := pki.Root("root of a"), pki.Root("root of b")
 	leafA, leafB := rootA.Leaf("a.example"), rootB.Leaf("b.example")
 	bind := testnet.BIND(t, map[string][]string{
-		"a.example": mx(testnet.ZoneCERT("@", leafA.Cert)),
-		"b.example": mx(testnet.ZoneCERT("@", leafB.Cert)),
+		"a.example":    mx(testnet.ZoneCERT("@", leafA.Cert)),
+		"b.example":    mx(testnet.ZoneCERT("@", leafB.Cert)),
+		"bare.example": mx(),
 	})
 	var e edges
 	e.a = newSite(t, "a.example", setup{
