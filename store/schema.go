@@ -57,7 +57,7 @@ const (
 	bucketSentIDs    = "sentids"    // SHA-256 of an owning: role 0 Message-ID in lower case 0 address key 0 digest, track id → nothing, of what went out
 	bucketEvents     = "events"     // track id, number u32 → Event
 
-	bucketTrackNames = "tracknames" // address key 0 track id → nothing, for sender, author and recipients
+	bucketTrackNames = "tracknames" // address key 0 track id → nothing, for sender, account, author and recipients
 
 	bucketDelivered      = "delivered"      // SHA-256 of what makes a delivery the same → time u64, track id
 	bucketDeliveredTimes = "deliveredtimes" // time u64, that SHA-256 → nothing

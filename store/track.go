@@ -168,7 +168,7 @@ func (k Track) Class() TrackClass {
 type TrackQuery struct {
 	MessageID string       // with angle brackets, in any case (DN-12); "" is any
 	Class     TrackClass   // of a MessageID: the others are not read; "" is all
-	Address   mime.Address // of the sender, the author or a recipient; zero is anybody
+	Address   mime.Address // of the sender, who handed it in, the author or a recipient; zero is anybody
 	// SentBy asks for the outgoing messages of a Message-ID that this address sent,
 	// AnsweredTo for those that have it among their AnswersTo. No others are read. Zero
 	// is anybody's, of both ways.

@@ -43,7 +43,7 @@ func (t *tx) indexTrack(old, now Track) error {
 func (k Track) namesAs(l Track) bool {
 	same := func(a, b TrackRecipient) bool { return a.Address == b.Address }
 	return k.ID == l.ID && k.MessageID == l.MessageID && k.Outbound == l.Outbound && k.Automatic == l.Automatic &&
-		k.Digest == l.Digest && k.Sender == l.Sender && k.Author == l.Author &&
+		k.Digest == l.Digest && k.Sender == l.Sender && k.Account == l.Account && k.Author == l.Author &&
 		slices.Equal(k.AnswersTo, l.AnswersTo) && slices.EqualFunc(k.Recipients, l.Recipients, same)
 }
 
@@ -62,6 +62,7 @@ func trackKeys(k Track) map[indexKey]bool {
 		}
 	}
 	name(k.Sender)
+	name(k.Account)
 	name(k.Author)
 	for _, r := range k.Recipients {
 		name(r.Address)

@@ -262,7 +262,7 @@ func (f trackFilter) line(t store.Track) (TrackLine, bool) {
 		return l, false
 	}
 	a := f.query.Address
-	anybody := a.IsZero() || t.Sender.Same(a) || t.Author.Same(a)
+	anybody := a.IsZero() || t.Sender.Same(a) || t.Account.Same(a) || t.Author.Same(a)
 	for _, r := range t.Recipients {
 		fits := (anybody || r.Address.Same(a)) && (f.state == "" || r.State == f.state) && (f.reason == "" || r.Reason == f.reason)
 		if !fits || len(l.Recipients) == maxLineRecipients {

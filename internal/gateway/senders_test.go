@@ -254,4 +254,6 @@ func TestAnAccountThatSendsForManyIsOneFlow(t *testing.T) {
 	for _, j := range s.jobs() {
 		equal(t, "flow", j.Flow, "ehr@a.example")
 	}
+	equal(t, "its messages", len(s.lives(addr(t, "ehr@a.example"))), 2)
+	equal(t, "those of one", len(s.lives(addr(t, "n1@a.example"))), 1)
 }
