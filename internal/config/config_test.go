@@ -310,6 +310,8 @@ func TestErrorsAreOneLineWithAHint(t *testing.T) {
 		{"listener with bad address", host + "[listen]\nbackbone = \"127.0.0.300:25\"", `is not ADDRESS:PORT`},
 		{"listeners collide", host + "[listen]\nbackbone = \":25\"\nsubmission = \"127.0.0.1:25\"", `keys "listen.submission" and "listen.backbone" listen on one address`},
 		{"no TLS", host + "[listen]\nsubmission = \":587\"", `key "tls.cert" is missing: listen.submission takes passwords`},
+		{"no TLS for POP3", host + "[listen]\npop3 = \":110\"", `key "tls.cert" is missing: listen.pop3 takes passwords`},
+		{"no TLS for POP3S", host + "[listen]\npop3s = \":995\"", `key "tls.cert" is missing: listen.pop3s takes passwords`},
 		{"no TLS for IMAP", host + "[listen]\nimap = \":143\"", `listen.imap takes passwords`},
 		{"acme without TLS", host + acme + "directory = \"http://ca.example/d\"", `key "acme.directory": "http://ca.example/d" is not an https URL`},
 		{"acme without a host", host + acme + "directory = \"https:///d\"", `key "acme.directory": "https:///d" is not an https URL`},

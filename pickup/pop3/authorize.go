@@ -93,7 +93,7 @@ func (s *session) auth(args []string) error {
 	for {
 		challenge, done, err := mechanism.Next(response)
 		if errors.Is(err, login.ErrMalformed) {
-			return s.wrong("[AUTH] That is not how the mechanism goes")
+			return s.wrong("That is not how the mechanism goes")
 		}
 		if err != nil || done {
 			return s.welcome(err)
@@ -134,6 +134,7 @@ func (s *session) let(a login.Attempt) error {
 		return err
 	}
 	s.user = user
+	s.log = s.log.With("user", a.User, "method", a.Method)
 	return nil
 }
 
@@ -161,7 +162,7 @@ func (s *session) enter() error {
 		s.drop, err = openDrop(s.ctx, box)
 	}
 	if err != nil {
-		s.user = nil
+		s.user, s.log = nil, s.options.Log.With("remote", s.net.IP)
 		return s.fail("open", err)
 	}
 	s.until = time.Time{}

@@ -253,3 +253,18 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// The log names who logged in, and never the words of those who did not.
+func TestLogOfLogins(t *testing.T) {
+	h := implicit(t)
+	k := h.dial()
+	k.ok("USER a password in the wrong field")
+	k.expect("-ERR [AUTH]", "PASS "+testPassword)
+	k.ok("USER " + testUser)
+	k.ok("PASS " + testPassword)
+	k.ok("QUIT")
+	log := h.log.String()
+	if strings.Contains(log, "wrong field") || strings.Contains(log, testPassword) || strings.Count(log, testUser) != 1 {
+		t.Error(log)
+	}
+}
