@@ -12,12 +12,12 @@ import (
 // Enabled reports whether the certificate of the listeners is got over ACME.
 func (a ACME) Enabled() bool { return a.Directory != "" }
 
-// Names are the hosts that the certificate is for.
-func (a ACME) Names(hostname mime.Domain) []string {
-	if len(a.Hosts) == 0 {
+// NamesOr are the hosts that the certificate is for.
+func (a ACME) NamesOr(hostname mime.Domain) []string {
+	if len(a.Names) == 0 {
 		return []string{string(hostname)}
 	}
-	return a.Hosts
+	return a.Names
 }
 
 func (c *Config) checkACME() error {
@@ -35,10 +35,10 @@ func (c *Config) checkACME() error {
 	if !a.AgreeTerms {
 		return errors.New(`key "acme.agree_terms" is false: read the terms of service of the authority, and set it to true`)
 	}
-	for _, host := range a.Hosts {
+	for _, host := range a.Names {
 		name, err := mime.ParseDomain(host)
 		if err != nil || string(name) != host {
-			return fmt.Errorf("key \"acme.hosts\": %q is not a fully qualified name in lower case, as \"mail.b.example\"", host)
+			return fmt.Errorf("key \"acme.names\": %q is not a fully qualified name in lower case, as \"mail.b.example\"", host)
 		}
 	}
 	for _, contact := range a.Contact {

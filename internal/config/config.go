@@ -63,7 +63,7 @@ type TLS struct {
 // ACME says who issues the certificate of the listeners.
 type ACME struct {
 	Directory      string   `toml:"directory" example:"https://acme-v02.api.letsencrypt.org/directory" doc:"URL of the authority's directory. Without it nothing is issued. network.ca may hold the root of an authority of one's own."`
-	Hosts          []string `toml:"hosts" example:"[\"mail.b.example\", \"imap.b.example\"]" doc:"The names in the certificate. Without them: hostname."`
+	Names          []string `toml:"names" example:"[\"mail.b.example\", \"imap.b.example\"]" doc:"The names in the certificate. Without them: hostname."`
 	Contact        []string `toml:"contact" example:"[\"postmaster@b.example\"]" doc:"Addresses that the authority may write to."`
 	AgreeTerms     bool     `toml:"agree_terms" example:"true" doc:"Whether the authority's terms of service are agreed to. Nothing is issued without."`
 	Challenge      string   `toml:"challenge" default:"http-01" oneof:"http-01 tls-alpn-01" doc:"How the authority learns that the names are ours: by a request at port 80, or by a handshake at port 443."`

@@ -36,7 +36,7 @@ cert = "tls/cert.pem"
 key = "/etc/key.pem"
 [acme]
 directory = "https://ca.example/dir"
-hosts = ["mail.b.example", "imap.b.example"]
+names = ["mail.b.example", "imap.b.example"]
 contact = ["postmaster@b.example"]
 agree_terms = true
 challenge = "tls-alpn-01"
@@ -126,7 +126,7 @@ func fullConfig() *config.Config {
 		},
 		TLS: config.TLS{Cert: "/etc/postern/tls/cert.pem", Key: "/etc/key.pem"},
 		ACME: config.ACME{
-			Directory: "https://ca.example/dir", Hosts: []string{"mail.b.example", "imap.b.example"}, Contact: []string{"postmaster@b.example"},
+			Directory: "https://ca.example/dir", Names: []string{"mail.b.example", "imap.b.example"}, Contact: []string{"postmaster@b.example"},
 			AgreeTerms: true, Challenge: "tls-alpn-01", BindingKeyID: "kid-1", BindingKeyFile: "/etc/postern/eab.key",
 		},
 		DNS:     config.DNS{Servers: []string{"127.0.0.1:5353", "[::1]:53"}, Port: 5353},
@@ -316,8 +316,8 @@ func TestErrorsAreOneLineWithAHint(t *testing.T) {
 		{"acme without TLS", host + acme + "directory = \"http://ca.example/d\"", `key "acme.directory": "http://ca.example/d" is not an https URL`},
 		{"acme without a host", host + acme + "directory = \"https:///d\"", `key "acme.directory": "https:///d" is not an https URL`},
 		{"terms not agreed to", host + acme + "directory = \"https://ca.example/d\"", `key "acme.agree_terms" is false: read the terms`},
-		{"acme for no name", host + agreed + "hosts = [\"Mail\"]", `key "acme.hosts": "Mail" is not a fully qualified name`},
-		{"acme for an address", host + agreed + "hosts = [\"*.b.example\"]", `key "acme.hosts": "*.b.example" is not a fully qualified name`},
+		{"acme for no name", host + agreed + "names = [\"Mail\"]", `key "acme.names": "Mail" is not a fully qualified name`},
+		{"acme for an address", host + agreed + "names = [\"*.b.example\"]", `key "acme.names": "*.b.example" is not a fully qualified name`},
 		{"contact of nobody", host + agreed + "contact = [\"mailto:a@b.example?c\"]", `key "acme.contact": "mailto:a@b.example?c" is not an address`},
 		{"half a binding", host + agreed + "eab_key_id = \"k\"", `keys "acme.eab_key_id" and "acme.eab_key_file" belong together`},
 		{"nowhere to ask", host + agreed, `key "listen.acme" is missing: the authority asks there`},

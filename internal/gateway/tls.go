@@ -56,7 +56,7 @@ func (c *Core) newIssuer(cfg *config.Config) (*tlscert.Issuer, error) {
 		lookup = c.dns.LookupHost
 	}
 	i := &tlscert.Issuer{
-		Directory: cfg.ACME.Directory, Hosts: cfg.ACME.Names(cfg.Hostname), Contact: cfg.ACME.Contact,
+		Directory: cfg.ACME.Directory, Hosts: cfg.ACME.NamesOr(cfg.Hostname), Contact: cfg.ACME.Contact,
 		Terms: cfg.ACME.AgreeTerms, Challenge: cfg.ACME.Challenge, Binding: binding,
 		Client: tlscert.NewClient(roots, lookup), Cache: certCache{c.Store}, Now: c.Now, Log: c.Log,
 	}
