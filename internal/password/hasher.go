@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"runtime"
 	"sync"
 )
 
-// DefaultMemory is the Memory in bytes of a Hasher that names none: eight
-// hashes with today's parameters.
+// DefaultMemory is the Memory in bytes of a Hasher that names none, and has eight
+// processors or more: eight hashes with today's parameters. With fewer processors it is
+// one hash for each: more at once would end no sooner, and the one whose turn it is
+// would wait for all of them.
 const DefaultMemory = 8 * hashMemory << 10
 
 // burner is a hash of nothing known, with today's parameters. It is verified
@@ -22,7 +25,7 @@ const operator = "operator"
 // A Hasher hashes and verifies for many at once in bounded memory; those that
 // find it full wait. The zero Hasher is ready for use.
 type Hasher struct {
-	// Memory is how many bytes argon2 may use at once, 0 for DefaultMemory.
+	// Memory is how many bytes argon2 may use at once, 0 for what DefaultMemory says.
 	// A hash that needs more than all of it runs alone.
 	Memory int64
 
@@ -80,7 +83,7 @@ func (h *Hasher) acquire(ctx context.Context, who Client, kib uint32) (release f
 	h.once.Do(func() {
 		h.limit = h.Memory
 		if h.limit <= 0 {
-			h.limit = DefaultMemory
+			h.limit = min(DefaultMemory, int64(runtime.GOMAXPROCS(0))*hashMemory<<10)
 		}
 		h.room.free = h.limit
 	})
