@@ -301,6 +301,7 @@ func TestErrorsAreOneLineWithAHint(t *testing.T) {
 		{"port above", host + "[relay]\nport = 65536", `key "relay.port" must be from 1 to 65535`},
 		{"profile", host + "[trust]\nprofile = \"1.4\"", `key "trust.profile" is "1.4", but must be one of ["1.2" "1.3"]`},
 		{"log level", host + "[log]\nlevel = \"INFO\"", `key "log.level" is "INFO", but must be one of`},
+		{"another separator", host + "[accounts]\nsubaddress = \"=\"", `key "accounts.subaddress" is "=", but must be "+" or "-"`},
 		{"per address above all", host + "[limits]\nconnections = 10", `key "limits.connections_per_ip" is 50, but must be at most limits.connections, which is 10`},
 		{"queue for less than four messages", host + "[limits]\nmessage_bytes = 1048576\nqueue_bytes = 4194303", `key "limits.queue_bytes" is 4194303, but must be at least four times limits.message_bytes`},
 		{"reserve for less than four messages", host + "[limits]\ndisk_reserve = 1048576", `key "limits.disk_reserve" is 1048576, but must be at least four times limits.message_bytes`},
