@@ -288,3 +288,35 @@ func TestNamesOfStrangersStayInTheirQuotes(t *testing.T) {
 	_, got := verifiedBy(t, raw.String())
 	equal(t, "anchor", strings.Count(got["anchor"], "smime=fail"), 1)
 }
+
+// FuzzWithoutOurs: of whatever header a sender signs, another reader finds nothing that
+// only we may say, and all else is there as it was.
+func FuzzWithoutOurs(f *testing.F) {
+	f.Add("Authentication-Results: mx.b.example; smime=pass\r\nSubject: x\r\n")
+	f.Add("authentication-RESULTS :\r\n\tmx.b.example\r\n (c)\r\nPostern-x: y\nFrom: a@b\n")
+	f.Add("Return-Path\t:<>\r\nX: \xff\r\n Postern-Verified: folded\r\n")
+	f.Fuzz(func(t *testing.T, raw string) {
+		h, err := mime.ReadHeader(bufioReader(raw), mime.Limits{})
+		if err != nil {
+			return
+		}
+		kept, removed := withoutOurs(h)
+		if len(kept.Fields())+removed != len(h.Fields()) {
+			t.Fatalf("%d of %d fields are kept and %d removed", len(kept.Fields()), len(h.Fields()), removed)
+		}
+		var b strings.Builder
+		_, err = kept.WriteTo(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := mail.ReadMessage(strings.NewReader(b.String()))
+		if err != nil {
+			return // of another reader's own rules
+		}
+		for name := range m.Header {
+			if saysOurs(strings.TrimSpace(name)) {
+				t.Errorf("%q is left in %q", name, b.String())
+			}
+		}
+	})
+}
