@@ -16,8 +16,8 @@ import (
 )
 
 // maxAccesses is how many accesses of a kind an account may have. Each app password is
-// tried at a login by SCRAM.
-const maxAccesses = 15
+// tried at a login by SCRAM, beside the password.
+const maxAccesses = login.MaxCredentials - 1
 
 // maxAccessName bounds what an operator calls an access, in octets.
 const maxAccessName = 100

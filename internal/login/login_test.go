@@ -372,3 +372,28 @@ func FuzzExchange(f *testing.F) {
 		}
 	})
 }
+
+// RFC 5802 §9: the beginning of SCRAM is the same work for a user that there is not.
+func BenchmarkScramFirst(b *testing.B) {
+	c, _ := connect(b, tls.VersionTLS13)
+	for _, user := range []string{"alice@a.test", "nobody@a.test"} {
+		b.Run(user, func(b *testing.B) {
+			d := new(door)
+			v, err := d.verifiers(Attempt{User: user})
+			if err != nil {
+				b.Fatal(err)
+			}
+			x := d.exchange(c)
+			x.Verifiers = func(Attempt) (Verifiers, error) { return v, nil }
+			for b.Loop() {
+				server, err := x.Server(ScramSHA256)
+				if err == nil {
+					_, _, err = server.Next([]byte("n,,n=" + user + ",r=fyko+d2lbbFgONRv9qkxdawL"))
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/xdg-go/scram"
@@ -77,10 +78,12 @@ func (s *scramServer) first(message string) ([]byte, error) {
 	if id := probe.AuthzID(); id != "" && id != s.user {
 		return nil, errors.Join(errIdentity, s.login(Attempt{Method: Scram, User: s.user}))
 	}
-	// One that nobody can prove stands at the end, so that a user without any takes
-	// part like others.
-	credentials := append(found.Credentials[:len(found.Credentials):len(found.Credentials)],
-		Credential{StoredKey: random(sha256.Size), ServerKey: random(sha256.Size)})
+	// What is missing are secrets that nobody can prove: each user takes as long as any
+	// other, also one that there is not.
+	credentials := slices.Clone(found.Credentials)
+	for len(credentials) < MaxCredentials {
+		credentials = append(credentials, Credential{StoredKey: random(sha256.Size), ServerKey: random(sha256.Size)})
+	}
 	var challenge string
 	for _, c := range credentials {
 		conversation, err := s.converse(binding, nonce, func(string) (scram.StoredCredentials, error) {

@@ -13,6 +13,10 @@ const Iterations = 600_000
 // SaltLength is that of salts in octets.
 const SaltLength = 16
 
+// MaxCredentials is how many secrets a user should have at most; the work of a login by
+// SCRAM is for that many.
+const MaxCredentials = 16
+
 // Verifiers are by what a user may prove who it is. Salt and Iterations are told to
 // whoever asks, and are the same for all of the user's secrets: the server learns
 // only from the proof which of them the client has.
