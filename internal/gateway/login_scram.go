@@ -81,8 +81,8 @@ func (c *Core) Salt(ctx context.Context, user string) ([]byte, error) {
 	return mac.Sum(nil)[:login.SaltLength], nil
 }
 
-// Keys derives from a secret of an account what SCRAM needs. It takes a quarter of a
-// second.
+// Keys derives from a secret of an account what SCRAM needs. It takes tens of
+// milliseconds.
 func (c *Core) Keys(ctx context.Context, account mime.Address, secret string) (store.ScramKeys, error) {
 	salt, err := c.Salt(ctx, account.Key())
 	if err != nil {
