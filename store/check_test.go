@@ -54,6 +54,10 @@ func fullStore(t testing.TB) *testStore {
 				return err
 			}
 		}
+		_, err = tx.Enqueue(Job{Kind: PushJob, Due: time.Unix(4, 0), Body: id, Push: Push{Account: a}, Track: k})
+		if err != nil {
+			return err
+		}
 		_, err = tx.Enqueue(Job{Kind: HookJob, Due: time.Unix(3, 0), Sender: a, Hook: "hook", Track: k})
 		if err != nil {
 			return err

@@ -6,13 +6,17 @@ import (
 )
 
 func (c *checker) checkJobs() error {
-	totals := make(map[JobKind]JobTotal)
+	totals, pushes := make(map[JobKind]JobTotal), make(map[string]JobTotal)
 	err := walkRecords(c, bucketJobs, func(k []byte, j Job) {
 		c.report.Jobs++
 		if j.Body != 0 {
 			c.refs[j.Body]++
 		}
 		totals[j.Kind] = JobTotal{totals[j.Kind].Jobs + 1, totals[j.Kind].Bytes + j.Size}
+		if j.Kind == PushJob {
+			key := j.Push.Account.Key()
+			pushes[key] = JobTotal{pushes[key].Jobs + 1, pushes[key].Bytes + j.Size}
+		}
 		if !bytes.Equal(k, u64(uint64(j.ID))) {
 			c.problem("job %d is stored under another id", j.ID)
 		}
@@ -29,7 +33,28 @@ func (c *checker) checkJobs() error {
 		c.miscounted("the numbers of jobs", func(t *tx) error { return t.setJobTotals(totals) },
 			"the counts of jobs are %v and there are %v", stored, totals)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return c.checkPushes(pushes)
+}
+
+// checkPushes compares what is counted for the edge of each account.
+func (c *checker) checkPushes(totals map[string]JobTotal) error {
+	stored := make(map[string]JobTotal)
+	err := c.walk(bucketPushCounts, func(k, v []byte) {
+		total, err := readJobTotal(v)
+		if err != nil {
+			c.problem("what waits for the edge of %q: %v", k, err)
+		}
+		stored[string(k)] = total
+	})
+	if err != nil || maps.Equal(totals, stored) {
+		return err
+	}
+	c.miscounted("what waits for edges", func(t *tx) error { return t.setPushTotals(totals) },
+		"the counts of what waits for edges are %v and there are %v", stored, totals)
+	return nil
 }
 
 func (c *checker) checkJobDue(j Job) {

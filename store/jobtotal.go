@@ -2,8 +2,11 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+
+	"postern/mime"
 )
 
 // A JobTotal is how much waits of one kind.
@@ -23,17 +26,25 @@ func readJobTotal(v []byte) (JobTotal, error) {
 
 // countJob keeps the total of a job's kind as jobs come (1) and go (-1).
 func (t *tx) countJob(j Job, by int) error {
-	err := t.countHook(j, by)
+	err := errors.Join(t.countHook(j, by), t.countPush(j, by))
 	if err != nil {
 		return err
 	}
-	var total JobTotal
-	v := t.get(bucketJobCounts, []byte(j.Kind))
-	if v != nil {
-		total, err = readJobTotal(v)
-		if err != nil {
-			return err
-		}
+	return t.countIn(bucketJobCounts, []byte(j.Kind), j, by)
+}
+
+// countPush keeps the total of what waits for the edge of an account.
+func (t *tx) countPush(j Job, by int) error {
+	if j.Kind != PushJob {
+		return nil
+	}
+	return t.countIn(bucketPushCounts, []byte(j.Push.Account.Key()), j, by)
+}
+
+func (t *tx) countIn(bucket string, key []byte, j Job, by int) error {
+	total, err := t.totalIn(bucket, key)
+	if err != nil {
+		return err
 	}
 	total.Jobs += by
 	total.Bytes += int64(by) * j.Size
@@ -41,21 +52,47 @@ func (t *tx) countJob(j Job, by int) error {
 	case total.Jobs < 0 || total.Bytes < 0:
 		return fmt.Errorf("%w: the count of jobs", ErrCorrupt)
 	case total.Jobs == 0:
-		return t.remove(bucketJobCounts, []byte(j.Kind))
+		return t.remove(bucket, key)
 	}
-	return t.put(bucketJobCounts, []byte(j.Kind), total.encode())
+	return t.put(bucket, key, total.encode())
+}
+
+// totalIn is zero where there is none.
+func (t *tx) totalIn(bucket string, key []byte) (JobTotal, error) {
+	v := t.get(bucket, key)
+	if v == nil {
+		return JobTotal{}, nil
+	}
+	return readJobTotal(v)
+}
+
+// PushTotal implements QueueTx.
+func (t *tx) PushTotal(account mime.Address) (JobTotal, error) {
+	return t.totalIn(bucketPushCounts, []byte(account.Key()))
 }
 
 // setJobTotals puts totals in the place of those that are there.
 func (t *tx) setJobTotals(totals map[JobKind]JobTotal) error {
-	for _, kind := range t.firstKeys(bucketJobCounts, nil, math.MaxInt) {
-		err := t.remove(bucketJobCounts, kind)
+	all := make(map[string]JobTotal)
+	for kind, total := range totals {
+		all[string(kind)] = total
+	}
+	return t.setTotals(bucketJobCounts, all)
+}
+
+func (t *tx) setPushTotals(totals map[string]JobTotal) error {
+	return t.setTotals(bucketPushCounts, totals)
+}
+
+func (t *tx) setTotals(bucket string, totals map[string]JobTotal) error {
+	for _, key := range t.firstKeys(bucket, nil, math.MaxInt) {
+		err := t.remove(bucket, key)
 		if err != nil {
 			return err
 		}
 	}
-	for kind, total := range totals {
-		err := t.put(bucketJobCounts, []byte(kind), total.encode())
+	for key, total := range totals {
+		err := t.put(bucket, []byte(key), total.encode())
 		if err != nil {
 			return err
 		}

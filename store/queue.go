@@ -39,7 +39,7 @@ type Job struct {
 	Sender      mime.Address   `json:"sender"`      // envelope sender; zero is the null reverse-path
 	Recipients  []mime.Address `json:"recipients"`  // still to be served at this step
 	Blind       []mime.Address `json:"blind"`       // those of Recipients that no header names
-	Destination mime.Domain    `json:"destination"` // of a RelayJob; of a PushJob and a HookJob host:port
+	Destination mime.Domain    `json:"destination"` // of a RelayJob; of a PushJob and a HookJob what the lane is
 	// Automatic marks a notification: nothing automatic ever answers it (AS-86).
 	Automatic bool `json:"automatic"`
 	// Lane names what the job waits for, such as its destination: jobs of one
@@ -120,6 +120,8 @@ type QueueTx interface {
 	Finish(id JobID) error
 	// JobTotals returns how much there is of each kind of which there are jobs.
 	JobTotals() (map[JobKind]JobTotal, error)
+	// PushTotal returns how much waits for the edge of an account.
+	PushTotal(account mime.Address) (JobTotal, error)
 }
 
 // A Queue hands out jobs that are due, each to one worker at a time.

@@ -34,6 +34,9 @@ func checkJob(j Job) error {
 	if j.Kind == "" || j.Due.IsZero() || (j.Body == 0) != bodiless || (j.Hook == "") != (j.Kind != HookJob) {
 		return errors.New("a job needs a kind, a due time and, unless it is to watch or for a hook, which it names, a body")
 	}
+	if (j.Kind == PushJob) == j.Push.Account.IsZero() {
+		return errors.New("a job for an edge names the account, and no other does")
+	}
 	return errors.Join(
 		checkText("the kind of a job", string(j.Kind)),
 		checkText("the lane of a job", j.Lane),

@@ -77,6 +77,7 @@ const (
 
 	bucketHookStates = "hookstates" // address key 0 id → HookState
 	bucketEdges      = "edges"      // address key or domain → edgeRecord
+	bucketPushCounts = "pushcounts" // address key → jobs u64, bytes u64, of what waits for the edge of an account
 
 	// id u64 → bodyRecord, binary; id u64, index u32 → a bucket with one sealed
 	// chunk; sequence: last id. Side by side, they are one page to write.
@@ -108,7 +109,7 @@ func buckets() []string {
 		bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints,
 		bucketFetched, bucketSentIDs,
 		bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs,
-		bucketHookStates, bucketEdges}
+		bucketHookStates, bucketEdges, bucketPushCounts}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -166,7 +167,7 @@ func toSchema5(tx *bolt.Tx) error { return fillMessageIDs(tx) }
 // the structure of stored messages.
 func toSchema6(tx *bolt.Tx) error {
 	return createBuckets(tx, bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs,
-		bucketHookStates, bucketEdges)
+		bucketHookStates, bucketEdges, bucketPushCounts)
 }
 
 // rewriteRecords calls fn with the records of a bucket that can be read, and stores

@@ -52,7 +52,7 @@ type EdgeInfo struct {
 	TLS      string    `json:"tls"`
 	Verified string    `json:"verified"` // by: pin, ca or system
 	Pin      string    `json:"pin,omitempty"`
-	User     string    `json:"user,omitempty"`
+	User     string    `json:"user"` // "" logs in as nobody
 	Created  time.Time `json:"created"`
 }
 

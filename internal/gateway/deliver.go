@@ -141,8 +141,11 @@ func (p *part) deliverTo(tx store.Tx, to, account mime.Address, bodies map[*deli
 		return outcome{}, err
 	}
 	if pushed {
-		p.reached[place] = "the edge " + edgeLane(edge)
-		return p.toEdge(tx, to, account, edge, inbox.ID, bodies)
+		o, err := p.toEdge(tx, to, account, edge, inbox.ID, bodies)
+		if o.pushing > 0 {
+			p.reached[place] = "the edge " + edgeHost(edge)
+		}
+		return o, err
 	}
 	full, err := p.tooFull(tx, account, d.body.Size())
 	if err != nil {

@@ -22,8 +22,12 @@ type Pusher interface {
 	Meet(ctx context.Context, e smtp.Edge) (smtp.Met, error)
 }
 
-// edgeLane names where an edge is: host:port.
-func edgeLane(e store.Edge) string { return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port))) }
+// edgeHost names where an edge is: host:port.
+func edgeHost(e store.Edge) string { return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port))) }
+
+// edgeLane names what pushes to an edge wait for: its owner's settings and its host. What
+// is wrong with one owner's, such as a certificate, holds up no other at the same host.
+func edgeLane(e store.Edge) string { return e.Owner + " at " + edgeHost(e) }
 
 // ErrEdgeCA says that the authorities of an edge cannot be read.
 var ErrEdgeCA = errors.New("no certificate in PEM")

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -288,6 +290,28 @@ func TestMailOfAnEdgeThatIsGoneGoesToTheMailbox(t *testing.T) {
 		t.Errorf("%d in the mailbox", n)
 	}
 	wantStates(t, a.answersOf("alice@a.example"), "processed", "dispatched+")
+}
+
+// What waits for an edge is bounded as a mailbox is: a dead one fills no queue.
+func TestADeadEdgeTakesNoMoreThanAMailbox(t *testing.T) {
+	w, a, b := twoSites(t)
+	b.pushes("b.example").isDown()
+	b.MailboxBytes = 3000
+	for i := range 4 {
+		a.submit(message("alice@a.example", "bob@b.example", fmt.Sprintf("X-Number: %d", i)), "alice@a.example", "bob@b.example")
+	}
+	w.settle()
+	var total store.JobTotal
+	b.view(func(tx store.Tx) (err error) {
+		total, err = tx.PushTotal(addr(t, "bob@b.example"))
+		return err
+	})
+	if total.Jobs != 2 || total.Bytes > 3000 || len(b.jobs(store.PushJob)) != 2 {
+		t.Errorf("%+v", total)
+	}
+	if got := a.answersOf("alice@a.example"); !slices.Contains(got, "failed") {
+		t.Errorf("the sender heard %q", got)
+	}
 }
 
 func TestAnOperatorDropsAPush(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"postern/mime"
 	"postern/mime/mdn"
 	"postern/store"
+	"postern/trust/reason"
 )
 
 // toEdge has the message handed to the edge of an account, instead of being put into
@@ -15,7 +16,18 @@ import (
 // (DN-4, DN-10).
 func (p *part) toEdge(tx store.Tx, to, account mime.Address, edge store.Edge, box store.MailboxID, bodies map[*delivery]store.BodyID) (outcome, error) {
 	d := p.byRecipient[to.Key()]
-	var err error
+	// What waits for an edge takes room as it would in the mailbox.
+	waits, err := tx.PushTotal(account)
+	if err != nil {
+		return outcome{}, err
+	}
+	full, err := p.tooFull(tx, account, d.body.Size()+waits.Bytes)
+	if err != nil {
+		return outcome{}, err
+	}
+	if full {
+		return undelivered(to, reason.MailboxFull, fmt.Sprintf("%d octets wait for the edge %s", waits.Bytes, edgeHost(edge))), nil
+	}
 	if bodies[d] == 0 {
 		bodies[d], err = d.body.Put(tx)
 		if err != nil {
@@ -35,7 +47,7 @@ func (p *part) toEdge(tx store.Tx, to, account mime.Address, edge store.Edge, bo
 	if err != nil {
 		return outcome{}, err
 	}
-	return outcome{recipient: to, state: store.TrackQueued, stage: store.StageDeliver, detail: "for the edge " + edgeLane(edge), pushing: 1}, nil
+	return outcome{recipient: to, state: store.TrackQueued, stage: store.StageDeliver, detail: "for the edge " + edgeHost(edge), pushing: 1}, nil
 }
 
 // pushTo is a job for the edge of an account.
@@ -95,6 +107,6 @@ func (c *Core) pushNotice(tx store.Tx, job store.Job, n notice, account mime.Add
 	}
 	now := c.Now()
 	return errors.Join(
-		addEvent(tx, job.Track, store.Event{At: now, Stage: store.StageNotify, Reason: n.why.String(), Detail: fmt.Sprintf("%s to %s, for the edge %s", n, account, edgeLane(edge))}),
+		addEvent(tx, job.Track, store.Event{At: now, Stage: store.StageNotify, Reason: n.why.String(), Detail: fmt.Sprintf("%s to %s, for the edge %s", n, account, edgeHost(edge))}),
 		tx.Audit(audit.Record{At: now, Actor: audit.System, Action: audit.Notified, Object: n.String(), Track: string(job.Track), Detail: "for the edge of " + account.String()}))
 }

@@ -26,6 +26,13 @@ type Mailing struct {
 	Domain string   // whose mail it delivers
 	Boxes  []string // local parts; mail for any other is taken, and bounced after that
 	Routes map[string]string
+	// TLS is offered by STARTTLS where it is there.
+	TLS *Identity
+	// Answers are what it says to RCPT of addresses instead of taking them, such as
+	// "550 5.1.1 nobody".
+	Answers map[string]string
+	// Slow is how long it takes over the end of each message, in seconds.
+	Slow int
 }
 
 // Postfix starts Postfix on loopback until the test ends. It takes its orders
@@ -54,8 +61,8 @@ func Postfix(t testing.TB, o Mailing) *Mailer {
 		t.Fatalf("testnet: making the maildirs of Postfix: %v", err)
 	}
 	p := spawn.Postfix{
-		Dir: dir, Hostname: "postfix." + o.Domain, Settings: m.settings(o, uid, gid),
-		Services: []string{m.Addr + " inet n - n - - smtpd", "virtual unix - n n - - virtual"},
+		Dir: dir, Hostname: "postfix." + o.Domain, Settings: append(m.settings(o, uid, gid), o.edge(t, dir)...),
+		Services: []string{m.Addr + " inet n - n - - smtpd", "virtual unix - n n - - virtual", "tlsmgr unix - - n 1000? 1 tlsmgr"},
 	}
 	m.log = p.LogFile()
 	cmd, err := p.Command(context.Background()) // until the test's end, with all its processes
@@ -90,15 +97,46 @@ func (m *Mailer) settings(o Mailing, uid, gid int) []string {
 		host, port, _ := net.SplitHostPort(addr)
 		fmt.Fprintf(&routes, " {%s = smtp:[%s]:%s}", domain, host, port)
 	}
-	return []string{
+	settings := []string{
 		"virtual_mailbox_domains = " + o.Domain,
 		"virtual_mailbox_base = " + m.Dir,
 		"virtual_mailbox_maps = inline:{" + boxes.String() + " }",
 		"virtual_minimum_uid = 1",
 		fmt.Sprintf("virtual_uid_maps = static:%d", uid),
 		fmt.Sprintf("virtual_gid_maps = static:%d", gid),
-		"transport_maps = inline:{" + routes.String() + " }",
 	}
+	if routes.Len() > 0 {
+		settings = append(settings, "transport_maps = inline:{"+routes.String()+" }")
+	}
+	return settings
+}
+
+// edge are the settings of a Postfix that stands for somebody's own system.
+func (o Mailing) edge(t testing.TB, dir string) []string {
+	t.Helper()
+	var all []string
+	if o.TLS != nil {
+		cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+		for file, text := range map[string][]byte{cert: PEM(o.TLS.Cert), key: o.TLS.KeyPEM()} {
+			err := os.WriteFile(file, text, 0o600)
+			if err != nil {
+				t.Fatalf("testnet: writing the certificate of Postfix: %v", err)
+			}
+		}
+		all = append(all, "smtpd_tls_security_level = may", "smtpd_tls_loglevel = 1", "smtpd_tls_received_header = yes",
+			"smtpd_tls_cert_file = "+cert, "smtpd_tls_key_file = "+key)
+	}
+	if len(o.Answers) > 0 {
+		var answers strings.Builder
+		for address, says := range o.Answers {
+			fmt.Fprintf(&answers, " {%s = %s}", address, says)
+		}
+		all = append(all, "smtpd_recipient_restrictions = check_recipient_access inline:{"+answers.String()+" }, permit_mynetworks, reject")
+	}
+	if o.Slow > 0 {
+		all = append(all, fmt.Sprintf("smtpd_end_of_data_restrictions = sleep %d", o.Slow))
+	}
+	return all
 }
 
 // Log is what Postfix has logged.

@@ -15,6 +15,7 @@ func hookTests() map[string]func(*suite) {
 		"EdgesComeAndGo":                        edges,
 		"AnEdgeIsThatOfTheAddressFirst":         edgeFor,
 		"RemoveDomainTakesItsEdgeAlong":         edgeOfDomain,
+		"WhatWaitsForAnEdgeIsCounted":           pushTotals,
 	}
 }
 
@@ -206,4 +207,38 @@ func edgeOfDomain(s *suite) {
 		s.equal(len(all), 0)
 		return err
 	})
+}
+
+func pushTotals(s *suite) {
+	a := s.address("Doctor@b.example")
+	total := func() (total store.JobTotal) {
+		s.view(func(tx store.Tx) (err error) {
+			total, err = tx.PushTotal(s.address("doctor@b.example"))
+			return err
+		})
+		return total
+	}
+	var id store.JobID
+	body := s.body([]byte("four"))
+	defer body.Discard()
+	s.update(func(tx store.Tx) error {
+		b, err := tx.PutBody(body)
+		s.must(err)
+		_, err = tx.Enqueue(store.Job{Kind: store.PushJob, Due: noon(), Body: b, Push: store.Push{Account: a}})
+		s.must(err)
+		id, err = tx.Enqueue(store.Job{Kind: store.PushJob, Due: noon(), Body: b, Push: store.Push{Account: a}})
+		return err
+	})
+	s.equal(total(), store.JobTotal{Jobs: 2, Bytes: 8})
+	s.sound()
+	s.update(func(tx store.Tx) error { return tx.Finish(id) })
+	s.equal(total(), store.JobTotal{Jobs: 1, Bytes: 4})
+	if s.Update(s.ctx, func(tx store.Tx) error {
+		j, err := tx.Job(1)
+		s.must(err)
+		j.Push = store.Push{}
+		return tx.Reschedule(j)
+	}) == nil {
+		s.Error("a push for nobody")
+	}
 }
