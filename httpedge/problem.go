@@ -1,7 +1,6 @@
 package httpedge
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -134,11 +133,11 @@ func (p *problem) write(w http.ResponseWriter) {
 	if p.auth != "" {
 		h.Set("WWW-Authenticate", p.auth)
 	}
-	text, err := json.Marshal(p)
+	text, err := encode(p)
 	if err != nil {
 		text = []byte("{}") // cannot be: texts and numbers alone
 	}
-	h.Set("Content-Length", strconv.Itoa(len(text)+1))
+	h.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(text, '\n')) // whoever does not read it has gone
+	_, _ = w.Write(text) // whoever does not read it has gone
 }

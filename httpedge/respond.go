@@ -1,6 +1,7 @@
 package httpedge
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 
 // respond answers with JSON.
 func (s *Server) respond(w http.ResponseWriter, status int, v any) error {
-	text, err := json.Marshal(v)
+	text, err := encode(v)
 	if err != nil {
 		return fmt.Errorf("writing an answer: %w", err)
 	}
@@ -22,10 +23,20 @@ func (s *Server) respond(w http.ResponseWriter, status int, v any) error {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.options.Silence))
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(text)+1))
+	h.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // whoever does not read it has gone
+	_, _ = w.Write(text) // whoever does not read it has gone
 	return nil
+}
+
+// encode writes a line of JSON with the brackets of a Message-ID as they are: nobody
+// reads it as HTML.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
 }
 
 // stream sends what r has, as long as the client takes it, and reports whether all of

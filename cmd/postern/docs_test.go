@@ -86,7 +86,7 @@ func TestQuickstartIsTenCommands(t *testing.T) {
 
 // TestScriptPages runs what the other pages of docs tell their reader to type.
 func TestScriptPages(t *testing.T) {
-	for _, program := range []string{"sh", "sed", "tr", "timeout", "openssl"} {
+	for _, program := range []string{"sh", "sed", "tr", "timeout", "openssl", "curl"} {
 		testnet.Require(t, program)
 	}
 	p := scriptParams(t, "testdata/pages")
