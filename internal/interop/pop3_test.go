@@ -201,7 +201,8 @@ func popCommand(ctx context.Context, args []string, home string) (*exec.Cmd, *by
 // nothing new.
 func (c popClient) fetch(t testing.TB, s *site, dir, user string, keep bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	// getmail takes two processes for each message, which on a busy machine is slow.
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd, out := popCommand(ctx, c.command(t, s, dir, user, keep), dir)
 	err := cmd.Run()
@@ -442,6 +443,12 @@ func TestInteropEP18_EP19_CurlAndOpenSSL(t *testing.T) {
 	curl("--head", "--request", "DELE", s.popURL()+"/1")
 	if n := s.held(mtUser); n != len(names)-1 {
 		t.Errorf("%d messages are left", n)
+	}
+	trail := s.must("", "audit", "show")
+	for _, want := range []string{"over POP3 from 127.0.0.1, UID 5", "1 messages, over POP3 from 127.0.0.1, UID 1"} {
+		if !strings.Contains(trail, want) {
+			t.Errorf("the audit trail has no %q:\n%s", want, trail)
+		}
 	}
 	for listener, starttls := range map[string][]string{"pop3s": nil, "pop3": {"-starttls", "pop3"}} {
 		for _, version := range []string{"-tls1_2", "-tls1_3"} {
