@@ -8,6 +8,7 @@ import (
 
 func structureTests() map[string]func(*suite) {
 	return map[string]func(*suite){
+		"AMailboxKeepsItsUse":             mailboxUse,
 		"AStructureComesBack":             structureKept,
 		"AStructureGoesWithItsBody":       structureGone,
 		"AStructureNeedsABody":            structureAlone,
@@ -88,5 +89,20 @@ func structureLong(s *suite) {
 	if s.Update(s.ctx, func(tx store.Tx) error { return tx.PutStructure(m.Body, make([]byte, store.MaxStructure+1)) }) == nil {
 		s.Error("a structure of any length is kept")
 	}
+	s.sound()
+}
+
+func mailboxUse(s *suite) {
+	box := s.mailbox("Out")
+	s.update(func(tx store.Tx) error {
+		return errors.Join(tx.UseMailbox(box.ID, `\Sent`), tx.RenameMailbox(box.ID, "Gone"))
+	})
+	s.view(func(tx store.Tx) error {
+		got, err := tx.Mailbox(box.ID)
+		s.equal(got.Use, `\Sent`)
+		s.is(tx.UseMailbox(box.ID, ""), store.ErrReadOnly)
+		return err
+	})
+	s.is(s.Update(s.ctx, func(tx store.Tx) error { return tx.UseMailbox(99, "") }), store.ErrNotFound)
 	s.sound()
 }
