@@ -58,6 +58,7 @@ func serve(t *testing.T, change ...func(*config.Config)) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.core.ScramIterations = 4096
 	s.core.Now, s.core.Finder = noon, none{}
 	socket, err := Listen(s.dir)
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 	"postern/internal/admit"
 	"postern/internal/fetch"
 	"postern/internal/gateway/care"
+	"postern/internal/login"
 	"postern/internal/password"
 	"postern/internal/publish"
 	"postern/internal/steady"
@@ -109,7 +110,10 @@ type Core struct {
 	// listens for DNS, or the configuration names others.
 	Delegated bool
 	Hasher    *password.Hasher
-	Now       func() time.Time
+	// ScramIterations are the rounds of what SCRAM needs of a secret; 0 is
+	// login.Iterations.
+	ScramIterations int
+	Now             func() time.Time
 	// Steady is the clock of the queue: it goes on as time passes, whatever
 	// becomes of the wall clock. Due times, deadlines and expiry are by it alone.
 	// The clock of the Store, if nil.
@@ -228,6 +232,9 @@ func (c *Core) setDefaults() {
 	c.RefusedBytes = cmp.Or(c.RefusedBytes, defaultRefusedBytes)
 	c.Notify.ProcessedWithin = cmp.Or(c.Notify.ProcessedWithin, defaultNotifyWithin)
 	c.Notify.DispatchedWithin = cmp.Or(c.Notify.DispatchedWithin, max(defaultNotifyWithin, c.Notify.ProcessedWithin))
+	if c.ScramIterations == 0 {
+		c.ScramIterations = login.Iterations
+	}
 	if c.Hasher == nil {
 		c.Hasher = &password.Hasher{}
 	}

@@ -39,7 +39,7 @@ func (c *Core) Verifiers(ctx context.Context, a login.Attempt) (login.Verifiers,
 	if err != nil {
 		return login.Verifiers{}, reason.New(reason.Busy, "%w", err)
 	}
-	v := login.Verifiers{Salt: salt, Iterations: login.Iterations}
+	v := login.Verifiers{Salt: salt, Iterations: c.ScramIterations}
 	name, err := mime.ParseAddress(a.User)
 	if err != nil {
 		return v, nil
@@ -88,7 +88,7 @@ func (c *Core) Keys(ctx context.Context, account mime.Address, secret string) (s
 	if err != nil {
 		return store.ScramKeys{}, err
 	}
-	k := store.ScramKeys{Salt: salt, Iterations: login.Iterations}
+	k := store.ScramKeys{Salt: salt, Iterations: c.ScramIterations}
 	k.StoredKey, k.ServerKey, err = login.KeysOf(secret, salt, k.Iterations)
 	return k, err
 }

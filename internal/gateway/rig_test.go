@@ -104,7 +104,7 @@ func (w *world) bare(domains ...mime.Domain) *site {
 	s := &site{t: w.t, world: w}
 	s.Core = &Core{
 		Hostname: "mx." + string(domains[0]), Store: db, Finder: w, Sender: s, Now: w.clock.Now,
-		Log: slog.New(slog.NewTextHandler(&s.log, nil)),
+		Log: slog.New(slog.NewTextHandler(&s.log, nil)), ScramIterations: 4096,
 	}
 	s.uneven = exactly
 	s.setDefaults()
