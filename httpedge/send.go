@@ -63,7 +63,7 @@ func (s *Server) send(w http.ResponseWriter, r *request) error {
 
 func (s *Server) accepted(w http.ResponseWriter, sent Sent) error {
 	w.Header().Set("Location", "/v1/sent/"+sent.ID)
-	return s.respond(w, http.StatusAccepted, sentAnswer{sent.ID, sent.MessageID})
+	return s.respond(w, http.StatusAccepted, sentAnswer(sent))
 }
 
 // repeat answers a request that was answered before.
