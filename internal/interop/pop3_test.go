@@ -33,12 +33,14 @@ type popClient struct {
 	knows bool
 	// leaves says that what it has from a run that broke off stays on the server.
 	leaves bool
+	// most bounds how many messages it is given; 0 does not.
+	most int
 }
 
 func popClients() []popClient {
 	return []popClient{
 		{name: "fetchmail", program: "fetchmail", command: fetchmail, leaves: true},
-		{name: "getmail", program: "getmail", command: getmail},
+		{name: "getmail", program: "getmail", command: getmail, most: 100},
 		{name: "mpop", program: "mpop", command: mpop},
 		{name: "poplib", program: "python3", command: poplib, knows: true},
 	}
@@ -73,7 +75,30 @@ func deliver(t testing.TB, dir string) string {
 	return writeFile(t, filepath.Join(dir, "deliver"), fmt.Sprintf("f=$(mktemp %s/tmp/XXXXXXXXXX) && cat >$f && mv $f %[1]s/new/\n", dir))
 }
 
-// getmail comes by TLS and remembers what it has by UIDL.
+// slowly has a script take a moment more.
+func slowly(t testing.TB, script string) string {
+	return writeFile(t, script, readText(t, script)+"sleep 0.05\n")
+}
+
+func readText(t testing.TB, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// mailFor are the messages that a client is to fetch, n at most.
+func (c popClient) mailFor(n int) []string {
+	if c.most > 0 {
+		n = min(n, c.most)
+	}
+	return popMail(n)
+}
+
+// getmail comes by TLS and remembers what it has by UIDL. It loses a child that ends
+// before it waits for it, so each takes a moment more, and there are fewer.
 func getmail(t testing.TB, s *site, dir, user string, keep bool) []string {
 	writeFile(t, filepath.Join(dir, "getmailrc"), fmt.Sprintf(`[retriever]
 type = SimplePOP3SSLRetriever
@@ -94,7 +119,7 @@ delete = %v
 delivered_to = false
 received = false
 verbose = 0
-`, portOf(t, s.address("pop3s")), user, password, s.tlsCert(), s.hostname(), deliver(t, dir), !keep))
+`, portOf(t, s.address("pop3s")), user, password, s.tlsCert(), s.hostname(), slowly(t, deliver(t, dir)), !keep))
 	return []string{"getmail", "--getmaildir", dir, "--rcfile", "getmailrc"}
 }
 
@@ -269,7 +294,6 @@ func newPopSite(t testing.TB, users ...string) *site {
 // EP-19.
 func TestInteropEP18_EP19_ClientsFetch(t *testing.T) {
 	t.Parallel()
-	const messages = 1000
 	var users []string
 	for _, c := range popClients() {
 		testnet.Require(t, c.program)
@@ -277,10 +301,11 @@ func TestInteropEP18_EP19_ClientsFetch(t *testing.T) {
 	}
 	s := newPopSite(t, users...)
 	t.Cleanup(s.alive)
-	mail := popMail(messages)
 	for _, c := range popClients() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			mail := c.mailFor(1000)
+			messages := len(mail)
 			user := c.name + "@a.example"
 			s.fill(user, mail)
 			dir := folder(t)
@@ -382,12 +407,12 @@ func (s *site) popArgs(user string) []string {
 // it has gets none twice.
 func TestInteropEP18_ServerKilled(t *testing.T) {
 	t.Parallel()
-	const messages = 300
-	mail := popMail(messages)
 	for _, c := range popClients() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			testnet.Require(t, c.program)
+			mail := c.mailFor(300)
+			messages := len(mail)
 			s := newPopSite(t, mtUser)
 			s.fill(mtUser, mail)
 			dir := folder(t)
