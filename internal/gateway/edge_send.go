@@ -41,20 +41,18 @@ func (e HTTPEdge) Refused(ctx context.Context, l httpedge.Login, m httpedge.Outg
 	if err != nil {
 		return nil, notProven(err)
 	}
-	var all []httpedge.Refusal
-	var told []smtp.Refusal
-	for _, to := range m.To {
-		err := Submission{e.Core}.CheckRecipient(ctx, l.Account, to)
-		if err != nil {
-			all, told = append(all, httpedge.Refusal{Recipient: to, Err: err}), append(told, smtp.Refusal{Recipient: to, Err: err})
-		}
+	told, err := Submission{e.Core}.refusals(ctx, m.From, m.To)
+	if err != nil || len(told) == 0 {
+		return nil, err
 	}
-	if len(told) > 0 {
-		envelope, err := envelopeOf(l, httpedge.Outgoing{From: m.From})
-		if err != nil {
-			return nil, err
-		}
-		Submission{e.Core}.Refused(ctx, envelope, told)
+	envelope, err := envelopeOf(l, httpedge.Outgoing{From: m.From})
+	if err != nil {
+		return nil, err
+	}
+	Submission{e.Core}.Refused(ctx, envelope, told)
+	var all []httpedge.Refusal
+	for _, r := range told {
+		all = append(all, httpedge.Refusal(r))
 	}
 	return all, nil
 }

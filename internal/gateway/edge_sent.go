@@ -59,8 +59,8 @@ func (e HTTPEdge) SentMessage(ctx context.Context, l httpedge.Login, id string) 
 	return m, err
 }
 
-// SentMessages implements httpedge.Outbox: what the account sent as itself, by the
-// index of its address.
+// SentMessages implements httpedge.Outbox: what the account handed in, under whatever
+// address.
 func (e HTTPEdge) SentMessages(ctx context.Context, l httpedge.Login, q httpedge.SentQuery) (httpedge.SentPage, error) {
 	var page httpedge.SentPage
 	if q.State != "" && !slices.Contains(store.TrackStates(), store.TrackState(q.State)) {

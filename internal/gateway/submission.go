@@ -75,17 +75,11 @@ func (s Submission) CheckSender(ctx context.Context, login smtp.Login, from mime
 // CheckRecipient refuses addresses of our own domains that do not exist; all others
 // are for discovery to judge, now or when the message is taken.
 func (s Submission) CheckRecipient(ctx context.Context, from, to mime.Address) error {
-	dir, err := s.Directory(ctx)
-	if err != nil {
-		return reason.New(reason.Internal, "%w", err)
-	}
-	if dir.IsOurs(to.Domain()) {
-		err = s.checkLocal(ctx, dir, to)
-	}
-	if err != nil || !s.RefuseUnreachable {
+	refused, err := s.refusals(ctx, from, []mime.Address{to})
+	if err != nil || len(refused) == 0 {
 		return err
 	}
-	return s.checkReach(ctx, dir, from, to)
+	return refused[0].Err
 }
 
 // Accept takes a submitted message: its header is checked and completed, Bcc

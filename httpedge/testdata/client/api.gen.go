@@ -760,7 +760,7 @@ type ClientInterface interface {
 
 	// ListSent List sent messages.
 	//
-	// What the account sent as its own address.
+	// What the account handed in, over HTTP or SMTP, under whatever address.
 	//
 	// Corresponds with GET /v1/sent (the `ListSent` operationId).
 	ListSent(ctx context.Context, params *ListSentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1059,7 +1059,7 @@ func (c *Client) RawMessage(ctx context.Context, id string, reqEditors ...Reques
 
 // ListSent List sent messages.
 //
-// What the account sent as its own address.
+// What the account handed in, over HTTP or SMTP, under whatever address.
 //
 // Corresponds with GET /v1/sent (the `ListSent` operationId).
 func (c *Client) ListSent(ctx context.Context, params *ListSentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2092,7 +2092,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListSentWithResponse List sent messages.
 	//
-	// What the account sent as its own address.
+	// What the account handed in, over HTTP or SMTP, under whatever address.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4300,7 +4300,7 @@ func (c *ClientWithResponses) RawMessageWithResponse(ctx context.Context, id str
 
 // ListSentWithResponse List sent messages.
 //
-// What the account sent as its own address.
+// What the account handed in, over HTTP or SMTP, under whatever address.
 //
 // Returns a wrapper object for the known response body format(s).
 //
