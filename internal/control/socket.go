@@ -114,7 +114,9 @@ func Dial(ctx context.Context, dir string) (*Client, error) {
 		return nil, fmt.Errorf("connecting to the server: %w", notServing(err))
 	}
 	probe.Close()
-	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
+	// A connection that was kept would tell too late that its server has ended: a
+	// command that was written to it is neither done nor safe to send again.
+	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
 }
 
 // notServing marks the errors of connecting that mean that nobody serves the
@@ -126,5 +128,5 @@ func notServing(err error) error {
 	return err
 }
 
-// Close ends the client's idle connections.
+// Close ends what the client holds open.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -177,11 +177,33 @@ func TestClientThatLeaves(t *testing.T) {
 	if err == nil {
 		t.Error("answered after the end")
 	}
-	must(t, s.AddDomain(t.Context(), "a.example"))
+	must(t, s.AddDomain(t.Context(), "a.example")) // the first was not carried out
 	must(t, s.stop())
 	err = s.AddDomain(t.Context(), "b.example")
 	if !errors.Is(err, ErrNotServing) {
 		t.Errorf("after the end: %v", err)
+	}
+}
+
+// A command never goes to a connection that its server may be closing: every one has its
+// own.
+func TestCommandsKeepNoConnection(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Listen(dir)
+	must(t, err)
+	kept := make(chan bool, 1)
+	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kept <- !r.Close
+		_, _ = io.WriteString(w, "{}")
+	})}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	c, err := Dial(t.Context(), dir)
+	must(t, err)
+	defer c.Close()
+	must(t, c.AddDomain(t.Context(), "a.example"))
+	if <-kept {
+		t.Error("the connection is kept for the next command")
 	}
 }
 
