@@ -79,7 +79,9 @@ type HookEvent struct {
 	Message   TrackID      `json:"message,omitempty"`
 	Recipient mime.Address `json:"recipient,omitzero"`
 	Reason    string       `json:"reason,omitempty"` // a reason code, of a failure
-	UID       uint32       `json:"uid,omitempty"`    // in INBOX, of what arrived
+	// UID is where in INBOX what arrived is, and UIDValidity that of INBOX then.
+	UID         uint32 `json:"uid,omitempty"`
+	UIDValidity uint32 `json:"uidvalidity,omitempty"`
 	// Notification says that what arrived is an MDN or a DSN.
 	Notification bool `json:"notification,omitempty"`
 }

@@ -166,7 +166,7 @@ func (p *part) deliverTo(tx store.Tx, to, account mime.Address, bodies map[*deli
 	if err != nil {
 		return outcome{}, err
 	}
-	err = p.arrived(tx, account, m, mime.IsNotification(p.opened.Header))
+	err = p.arrived(tx, inbox, m, mime.IsNotification(p.opened.Header))
 	if err != nil {
 		return outcome{}, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/fetch"
+	"postern/internal/gateway/mailbox"
 	"postern/internal/webhook"
 	"postern/mime"
 	"postern/store"
@@ -104,6 +105,9 @@ func documentOf(h store.Hook, e store.HookEvent) webhook.Event {
 	}}
 	if e.UID != 0 {
 		d.Data.Mailbox = store.Inbox
+	}
+	if e.UIDValidity != 0 {
+		d.Data.InboxID = mailbox.MessageID(e.UIDValidity, e.UID)
 	}
 	return d
 }

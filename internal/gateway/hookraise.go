@@ -53,10 +53,11 @@ func (c *Core) raiseFor(tx store.Tx, h store.Hook, e store.HookEvent) error {
 	return err
 }
 
-// arrived tells of a message that was put into the INBOX of an account.
-func (c *Core) arrived(tx store.Tx, account mime.Address, m store.Message, notification bool) error {
-	return c.raise(tx, account, store.HookEvent{
-		Type: store.HookArrived, Message: m.Track, Recipient: account, UID: uint32(m.UID), Notification: notification,
+// arrived tells of a message that was put into an INBOX.
+func (c *Core) arrived(tx store.Tx, inbox store.Mailbox, m store.Message, notification bool) error {
+	return c.raise(tx, inbox.Account, store.HookEvent{
+		Type: store.HookArrived, Message: m.Track, Recipient: inbox.Account,
+		UID: m.UID, UIDValidity: inbox.UIDValidity, Notification: notification,
 	})
 }
 

@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -137,6 +139,44 @@ func TestHooksAreToldOfWhatArrivedAndWhatBecameOfIt(t *testing.T) {
 	a.clock().advance(2 * time.Hour)
 	w.runAll()
 	wantEvents(t, sender)
+}
+
+// What an event names an application fetches over HTTP: a record, and what is told of
+// what it sent.
+func TestHooksNameWhatTheHTTPEdgeHas(t *testing.T) {
+	w, a, b := twoSites(t)
+	sender, _, _ := a.everything("alice@a.example")
+	reader, _, _ := b.everything("bob@b.example")
+	a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example", "nobody@c.example")
+	w.runAll()
+	for s, told := range map[*site]*receiver{a: sender, b: reader} {
+		arrived := 0
+		for _, p := range told.got {
+			var event webhook.Event
+			err := json.Unmarshal(p.Body, &event)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, l := s.app(event.Data.Account)
+			if event.Type != "arrived" {
+				m, err := e.SentMessage(t.Context(), l, event.Data.Message)
+				if err != nil || m.MessageID != "<m1@a.example>" {
+					t.Errorf("%+v: %+v, %v", event, m, err)
+				}
+				continue
+			}
+			arrived++
+			m, body, err := e.Open(t.Context(), l, event.Data.InboxID)
+			if err != nil || m.ID != event.Data.InboxID {
+				t.Fatalf("%+v: %+v, %v", event, m, err)
+			}
+			head, err := mime.ReadHeader(bufio.NewReader(io.NewSectionReader(body, 0, body.Size())), mime.Limits{})
+			if err != nil || mime.IsNotification(head) != event.Data.Notification {
+				t.Errorf("%+v: %v", event, err)
+			}
+		}
+		equal(t, "arrived", arrived, len(s.inbox(map[*site]string{a: "alice@a.example", b: "bob@b.example"}[s])))
+	}
 }
 
 func (s *site) clock() *clock { return s.world.clock }

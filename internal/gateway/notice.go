@@ -176,7 +176,7 @@ func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
 		return err
 	}
 	e.Detail = fmt.Sprintf("%s to %s, INBOX, UID %d", n, inbox.Account, m.UID)
-	err = errors.Join(addEvent(tx, job.Track, e), c.arrived(tx, inbox.Account, m, true))
+	err = errors.Join(addEvent(tx, job.Track, e), c.arrived(tx, inbox, m, true))
 	if err != nil {
 		return err
 	}

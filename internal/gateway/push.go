@@ -229,7 +229,7 @@ func (e *pushEnd) toInbox(tx store.Tx, job store.Job, code reason.Code, why stri
 	if !code.IsOK() {
 		o.more = code.String()
 	}
-	err = e.arrived(tx, job.Push.Account, m, job.Automatic)
+	err = e.arrived(tx, inbox, m, job.Automatic)
 	if err != nil {
 		return nil, err
 	}

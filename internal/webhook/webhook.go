@@ -79,6 +79,8 @@ type Data struct {
 	Reason    string `json:"reason,omitempty"` // a reason code, of a failure
 	Mailbox   string `json:"mailbox,omitempty"`
 	UID       uint32 `json:"uid,omitempty"` // of what arrived, in Mailbox
+	// InboxID is what the HTTP edge calls what arrived: the id of /v1/messages/{id}.
+	InboxID string `json:"inbox_id,omitempty"`
 	// Notification says that what arrived is an MDN or a DSN.
 	Notification bool `json:"notification,omitempty"`
 }

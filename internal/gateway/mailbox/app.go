@@ -47,12 +47,11 @@ func appError(err error) error {
 	return err
 }
 
-// messageID writes the id of a message: no other ever has it.
-func messageID(box store.Mailbox, uid uint32) string {
-	return fmt.Sprintf("%d-%d", box.UIDValidity, uid)
-}
+// MessageID writes the id of a message in an INBOX of that UIDVALIDITY: no other ever
+// has it.
+func MessageID(validity, uid uint32) string { return fmt.Sprintf("%d-%d", validity, uid) }
 
-// parseMessageID reads what messageID wrote, and nothing else.
+// parseMessageID reads what MessageID wrote, and nothing else.
 func parseMessageID(id string) (validity, uid uint32, ok bool) {
 	left, right, _ := strings.Cut(id, "-")
 	v, err := strconv.ParseUint(left, 10, 32)
@@ -60,7 +59,7 @@ func parseMessageID(id string) (validity, uid uint32, ok bool) {
 		return 0, 0, false
 	}
 	u, err := strconv.ParseUint(right, 10, 32)
-	if err != nil || id != fmt.Sprintf("%d-%d", v, u) {
+	if err != nil || id != MessageID(uint32(v), uint32(u)) {
 		return 0, 0, false
 	}
 	return uint32(v), uint32(u), true
@@ -68,7 +67,7 @@ func parseMessageID(id string) (validity, uid uint32, ok bool) {
 
 func (a *AppInbox) received(box store.Mailbox, m store.Message) httpedge.Received {
 	return httpedge.Received{
-		ID: messageID(box, m.UID), At: m.Received, Size: m.Size,
+		ID: MessageID(box.UIDValidity, m.UID), At: m.Received, Size: m.Size,
 		Seen: slices.Contains(m.Flags, `\Seen`), Acknowledged: slices.ContainsFunc(m.Flags, isAcknowledged),
 	}
 }
@@ -137,7 +136,7 @@ func (s *listing) some(tx store.Tx) error {
 	}
 	s.done = !s.page.More || len(s.page.Messages) == s.query.Limit
 	if s.last > 0 {
-		s.page.Next = messageID(box, s.last)
+		s.page.Next = MessageID(box.UIDValidity, s.last)
 	}
 	return err
 }
