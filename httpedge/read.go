@@ -179,10 +179,14 @@ func isAttached(leaf mime.Leaf) bool {
 		!leaf.Media.Is("text/plain", "text/html")
 }
 
-// text decodes a text, as far as it is shown. What cannot be decoded is left to whoever
-// takes the part.
+// text decodes a text into UTF-8, as far as it is shown. What cannot be decoded is left
+// to whoever takes the part.
 func (o *opened) text(ctx context.Context, leaf mime.Leaf) (text string, cut bool, err error) {
 	decoded, err := mime.DecodeTransfer(leaf.Header, readerOf(ctx, o.body, leaf.From, leaf.To))
+	if err != nil {
+		return "", true, nil
+	}
+	decoded, err = mime.DecodeCharset(leaf.Media.Params["charset"], decoded)
 	if err != nil {
 		return "", true, nil
 	}
@@ -200,17 +204,7 @@ func (o *opened) text(ctx context.Context, leaf mime.Leaf) (text string, cut boo
 		}
 		raw = raw[:max(0, len(raw)-1)]
 	}
-	switch strings.ToLower(leaf.Media.Params["charset"]) {
-	case "", "utf-8", "us-ascii":
-		return strings.ToValidUTF8(string(raw), "\uFFFD"), cut, nil
-	case "iso-8859-1":
-		runes := make([]rune, len(raw))
-		for i, c := range raw {
-			runes[i] = rune(c)
-		}
-		return string(runes), cut, nil
-	}
-	return "", true, nil
+	return strings.ToValidUTF8(string(raw), "\uFFFD"), cut, nil
 }
 
 // readPart sends a part without its transfer encoding.

@@ -126,6 +126,29 @@ func TestReadMessage(t *testing.T) {
 	r.ok(r.do("GET", "/v1/messages/1-3", ""), 200) // no message at all
 }
 
+// Texts are shown in UTF-8, from whatever they were written in; one that cannot be is
+// left to its part.
+func TestReadCharsets(t *testing.T) {
+	r := newRig(t, &house{inbox: []held{{Received{ID: "1-1"}, ""}}})
+	for _, tt := range []struct {
+		charset, body, want string
+		cut                 bool
+	}{
+		{"koi8-r", "\xf0\xd2\xc9", "При", false},
+		{"iso-2022-jp", "\x1b$BF|K\\\x1b(B", "日本", false},
+		{"\"windows-1252\"", "\x80", "€", false},
+		{"utf-16be", strings.Repeat("\x65\xe5", maxShownText/2), strings.Repeat("日", maxShownText/3), true},
+		{"utf-7", "+AOk-", "", true},
+	} {
+		r.house.inbox[0].body = "Subject: =?koi8-r?q?=F0=D2=C9?=\r\nContent-Type: text/plain; charset=" + tt.charset + "\r\n\r\n" + tt.body
+		var got letterShown
+		err := json.Unmarshal([]byte(r.ok(r.do("GET", "/v1/messages/1-1", ""), 200).body), &got)
+		if err != nil || got.Text != tt.want || got.Cut != tt.cut || got.Subject != "При" {
+			t.Errorf("%s: %.40q of %d octets, cut %v, %q, %v", tt.charset, got.Text, len(got.Text), got.Cut, got.Subject, err)
+		}
+	}
+}
+
 // What is large is cut for JSON, and whole elsewhere; what has too many parts is not
 // taken apart.
 func TestReadLargeMessages(t *testing.T) {

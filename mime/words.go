@@ -2,7 +2,6 @@ package mime
 
 import (
 	"fmt"
-	"io"
 	stdmime "mime"
 	"strings"
 	"unicode"
@@ -83,18 +82,14 @@ func checkWords(s string) error {
 	return nil
 }
 
-// DecodeText reads the value of an unstructured header field for people: encoded
-// words of UTF-8, US-ASCII and ISO-8859-1 are decoded, those of other character sets
-// stay as they are, and what is no UTF-8 then is replaced.
+// DecodeText reads the value of an unstructured header field for people: its encoded
+// words are decoded, unless one is of a character set that DecodeCharset does not know,
+// and what is no UTF-8 then is replaced.
 func DecodeText(value string) string {
-	d := stdmime.WordDecoder{CharsetReader: noCharset}
+	d := stdmime.WordDecoder{CharsetReader: DecodeCharset}
 	text, err := d.DecodeHeader(value)
 	if err != nil {
 		text = value
 	}
 	return strings.ToValidUTF8(text, "\uFFFD")
-}
-
-func noCharset(charset string, _ io.Reader) (io.Reader, error) {
-	return nil, fmt.Errorf("%w: the character set %.40q", ErrEncoding, charset)
 }

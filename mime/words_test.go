@@ -77,7 +77,9 @@ func TestEncodeMailbox(t *testing.T) {
 
 func TestDecodeTextLeavesWhatItCannotRead(t *testing.T) {
 	for in, want := range map[string]string{
-		"=?koi8-r?q?=C1?= x":   "=?koi8-r?q?=C1?= x",
+		"=?utf-7?q?+AOk-?= x":  "=?utf-7?q?+AOk-?= x",
+		"=?koi8-r?q?=C1?= x":   "а x",
+		"=?gb2312?b?1tA=?=":    "中",
 		"=?iso-8859-1?q?=E9?=": "é",
 		"raw \xe9":             "raw \uFFFD",
 	} {

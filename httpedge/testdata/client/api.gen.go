@@ -220,7 +220,7 @@ type Message struct {
 	// Cc The addresses that got a copy.
 	Cc []string `json:"cc"`
 
-	// Cut There is more than is shown here: see raw and parts.
+	// Cut There is more than is shown here, or a text could not be decoded: see raw and parts.
 	Cut bool `json:"cut"`
 
 	// Date Its date in the form of RFC 3339; empty if it has none that can be read.
