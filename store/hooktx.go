@@ -147,6 +147,9 @@ func (t *tx) countHook(j Job, by int) error {
 		return nil
 	}
 	s, err := t.HookState(j.Sender, j.Hook)
+	if errors.Is(err, ErrCorrupt) {
+		err = nil // it begins anew, and is counted by who counts anew
+	}
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (s *Service) sealedJob(ctx context.Context, id string) (store.Job, error) {
 	if err != nil {
 		return store.Job{}, err
 	}
-	sealed := slices.DeleteFunc(slices.Clone(jobs), func(j store.Job) bool { return j.Kind == store.SealJob || j.Body == 0 })
+	sealed := slices.DeleteFunc(slices.Clone(jobs), func(j store.Job) bool { return !gateway.MayBeSealed(j) })
 	if len(sealed) == 0 {
 		return jobs[0], nil
 	}

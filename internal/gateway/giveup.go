@@ -11,7 +11,8 @@ import (
 // giveUp ends a job whose step still fails when its time is over, and reports
 // whether it did. It needs nothing of the message, which may be what the step
 // fails over: the sender of an outgoing message is told from job and track alone
-// if it must be, and an incoming one is refused and kept for an operator.
+// if it must be, and an incoming one is refused and kept for an operator. An event for a
+// web hook is lost, which its hook tells.
 func (c *Core) giveUp(ctx context.Context, job store.Job, why error) bool {
 	var done []outcome
 	err := task.Contained(func() (err error) {
@@ -24,6 +25,8 @@ func (c *Core) giveUp(ctx context.Context, job store.Job, why error) bool {
 			return c.refuse(ctx, job, done)
 		case store.PushJob:
 			return c.giveUpPush(ctx, job, why)
+		case store.HookJob:
+			return c.giveUpHook(ctx, job, why)
 		case store.WatchJob:
 			return c.Store.Update(ctx, func(tx store.Tx) error { return c.finish(tx, job) })
 		}

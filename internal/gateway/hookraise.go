@@ -12,7 +12,7 @@ import (
 // raise queues an event for the web hooks of an account that ask for it. It belongs
 // into the transaction of what the event tells.
 func (c *Core) raise(tx store.Tx, account mime.Address, e store.HookEvent) error {
-	hooks, err := tx.HooksOf(account)
+	hooks, err := c.hooksOf(tx, account)
 	if err != nil {
 		return err
 	}
@@ -28,8 +28,28 @@ func (c *Core) raise(tx store.Tx, account mime.Address, e store.HookEvent) error
 	return nil
 }
 
+// hooksOf are the hooks of an account that can be read. Mail waits for none of them,
+// and so not for one that is damaged either.
+func (c *Core) hooksOf(tx store.Tx, account mime.Address) ([]store.Hook, error) {
+	hooks, err := tx.HooksOf(account)
+	if errors.Is(err, store.ErrCorrupt) {
+		c.Log.Error("the web hooks of an account cannot all be read: they are told nothing", "account", account, "err", err)
+		return nil, nil
+	}
+	return hooks, err
+}
+
+// hookState is how deliveries to a hook go; what cannot be read begins anew.
+func hookState(tx store.Tx, account mime.Address, id string) (store.HookState, error) {
+	s, err := tx.HookState(account, id)
+	if errors.Is(err, store.ErrCorrupt) {
+		return store.HookState{}, nil
+	}
+	return s, err
+}
+
 func (c *Core) raiseFor(tx store.Tx, h store.Hook, e store.HookEvent) error {
-	s, err := tx.HookState(h.Account, h.ID)
+	s, err := hookState(tx, h.Account, h.ID)
 	if err != nil {
 		return err
 	}
@@ -68,10 +88,14 @@ func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 		return false, nil
 	}
 	account, err := accountOf(tx, t.Sender)
+	if errors.Is(err, store.ErrCorrupt) {
+		c.Log.Error("whose a message is cannot be read: no web hook is told of it", "from", t.Sender, "track", t.ID, "err", err)
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
-	hooks, err := tx.HooksOf(account)
+	hooks, err := c.hooksOf(tx, account)
 	if err != nil || len(hooks) == 0 {
 		return false, err
 	}

@@ -16,6 +16,11 @@ import (
 // hook hands an event to a web hook. It may come more than once, with the same id: what
 // the receiver took is known here alone until it is committed.
 func (c *Core) hook(ctx context.Context, job store.Job) error {
+	defer c.sending.begin(job.ID)() // what is on its way is not dropped: see dropJob
+	err := c.Store.Update(ctx, func(tx store.Tx) error { return standing(tx, job.ID) })
+	if err != nil {
+		return err
+	}
 	e := &hookEnd{Core: c, job: job, began: c.Steady()}
 	h, err := c.hookOf(ctx, job.Sender, job.Hook)
 	switch {
@@ -131,10 +136,10 @@ func (e *hookEnd) note(tx store.Tx) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrCorrupt) { // whose events end as well
 		return err
 	}
-	s, err := tx.HookState(e.job.Sender, e.job.Hook)
+	s, err := hookState(tx, e.job.Sender, e.job.Hook)
 	if err != nil {
 		return err
 	}
@@ -211,4 +216,25 @@ func (e *hookEnd) tell() {
 		e.hookEvents.failed.Add(1)
 		e.Log.Info("event not taken", append(attrs, "status", e.attempt.Status, "reason", cmp.Or(e.attempt.Error, "none"))...)
 	}
+}
+
+// giveUpHook ends an event whose step fails although its time is over, such as where
+// the secret of its hook cannot be read.
+func (c *Core) giveUpHook(ctx context.Context, job store.Job, why error) error {
+	e := &hookEnd{Core: c, job: job, over: "its time is over: " + why.Error()}
+	err := c.Store.Update(ctx, e.commit)
+	if err == nil {
+		e.tell()
+	}
+	return err
+}
+
+// dropHook ends an event for an operator, which its hook has as lost.
+func (c *Core) dropHook(tx store.Tx, job store.Job) error {
+	e := &hookEnd{Core: c, job: job, over: "dropped"}
+	err := e.note(tx)
+	if err != nil {
+		return err
+	}
+	return c.finish(tx, job)
 }

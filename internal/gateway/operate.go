@@ -133,8 +133,11 @@ func (c *Core) dropJob(tx store.Tx, job store.Job, silent bool, still func(store
 	if c.sending.has(job.ID) {
 		return ErrInWork
 	}
-	if stored.Kind == store.PushJob {
+	switch stored.Kind {
+	case store.PushJob:
 		return c.dropPush(tx, stored, silent)
+	case store.HookJob:
+		return c.dropHook(tx, stored)
 	}
 	return c.finish(tx, stored)
 }

@@ -50,13 +50,20 @@ func (c *Core) JudgeAgain(tx store.Tx, job store.Job) (store.Job, error) {
 // judgedAgain reports whether the original of a job was kept before.
 func judgedAgain(job store.Job) bool { return !job.Kept.Until.IsZero() }
 
+// MayBeSealed reports whether a job is one of those whose message lies as it goes or came
+// over the backbone. That of a submission is not sealed yet, and that of a push not any
+// more, whatever its header says.
+func MayBeSealed(job store.Job) bool {
+	return job.Body != 0 && job.Kind != store.SealJob && job.Kind != store.PushJob
+}
+
 // ErrNotSealed says that the message of a job does not lie encrypted.
 var ErrNotSealed = errors.New("the message is not encrypted")
 
 // Original returns the message of a job as it lies, which must be encrypted: what is
 // inside is not for operators.
 func (c *Core) Original(ctx context.Context, job store.Job) (smime.Source, error) {
-	if job.Kind == store.SealJob || job.Body == 0 {
+	if !MayBeSealed(job) {
 		return nil, ErrNotSealed
 	}
 	src, err := c.stored(ctx, job.Body)

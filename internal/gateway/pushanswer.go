@@ -106,7 +106,8 @@ func (c *Core) noticeWaits(ctx context.Context, id store.TrackID) (waits bool, e
 	return waits, err
 }
 
-// giveUpPush ends a push whose step fails although its time is over.
+// giveUpPush ends a push whose step fails although its time is over. What nobody would
+// be told of goes to the mailbox after all: see commit.
 func (c *Core) giveUpPush(ctx context.Context, job store.Job, why error) error {
 	return c.Store.Update(ctx, func(tx store.Tx) error {
 		stored, err := tx.Job(job.ID)
@@ -115,6 +116,11 @@ func (c *Core) giveUpPush(ctx context.Context, job store.Job, why error) error {
 		}
 		if stored.Push.Ended != "" {
 			return c.finish(tx, stored)
+		}
+		if !stored.Push.Answers {
+			e := &pushEnd{relayEnd: &relayEnd{Core: c, job: stored}}
+			_, err = e.toInbox(tx, stored, reason.QueueExpired, why.Error())
+			return err
 		}
 		done := outcome{recipient: stored.Recipients[0], state: store.TrackFailed, stage: store.StagePush, code: reason.QueueExpired, detail: why.Error()}
 		return c.endPush(tx, stored, store.TrackFailed, reason.QueueExpired, done)
