@@ -57,7 +57,7 @@ func (s *suite) aliasesAre(want ...string) {
 		all, err := tx.Aliases()
 		var got []string
 		for _, a := range all {
-			got = append(got, fmt.Sprint(a.Address, a.Members))
+			got = append(got, fmt.Sprintf("%s%s", a.Address, a.Members))
 		}
 		s.equal(got, want)
 		return err

@@ -20,7 +20,7 @@ import (
 // Run runs the suite. open returns a new, empty store, which the suite closes.
 func Run(t *testing.T, open func(*testing.T) store.Store) {
 	for _, group := range []map[string]func(*suite){
-		transactionTests(), bodyTests(), structureTests(), directoryTests(), accessTests(), bundleTests(), keyRequestTests(), hookTests(), documentTests(), mailboxTests(), queueTests(), trackTests(), deliveredTests(), requestTests(), certCacheTests(), fetchedTests(), wholeTests(), careTests(),
+		transactionTests(), bodyTests(), structureTests(), directoryTests(), aliasTests(), accessTests(), bundleTests(), keyRequestTests(), hookTests(), documentTests(), mailboxTests(), queueTests(), trackTests(), deliveredTests(), requestTests(), certCacheTests(), fetchedTests(), wholeTests(), careTests(),
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
