@@ -6,6 +6,7 @@ import (
 
 	"postern/internal/gateway/proof"
 	"postern/internal/login"
+	"postern/store"
 	"postern/trust/reason"
 )
 
@@ -32,7 +33,9 @@ func (c *Core) tryLogin(ctx context.Context, a login.Attempt) (login.Grant, erro
 	}
 	granted, err := c.decide(ctx, a, who)
 	switch {
-	case err == nil && who.account != "":
+	case err == nil && granted.Access == "" && who.account != "":
+		// Only the password is proof of knowing it: who has an app password does not
+		// get more guesses at the password by it.
 		c.wrong.knew(c.Steady(), who)
 	case reason.Of(err) == reason.AuthFailed && !allowed:
 		return login.Grant{}, c.tooMany(who) // as of any other, and without a record of each
@@ -54,11 +57,11 @@ func guessable(a login.Attempt) bool {
 	switch a.Method {
 	case login.Certificate, login.Token:
 		return false
-	case login.Password:
-		_, _, made := login.AppPassword(a.Secret)
-		return !made
+	case login.Scram:
+		return a.Proved == "" || proof.Accesses(a.Proved)[0] == store.PasswordAccess
 	}
-	return true
+	_, _, made := login.AppPassword(a.Secret)
+	return !made
 }
 
 func (c *Core) decide(ctx context.Context, a login.Attempt, who guesser) (login.Grant, error) {

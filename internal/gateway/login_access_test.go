@@ -264,11 +264,47 @@ func TestEP6_ScramIsCounted(t *testing.T) {
 		equal(t, "a guess", s.attempts(by("")), "auth-failed")
 	}
 	equal(t, "one more", s.attempts(by("")), "busy")
-	_, err := s.Verifiers(t.Context(), by(""))
-	equal(t, "the beginning of one more", reasonOf(err), "busy")
+	equal(t, "the right one behind them", s.attempts(by(proof.OfPassword(account))), "busy")
 	equal(t, "by password", s.login("alice@a.example", rightSecret, "192.0.2.1"), "busy")
 	w.clock.advance(guessAgainAccount)
 	equal(t, "later", s.attempts(by(proof.OfPassword(account))), "ok")
+}
+
+// EP-6: behind too many failures nothing tells by SCRAM whether a password is right,
+// and an app password still lets in.
+func TestEP6_ScramBehindTooManyFailures(t *testing.T) {
+	_, s := guessing(t)
+	equal(t, "the password", s.login("alice@a.example", rightSecret, "192.0.2.1"), "ok")
+	app, _ := s.withAppPassword("imap")
+	for range guessesPerAccount {
+		s.login("alice@a.example", "x", "192.0.2.1")
+	}
+	a := login.Attempt{Client: clientAt(login.IMAP, "192.0.2.1"), Method: login.Scram, User: "alice@a.example"}
+	v, err := s.Verifiers(t.Context(), a)
+	if err != nil || len(v.Credentials) != 1 {
+		t.Fatalf("%d credentials, %v", len(v.Credentials), err)
+	}
+	a.Proved = v.Credentials[0].Mark
+	equal(t, "what can be proven", proof.Accesses(a.Proved), []string{app.ID})
+	equal(t, "the app password", s.attempts(a), "ok")
+	equal(t, "the password then", s.login("alice@a.example", rightSecret, "192.0.2.1"), "busy")
+	elsewhere, err := s.Verifiers(t.Context(), login.Attempt{Client: clientAt(login.IMAP, "192.0.2.2"), Method: login.Scram, User: "alice@a.example"})
+	equal(t, "elsewhere", len(elsewhere.Credentials), 2)
+	equal(t, "elsewhere, error", err, nil)
+}
+
+// EP-6: who has an app password has no more guesses at the password by it.
+func TestEP6_AppPasswordGivesNoGuesses(t *testing.T) {
+	_, s := guessing(t)
+	_, app := s.withAppPassword("imap")
+	a := login.Attempt{Client: clientAt(login.IMAP, "192.0.2.1"), User: "alice@a.example", Secret: app}
+	for range guessesPerAccount {
+		equal(t, "the app password", s.attempts(a), "ok")
+		equal(t, "a guess", s.login("alice@a.example", "x", "192.0.2.1"), "auth-failed")
+	}
+	equal(t, "the app password", s.attempts(a), "ok")
+	equal(t, "one guess more", s.login("alice@a.example", "x", "192.0.2.1"), "busy")
+	equal(t, "the right one", s.login("alice@a.example", rightSecret, "192.0.2.1"), "busy")
 }
 
 // EP-6: whoever floods us from an address shuts out nobody there who has a secret that
