@@ -36,15 +36,10 @@ func isHello(s string) bool {
 	return s != "" && len(s) <= mime.MaxDomain+2 && printable(s, len(s)) == s && !strings.Contains(s, " ")
 }
 
+// extensions are what EHLO lists. How to get in comes first: there are clients that do
+// not see what they look for on the last line, such as libgsasl's with STARTTLS.
 func (s *session) extensions() []string {
-	all := []string{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING"}
-	if s.auth != nil {
-		all = append(all, "DSN", "SMTPUTF8")
-	}
-	all = append(all,
-		fmt.Sprintf("SIZE %d", s.opts.MessageBytes),         // RFC 1870
-		fmt.Sprintf("LIMITS RCPTMAX=%d", s.opts.Recipients), // RFC 9422
-	)
+	var all []string
 	if s.opts.TLS != nil && s.tls == nil {
 		all = append(all, "STARTTLS")
 	}
@@ -54,5 +49,12 @@ func (s *session) extensions() []string {
 			all = append(all, "AUTH "+strings.Join(mechanisms, " "))
 		}
 	}
-	return all
+	all = append(all, "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING")
+	if s.auth != nil {
+		all = append(all, "DSN", "SMTPUTF8")
+	}
+	return append(all,
+		fmt.Sprintf("SIZE %d", s.opts.MessageBytes),         // RFC 1870
+		fmt.Sprintf("LIMITS RCPTMAX=%d", s.opts.Recipients), // RFC 9422
+	)
 }

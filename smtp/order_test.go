@@ -205,13 +205,13 @@ func TestEP10_Sizes(t *testing.T) {
 func TestExtensionsOffered(t *testing.T) {
 	_, addr := startBackbone(t)
 	d := dial(t, addr).play("< 220\n> EHLO far.test\n< 250")
-	want := "250-mx.near.test\n250-PIPELINING\n250-8BITMIME\n250-ENHANCEDSTATUSCODES\n250-CHUNKING\n250-SIZE 100000\n250-LIMITS RCPTMAX=100\n250 STARTTLS"
+	want := "250-mx.near.test\n250-STARTTLS\n250-PIPELINING\n250-8BITMIME\n250-ENHANCEDSTATUSCODES\n250-CHUNKING\n250-SIZE 100000\n250 LIMITS RCPTMAX=100"
 	if d.last != want {
 		t.Errorf("the backbone offers\n%s", d.last)
 	}
 	_, addr = startSubmission(t)
 	d = dial(t, addr).play("< 220\n> EHLO far.test\n< 250\n> STARTTLS\n< 220\ntls\n> EHLO far.test\n< 250")
-	want = "250-mx.near.test\n250-PIPELINING\n250-8BITMIME\n250-ENHANCEDSTATUSCODES\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250-SIZE 100000\n250-LIMITS RCPTMAX=100\n250 AUTH PLAIN LOGIN"
+	want = "250-mx.near.test\n250-AUTH PLAIN LOGIN\n250-PIPELINING\n250-8BITMIME\n250-ENHANCEDSTATUSCODES\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250-SIZE 100000\n250 LIMITS RCPTMAX=100"
 	if d.last != want {
 		t.Errorf("submission offers\n%s", d.last)
 	}
