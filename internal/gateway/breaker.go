@@ -40,7 +40,9 @@ const (
 const mostPaced = 16
 
 // Lanes that failed are forgotten after a while if nothing more is sent to them,
-// and beyond a number no more are remembered: then each job waits by itself.
+// and beyond a number no more are remembered: then each job waits by itself. Flows have
+// such a number of their own, for a destination can have as many of them put off as
+// there are addresses that it gets answers from.
 const (
 	maxBreakers   = 10_000
 	breakerMemory = time.Hour
@@ -73,8 +75,25 @@ type breaker struct {
 // alone: after a restart every destination is tried again. The zero value is ready.
 type breakers struct {
 	mu     sync.Mutex
-	of     map[laneID]*breaker
+	lanes  map[laneID]*breaker
+	flows  map[laneID]*breaker
 	putOff map[laneID][]laneID // the flows of a lane that are left alone
+}
+
+// of returns the breaker of a lane or a flow, or nil.
+func (s *breakers) of(id laneID) *breaker {
+	if id.flow != "" {
+		return s.flows[id]
+	}
+	return s.lanes[id]
+}
+
+func (s *breakers) forget(id laneID) {
+	if id.flow != "" {
+		delete(s.flows, id)
+		return
+	}
+	delete(s.lanes, id)
 }
 
 // laneFailed notes that a lane as a whole gave no service, and pauses it when that
@@ -145,7 +164,7 @@ func (c *Core) openLane(id laneID) (opened, slow bool) {
 	now := c.Steady()
 	c.breakers.mu.Lock()
 	defer c.breakers.mu.Unlock()
-	b := c.breakers.of[id]
+	b := c.breakers.of(id)
 	if b == nil {
 		return false, false
 	}
@@ -159,7 +178,7 @@ func (c *Core) openLane(id laneID) (opened, slow bool) {
 	}
 	b.failures, b.opened, b.until = 0, 0, time.Time{}
 	if b.slowed == 0 || now.Sub(b.last) > slowMemory {
-		delete(c.breakers.of, id)
+		c.breakers.forget(id)
 	}
 	return paused, b.why.slow
 }
@@ -180,7 +199,7 @@ func (c *Core) tryLane(id laneID) {
 	now := c.Steady()
 	c.breakers.mu.Lock()
 	defer c.breakers.mu.Unlock()
-	b := c.breakers.of[id]
+	b := c.breakers.of(id)
 	if b == nil || !now.Before(b.until) {
 		return
 	}
@@ -197,31 +216,35 @@ func (c *Core) tryLane(id laneID) {
 // at returns the breaker of a lane, a new one if need be, or nil when too many
 // are remembered.
 func (s *breakers) at(id laneID, now time.Time, end func(laneID)) *breaker {
-	b := s.of[id]
+	of := &s.lanes
+	if id.flow != "" {
+		of = &s.flows
+	}
+	b := (*of)[id]
 	if b != nil {
 		return b
 	}
-	if len(s.of) >= maxBreakers {
-		s.sweep(now, end)
+	if len(*of) >= maxBreakers {
+		s.sweep(*of, now, end)
 	}
-	if len(s.of) >= maxBreakers {
+	if len(*of) >= maxBreakers {
 		return nil
 	}
-	if s.of == nil {
-		s.of = make(map[laneID]*breaker)
+	if *of == nil {
+		*of = make(map[laneID]*breaker)
 	}
 	b = new(breaker)
-	s.of[id] = b
+	(*of)[id] = b
 	return b
 }
 
 // sweep forgets lanes to which nothing was sent for a while. What is paused until
 // later stays.
-func (s *breakers) sweep(now time.Time, end func(laneID)) {
-	for id, b := range s.of {
+func (s *breakers) sweep(of map[laneID]*breaker, now time.Time, end func(laneID)) {
+	for id, b := range of {
 		if now.Sub(b.last) > breakerMemory && !now.Before(b.until) {
 			end(id)
-			delete(s.of, id)
+			delete(of, id)
 		}
 	}
 }
@@ -230,7 +253,7 @@ func (s *breakers) sweep(now time.Time, end func(laneID)) {
 func (c *Core) whyDown(id laneID) (why failure, since time.Time, down bool) {
 	c.breakers.mu.Lock()
 	defer c.breakers.mu.Unlock()
-	b := c.breakers.of[id]
+	b := c.breakers.of(id)
 	if b == nil || b.opened == 0 {
 		return failure{}, time.Time{}, false
 	}
@@ -244,7 +267,7 @@ func (c *Core) inLane(id laneID, j store.Job, began time.Time) store.Job {
 	now := c.Steady()
 	c.breakers.mu.Lock()
 	defer c.breakers.mu.Unlock()
-	b := c.breakers.of[id]
+	b := c.breakers.of(id)
 	soon := now.Add(firstRetry)
 	if b != nil && b.why.slow {
 		soon = now.Add(firstSlow)
@@ -272,14 +295,14 @@ func (c *Core) DownLanes() []DownLane {
 	c.breakers.mu.Lock()
 	defer c.breakers.mu.Unlock()
 	var all []DownLane
-	for id, b := range c.breakers.of {
-		if id.flow == "" && b.opened > 0 {
+	for id, b := range c.breakers.lanes {
+		if b.opened > 0 {
 			all = append(all, DownLane{Kind: id.kind, Lane: id.lane, Slow: b.why.slow, Since: b.since, Next: c.Wall(b.until),
 				Reason: b.why.code.String(), Detail: b.why.detail})
 		}
 	}
 	for id, flows := range c.breakers.putOff {
-		whole := c.breakers.of[id]
+		whole := c.breakers.of(id)
 		l, any := c.putOffLane(id, flows)
 		if any && (whole == nil || whole.opened == 0) {
 			all = append(all, l)
@@ -296,7 +319,7 @@ func (c *Core) OpenLane(kind store.JobKind, lane string) {
 	defer c.breakers.mu.Unlock()
 	whole := laneID{kind: kind, lane: lane}
 	for _, id := range append(slices.Clone(c.breakers.putOff[whole]), whole) {
-		b := c.breakers.of[id]
+		b := c.breakers.of(id)
 		if b != nil && b.opened > 0 {
 			b.failures, b.opened, b.until = breakAfter-1, 0, c.Steady()
 			c.endLeave(id)

@@ -29,7 +29,7 @@ var toB = laneID{kind: store.RelayJob, lane: "b.example"}
 func (s *site) breakerOf(id laneID) breaker {
 	s.breakers.mu.Lock()
 	defer s.breakers.mu.Unlock()
-	b := s.breakers.of[id]
+	b := s.breakers.of(id)
 	if b == nil {
 		return breaker{}
 	}
@@ -89,10 +89,30 @@ func TestBreakersAreBounded(t *testing.T) {
 	for n := range maxBreakers + 10 {
 		fail(n)
 	}
-	equal(t, "remembered", len(a.breakers.of), maxBreakers)
+	equal(t, "remembered", len(a.breakers.lanes), maxBreakers)
 	w.clock.advance(breakerMemory + time.Second)
 	fail(-1)
-	equal(t, "remembered later", len(a.breakers.of), 1)
+	equal(t, "remembered later", len(a.breakers.lanes), 1)
+}
+
+// However many flows a destination puts off, what it is to be known of others is.
+func TestFlowsTakeNoRoomOfLanes(t *testing.T) {
+	w := newWorld(t)
+	a := w.bare("a.example")
+	for n := range maxBreakers + 10 {
+		id := laneID{store.RelayJob, "evil.example", fmt.Sprintf("bob+%d@a.example", n)}
+		for range breakAfter {
+			a.laneFailed(id, failure{code: reason.PeerDeferred, slow: true})
+		}
+	}
+	equal(t, "remembered", len(a.breakers.flows), maxBreakers)
+	for range breakAfter {
+		a.laneFailed(toB, failure{code: reason.PeerUnreachable})
+	}
+	equal(t, "opened", a.breakerOf(toB).opened, 1)
+	w.clock.advance(24 * time.Hour)
+	a.laneFailed(laneID{store.RelayJob, "evil.example", "new@a.example"}, failure{code: reason.PeerDeferred, slow: true})
+	equal(t, "remembered later", len(a.breakers.flows)+len(a.breakers.putOff), 1)
 }
 
 // A 4xx of one recipient is that recipient's; only what concerns all is the

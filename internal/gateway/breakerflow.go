@@ -33,10 +33,10 @@ func (c *Core) addFlow(id laneID, now time.Time) {
 	}
 	whole := id.whole()
 	s.putOff[whole] = slices.DeleteFunc(s.putOff[whole], func(other laneID) bool {
-		b := s.of[other]
+		b := s.of(other)
 		old := b == nil || now.Sub(b.until) > breakerMemory
 		if old {
-			delete(s.of, other)
+			s.forget(other)
 			c.Store.Pace(other.kind, other.lane, other.flow, time.Time{}, 0)
 		}
 		return old
@@ -68,7 +68,7 @@ func (c *Core) flowTaken(id laneID) {
 	flows := c.breakers.putOff[id.whole()]
 	n := min(wakes, len(flows))
 	for _, other := range flows[:n] {
-		b := c.breakers.of[other]
+		b := c.breakers.of(other)
 		if b != nil && now.Before(b.until) {
 			b.until = now
 			c.leave(other, now)
@@ -90,7 +90,7 @@ func (c *Core) putOffLane(lane laneID, flows []laneID) (l DownLane, any bool) {
 	now := c.Steady()
 	l = DownLane{Kind: lane.kind, Lane: lane.lane, Slow: true}
 	for _, id := range flows {
-		b := c.breakers.of[id]
+		b := c.breakers.of(id)
 		if b == nil || now.Sub(b.until) > slowMemory {
 			continue
 		}
