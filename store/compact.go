@@ -67,7 +67,11 @@ func compact(ctx context.Context, path string, o CompactOptions) (c Compaction, 
 	if err != nil {
 		return c, err
 	}
-	next, err := makeNext(path, o.Via, compactEnd)
+	file, err := fileOf(path)
+	if err != nil {
+		return c, err
+	}
+	next, err := makeNext(file, o.Via, compactEnd)
 	if err != nil {
 		return c, err
 	}
@@ -99,7 +103,7 @@ func compact(ctx context.Context, path string, o CompactOptions) (c Compaction, 
 		return c, err
 	}
 	db.stop() // nobody writes to the file any more
-	h := &held{path: path, bolt: db.bolt}
+	h := &held{path: file, bolt: db.bolt}
 	if !db.witness.keep {
 		return c, h.put(next)
 	}

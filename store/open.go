@@ -76,7 +76,7 @@ func Open(path string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
 	if o.unwritable == nil { // of a Restore or a Compact that was killed: both hold the lock
-		err = errors.Join(removeLeft(path+restoreEnd), removeLeft(path+compactEnd))
+		err = removeAllLeft(path)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store %s: %w", path, err), b.Close())

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // A store whose disk has no room for another beside it is written over in place, with
@@ -65,8 +66,8 @@ func (h *held) overwrite(next string) error {
 	if err != nil {
 		return err
 	}
-	if len(noteBegin)+len(whole) >= notePage {
-		return fmt.Errorf("the path %s is too long", next)
+	if len(noteBegin)+len(whole) >= notePage || strings.Contains(whole, "\n") {
+		return fmt.Errorf("the path %q is too long, or of several lines", next)
 	}
 	in, err := os.Open(next)
 	if err != nil {
@@ -160,7 +161,7 @@ func (h *held) goOn(ctx context.Context, o CompactOptions) (c Compaction, err er
 	if err != nil {
 		return c, fmt.Errorf("the store in %s: %w", whole, err)
 	}
-	err = replaceWitnessed(h, whole, witnessOf(h.path), end)
+	err = replaceWitnessed(h, whole, h.witness, end)
 	if err != nil {
 		return c, err
 	}

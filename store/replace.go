@@ -24,17 +24,22 @@ var ErrInTheWay = errors.New("it may be the only whole copy of a store")
 
 // A held store is one that nobody else can open, whole or damaged.
 type held struct {
-	path string
-	bolt *bolt.DB // nil when it is damaged or not there
-	file *os.File // its lock, when it is damaged
-	bad  bool     // it can be opened, and its pages must not be read
+	path    string   // of its file, behind any link
+	witness string   // of the store, beside the link
+	bolt    *bolt.DB // nil when it is damaged or not there
+	file    *os.File // its lock, when it is damaged
+	bad     bool     // it can be opened, and its pages must not be read
 
 	broken *ElsewhereError // the store is in another file, if it was being written over
 }
 
 // hold takes the lock of the store at path. One that is not there needs none.
 func hold(path string, o Options) (*held, error) {
-	h := &held{path: path}
+	at, err := fileOf(path)
+	if err != nil {
+		return nil, err
+	}
+	h := &held{path: at, witness: witnessOf(path)}
 	b, file, err := openFile(path, o)
 	switch {
 	case err == nil:
@@ -58,6 +63,20 @@ func hold(path string, o Options) (*held, error) {
 		return nil, errors.Join(err, h.file.Close())
 	}
 	return h, nil
+}
+
+// fileOf is where the file of a store is that is a link: a file that takes its place does
+// so there, or the store would move to another disk, and its records stay behind on that.
+func fileOf(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return path, nil // whoever opens it tells what is wrong
+	}
+	at, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	return at, err
 }
 
 func (h *held) release() error {
@@ -168,4 +187,13 @@ func removeLeft(path string) error {
 		return nil
 	}
 	return err
+}
+
+// removeAllLeft removes what was to take the place of a store, whose lock is held.
+func removeAllLeft(path string) error {
+	file, err := fileOf(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(removeLeft(file+restoreEnd), removeLeft(file+compactEnd))
 }

@@ -82,13 +82,13 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 		return Restoration{Copy: c.Store}, err
 	}
 	_, err = os.Stat(from)
-	if err == nil && sameFile(from, path+restoreEnd) {
+	if err == nil && sameFile(from, h.path+restoreEnd) {
 		err = fmt.Errorf("%s is where a copy is made ready: give it another name", from)
 	}
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", ErrCopy, err)
 	}
-	next, err := makeNext(path, o.Via, restoreEnd)
+	next, err := makeNext(h.path, o.Via, restoreEnd)
 	if err != nil {
 		return r, err
 	}
@@ -104,12 +104,12 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 		return r, fmt.Errorf("%w: %w", ErrCopy, err)
 	}
 	if o.Via == "" {
-		r.Kept, err = h.keep(keptName(path, nowOf(o.Options)))
+		r.Kept, err = h.keep(keptName(h.path, nowOf(o.Options)))
 	}
 	if err != nil {
 		return r, err
 	}
-	err = replaceWitnessed(h, next, witnessOf(path), end)
+	err = replaceWitnessed(h, next, h.witness, end)
 	return r, err
 }
 

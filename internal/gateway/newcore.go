@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"time"
 
 	"postern/internal/config"
@@ -66,7 +67,9 @@ func (c *Core) setCare(cfg *config.Config) {
 	k := &c.Care
 	k.Dir = cfg.Dir
 	k.Backups = care.Backups{Dir: cfg.Backup.Dir, Every: cfg.Backup.Every, Keep: cfg.Backup.Keep}
-	k.DiskReserve, k.DiskSpace = cfg.Limits.DiskReserve, func() (store.Space, error) { return store.SpaceOf(cfg.Dir) }
+	k.DiskReserve, k.DiskSpace = cfg.Limits.DiskReserve, func() (store.Space, error) {
+		return store.SpaceOf(filepath.Join(cfg.Dir, care.StoreFile)) // which may be a link to another disk
+	}
 	k.KeepTracks, k.KeepAudit, k.KeepDuplicates = cfg.Keep.Tracks, cfg.Keep.Audit, cfg.Keep.Duplicates
 	k.KeepRefused, c.RefusedBytes = cfg.Keep.Refused, cfg.Keep.RefusedBytes
 	if k.KeepRefused == 0 || c.RefusedBytes == 0 {

@@ -64,7 +64,7 @@ func (a *aside) Write(p []byte) (int, error) {
 func (k *Keeper) backupRoom(bytes int64) error {
 	var reserve int64
 	space, err := store.SpaceOf(k.Backups.Dir)
-	if k.DiskSpace != nil && sameDevice(k.Dir, k.Backups.Dir) {
+	if k.DiskSpace != nil && sameDevice(filepath.Join(k.Dir, StoreFile), k.Backups.Dir) {
 		reserve = max(k.DiskReserve-k.Store.Reusable().Runs, 0)
 		space, err = k.DiskSpace()
 	}
