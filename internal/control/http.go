@@ -10,10 +10,15 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // commandBytes bounds a command, apart from a message that it carries.
 const commandBytes = 16 << 20
+
+// expectTime is how long a client waits to be asked for a message before it sends it
+// unasked.
+const expectTime = 10 * time.Second
 
 // None is the request or the answer of a command that has none.
 type None struct{}

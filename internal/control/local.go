@@ -18,7 +18,7 @@ func (s *Service) Local(ctx context.Context) (client *Client, stop func()) {
 		defer close(done)
 		_ = s.Serve(serving, pipes) // it ends by cancel; what went wrong, the command was told
 	}()
-	client = &Client{http: &http.Client{Transport: &http.Transport{DialContext: pipes.dial}}}
+	client = &Client{http: &http.Client{Transport: &http.Transport{DialContext: pipes.dial, ExpectContinueTimeout: expectTime}}}
 	return client, func() {
 		client.Close()
 		cancel()

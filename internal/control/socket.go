@@ -116,7 +116,7 @@ func Dial(ctx context.Context, dir string) (*Client, error) {
 	probe.Close()
 	// A connection that was kept would tell too late that its server has ended: a
 	// command that was written to it is neither done nor safe to send again.
-	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
+	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true, ExpectContinueTimeout: expectTime}}}, nil
 }
 
 // notServing marks the errors of connecting that mean that nobody serves the

@@ -64,7 +64,10 @@ func readMessage(r *http.Request, limit int64) (smime.Source, error) {
 // written counts.
 func callMessage[Request, Answer any](ctx context.Context, c *Client, name string, w io.Writer, request Request, message []byte) (Answer, error) {
 	var answer Answer
-	response, err := c.send(ctx, name, bytes.NewReader(message), http.Header{requestHeader: {pack(request)}})
+	response, err := c.send(ctx, name, bytes.NewReader(message), http.Header{
+		requestHeader: {pack(request)},
+		"Expect":      {"100-continue"}, // one that is too large is refused before it comes, else the refusal is lost behind it
+	})
 	if err != nil {
 		return answer, err
 	}
