@@ -98,6 +98,7 @@ func groups() []group {
 		{"B8", filterFigures},
 		{"B9", inboundFigures},
 		{"B10", storeFigures},
+		{"B11", imapFigures},
 		{"B12", anchorFigures},
 		{"B13", recipientFigures},
 		{"B14", depthFigures},
