@@ -32,6 +32,7 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, scope Scop
 		return Login{}, p
 	}
 	if reason.Of(err) == reason.Busy { // too many wrong ones, or no room for a record
+		s.linger(w, r)
 		return Login{}, problemFor(reason.Busy)
 	}
 	if err != nil {
@@ -92,7 +93,8 @@ func (s *Server) login(ctx context.Context, token string) (Login, error) {
 	return login, nil
 }
 
-// linger answers a wrong token late, and the last one on the connection for good.
+// linger answers a token that was not taken late, and the last one on the connection
+// for good.
 func (s *Server) linger(w http.ResponseWriter, r *http.Request) {
 	failures := connectionOf(r.Context()).failed()
 	if failures >= s.options.AuthFailures {

@@ -63,6 +63,22 @@ func TestWrongTokensEndTheConnection(t *testing.T) {
 	}
 }
 
+// So does one that is not looked at, of an address that has shown too many; it is no
+// error of ours.
+func TestTooManyWrongTokensEndTheConnection(t *testing.T) {
+	const late = 30 * time.Millisecond
+	r := newRig(t, &house{}, func(o *Options) { o.AuthDelay, o.AuthFailures = late, 1 })
+	begun := time.Now()
+	a := r.do("GET", "/v1/hooks", "", "Authorization: Bearer busy")
+	r.code(a, 503, "busy")
+	if time.Since(begun) < late {
+		t.Errorf("answered after %v", time.Since(begun))
+	}
+	if strings.Contains(r.log.String(), "level=ERROR") {
+		t.Errorf("the log has\n%s", r.log.String())
+	}
+}
+
 // A token that was revoked is no good for the next request on the same connection, nor
 // for one that waits.
 func TestRevokedWhileWaiting(t *testing.T) {

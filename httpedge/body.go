@@ -21,6 +21,9 @@ type body struct {
 	control *http.ResponseController
 	silence time.Duration
 	until   time.Time
+	pace    int64     // octets a second that must come, 0 for any
+	began   time.Time // of the pace
+	read    int64
 	left    int64
 	digest  hash.Hash
 	err     error
@@ -57,10 +60,17 @@ func (b *body) Read(p []byte) (int, error) {
 	if soon.After(b.until) {
 		soon = b.until
 	}
+	if b.pace > 0 {
+		late := b.began.Add(b.silence + time.Duration(b.read)*time.Second/time.Duration(b.pace))
+		if soon.After(late) {
+			soon = late
+		}
+	}
 	// A connection that cannot have a deadline is one of a test.
 	_ = b.control.SetReadDeadline(soon)
 	_ = b.control.SetWriteDeadline(soon.Add(b.silence))
 	n, err := b.r.Read(p)
+	b.read += int64(n)
 	b.left -= int64(n)
 	b.digest.Write(p[:n])
 	switch {
@@ -75,6 +85,9 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	return n, b.err
 }
+
+// hurry has the rest come so fast in the long run, in octets a second.
+func (b *body) hurry(pace int64) { b.pace, b.began, b.read = pace, time.Now(), 0 }
 
 // sum is the digest of the request, of which all must have been read.
 func (b *body) sum() Digest { return Digest(b.digest.Sum(nil)) }

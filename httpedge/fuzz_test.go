@@ -44,7 +44,7 @@ func FuzzLetter(f *testing.F) {
 		}
 		for i, a := range other.Attachments {
 			want, err := base64.StdEncoding.Strict().DecodeString(a.Content)
-			if err != nil || !bytes.Equal(want, l.attachments[i].content.Bytes()) {
+			if err != nil || !bytes.Equal(want, bytes.Join(l.attachments[i].content.all, nil)) {
 				t.Fatalf("attachment %d is another one: %v", i, err)
 			}
 		}

@@ -19,10 +19,11 @@ type Options struct {
 	ConnectionsPerIP int   // open at once from one IPv4 address or IPv6 /64; default 50
 	ConnectionRate   int   // a minute from one IPv4 address or IPv6 /64; 0 is no limit
 	Requests         int   // at once of one account; default 16
-	Lookups          int   // a minute of one account; default 60
+	Lookups          int   // a minute of one account, and recipients of its messages that are refused; default 60
 	AuthFailures     int   // on a connection before it ends; default 3
-	// JSONMemory bounds what messages that come within JSON may take of memory, all
-	// together, in octets; others wait for it. Default 256 MiB.
+	// JSONMemory bounds what messages that come and go within JSON may take of memory,
+	// all together, in octets, and a quarter of it, but at least twice MessageBytes, those
+	// of one account; others wait for it. Default 256 MiB.
 	JSONMemory int64
 
 	// AuthDelay is how long the answer to a first wrong token waits; each further one on

@@ -7,20 +7,10 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"postern/mime"
 	"postern/trust/reason"
-)
-
-// Bounds on what is shown of a message within JSON. All of it is in its raw form.
-const (
-	maxShownText   = 1 << 20 // octets of the text, and of its HTML
-	maxShownFields = 200
-	maxShownValue  = 8 << 10
-	maxShownParts  = 1000
 )
 
 // letterShown is a received message in JSON.
@@ -109,9 +99,15 @@ func (s *Server) rawMessage(w http.ResponseWriter, r *request) error {
 // readMessage shows a message for those who would rather not take it apart.
 func (s *Server) readMessage(w http.ResponseWriter, r *request) error {
 	o, err := s.openMessage(r)
-	if err == nil {
-		err = o.outline(r.Context())
+	if err != nil {
+		return gone(r, err)
 	}
+	release, err := s.room(r, readingOf(o.body.Size()))
+	if err != nil {
+		return gone(r, err)
+	}
+	defer release() // when the answer was sent
+	err = o.outline(r.Context())
 	if err != nil {
 		return gone(r, err)
 	}
@@ -122,91 +118,6 @@ func (s *Server) readMessage(w http.ResponseWriter, r *request) error {
 	return s.respond(w, http.StatusOK, out)
 }
 
-func (o *opened) show(ctx context.Context) (*letterShown, error) {
-	h := o.header
-	out := &letterShown{
-		listed: newListed(o.Received), MessageID: h.MessageID(),
-		From: addressTexts(h, "From"), To: addressTexts(h, "To"), Cc: addressTexts(h, "Cc"),
-		Subject: value(mime.DecodeText(h.Get("Subject"))), Date: dateText(h), InReplyTo: []string{},
-		Notice: mime.IsNotification(h), Fields: []fieldShown{}, Parts: []partShown{},
-	}
-	if h.Has("In-Reply-To") {
-		out.InReplyTo = append(out.InReplyTo, mime.RepliesTo(h)...)
-	}
-	for i, f := range h.Fields() {
-		if i == maxShownFields {
-			out.Cut = true
-			break
-		}
-		v := mime.DecodeText(f.Value())
-		out.Cut = out.Cut || len(v) > maxShownValue
-		out.Fields = append(out.Fields, fieldShown{f.Name, value(v)})
-	}
-	for i := range o.leaves {
-		err := o.showPart(ctx, i, out)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// showPart tells of a part. The first text, and the first HTML, that are not attached
-// are shown whole.
-func (o *opened) showPart(ctx context.Context, i int, out *letterShown) error {
-	leaf := o.leaves[i]
-	part := partShown{
-		Part: i + 1, Type: leaf.Media.Type, Charset: value(leaf.Media.Params["charset"]), Name: fileName(leaf),
-		ContentID: value(leaf.Header.Get("Content-ID")), Size: leaf.To - leaf.From,
-	}
-	part.Attachment = isAttached(leaf)
-	out.Parts = append(out.Parts, part)
-	if part.Attachment {
-		return nil
-	}
-	to := map[string]*string{"text/plain": &out.Text, "text/html": &out.HTML}[part.Type]
-	if to == nil || *to != "" {
-		return nil
-	}
-	text, cut, err := o.text(ctx, leaf)
-	*to, out.Cut = text, out.Cut || cut
-	return err
-}
-
-func isAttached(leaf mime.Leaf) bool {
-	disposition, _, _ := strings.Cut(leaf.Header.Get("Content-Disposition"), ";")
-	return strings.EqualFold(strings.TrimSpace(disposition), "attachment") || leaf.Header.FileName() != "" ||
-		!leaf.Media.Is("text/plain", "text/html")
-}
-
-// text decodes a text into UTF-8, as far as it is shown. What cannot be decoded is left
-// to whoever takes the part.
-func (o *opened) text(ctx context.Context, leaf mime.Leaf) (text string, cut bool, err error) {
-	decoded, err := mime.DecodeTransfer(leaf.Header, readerOf(ctx, o.body, leaf.From, leaf.To))
-	if err != nil {
-		return "", true, nil
-	}
-	decoded, err = mime.DecodeCharset(leaf.Media.Params["charset"], decoded)
-	if err != nil {
-		return "", true, nil
-	}
-	raw, err := io.ReadAll(io.LimitReader(decoded, maxShownText+utf8.UTFMax))
-	if errors.Is(err, mime.ErrEncoding) {
-		return "", true, nil
-	}
-	if err != nil {
-		return "", false, err
-	}
-	if len(raw) > maxShownText {
-		raw, cut = raw[:maxShownText], true
-		for len(raw) > 0 && !utf8.RuneStart(raw[len(raw)-1]) {
-			raw = raw[:len(raw)-1]
-		}
-		raw = raw[:max(0, len(raw)-1)]
-	}
-	return strings.ToValidUTF8(string(raw), "\uFFFD"), cut, nil
-}
-
 // readPart sends a part without its transfer encoding.
 func (s *Server) readPart(w http.ResponseWriter, r *request) error {
 	n, err := strconv.Atoi(r.values["part"])
@@ -214,16 +125,13 @@ func (s *Server) readPart(w http.ResponseWriter, r *request) error {
 		return notFound()
 	}
 	o, err := s.openMessage(r)
-	if err == nil {
-		err = o.outline(r.Context())
-	}
 	if err != nil {
 		return gone(r, err)
 	}
-	if n > len(o.leaves) {
-		return notFound()
+	leaf, err := s.leaf(r, o, n)
+	if err != nil {
+		return gone(r, err)
 	}
-	leaf := o.leaves[n-1]
 	decoded, err := mime.DecodeTransfer(leaf.Header, readerOf(r.Context(), o.body, leaf.From, leaf.To))
 	if err != nil {
 		return problemDetail(reason.Malformed, "the part is not encoded as it says: take the message as it is", "")
@@ -243,25 +151,21 @@ func (s *Server) readPart(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// fileName is the name of a part, as one that is safe to show: without folders and
-// control characters.
-func fileName(leaf mime.Leaf) string {
-	name := mime.DecodeText(leaf.Header.FileName())
-	name = name[strings.LastIndexAny(name, `/\`)+1:]
-	return value(strings.Map(func(r rune) rune {
-		if notInName(r) {
-			return -1
-		}
-		return r
-	}, name))
-}
-
-// value cuts what is too long to show.
-func value(s string) string {
-	if len(s) <= maxShownValue {
-		return s
+// leaf finds a part.
+func (s *Server) leaf(r *request, o *opened, n int) (mime.Leaf, error) {
+	release, err := s.room(r, readingOf(o.body.Size()))
+	if err != nil {
+		return mime.Leaf{}, err
 	}
-	return strings.ToValidUTF8(s[:maxShownValue], "")
+	defer release()
+	err = o.outline(r.Context())
+	if err == nil && n > len(o.leaves) {
+		err = notFound()
+	}
+	if err != nil {
+		return mime.Leaf{}, err
+	}
+	return o.leaves[n-1], nil
 }
 
 // addressTexts lists the addresses of a field; of one that cannot be read, none: it is

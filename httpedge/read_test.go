@@ -126,6 +126,58 @@ func TestReadMessage(t *testing.T) {
 	r.ok(r.do("GET", "/v1/messages/1-3", ""), 200) // no message at all
 }
 
+// The texts of a message are shown one behind the other, and where one of two forms has
+// more of them than the other it is said that there is more.
+func TestReadTextsAroundAnAttachment(t *testing.T) {
+	const plain, html, pdf = "Content-Type: text/plain\r\n\r\n", "Content-Type: text/html\r\n\r\n", "Content-Type: application/pdf\r\n\r\nx"
+	mixed := func(parts ...string) string {
+		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + strings.Join(parts, "\r\n--b\r\n") + "\r\n--b--\r\n"
+	}
+	r := newRig(t, &house{inbox: []held{{Received{ID: "1-1"}, ""}}})
+	for _, tt := range []struct {
+		body, text, html string
+		cut              bool
+	}{
+		{mixed(plain+"stop warfarin.", pdf, plain+"and start heparin."), "stop warfarin.\r\nand start heparin.", "", false},
+		{mixed(plain+"one\r\n", plain, plain+"two"), "one\r\ntwo", "", false},
+		{mixed(plain+"one", html+"<p>one</p>"), "one", "<p>one</p>", false},
+		{mixed(plain+"one", html+"<p>one</p>", pdf, plain+"two"), "one\r\ntwo", "<p>one</p>", true},
+		{mixed(plain+strings.Repeat("x", maxShownText), pdf, plain+"two"), strings.Repeat("x", maxShownText), "", true},
+	} {
+		r.house.inbox[0].body = tt.body
+		var got letterShown
+		err := json.Unmarshal([]byte(r.ok(r.do("GET", "/v1/messages/1-1", ""), 200).body), &got)
+		if err != nil || got.Text != tt.text || got.HTML != tt.html || got.Cut != tt.cut {
+			t.Errorf("%.40q, %.40q, cut %v, %v; want %.40q, %.40q, %v", got.Text, got.HTML, got.Cut, err, tt.text, tt.html, tt.cut)
+		}
+	}
+}
+
+// Whatever a stranger wrote, what is shown of it is bounded.
+func TestReadIsBounded(t *testing.T) {
+	bad := strings.Repeat("\x01", 8000)
+	part := "--b\r\nContent-Type: application/x; charset=\"" + bad + "\"; name=\"" + bad + "\"\r\nContent-ID: " + bad + "\r\n\r\nx\r\n"
+	head := "Subject: x\r\n" + strings.Repeat("X: "+strings.Repeat("\x01", 1200)+"\r\n", 150) + "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+	r := newRig(t, &house{inbox: []held{{Received{ID: "1-1"}, ""}}})
+	for name, tt := range map[string]struct {
+		body   string
+		status int
+	}{
+		"many large parts":   {head + strings.Repeat(part, 995) + "--b--\r\n", 422},
+		"some large parts":   {head + strings.Repeat(part, 40) + "--b--\r\n", 200},
+		"control characters": {head + "--b\r\n\r\n" + strings.Repeat("\x01", 2<<20) + "\r\n--b\r\nContent-Type: text/html\r\n\r\n" + strings.Repeat("\\", 2<<20), 200},
+	} {
+		r.house.inbox[0].body = tt.body
+		a := r.ok(r.do("GET", "/v1/messages/1-1", ""), tt.status)
+		if len(a.body) > 2*(2*maxShownText+maxShownRest) {
+			t.Errorf("%s: %d octets are shown", name, len(a.body))
+		}
+		if tt.status == 200 && !strings.Contains(a.body, `"cut":true`) {
+			t.Errorf("%s: it is not cut", name)
+		}
+	}
+}
+
 // Texts are shown in UTF-8, from whatever they were written in; one that cannot be is
 // left to its part.
 func TestReadCharsets(t *testing.T) {

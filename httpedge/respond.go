@@ -2,6 +2,7 @@ package httpedge
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"postern/mime"
 	"postern/trust/reason"
 )
 
@@ -63,7 +65,9 @@ func (s *Server) stream(w http.ResponseWriter, r io.Reader) {
 			return
 		}
 		if err != nil {
-			s.options.Log.Error("an HTTP answer was broken off", "err", err)
+			if !errors.Is(err, mime.ErrEncoding) && !errors.Is(err, context.Canceled) { // the message's fault, or the client went
+				s.options.Log.Error("an HTTP answer was broken off", "err", err)
+			}
 			panic(http.ErrAbortHandler)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"postern/mime"
 	"postern/trust/reason"
@@ -132,10 +133,17 @@ func (s *Server) check(r *request, m Outgoing) error {
 		p.Member = "to"
 		return p
 	}
+	account := r.login.Account.Key()
+	if !s.refused.Allows(time.Now(), account) {
+		p := problemFor(reason.RateLimited)
+		p.Detail = "too many recipients were refused in too short a time"
+		return p
+	}
 	refused, err := s.backend.Refused(r.Context(), r.login, m)
 	if err != nil || len(refused) == 0 {
 		return err
 	}
+	s.refused.Count(time.Now(), len(refused), account)
 	p := problemFor(reason.Of(refused[0].Err))
 	for _, f := range refused {
 		code := reason.Of(f.Err)

@@ -227,12 +227,25 @@ func TestIdempotencyKey(t *testing.T) {
 	r.ok(<-first, 202)
 }
 
+// Who names many recipients that are refused waits, and is told nothing of others.
+func TestRefusedRecipientsAreRationed(t *testing.T) {
+	r := newRig(t, &house{}, func(o *Options) { o.Lookups = 3 })
+	const wrong = `{"to":["nobody@b.example","nobody@c.example","nobody@d.example"]}`
+	r.ok(r.do("POST", "/v1/messages", plainJSON, asJSON), 202)
+	r.code(r.do("POST", "/v1/messages", wrong, asJSON), 422, "unknown-recipient")
+	p := r.code(r.do("POST", "/v1/messages", wrong, asJSON), 429, "rate-limited")
+	if len(p.Recipients) > 0 {
+		t.Errorf("it is told %v", p.Recipients)
+	}
+	r.code(r.do("POST", "/v1/messages", `{"from":"bob@a.example","to":["nobody@b.example"]}`, asJSON, "Authorization: Bearer other-token"), 422, "unknown-recipient")
+}
+
 // base64 is read in pieces of any length.
 func TestBase64InPieces(t *testing.T) {
 	want := []byte("octets \x00\xff of every kind, and some more")
 	encoded := base64.StdEncoding.EncodeToString(want)
 	for step := 1; step < 9; step++ {
-		var out bytes.Buffer
+		var out chunks
 		w := &base64Writer{to: &out, left: 1000}
 		for i := 0; i < len(encoded); i += step {
 			_, err := w.Write([]byte(encoded[i:min(len(encoded), i+step)]))
@@ -240,8 +253,9 @@ func TestBase64InPieces(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if w.end() != nil || !bytes.Equal(out.Bytes(), want) {
-			t.Errorf("steps of %d: %q", step, out.Bytes())
+		got, err := io.ReadAll(&out)
+		if err != nil || w.end() != nil || !bytes.Equal(got, want) {
+			t.Errorf("steps of %d: %q, %v", step, got, err)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package httpedge
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -22,8 +21,8 @@ const (
 	maxType        = 255
 	maxAttachments = 100
 	maxAddressText = mime.MaxAddress + 2
-	// smallJSON is what a request may hold without a turn for memory.
-	smallJSON = 1 << 20
+	// leastPace is how fast what is held in memory must come, in octets a second.
+	leastPace = 32 << 10
 )
 
 // A letter is a message as it stands in JSON.
@@ -42,18 +41,22 @@ type letter struct {
 // An attached document, in memory.
 type attached struct {
 	name, mediaType string
-	content         bytes.Buffer
+	content         chunks
 	there           bool // the content was
 }
 
 // sendJSON takes a message within JSON. What is attached is in memory until it is
 // taken, so that large ones take turns.
 func (s *Server) sendJSON(r *request, in *body, key string) (Sent, error) {
-	release, err := s.room(r)
+	size := s.roomFor(r)
+	release, err := s.room(r, size)
 	if err != nil {
 		return Sent{}, err
 	}
 	defer release()
+	if size > smallRoom {
+		in.hurry(leastPace)
+	}
 	l := &letter{limit: s.options.MessageBytes}
 	err = l.read(newJSONReader(in), s.options.Recipients)
 	if err == nil {
@@ -76,24 +79,13 @@ func (s *Server) sendJSON(r *request, in *body, key string) (Sent, error) {
 	return s.backend.Send(r.Context(), r.login, m, &lengthReader{out, s.options.MessageBytes})
 }
 
-// room waits for its turn where a request may be large. What is attached takes up to
-// twice its octets while it grows.
-func (s *Server) room(r *request) (release func(), err error) {
-	size := r.ContentLength
-	if size < 0 {
-		size = s.options.MessageBytes
+// roomFor is what a message within JSON takes: up to twice its octets while it grows and
+// until they are collected.
+func (s *Server) roomFor(r *request) int64 {
+	if r.ContentLength < 0 {
+		return 2 * s.options.MessageBytes
 	}
-	if size <= smallJSON {
-		return func() {}, nil
-	}
-	size = min(2*size, s.options.JSONMemory)
-	ctx, cancel := context.WithTimeout(r.Context(), s.options.Silence/2)
-	defer cancel()
-	err = s.memory.Acquire(ctx, size)
-	if err != nil {
-		return nil, reason.New(reason.Busy, "waiting for memory: %w", err)
-	}
-	return func() { s.memory.Release(size) }, nil
+	return 2 * min(r.ContentLength, s.options.MessageBytes)
 }
 
 // read reads the whole text.
@@ -169,7 +161,7 @@ func (l *letter) readContent(j *jsonReader, a *attached) error {
 	if err == nil {
 		err = d.end()
 	}
-	l.octets += int64(a.content.Len())
+	l.octets += a.content.n
 	switch {
 	case errors.Is(err, errBase64):
 		return j.fault("content that is not base64")
@@ -183,7 +175,7 @@ var errBase64 = errors.New("not base64")
 
 // A base64Writer decodes what is written, groups of four at a time.
 type base64Writer struct {
-	to    *bytes.Buffer
+	to    *chunks
 	left  int64
 	rest  [4]byte
 	n     int
@@ -223,17 +215,16 @@ func (b *base64Writer) decode(p []byte) error {
 		return errBase64
 	}
 	b.ended = p[len(p)-1] == '='
-	size := base64.StdEncoding.DecodedLen(len(p))
+	size := base64.StdEncoding.DecodedLen(len(p)) // of what the reader holds at most
 	if int64(size-2) > b.left {
 		return errLong
 	}
-	b.to.Grow(size)
-	n, err := base64.StdEncoding.Strict().Decode(b.to.AvailableBuffer()[:size], p)
+	n, err := base64.StdEncoding.Strict().Decode(b.to.room(size), p)
 	if err != nil {
 		return errBase64
 	}
 	b.left -= int64(n)
-	b.to.Write(b.to.AvailableBuffer()[:n])
+	b.to.take(n)
 	return nil
 }
 

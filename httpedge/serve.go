@@ -1,12 +1,15 @@
 package httpedge
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
+	"postern/mime"
 	"postern/trust/reason"
 )
 
@@ -143,16 +146,38 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 	h.Set("Referrer-Policy", "no-referrer")
+	begun := time.Now()
 	err := s.handle(w, r)
 	if err != nil {
+		s.hearOut(w, r, err, begun)
 		s.fail(w, r, err)
 	}
+}
+
+// patient is how long a client at least waits, before it sends a body, for what is said
+// of the header (RFC 9110 §10.1.1).
+const patient = 300 * time.Millisecond
+
+// hearOut takes the rest of a body that is refused, for a while: a client that is still
+// sending when the connection ends does not see the answer.
+func (s *Server) hearOut(w http.ResponseWriter, r *http.Request, err error, begun time.Time) {
+	if r.Body == http.NoBody || reason.Of(err) == reason.TooSlow || r.Context().Err() != nil {
+		return
+	}
+	if r.Header.Get("Expect") != "" && time.Since(begun) < patient {
+		return // nothing was sent
+	}
+	c := http.NewResponseController(w)
+	until := time.Now().Add(s.options.Silence)
+	_ = c.SetReadDeadline(until)
+	_ = c.SetWriteDeadline(until.Add(s.options.Silence))
+	_, _ = io.CopyN(io.Discard, r.Body, mime.Base64Size(s.options.MessageBytes)+smallRoom) // whatever comes of it
 }
 
 // fail answers with a problem.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	if p.Status >= 500 {
+	if p.Status == http.StatusInternalServerError { // what is busy or full is told where that is known
 		s.options.Log.Error("an HTTP request failed", "method", r.Method, "remote", connectionOf(r.Context()).remote.Addr(), "err", err)
 	} else {
 		s.errors.Add(1)

@@ -14,8 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"postern/internal/admit"
 	"postern/mime"
 )
@@ -37,7 +35,8 @@ type Server struct {
 	arrivals   admit.Meter[netip.Prefix] // connections
 	told       admit.Meter[netip.Prefix] // those refused that were logged
 	lookups    admit.Meter[string]       // by Address.Key
-	memory     *semaphore.Weighted
+	refused    admit.Meter[string]       // recipients, by Address.Key of who named them
+	memory     *memory
 	turnedAway atomic.Uint64
 	errors     atomic.Uint64
 	open       atomic.Int64
@@ -54,11 +53,12 @@ type Server struct {
 func New(b Backend, o Options) *Server {
 	o = o.withDefaults()
 	s := &Server{
-		backend: b, options: o, memory: semaphore.NewWeighted(o.JSONMemory),
+		backend: b, options: o, memory: newMemory(o.JSONMemory, 2*o.MessageBytes),
 		gate:     admit.Gate{Total: o.Connections, Each: o.ConnectionsPerIP},
 		arrivals: admit.Meter[netip.Prefix]{Burst: o.ConnectionRate, Per: time.Minute},
 		told:     admit.Meter[netip.Prefix]{Burst: 1, Per: time.Minute},
 		lookups:  admit.Meter[string]{Burst: o.Lookups, Per: time.Minute},
+		refused:  admit.Meter[string]{Burst: o.Lookups, Per: time.Minute},
 		busy:     make(map[string]int), keys: make(map[string]struct{}),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())

@@ -1,6 +1,9 @@
 package mime
 
-import "io"
+import (
+	"fmt"
+	"io"
+)
 
 // A Leaf is a part of a message that has no parts: a text, or a document.
 type Leaf struct {
@@ -15,7 +18,7 @@ type Leaf struct {
 // Outline reads a message to its end, in time linear in its size, and returns its
 // header and its leaves in order. A message inside of it is one leaf, and so is a
 // multipart that cannot be taken apart. A message with more or deeper parts than l
-// allows is an error wrapping ErrLimit.
+// allows, or with headers of more than a MiB together, is an error wrapping ErrLimit.
 func Outline(r io.Reader, l Limits) (*Header, []Leaf, error) {
 	o := &outline{}
 	err := (&walker{limits: l.orDefaults(), v: o, whole: true}).walk(r)
@@ -25,9 +28,13 @@ func Outline(r io.Reader, l Limits) (*Header, []Leaf, error) {
 	return o.header, o.leaves, nil
 }
 
+// maxOutline bounds the headers that an outline holds, in octets.
+const maxOutline = 1 << 20
+
 // An outline counts the octets of a walk.
 type outline struct {
 	at     int64
+	held   int
 	header *Header
 	leaves []Leaf
 }
@@ -39,6 +46,10 @@ func (o *outline) enter(e *entity) error {
 	}
 	if e.kind == kindMultipart || e.kind == kindWrapped {
 		return nil
+	}
+	o.held += len(e.raw)
+	if o.held > maxOutline {
+		return fmt.Errorf("%w: more than %d octets of headers", ErrLimit, maxOutline)
 	}
 	leaf := Leaf{Header: e.header, Media: e.media, From: o.at, To: o.at}
 	if e.kind == kindBroken || leaf.Media.Type == "" {

@@ -61,6 +61,11 @@ func TestOutlineIsBounded(t *testing.T) {
 	if !errors.Is(err, ErrLimit) {
 		t.Errorf("parts: %v", err)
 	}
+	large := "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nX: "+strings.Repeat("x", 10_000)+"\r\n\r\n\r\n", maxOutline/10_000)
+	_, _, err = Outline(strings.NewReader(large), Limits{})
+	if !errors.Is(err, ErrLimit) {
+		t.Errorf("large headers: %v", err)
+	}
 }
 
 // What is composed with HTML has both forms, and the attachments byte for byte.
