@@ -61,7 +61,7 @@ func TestOutlineIsBounded(t *testing.T) {
 	if !errors.Is(err, ErrLimit) {
 		t.Errorf("parts: %v", err)
 	}
-	large := "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nX: "+strings.Repeat("x", 10_000)+"\r\n\r\n\r\n", maxOutline/10_000)
+	large := "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nX: "+strings.Repeat("x", 10_000)+"\r\n\r\n\r\n", maxOutline/10_000+1)
 	_, _, err = Outline(strings.NewReader(large), Limits{})
 	if !errors.Is(err, ErrLimit) {
 		t.Errorf("large headers: %v", err)
