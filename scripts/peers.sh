@@ -18,6 +18,7 @@ msmtp msmtp
 curl curl
 perl:Net::SSLeay libnet-ssleay-perl
 mbsync isync
+mutt mutt
 notmuch notmuch
 fetchmail fetchmail
 getmail getmail6
