@@ -87,13 +87,10 @@ func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 	if !t.Outbound || t.Automatic {
 		return false, nil
 	}
-	account, err := accountOf(tx, t.Sender)
-	if errors.Is(err, store.ErrCorrupt) {
-		c.Log.Error("whose a message is cannot be read: no web hook is told of it", "from", t.Sender, "track", t.ID, "err", err)
-		return false, nil
-	}
-	if err != nil {
-		return false, err
+	// Who handed the message in is told, and nobody else who may use its address.
+	account := t.Account
+	if account.IsZero() {
+		account = t.Sender
 	}
 	hooks, err := c.hooksOf(tx, account)
 	if err != nil || len(hooks) == 0 {
@@ -132,25 +129,4 @@ func eventOf(t store.Track, r store.TrackRecipient) (e store.HookEvent, ok bool)
 		return e, false
 	}
 	return e, true
-}
-
-// accountOf is whose hooks are told of what an address sent: its own, those of the
-// account whose alias it is, or of who sent as it last.
-func accountOf(tx store.Tx, sender mime.Address) (mime.Address, error) {
-	_, err := tx.Account(sender)
-	if !errors.Is(err, store.ErrNotFound) {
-		return sender, err
-	}
-	alias, err := tx.Alias(sender)
-	if err == nil && !alias.Group && len(alias.Members) == 1 {
-		return alias.Members[0], nil
-	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return sender, err
-	}
-	as, err := tx.SentAs(sender)
-	if errors.Is(err, store.ErrNotFound) {
-		return sender, nil
-	}
-	return as.Account, err
 }
