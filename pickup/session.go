@@ -57,24 +57,31 @@ func (s *session) Close() error {
 
 // Login checks a password. The library calls it for LOGIN, and only under TLS.
 func (s *session) Login(username, password string) error {
-	return s.login(login.Attempt{Client: s.client(), Method: login.Password, User: username, Secret: password})
+	letIn, err := s.login(login.Attempt{Client: s.client(), Method: login.Password, User: username, Secret: password})
+	if err == nil {
+		letIn()
+	}
+	return err
 }
 
-// login decides on an attempt, of LOGIN or at the end of AUTHENTICATE.
-func (s *session) login(a login.Attempt) error {
+// login decides on an attempt, of LOGIN or of AUTHENTICATE.
+func (s *session) login(a login.Attempt) (letIn func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failures >= s.server.options.LoginAttempts {
-		return imapserver.ErrAuthFailed
+		return nil, imapserver.ErrAuthFailed
 	}
 	user, err := s.server.backend.Login(s.ctx, a)
 	if err != nil {
-		return s.failed(err)
+		return nil, s.failed(err)
 	}
-	s.user = user
-	s.front.welcome()
-	s.log.Info("imap login", "user", a.User, "method", a.Method)
-	return nil
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.user = user
+		s.front.welcome()
+		s.log.Info("imap login", "user", a.User, "method", a.Method)
+	}, nil
 }
 
 // failed answers a login that came to nothing: late, and the last time for good. mu is

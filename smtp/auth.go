@@ -135,17 +135,16 @@ func decode(s string) ([]byte, bool) {
 }
 
 // login brings an attempt before the backend.
-func (a *authentication) login(attempt login.Attempt) error {
+func (a *authentication) login(attempt login.Attempt) (letIn func(), err error) {
 	proven, err := a.policy.backend.Login(a.session.wire.ctx, attempt)
 	if err == nil && proven.Account.IsZero() {
 		err = errors.New("authenticated as no account")
 	}
-	if err == nil {
-		a.policy.proven = proven
-		return nil
+	if err != nil {
+		a.failure = a.refuse(err)
+		return nil, err
 	}
-	a.failure = a.refuse(err)
-	return err
+	return func() { a.policy.proven = proven }, nil
 }
 
 func (a *authentication) verifiers(attempt login.Attempt) (login.Verifiers, error) {

@@ -27,6 +27,12 @@ func (c *Core) Login(ctx context.Context, a login.Attempt) (login.Grant, error) 
 // tryLogin decides on an attempt and counts how it ends.
 func (c *Core) tryLogin(ctx context.Context, a login.Attempt) (login.Grant, error) {
 	who := guesserOf(a.User, a.Remote)
+	if a.Method == login.Scram {
+		// To look at a proof takes no time, so that thousands may come at once: each is
+		// counted before the next is looked at.
+		c.proving.Lock()
+		defer c.proving.Unlock()
+	}
 	allowed := c.wrong.allows(c.Steady(), who)
 	if !allowed && guessable(a) {
 		return login.Grant{}, c.tooMany(who)

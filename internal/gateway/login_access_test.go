@@ -8,9 +8,13 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"postern/internal/audit"
 	"postern/internal/gateway/proof"
 	"postern/internal/login"
 	"postern/store"
@@ -281,16 +285,41 @@ func TestEP6_ScramBehindTooManyFailures(t *testing.T) {
 	}
 	a := login.Attempt{Client: clientAt(login.IMAP, "192.0.2.1"), Method: login.Scram, User: "alice@a.example"}
 	v, err := s.Verifiers(t.Context(), a)
-	if err != nil || len(v.Credentials) != 1 {
+	if err != nil || len(v.Credentials) != 2 {
 		t.Fatalf("%d credentials, %v", len(v.Credentials), err)
 	}
-	a.Proved = v.Credentials[0].Mark
-	equal(t, "what can be proven", proof.Accesses(a.Proved), []string{app.ID})
-	equal(t, "the app password", s.attempts(a), "ok")
+	for _, c := range v.Credentials {
+		a.Proved = c.Mark
+		want := map[string]string{app.ID: "ok", store.PasswordAccess: "busy"}[proof.Accesses(c.Mark)[0]]
+		equal(t, c.Mark, s.attempts(a), want)
+	}
 	equal(t, "the password then", s.login("alice@a.example", rightSecret, "192.0.2.1"), "busy")
-	elsewhere, err := s.Verifiers(t.Context(), login.Attempt{Client: clientAt(login.IMAP, "192.0.2.2"), Method: login.Scram, User: "alice@a.example"})
-	equal(t, "elsewhere", len(elsewhere.Credentials), 2)
-	equal(t, "elsewhere, error", err, nil)
+}
+
+// EP-6: proofs that come all at once are counted one by one: five are looked at, as of
+// passwords that come one after another.
+func TestEP6_ProofsAllAtOnce(t *testing.T) {
+	_, s := guessing(t)
+	a := login.Attempt{Client: clientAt(login.SMTP, "192.0.2.1"), Method: login.Scram, User: "alice@a.example"}
+	var looked atomic.Int64
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			_, err := s.Login(t.Context(), a)
+			if reasonOf(err) != "busy" {
+				looked.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	equal(t, "looked at", int(looked.Load()), guessesPerAccount)
+	failed := 0
+	for _, r := range s.trail() {
+		if strings.Contains(r, string(audit.LoginWrong)) {
+			failed++
+		}
+	}
+	equal(t, "recorded", failed, guessesPerAccount)
 }
 
 // EP-6: who has an app password has no more guesses at the password by it.

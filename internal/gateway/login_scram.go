@@ -25,11 +25,9 @@ func (c *Core) OffersScram(ctx context.Context) bool {
 
 // Verifiers implements login.Backend. All secrets of an account have one salt, which
 // follows from its name, and so do those of accounts that there are not: nothing tells
-// the two apart (RFC 5802 §9). Behind too many failures the password is not among them:
-// every proof of it is wrong then, and Login says that there were too many. What we
-// made can be proven as ever.
+// the two apart (RFC 5802 §9). Whether a proof may
+// be looked at is asked when it is there, by Login.
 func (c *Core) Verifiers(ctx context.Context, a login.Attempt) (login.Verifiers, error) {
-	allowed := c.wrong.allows(c.Steady(), guesserOf(a.User, a.Remote))
 	dir, err := c.Directory(ctx)
 	if err != nil {
 		return login.Verifiers{}, reason.New(reason.Internal, "%w", err)
@@ -45,9 +43,6 @@ func (c *Core) Verifiers(ctx context.Context, a login.Attempt) (login.Verifiers,
 	}
 	account, _ := dir.Account(name)
 	for _, access := range dir.ofAccount[name.Key()] {
-		if access.Kind == store.PasswordKind && !allowed {
-			continue
-		}
 		mark, ok := markOf(account, access, a.Service)
 		keys := access.Keys
 		if ok && !access.Ended(c.Now()) && keys.Iterations == v.Iterations && bytes.Equal(keys.Salt, salt) {

@@ -44,8 +44,10 @@ type Exchange struct {
 	Client Client
 	// Scram says that SCRAM is offered.
 	Scram bool
-	// Login decides, and lets the connection in if it returns nil.
-	Login func(Attempt) error
+	// Login decides. What it returns without an error lets the connection in: it is
+	// called when the exchange comes to its good end, which with SCRAM is later and may
+	// never be.
+	Login func(Attempt) (letIn func(), err error)
 	// Verifiers is that of the Backend.
 	Verifiers func(Attempt) (Verifiers, error)
 }
@@ -74,6 +76,7 @@ func (x Exchange) Server(mechanism string) (sasl.Server, error) {
 type exchange struct {
 	Exchange
 	server  sasl.Server
+	letIn   func()
 	decided error // of the backend
 }
 
@@ -84,8 +87,11 @@ func (e *exchange) Next(response []byte) (challenge []byte, done bool, err error
 	}
 	challenge, done, err = e.server.Next(response)
 	switch {
+	case err == nil && done:
+		e.letIn()
+		return challenge, true, nil
 	case err == nil:
-		return challenge, done, nil
+		return challenge, false, nil
 	case e.decided != nil:
 		return nil, false, e.decided
 	case errors.Is(err, ErrMalformed):
@@ -96,7 +102,7 @@ func (e *exchange) Next(response []byte) (challenge []byte, done bool, err error
 
 func (e *exchange) login(a Attempt) error {
 	a.Client = e.Client
-	e.decided = e.Login(a)
+	e.letIn, e.decided = e.Login(a)
 	return e.decided
 }
 

@@ -7,8 +7,8 @@
 // Exchange.Server gives. For a user name and a password in commands of the protocol
 // itself, such as USER and PASS, it asks the backend with an Attempt of the method
 // Password. Delays, counts and limits of a connection are the server's: they go into
-// the Login of the Exchange, where each exchange ends, good or bad, but for those
-// that are malformed.
+// the Login of the Exchange, where each exchange is decided, good or bad, but for those
+// that are malformed before.
 //
 // The package knows no socket and no store.
 package login
@@ -110,8 +110,8 @@ func (g Grant) May(scope string) bool { return slices.Contains(g.Scopes, scope) 
 // the server's own documentation does not say otherwise: AuthFailed, which never
 // says what was wrong, is answered late and counted; Busy is to be tried again.
 type Backend[T any] interface {
-	// Login decides on an attempt. Every end of an exchange is brought before it,
-	// so that failures of all kinds are counted and recorded.
+	// Login decides on an attempt. Whatever a client shows is brought before it before
+	// the client hears how it was, so that failures of all kinds are counted and recorded.
 	Login(ctx context.Context, a Attempt) (T, error)
 	// OffersScram reports whether SCRAM is offered to clients at the moment.
 	OffersScram(ctx context.Context) bool

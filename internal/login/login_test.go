@@ -73,25 +73,30 @@ func connect(t testing.TB, version uint16, clients ...tls.Certificate) (Client, 
 // was asked.
 type door struct {
 	asked []Attempt
-	fail  error
+	in    int   // who was let in
+	full  bool  // nobody is
+	fail  error // of Verifiers
 }
 
 const appPassword = "pap-0000-0000-0000-0000-0000-0000-0000-0000"
 
 var errNo, errBusy = errors.New("no"), errors.New("busy")
 
-func (d *door) login(a Attempt) error {
+func (d *door) login(a Attempt) (func(), error) {
 	a.Client = Client{}
 	d.asked = append(d.asked, a)
+	letIn := func() { d.in++ }
 	switch {
+	case d.full:
+		return nil, errBusy
 	case a.Method == Password && a.User == "alice@a.test" && a.Secret == "pencil":
-		return nil
+		return letIn, nil
 	case a.Method == Scram && a.Proved != "":
-		return nil
+		return letIn, nil
 	case a.Method == Certificate && (a.User == "" || a.User == "alice@a.test"):
-		return nil
+		return letIn, nil
 	}
-	return errNo
+	return nil, errNo
 }
 
 func (d *door) verifiers(a Attempt) (Verifiers, error) {
@@ -227,8 +232,8 @@ func TestEP5_Exchanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := new(door)
 			err := play(t, d.exchange(c), tt.mechanism, tt.client)
-			if tt.want == nil && err != nil || !errors.Is(err, tt.want) {
-				t.Errorf("error %v, want %v", err, tt.want)
+			if tt.want == nil && err != nil || !errors.Is(err, tt.want) || (d.in == 1) != (tt.want == nil) {
+				t.Errorf("error %v, want %v; let in %d", err, tt.want, d.in)
 			}
 			if diff := cmp.Diff(tt.asked, d.asked, cmp.Comparer(func(a, b Client) bool { return true })); diff != "" {
 				t.Error(diff)
@@ -271,8 +276,8 @@ func TestEP5_Scram(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s", tls.VersionName(version), name), func(t *testing.T) {
 				d := new(door)
 				err := play(t, d.exchange(server), tt.mechanism, scramClient(t, tt.user, tt.secret, tt.conversation))
-				if tt.want == "" && !errors.Is(err, errNo) || tt.want != "" && err != nil {
-					t.Errorf("error %v", err)
+				if tt.want == "" && !errors.Is(err, errNo) || tt.want != "" && err != nil || (d.in == 1) != (tt.want != "") {
+					t.Errorf("error %v, let in %d", err, d.in)
 				}
 				want := []Attempt{{Method: Scram, User: tt.user, Proved: tt.want}}
 				if diff := cmp.Diff(want, d.asked, cmp.Comparer(func(a, b Client) bool { return true })); diff != "" {
@@ -305,12 +310,29 @@ func TestScramThatIsBrokenOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, done, err := server.Next([]byte(final))
-	if err != nil || done || len(d.asked) > 0 {
+	if err != nil || done || len(d.asked) != 1 {
 		t.Errorf("done %v, %v, asked %v", done, err, d.asked)
 	}
 	_, _, err = server.Next([]byte("more"))
-	if !errors.Is(err, ErrMalformed) || len(d.asked) > 0 {
-		t.Errorf("%v, asked %v", err, d.asked)
+	if !errors.Is(err, ErrMalformed) || d.in > 0 {
+		t.Errorf("%v, let in %d", err, d.in)
+	}
+}
+
+// Who is turned away does not hear whether the proof was right.
+func TestScramSaysNothingOfARightProof(t *testing.T) {
+	c, _ := connect(t, tls.VersionTLS13)
+	for _, secret := range []string{"pencil", appPassword, "pen"} {
+		d := &door{full: true}
+		said := 0
+		client := scramClient(t, "alice@a.test", secret, unbound)
+		err := play(t, d.exchange(c), ScramSHA256, func(challenge string) (string, error) {
+			said++
+			return client(challenge)
+		})
+		if !errors.Is(err, errBusy) || said != 2 || d.in > 0 { // the first message, the proof
+			t.Errorf("%q: %v after %d messages, let in %d", secret, err, said, d.in)
+		}
 	}
 }
 

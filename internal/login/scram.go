@@ -23,7 +23,6 @@ type scramServer struct {
 	user  string
 	marks []string
 	all   []*scram.ServerConversation
-	mark  string // of what was proven
 }
 
 // errIdentity says that a client wants to act for another than the one it is.
@@ -48,8 +47,7 @@ func (s *scramServer) Next(response []byte) (challenge []byte, done bool, err er
 		if len(response) > 0 {
 			return nil, false, ErrMalformed
 		}
-		err = s.login(Attempt{Method: Scram, User: s.user, Proved: s.mark})
-		return nil, err == nil, err
+		return nil, true, nil
 	}
 	return nil, false, errOver
 }
@@ -136,19 +134,22 @@ func (s *scramServer) bound(message string) (scram.ChannelBinding, error) {
 	return scram.ChannelBinding{}, nil
 }
 
-// final looks whose proof it is. A wrong one is brought before the backend.
+// final looks whose proof it is, and has the backend decide before the client hears
+// anything: the server's end of the proof would tell that a guess was right.
 func (s *scramServer) final(message string) ([]byte, error) {
-	var proof string
-	var wrong error
+	var mark, proof string
 	for i, c := range s.all {
 		answer, err := c.Step(message)
 		if err == nil && c.Valid() && s.marks[i] != "" {
-			s.mark, proof = s.marks[i], answer
+			mark, proof = s.marks[i], answer
 		}
-		wrong = errors.Join(wrong, err)
 	}
-	if s.mark == "" {
-		return nil, errors.Join(wrong, s.login(Attempt{Method: Scram, User: s.user}))
+	err := s.login(Attempt{Method: Scram, User: s.user, Proved: mark})
+	switch {
+	case err != nil:
+		return nil, err
+	case mark == "":
+		return nil, errors.New("let in without a proof")
 	}
 	return []byte(proof), nil
 }

@@ -53,7 +53,11 @@ func (s *session) password(args []string) error {
 	}
 	name := s.name
 	s.name = "" // for one PASS
-	return s.welcome(s.let(login.Attempt{Client: s.client(), Method: login.Password, User: name, Secret: args[0]}))
+	letIn, err := s.let(login.Attempt{Client: s.client(), Method: login.Password, User: name, Secret: args[0]})
+	if err == nil {
+		letIn()
+	}
+	return s.welcome(err)
 }
 
 // client is the connection as the login knows it.
@@ -124,18 +128,19 @@ func decode(text string) ([]byte, error) {
 }
 
 // let asks the backend, and counts what failed.
-func (s *session) let(a login.Attempt) error {
+func (s *session) let(a login.Attempt) (letIn func(), err error) {
 	user, err := s.server.backend.Login(s.ctx, a)
 	if err != nil {
 		s.failures++
 		s.server.errors.Add(1)
 		// What was given as a user name may be a password, so it is not logged.
 		s.log.Info("pop3 login failed", "attempt", s.failures, "wrong", errors.Is(err, pickup.ErrAuthFailed))
-		return err
+		return nil, err
 	}
-	s.user = user
-	s.log = s.log.With("user", a.User, "method", a.Method)
-	return nil
+	return func() {
+		s.user = user
+		s.log = s.log.With("user", a.User, "method", a.Method)
+	}, nil
 }
 
 // welcome opens the mailbox of who was let in, or says why he was not.
