@@ -112,3 +112,24 @@ func TestCondStoreIsOneTransaction(t *testing.T) {
 	}
 	h.talk().want("FETCH 1 MODSEQ", fmt.Sprintf("* 1 FETCH (MODSEQ (%d) UID 1)", 2+total)) // each was one step
 }
+
+// RFC 9051 §9: what is no tag begins no command, so that nothing of the one before counts
+// for it, and what belongs to it is none either.
+func TestNoTagIsNoCommand(t *testing.T) {
+	h := implicit(t)
+	h.deliver([]byte(plainMail))
+	k := h.talk()
+	k.ok("STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)")
+	for _, line := range []string{"h+1 STORE 1 +FLAGS (\\Flagged)", "\"h\" NOOP", "h\xff NOOP", "h+1 CREATE {15+}\r\nx CREATE evil\r\n"} {
+		k.write(line + "\r\n")
+		if got := k.line(); got != "* BAD [CLIENTBUG] Syntax error" {
+			t.Errorf("%q: %q", line, got)
+		}
+	}
+	if got := k.ok("FETCH 1 FLAGS"); len(got) != 1 || strings.Contains(got[0], "Flagged") {
+		t.Errorf("flags: %q", got)
+	}
+	if diff := cmp.Diff([]string{}, k.ok(`LIST "" evil`)); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -209,7 +209,10 @@ func (f *front) ended() {
 
 // giveUp says why the connection ends.
 func (f *front) giveUp(err error) error {
-	_, told := fmt.Fprintf(f.Conn, "* BYE The connection ends: %v\r\n", err)
+	told := f.SetWriteDeadline(time.Now().Add(sayTime))
+	if told == nil {
+		_, told = fmt.Fprintf(f.Conn, "* BYE The connection ends: %v\r\n", err)
+	}
 	f.lost = errors.Join(err, told)
 	return f.lost
 }

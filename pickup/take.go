@@ -56,6 +56,12 @@ func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
 	if !ok {
 		return line, true, nil
 	}
+	if !validTag(c.tag) { // the library takes more for one, and would answer what takers know nothing of
+		size, nonSync, literal := literalSize(line)
+		f.refuse(size, literal && nonSync)
+		f.Wrong()
+		return nil, false, f.say("* BAD [CLIENTBUG] Syntax error\r\n")
+	}
 	if !looked[c.name] || !bytes.HasSuffix(line, []byte("\n")) {
 		if c.name == "IDLE" || c.name == "AUTHENTICATE" {
 			f.talk = c.name
@@ -67,8 +73,7 @@ func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
 	c.args, err = f.gather(rest)
 	err = errors.Join(err, f.SetReadDeadline(until))
 	if errors.Is(err, errRefused) {
-		_, err = fmt.Fprintf(f, "%s NO [TOOBIG] Literals are limited to %d octets for this command\r\n", c.tag, maxNonSync)
-		return nil, false, err
+		return nil, false, f.say(fmt.Sprintf("%s NO [TOOBIG] Literals are limited to %d octets for this command\r\n", c.tag, maxNonSync))
 	}
 	if err != nil {
 		return nil, false, err
@@ -76,8 +81,7 @@ func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
 	answer, other := f.taker.take(c)
 	switch {
 	case answer != "":
-		_, err = io.WriteString(f, answer)
-		return nil, false, err
+		return nil, false, f.say(answer)
 	case other != "":
 		return []byte(other + "\r\n"), true, nil
 	}
@@ -86,8 +90,7 @@ func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
 	}
 	all, fits := oneLine(c.args)
 	if !fits {
-		_, err = io.WriteString(f, c.tag+" BAD [CLIENTBUG] Syntax error\r\n")
-		return nil, false, err
+		return nil, false, f.say(badSyntax(c))
 	}
 	if len(c.args) > 0 {
 		all = " " + all
@@ -98,7 +101,7 @@ func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
 // splitCommand finds tag and name. rest is what follows the space behind the name.
 func splitCommand(line []byte) (c command, rest []byte, ok bool) {
 	tag, rest, found := bytes.Cut(line, []byte(" "))
-	if !found || !validTag(string(tag)) {
+	if !found {
 		return c, nil, false
 	}
 	name, rest := cutWord(rest)
@@ -120,6 +123,35 @@ func cutWord(b []byte) (string, []byte) {
 	return word, bytes.TrimPrefix(b[n:], []byte(" "))
 }
 
+// refuse has a literal that is on its way dropped, with the rest of its command.
+func (f *front) refuse(size int64, nonSync bool) {
+	if nonSync {
+		f.literal, f.state = size, frontDrop
+	}
+}
+
+// sayTime bounds how long a client may take to read what the front says, as the library
+// bounds its responses.
+const sayTime = 30 * time.Second
+
+// say writes a response of the front's own, between those of the library. A client that
+// does not read it has lost the connection.
+func (f *front) say(response string) error { return f.sayTo(f, response) }
+
+func (f *front) sayTo(w io.Writer, response string) error {
+	err := f.SetWriteDeadline(time.Now().Add(sayTime))
+	if err == nil {
+		_, err = io.WriteString(w, response)
+	}
+	if err == nil {
+		err = f.SetWriteDeadline(time.Time{})
+	}
+	if err != nil {
+		f.lost = err
+	}
+	return err
+}
+
 // errRefused says that a command has a literal that is too long for it. What came of it
 // is dropped.
 var errRefused = errors.New("a literal that is too long")
@@ -134,14 +166,12 @@ func (f *front) gather(line []byte) ([]byte, error) {
 			return bytes.TrimSuffix(all, []byte("\r")), nil
 		}
 		if size > maxNonSync || f.command > maxCommand {
-			if nonSync {
-				f.literal, f.state = size, frontDrop
-			}
+			f.refuse(size, nonSync)
 			return nil, errRefused
 		}
 		err := f.SetReadDeadline(time.Now().Add(gatherTime))
 		if err == nil && !nonSync {
-			_, err = io.WriteString(f.Conn, "+ Ready for literal data\r\n")
+			err = f.sayTo(f.Conn, "+ Ready for literal data\r\n")
 		}
 		if err != nil {
 			return nil, err

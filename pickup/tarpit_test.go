@@ -232,6 +232,32 @@ func TestSlowHandshakesAreEnded(t *testing.T) {
 	})
 }
 
+// A client that does not read has its place for a while only, whoever answers it.
+func TestAnswersThatAreNotRead(t *testing.T) {
+	for name, command := range map[string]string{
+		"the library":        "a NOOP\r\n",
+		"the front":          "a ID NIL\r\n",
+		"bad syntax":         "a FETCH (\r\n",
+		"no tag":             "a+b NOOP\r\n",
+		"a literal":          "a ID {3}\r\n",
+		"too large":          "a ID {5000}\r\n",
+		"what was lost":      "a LOGIN {9000}\r\n",
+		"a command too long": "a ID " + strings.Repeat("x", 50<<10) + "\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, pickup.Options{}, func(b *bubble) {
+				c := b.visit()
+				defer c.conn.Close()
+				go func() { _, _ = io.WriteString(c.conn, command) }()
+				time.Sleep(50 * time.Second) // before LoginTime is over
+				if n := b.server.Stats().Connections; n != 0 {
+					t.Error("the connection is still there")
+				}
+			})
+		})
+	}
+}
+
 // A client that waits for a late answer does not hold up the end of the server.
 func TestShutdownEndsTheTarpit(t *testing.T) {
 	for name, row := range map[string]struct {
