@@ -249,6 +249,36 @@ func TestReadBinding(t *testing.T) {
 	equal(t, "no file", err == nil, false)
 }
 
+// What an authority refused under another configuration, or while the clock was wrong,
+// holds up no order; and while there is no certificate the waits are short.
+func TestTroubleThatIsOver(t *testing.T) {
+	w := newTown(t, tlscert.HTTP, acmeca.Options{})
+	w.issuer.Terms = false
+	for range 12 {
+		next, err := w.issuer.Renew(t.Context())
+		if wait := next.Sub(w.clock.Now()); err == nil || wait > time.Hour {
+			t.Fatalf("again in %v, %v", wait, err)
+		}
+		w.clock.Advance(next.Sub(w.clock.Now()))
+	}
+	_, err := w.issuer.Renew(t.Context())
+	equal(t, "still refused", err == nil, false)
+	w.node(tlscert.HTTP) // the operator agrees, and starts anew
+	w.renew()
+	equal(t, "issued", w.issuer.Certificate() != nil, true)
+
+	w.issuer.Directory += "/not-there"
+	w.clock.Advance(5 * 365 * 24 * time.Hour)
+	_, err = w.issuer.Renew(t.Context())
+	equal(t, "no such directory", err == nil, false)
+	w.clock.Advance(-5 * 365 * 24 * time.Hour)
+	next, err := w.issuer.Renew(t.Context())
+	equal(t, "asked again", err == nil, false)
+	if next.After(w.clock.Now().Add(24 * time.Hour)) {
+		t.Errorf("nobody is asked before %v", next)
+	}
+}
+
 // What nobody can prove is not issued: a name that leads elsewhere, and terms that were
 // not agreed to.
 func TestNothingIsIssuedWithoutProof(t *testing.T) {

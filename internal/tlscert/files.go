@@ -19,8 +19,9 @@ var ErrFiles = errors.New("the listeners' certificate cannot be used")
 const againAfter = 10 * time.Second
 
 // Files are a certificate and its key in PEM files. Of a pair that cannot be used, such
-// as one of which half is written, nothing is taken: the pair before it stays. It is
-// safe for use by many goroutines.
+// as one of which half is written, nothing is taken: the pair before it stays. Neither is
+// one that is not in date, while the one before it is. It is safe for use by many
+// goroutines.
 type Files struct {
 	cert, key string
 	now       func() time.Time
@@ -77,6 +78,10 @@ func (f *Files) load(s stamp) error {
 	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
 	if err != nil {
 		return fmt.Errorf("%w: %s with the key %s: %w", ErrFiles, f.cert, f.key, err)
+	}
+	now := f.now()
+	if f.pair != nil && goodAt(f.pair.Leaf, now) && !goodAt(pair.Leaf, now) {
+		return fmt.Errorf("%w: %s is good from %s to %s, and now it is %s", ErrFiles, f.cert, when(pair.Leaf.NotBefore), when(pair.Leaf.NotAfter), when(now))
 	}
 	f.pair, f.failed = &pair, false
 	return nil

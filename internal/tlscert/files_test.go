@@ -71,6 +71,37 @@ func TestFilesAreReloaded(t *testing.T) {
 	equal(t, "issued", status.Issued, false)
 }
 
+// A pair that is over, or not in date yet, does not replace one that is good.
+func TestFilesThatAreNotInDate(t *testing.T) {
+	now := time.Now()
+	clock := testnet.NewClock(now)
+	f := newFolder(t)
+	put := func(p pair) {
+		f.put(f.key, p.key)
+		f.put(f.cert, p.cert)
+	}
+	var l log
+	put(newPair(t, "over.example", now.Add(-2*time.Hour), now.Add(-time.Hour)))
+	files, err := tlscert.Open(f.cert, f.key, clock.Now, slog.New(slog.NewTextHandler(&l, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := func() string { return files.Certificate().Leaf.DNSNames[0] }
+	equal(t, "nothing better", name(), "over.example")
+	put(newPair(t, "good.example", now, now.Add(3*time.Hour)))
+	equal(t, "good", name(), "good.example")
+	l.take()
+	put(newPair(t, "older.example", now.Add(-3*time.Hour), now.Add(-time.Minute)))
+	equal(t, "over", name(), "good.example")
+	if !strings.Contains(l.take(), "the one before it stays") {
+		t.Error("it is not logged")
+	}
+	put(newPair(t, "next.example", now.Add(time.Hour), now.Add(9*time.Hour)))
+	equal(t, "too early", name(), "good.example")
+	clock.Advance(time.Hour)
+	equal(t, "in its time", name(), "next.example")
+}
+
 // A pair that was half written under one date of a coarse file system is tried again.
 func TestFilesThatLookTheSameAreTriedAgain(t *testing.T) {
 	now := time.Now()

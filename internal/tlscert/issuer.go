@@ -112,7 +112,7 @@ func (i *Issuer) Load(ctx context.Context) error {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.pair, i.from, i.trouble = pair, c.Directory, t
+	i.pair, i.from, i.trouble = pair, c.Directory, i.heeded(t)
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"strconv"
 	"time"
 
 	"golang.org/x/crypto/acme"
@@ -14,6 +16,10 @@ const (
 	// with each, to mostWait. Authorities allow a few failures an hour.
 	firstWait = 5 * time.Minute
 	mostWait  = 12 * time.Hour
+	// bareWait is the most while no certificate of the authority is good.
+	bareWait = time.Hour
+	// longestWait bounds what an authority may ask for.
+	longestWait = 7 * day
 	// orderTime bounds one order.
 	orderTime = 10 * time.Minute
 	// lookEvery is how often is looked whether it is time: the wall clock may be set.
@@ -24,9 +30,28 @@ const (
 // A trouble is what stands between us and a new certificate, as the Cache has it, so
 // that a restart asks no sooner.
 type trouble struct {
+	Asked    string    `json:"asked"` // what was asked for: other questions get other answers
 	Failures int       `json:"failures"`
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until"` // before it nobody is asked
+}
+
+// asked is all that decides what an authority says.
+func (i *Issuer) asked() string {
+	binding := ""
+	if i.Binding != nil {
+		binding = i.Binding.KeyID
+	}
+	return fmt.Sprintf("%q", append([]string{i.Directory, i.Challenge, strconv.FormatBool(i.Terms), binding}, i.Hosts...))
+}
+
+// heeded is a trouble that was found in the Cache, or none if it is of another
+// configuration or of a clock that was wrong.
+func (i *Issuer) heeded(t trouble) trouble {
+	if t.Asked != i.asked() || t.Until.After(i.Now().Add(longestWait)) {
+		return trouble{}
+	}
+	return t
 }
 
 // renewAt is when a certificate is to be replaced: after two thirds of its life, and of
@@ -100,11 +125,16 @@ func (i *Issuer) fail(ctx context.Context, why error) time.Time {
 	if t.Failures == 0 {
 		t.Since = now
 	}
-	wait := min(firstWait<<min(t.Failures, 10), mostWait)
+	most := mostWait
+	if i.pair == nil || !goodAt(i.pair.Leaf, now) {
+		most = bareWait
+	}
+	wait := min(firstWait<<min(t.Failures, 10), most)
 	after, limited := acme.RateLimit(why)
 	if limited {
-		wait = min(max(wait, after), 7*day)
+		wait = min(max(wait, after), longestWait)
 	}
+	t.Asked = i.asked()
 	t.Failures++
 	t.Until = now.Add(wait)
 	i.failed++
