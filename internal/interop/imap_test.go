@@ -42,8 +42,11 @@ func dialIMAP(ctx context.Context, address, user string, config *tls.Config) (*i
 	return s, nil
 }
 
+// maxFront is more than the gateway puts in front of a message.
+const maxFront = 4 << 10
+
 // do sends a command and returns what came before its OK, but for literals, of
-// which it returns the SHA-256 in their place.
+// which it returns the SHA-256 in their place, without what the gateway says in front.
 func (s *imapSession) do(command string) (string, error) {
 	s.tag++
 	tag := fmt.Sprintf("t%d ", s.tag)
@@ -70,7 +73,14 @@ func (s *imapSession) do(command string) (string, error) {
 			continue
 		}
 		sum := sha256.New()
-		_, err = io.CopyN(sum, s.in, size)
+		head := make([]byte, min(size, maxFront))
+		_, err = io.ReadFull(s.in, head)
+		if err == nil {
+			_, err = io.WriteString(sum, asSent(string(head)))
+		}
+		if err == nil {
+			_, err = io.CopyN(sum, s.in, size-int64(len(head)))
+		}
 		if err != nil {
 			return "", err
 		}

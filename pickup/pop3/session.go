@@ -100,11 +100,11 @@ func (s *session) end() {
 		s.drop.release(s.log)
 	}
 	s.drain()
-	s.cancel()
 	if s.secure != nil {
-		_ = s.secure.Close()
+		_ = s.secure.Close() // tells the client that all is said: before the socket goes
 	}
 	_ = s.net.Close()
+	s.cancel()
 }
 
 // open brings the connection under TLS, if that is to come first, and greets.
