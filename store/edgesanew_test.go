@@ -17,7 +17,7 @@ func TestWhatTheEdgesKeepGoesThroughAll(t *testing.T) {
 	s := newTestStore(t, Options{})
 	s.house(t)
 	nurse := address(t, "nurse@b.example")
-	request := NewRequestKey(nurse, "key")
+	request := RequestKey{1}
 	const id = TrackID("01ARZ3NDEKTSV4RRFFQ69G5FAV")
 	body := s.add(t, text(3000))
 	var login []byte
