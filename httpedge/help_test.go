@@ -228,7 +228,10 @@ func (h *house) Open(_ context.Context, l Login, id string) (Received, Body, err
 
 type text struct{ *strings.Reader }
 
-func (h *house) Took(_ context.Context, _ Login, id string) error {
+func (h *house) Took(ctx context.Context, _ Login, id string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.took = append(h.took, id)

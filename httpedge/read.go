@@ -89,7 +89,10 @@ func (s *Server) rawMessage(w http.ResponseWriter, r *request) error {
 		return nil
 	}
 	s.stream(w, readerOf(r.Context(), o.body, 0, o.body.Size()))
-	err = s.backend.Took(r.Context(), r.login, o.ID)
+	// It was sent, whether or not the client is still there.
+	noting, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.options.Silence)
+	defer cancel()
+	err = s.backend.Took(noting, r.login, o.ID)
 	if err != nil {
 		s.options.Log.Error("that a message was read could not be noted", "err", err)
 	}
@@ -202,14 +205,15 @@ func readerOf(ctx context.Context, b Body, from, to int64) io.Reader {
 
 type bodyReader struct {
 	ctx context.Context
-	r   io.Reader
+	*io.SectionReader
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. What was read to its end has ended, whoever has gone since.
 func (b *bodyReader) Read(p []byte) (int, error) {
 	err := b.ctx.Err()
-	if err != nil {
+	at, _ := b.Seek(0, io.SeekCurrent) // which never fails
+	if err != nil && at < b.Size() {
 		return 0, err
 	}
-	return b.r.Read(p)
+	return b.SectionReader.Read(p)
 }

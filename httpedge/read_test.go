@@ -2,7 +2,9 @@ package httpedge
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +178,33 @@ func TestReadIsBounded(t *testing.T) {
 			t.Errorf("%s: it is not cut", name)
 		}
 	}
+}
+
+// That a message was read is noted although its client has closed behind the last octet.
+func TestReadIsNotedWhenTheClientCloses(t *testing.T) {
+	r := newRig(t, received(letterRecord))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w := &leaving{httptest.NewRecorder(), cancel}
+	q := &request{Request: httptest.NewRequest("GET", "/v1/messages/1-1/raw", nil).WithContext(ctx), values: map[string]string{"id": "1-1"}, login: tokens()[goodToken]}
+	err := r.server.rawMessage(w, q)
+	if err != nil || w.Body.String() != letterRecord {
+		t.Errorf("%q, %v", w.Body, err)
+	}
+	if diff := cmp.Diff([]string{"1-1"}, r.house.took); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Leaving is a client that goes when it has what was written.
+type leaving struct {
+	*httptest.ResponseRecorder
+	leave func()
+}
+
+func (l *leaving) Write(p []byte) (int, error) {
+	defer l.leave()
+	return l.ResponseRecorder.Write(p)
 }
 
 // Texts are shown in UTF-8, from whatever they were written in; one that cannot be is

@@ -68,12 +68,14 @@ func TestJSONInjection(t *testing.T) {
 		"from_name":               {with("from_name", `"a\nb"`)},
 		"from":                    {with("from", `"alice@a.example>\r\nBcc: x@x.example"`), with("from", `"Alice <alice@a.example>"`)},
 		"cc.0":                    {with("cc", `["a@b.example, c@b.example"]`), with("cc", `["\"\r\n\"@b.example"]`)},
-		"in_reply_to":             {with("in_reply_to", `"no id\r\nX: y <"`), with("in_reply_to", `"<a b>"`)},
+		"in_reply_to":             {with("in_reply_to", `"no id\r\nX: y <"`), with("in_reply_to", `"<a b>"`), with("in_reply_to", `"<a@b>\r\nX: y"`), with("in_reply_to", `"<a@b> <c@d>"`)},
 		"attachments.0.name":      {with("attachments", `[{"content":"","name":"../../etc/passwd"}]`), with("attachments", `[{"content":"","name":"a\"\r\nX: y"}]`), with("attachments", `[{"content":"","name":"\u202egpj.exe"}]`), with("attachments", `[{"content":"","name":"c:\\x"}]`)},
 		"attachments.0.type":      {with("attachments", `[{"content":"","type":"text/plain\r\nX: y"}]`), with("attachments", `[{"content":"","type":"multipart/mixed"}]`), with("attachments", `[{"content":"","type":"message/rfc822"}]`), with("attachments", `[{"content":"","type":"x"}]`)},
 		"to":                      {`{"subject":"s"}`, `{"to":[]}`},
 		"attachments.1.type":      {with("attachments", `[{"content":""},{"content":"","type":";"}]`)},
 		"request_delivery_notice": nil,
+		"text":                    {`{"to":["bob@b.example"],"text":"a\u0000b"}`, `{"to":["bob@b.example"],"text":"\u001b[31mred"}`},
+		"html":                    {with("html", `"\u0008"`)},
 	} {
 		for _, body := range bodies {
 			if p := r.code(r.do("POST", "/v1/messages", body, asJSON), 422, "bad-header"); p.Member != member {

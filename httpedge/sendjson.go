@@ -277,6 +277,11 @@ func (l *letter) compose(account mime.Address) (Outgoing, *mime.Message, error) 
 	if err != nil {
 		return m, nil, err
 	}
+	for member, text := range map[string]string{"text": l.text, "html": l.html} {
+		if strings.ContainsFunc(text, notInText) {
+			return m, nil, unfit(member)
+		}
+	}
 	all, err := l.documents()
 	return m, &mime.Message{Header: h, Text: l.text, HTML: l.html, Attachments: all}, err
 }
@@ -292,7 +297,7 @@ func (l *letter) more(h *mime.Header, from mime.Address) error {
 	}
 	if l.inReplyTo != "" {
 		id := mime.ParseMessageID(l.inReplyTo)
-		if id == "" {
+		if id == "" || strings.Trim(l.inReplyTo, "<>") != strings.Trim(id, "<>") { // no more and no less
 			return unfit("in_reply_to")
 		}
 		err = errors.Join(h.Add("In-Reply-To", id), h.Add("References", id))
@@ -331,6 +336,9 @@ func (l *letter) documents() ([]mime.Attachment, error) {
 func notInName(r rune) bool {
 	return unicode.IsControl(r) || r == '/' || r == '\\' || r == unicode.ReplacementChar || unicode.Is(unicode.Bidi_Control, r)
 }
+
+// notInText is what no text has: controls of terminals, and NUL, at which readers end.
+func notInText(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\f", r) }
 
 // unfit says which member cannot be put into a message.
 func unfit(member string) *problem {

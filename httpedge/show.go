@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"postern/mime"
@@ -149,7 +148,7 @@ func (s *showing) decode(leaf mime.Leaf) (text string, whole bool, err error) {
 // they say nothing to people, and each would be six octets of JSON.
 func readable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\f", r) {
+		if notInText(r) {
 			return utf8.RuneError
 		}
 		return r
