@@ -48,7 +48,7 @@ func (s *Server) listMessages(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.backend.Messages(r.Context(), r.login, q)
+	page, err := s.list(r, q)
 	if err == nil && len(page.Messages) == 0 && !page.More && wait > 0 {
 		page, err = s.await(w, r, q, page, time.Duration(wait)*time.Second)
 	}
@@ -60,6 +60,19 @@ func (s *Server) listMessages(w http.ResponseWriter, r *request) error {
 		out.Messages = append(out.Messages, newListed(m))
 	}
 	return s.respond(w, http.StatusOK, out)
+}
+
+// list makes a page, and passes over those in which everything was acknowledged, as long
+// as a client waits for an answer.
+func (s *Server) list(r *request, q InboxQuery) (InboxPage, error) {
+	late := time.Now().Add(s.options.Silence / 2)
+	for {
+		page, err := s.backend.Messages(r.Context(), r.login, q)
+		if err != nil || len(page.Messages) > 0 || !page.More || time.Now().After(late) {
+			return page, err
+		}
+		q.After = page.Next
+	}
 }
 
 // await lists again whenever something changed, until there is a message or the time
@@ -82,7 +95,7 @@ func (s *Server) await(w http.ResponseWriter, r *request, q InboxQuery, page Inb
 		}
 		if err == nil {
 			q.After = page.Next
-			page, err = s.backend.Messages(r.Context(), r.login, q)
+			page, err = s.list(r, q)
 		}
 		if err != nil {
 			return page, err

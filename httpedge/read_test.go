@@ -65,6 +65,17 @@ func TestListMessages(t *testing.T) {
 	r.code(r.do("PUT", "/v1/messages/1-1/ack", "", other), 404, "not-found")
 }
 
+// However many messages were acknowledged, a new one behind them is found.
+func TestListPassesOverWhatWasAcknowledged(t *testing.T) {
+	h := received(letterRecord)
+	h.blank = 5
+	r := newRig(t, h)
+	a := r.ok(r.do("GET", "/v1/messages?wait=60", ""), 200)
+	if !strings.Contains(a.body, `"1-3"`) {
+		t.Error(a.body)
+	}
+}
+
 // A list waits for what comes, and answers as soon as it is there.
 func TestListWaits(t *testing.T) {
 	h := &house{changed: make(chan struct{})}
