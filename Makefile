@@ -6,7 +6,7 @@ GOFLAGS_BUILD := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 FUZZTIME ?= 10s
 TESTTIME ?= 12m
 
-.PHONY: build demo test unit race fuzz-short lint interop bench chaos peers clean
+.PHONY: build demo test unit race fuzz-short lint interop thunderbird bench chaos peers clean
 
 # One static binary, bin/postern.
 build:
@@ -29,6 +29,10 @@ race:
 # The tests that drive real peers, with their output.
 interop: peers
 	CI=true go test -v -timeout $(TESTTIME) -run 'Interop|Script' ./...
+
+# Thunderbird over IMAP; its package is 300 MB.
+thunderbird:
+	scripts/thunderbird.sh
 
 # Every fuzz target for FUZZTIME.
 fuzz-short:
