@@ -25,6 +25,8 @@ type Alias struct {
 	Members []mime.Address `json:"members"`
 	Group   bool           `json:"group,omitempty"`
 	Created time.Time      `json:"created"`
+	// Era is the one that the alias began. PutAlias gives it.
+	Era Era `json:"era,omitempty"`
 }
 
 // Has reports whether what comes to the alias goes to an account.

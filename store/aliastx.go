@@ -35,6 +35,10 @@ func (t *tx) PutAlias(a Alias) error {
 	if err != nil {
 		return err
 	}
+	a.Era, err = t.aliasEra(a)
+	if err != nil {
+		return err
+	}
 	return t.putDirectory(bucketAliases, []byte(a.Address.Key()), a)
 }
 

@@ -347,6 +347,9 @@ func trackSum(k Track) audit.Sum {
 	if !k.Account.IsZero() { // of earlier versions none has it
 		s.field(k.Account.String())
 	}
+	if k.Era != 0 { // nor this
+		s.number(uint64(k.Era))
+	}
 	return s.sum()
 }
 
@@ -372,6 +375,9 @@ func jobSum(j Job) audit.Sum {
 		s.field(j.Push.Account.String())
 		s.flag(j.Push.Answers)
 		s.field(string(j.Push.Ended))
+	}
+	if j.Era != 0 { // of earlier versions none has it
+		s.number(uint64(j.Era))
 	}
 	return s.sum()
 }

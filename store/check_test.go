@@ -271,6 +271,8 @@ func TestCheckSeesWhatStandsBeside(t *testing.T) {
 		"the count of mailboxes": {func(tx *bolt.Tx) error { return in(tx, bucketMailboxes).SetSequence(0) }, "mailboxes: 1 is there"},
 		"the last UIDVALIDITY":   {func(tx *bolt.Tx) error { return in(tx, bucketMailboxNames).SetSequence(1) }, "is counted as the last"},
 		"the last job":           {func(tx *bolt.Tx) error { return in(tx, bucketJobs).SetSequence(0) }, "jobs: 1 is there"},
+		"the last era":           {func(tx *bolt.Tx) error { return in(tx, bucketMeta).Put([]byte(metaEra), u64(0)) }, "is of era 1"},
+		"no era":                 {func(tx *bolt.Tx) error { return in(tx, bucketMeta).Put([]byte(metaEra), u32(0)) }, "the era of the accounts"},
 		"the last body":          {func(tx *bolt.Tx) error { return in(tx, bucketBodies).SetSequence(0) }, "bodies: 1 is there"},
 		"a change of no mailbox": {func(tx *bolt.Tx) error { return in(tx, bucketChanges).Put(u64u64(9, 9), u32(1)) }, "changes"},
 		"a tomb of no mailbox":   {func(tx *bolt.Tx) error { return in(tx, bucketTombs).Put(u64u64(9, 9), u32(1)) }, "tombs"},

@@ -59,6 +59,8 @@ type Account struct {
 	// NoQuota none.
 	Quota   int64     `json:"quota,omitempty"`
 	Created time.Time `json:"created"`
+	// Era is the one that the account began. PutAccount gives it.
+	Era Era `json:"era,omitempty"`
 }
 
 // NoQuota is the Quota of an account without any.
@@ -139,6 +141,8 @@ type DirectoryTx interface {
 	// Generation grows with every change of the directory, so that what is
 	// derived from it can be kept and renewed.
 	Generation() (uint64, error)
+	// Era is the present one, which the account or alias that was made last began.
+	Era() (Era, error)
 
 	Domain(name mime.Domain) (Domain, error)
 	Domains() ([]Domain, error)

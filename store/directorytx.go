@@ -165,6 +165,10 @@ func (t *tx) PutAccount(a Account) error {
 	if err != nil {
 		return err
 	}
+	a.Era, err = t.accountEra(a)
+	if err != nil {
+		return err
+	}
 	a.Created = a.Created.UTC()
 	err = t.putDirectory(bucketAccounts, []byte(a.Address.Key()), a)
 	if err != nil {

@@ -51,8 +51,10 @@ type Job struct {
 	Trace string `json:"trace,omitempty"`
 	// Next is a job that is to go on when this one has ended, however it did. That
 	// one Waits until then, and is not due.
-	Next     JobID     `json:"next,omitempty"`
-	Waits    bool      `json:"waits,omitempty"`
+	Next  JobID `json:"next,omitempty"`
+	Waits bool  `json:"waits,omitempty"`
+	// Era is when the job was taken. Enqueue gives it to one that has none.
+	Era      Era       `json:"era,omitempty"`
 	Created  time.Time `json:"created"`
 	Due      time.Time `json:"due"`
 	Expires  time.Time `json:"expires"` // after it no retry is made

@@ -15,6 +15,12 @@ func (t *tx) Enqueue(j Job) (JobID, error) {
 	if err != nil {
 		return 0, err
 	}
+	if j.Era == 0 {
+		j.Era, err = t.Era()
+		if err != nil {
+			return 0, err
+		}
+	}
 	err = t.refJob(&j)
 	if err != nil {
 		return 0, err

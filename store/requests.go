@@ -4,21 +4,24 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"time"
-
-	"postern/mime"
 )
 
 // A RequestKey names a request that may come again.
 type RequestKey [sha256.Size]byte
 
 // NewRequestKey names the request of an account by the key that its client gave it.
-func NewRequestKey(account mime.Address, key string) RequestKey {
+// Whoever has the address later has no part in it.
+func NewRequestKey(account Account, key string) RequestKey {
 	h := sha256.New()
 	var n [8]byte
-	for _, s := range []string{account.Key(), key} {
+	for _, s := range []string{account.Address.Key(), key} {
 		binary.BigEndian.PutUint64(n[:], uint64(len(s)))
 		h.Write(n[:])
 		h.Write([]byte(s))
+	}
+	if account.Era != 0 { // of earlier versions none has it
+		binary.BigEndian.PutUint64(n[:], uint64(account.Era))
+		h.Write(n[:])
 	}
 	return RequestKey(h.Sum(nil))
 }

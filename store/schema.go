@@ -59,7 +59,7 @@ const (
 
 	bucketTrackNames = "tracknames" // address key 0 track id → nothing, for sender, account, author and recipients
 
-	bucketDelivered      = "delivered"      // SHA-256 of what makes a delivery the same → time u64, track id
+	bucketDelivered      = "delivered"      // SHA-256 of what makes a delivery the same → time u64, track id, u64 of the job that hands it to an edge
 	bucketDeliveredTimes = "deliveredtimes" // time u64, that SHA-256 → nothing
 
 	bucketAudit       = "audit"       // number u64 → audit.Entry, encoded by itself
@@ -91,6 +91,7 @@ const (
 	metaActiveKey  = "activekey"  // u32, id of a data key
 	metaCheck      = "check"      // checkValue, sealed
 	metaGeneration = "generation" // u64, see DirectoryTx
+	metaEra        = "era"        // u64, see Era
 
 	metaAuditHead = "audithead" // id of a data key u32, audit.Head under a MAC
 	metaAuditBase = "auditbase" // signed line that stands in for pruned records

@@ -59,6 +59,9 @@ type Track struct {
 	Size       int64            `json:"size"`
 	Received   time.Time        `json:"received"`
 	Recipients []TrackRecipient `json:"recipients"`
+	// Era is when the message was taken: its addresses are those who held them then.
+	// PutTrack gives it.
+	Era Era `json:"era,omitempty"`
 }
 
 // A TrackRecipient is one recipient's state.

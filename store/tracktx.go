@@ -21,11 +21,16 @@ func (t *tx) PutTrack(k Track) error {
 	}
 	old, err := t.Track(k.ID)
 	if errors.Is(err, ErrNotFound) {
-		old, err = Track{}, t.countTrack(1)
+		err = t.countTrack(1)
+		if err == nil {
+			old = Track{}
+			old.Era, err = t.Era()
+		}
 	}
 	if err != nil {
 		return err
 	}
+	k.Era = old.Era
 	k.Received = k.Received.UTC()
 	if sum := trackSum(k); sum != trackSum(old) {
 		t.left.is(bucketTracks, []byte(k.ID), sum)

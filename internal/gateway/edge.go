@@ -11,6 +11,7 @@ import (
 	"postern/internal/gateway/proof"
 	"postern/internal/login"
 	"postern/mime"
+	"postern/store"
 	"postern/trust/reason"
 )
 
@@ -58,6 +59,15 @@ func sessionOf(l httpedge.Login) (*tokenSession, error) {
 		return nil, reason.New(reason.Internal, "a login of somebody else")
 	}
 	return s, nil
+}
+
+// holderOf returns the account of a login as a transaction sees it.
+func holderOf(tx store.Tx, l httpedge.Login) (store.Account, error) {
+	account, known, err := unlessMissing(tx.Account(l.Account))
+	if err == nil && !known {
+		err = reason.New(reason.AuthFailed, "%s is gone", l.Account)
+	}
+	return account, err
 }
 
 // Check implements httpedge.Backend.

@@ -98,7 +98,11 @@ func (e HTTPEdge) Send(ctx context.Context, l httpedge.Login, m httpedge.Outgoin
 
 // once remembers a request, or finds that it was answered.
 func (e HTTPEdge) once(tx store.Tx, l httpedge.Login, m httpedge.Outgoing, t store.Track) error {
-	sent, digest, err := e.answered(tx, l, m.Key)
+	key, err := requestKey(tx, l, m.Key)
+	if err != nil {
+		return err
+	}
+	sent, digest, err := e.answered(tx, key)
 	switch {
 	case err == nil && digest != m.Digest():
 		return httpedge.ErrKeyReused
@@ -107,14 +111,23 @@ func (e HTTPEdge) once(tx store.Tx, l httpedge.Login, m httpedge.Outgoing, t sto
 	case !errors.Is(err, httpedge.ErrNotFound):
 		return err
 	}
-	return tx.PutRequest(store.NewRequestKey(l.Account, m.Key), store.Request{
+	return tx.PutRequest(key, store.Request{
 		Digest: store.Fingerprint(m.Digest()), At: e.Steady(), Track: t.ID, MessageID: t.MessageID,
 	})
 }
 
+// requestKey names a request of whoever has the account now.
+func requestKey(tx store.Tx, l httpedge.Login, key string) (store.RequestKey, error) {
+	account, err := holderOf(tx, l)
+	if err != nil {
+		return store.RequestKey{}, err
+	}
+	return store.NewRequestKey(account, key), nil
+}
+
 // answered finds a request that is not too old.
-func (e HTTPEdge) answered(tx store.Tx, l httpedge.Login, key string) (httpedge.Sent, httpedge.Digest, error) {
-	r, err := tx.Request(store.NewRequestKey(l.Account, key))
+func (e HTTPEdge) answered(tx store.Tx, key store.RequestKey) (httpedge.Sent, httpedge.Digest, error) {
+	r, err := tx.Request(key)
 	if errors.Is(err, store.ErrNotFound) || err == nil && e.Steady().Sub(r.At) > care.RequestsFor {
 		return httpedge.Sent{}, httpedge.Digest{}, httpedge.ErrNotFound
 	}
@@ -124,7 +137,11 @@ func (e HTTPEdge) answered(tx store.Tx, l httpedge.Login, key string) (httpedge.
 // Answered implements httpedge.Outbox.
 func (e HTTPEdge) Answered(ctx context.Context, l httpedge.Login, key string) (sent httpedge.Sent, digest httpedge.Digest, err error) {
 	err = e.Store.View(ctx, func(tx store.Tx) error {
-		sent, digest, err = e.answered(tx, l, key)
+		named, err := requestKey(tx, l, key)
+		if err != nil {
+			return err
+		}
+		sent, digest, err = e.answered(tx, named)
 		return err
 	})
 	if err != nil && !errors.Is(err, httpedge.ErrNotFound) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"postern/httpedge"
-	"postern/mime"
 	"postern/store"
 	"postern/trust/reason"
 )
@@ -19,24 +18,28 @@ const (
 )
 
 // handedIn reports whether an account handed a message in. What we send in its name is
-// not its own.
-func handedIn(account mime.Address, t store.Track) bool {
-	if !t.Outbound || t.Automatic {
+// not its own, and what was sent before it was made is of who had the address then.
+func handedIn(account store.Account, t store.Track) bool {
+	if !t.Outbound || t.Automatic || !account.HeldIn(t.Era) {
 		return false
 	}
 	if !t.Account.IsZero() {
-		return account.Same(t.Account)
+		return account.Address.Same(t.Account)
 	}
-	return account.Same(t.Sender)
+	return account.Address.Same(t.Sender)
 }
 
 // SentMessage implements httpedge.Outbox.
 func (e HTTPEdge) SentMessage(ctx context.Context, l httpedge.Login, id string) (m httpedge.SentMessage, err error) {
 	found := false
 	err = e.Store.View(ctx, func(tx store.Tx) error {
+		account, err := holderOf(tx, l)
+		if err != nil {
+			return err
+		}
 		if !strings.HasPrefix(id, "<") {
 			t, err := tx.Track(store.TrackID(id))
-			if err == nil && handedIn(l.Account, t) {
+			if err == nil && handedIn(account, t) {
 				m, found = sentMessage(t), true
 			}
 			if errors.Is(err, store.ErrNotFound) {
@@ -47,7 +50,7 @@ func (e HTTPEdge) SentMessage(ctx context.Context, l httpedge.Login, id string) 
 		looked := 0
 		return tx.EachTrack(store.TrackQuery{MessageID: id, Class: store.TrackSent, Address: l.Account}, func(t store.Track) bool {
 			looked++
-			if handedIn(l.Account, t) {
+			if handedIn(account, t) {
 				m, found = sentMessage(t), true
 			}
 			return !found && looked < tracksOfOneID
@@ -68,6 +71,10 @@ func (e HTTPEdge) SentMessages(ctx context.Context, l httpedge.Login, q httpedge
 	}
 	err := e.Store.View(ctx, func(tx store.Tx) error {
 		page = httpedge.SentPage{}
+		account, err := holderOf(tx, l)
+		if err != nil {
+			return err
+		}
 		looked := 0
 		ask := store.TrackQuery{Address: l.Account, After: store.TrackID(q.After), Since: q.Since, Until: q.Until}
 		return tx.EachTrack(ask, func(t store.Track) bool {
@@ -76,7 +83,7 @@ func (e HTTPEdge) SentMessages(ctx context.Context, l httpedge.Login, q httpedge
 			}
 			looked++
 			page.Next = string(t.ID)
-			if handedIn(l.Account, t) && isAskedFor(t, q) {
+			if handedIn(account, t) && isAskedFor(t, q) {
 				page.Messages = append(page.Messages, sentMessage(t))
 			}
 			return true

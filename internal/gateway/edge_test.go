@@ -99,7 +99,11 @@ func TestHTTPEdgeSendsOnce(t *testing.T) {
 	w.clock.advance(care.RequestsFor + time.Second)
 	a.Care.Tidy(t.Context())
 	a.view(func(tx store.Tx) error {
-		_, err := tx.Request(store.NewRequestKey(alice.Account, "k"))
+		account, err := tx.Account(alice.Account)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Request(store.NewRequestKey(account, "k"))
 		if !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("it is kept: %v", err)
 		}

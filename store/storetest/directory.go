@@ -16,6 +16,8 @@ func directoryTests() map[string]func(*suite) {
 	return map[string]func(*suite){
 		"DomainsComeAndGo":                       domains,
 		"AccountsAreFoundWithoutRegardToCase":    accounts,
+		"WhoGetsAnAddressIsAnother":              eras,
+		"WhatIsTakenIsOfItsEra":                  takenIn,
 		"PutAccountCreatesItsInbox":              accountInbox,
 		"RemoveAccountTakesItsMailboxesAlong":    accountRemoved,
 		"RemoveDomainTakesKeysAndAnchorsAlong":   domainRemoved,

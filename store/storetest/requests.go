@@ -15,7 +15,7 @@ func requestTests() map[string]func(*suite) {
 }
 
 func rememberRequest(s *suite) {
-	key := store.NewRequestKey(s.address("a@a.example"), "k")
+	key := store.NewRequestKey(store.Account{Address: s.address("a@a.example")}, "k")
 	first := store.Request{Digest: store.Fingerprint{1}, At: noon(), Track: newTrackID(s, noon()), MessageID: "<1@a.example>"}
 	second := store.Request{Digest: store.Fingerprint{2}, At: noon().Add(time.Hour), Track: newTrackID(s, noon())}
 	if s.Update(s.ctx, func(tx store.Tx) error { return tx.PutRequest(key, store.Request{Track: "x"}) }) == nil {
@@ -39,13 +39,16 @@ func rememberRequest(s *suite) {
 }
 
 func requestKeys(s *suite) {
-	a, b := s.address("a@a.example"), s.address("b@b.example")
+	a, b := store.Account{Address: s.address("a@a.example")}, store.Account{Address: s.address("b@b.example")}
+	next := a // who has the address next
+	next.Era = 1
 	keys := map[store.RequestKey]bool{
 		store.NewRequestKey(a, "k"): true, store.NewRequestKey(b, "k"): true,
 		store.NewRequestKey(a, "K"): true, store.NewRequestKey(a, ""): true,
+		store.NewRequestKey(next, "k"): true,
 	}
-	s.equal(len(keys), 4)
-	if !keys[store.NewRequestKey(s.address("A@a.example"), "k")] {
+	s.equal(len(keys), 5)
+	if !keys[store.NewRequestKey(store.Account{Address: s.address("A@a.example")}, "k")] {
 		s.Error("the case of an address counts")
 	}
 }
@@ -54,7 +57,7 @@ func forgetRequests(s *suite) {
 	keys := make([]store.RequestKey, 5)
 	s.update(func(tx store.Tx) error {
 		for i := range keys {
-			keys[i] = store.NewRequestKey(s.address("a@a.example"), string(rune('a'+i)))
+			keys[i] = store.NewRequestKey(store.Account{Address: s.address("a@a.example")}, string(rune('a'+i)))
 			s.must(tx.PutRequest(keys[i], store.Request{Track: newTrackID(s, noon()), At: noon().Add(time.Duration(i) * time.Hour)}))
 		}
 		return nil

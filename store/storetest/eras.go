@@ -1,0 +1,113 @@
+package storetest
+
+import (
+	"postern/mime"
+	"postern/store"
+)
+
+// eras is by a model: whoever gets an address, as an account or as an alias, was not there
+// when something was taken before, and stays who he is through every change.
+func eras(s *suite) {
+	a, b, alias := s.address("Doctor@b.example"), s.address("nurse@b.example"), s.address("ward@b.example")
+	group := s.address("all@b.example")
+	put := func(as ...mime.Address) func(store.Tx) error {
+		return func(tx store.Tx) error {
+			for _, a := range as {
+				s.must(tx.PutAccount(store.Account{Address: a}))
+			}
+			return nil
+		}
+	}
+	leads := func(a mime.Address, group bool, to ...mime.Address) func(store.Tx) error {
+		return func(tx store.Tx) error { return tx.PutAlias(store.Alias{Address: a, Group: group, Members: to}) }
+	}
+	holders := func() map[mime.Address]store.Era {
+		all := make(map[mime.Address]store.Era)
+		s.view(func(tx store.Tx) error {
+			accounts, err := tx.Accounts()
+			s.must(err)
+			for _, a := range accounts {
+				all[a.Address] = a.Era
+			}
+			aliases, err := tx.Aliases()
+			for _, a := range aliases {
+				all[a.Address] = a.Era
+			}
+			return err
+		})
+		return all
+	}
+	for i, step := range []struct {
+		do   func(store.Tx) error
+		anew []mime.Address
+	}{
+		{put(a, b), []mime.Address{a, b}},
+		{put(a), nil}, // changed, by a record that says no era
+		{leads(alias, false, a), []mime.Address{alias}},
+		{leads(alias, false, a), nil},
+		{leads(group, true, a), []mime.Address{group}},
+		{leads(group, true, a, b), nil}, // another member
+		{leads(group, true, b), nil},
+		{leads(alias, false, b), []mime.Address{alias}}, // another's
+		{func(tx store.Tx) error { return tx.RemoveAccount(a) }, nil},
+		{put(a), []mime.Address{a}},
+		{func(tx store.Tx) error { s.must(tx.RemoveAccount(b)); return put(b)(tx) }, []mime.Address{b}},
+		{func(tx store.Tx) error { s.must(tx.RemoveAccount(a)); return leads(a, false, b)(tx) }, []mime.Address{a}},
+		{func(tx store.Tx) error { s.must(tx.RemoveAlias(a)); return put(a)(tx) }, []mime.Address{a}},
+	} {
+		var then store.Era
+		s.view(func(tx store.Tx) (err error) {
+			then, err = tx.Era()
+			return err
+		})
+		before := holders()
+		s.update(step.do)
+		after := holders()
+		for who, era := range after {
+			isNew := false
+			for _, w := range step.anew {
+				isNew = isNew || w.Same(who)
+			}
+			if isNew != (era > then) || !isNew && era != before[who] {
+				s.Errorf("step %d: %s is of era %d, was of %d, in era %d", i, who, era, before[who], then)
+			}
+		}
+	}
+	s.sound()
+}
+
+// takenIn has tracks and jobs be of the era that they are taken in, whatever is made
+// afterwards and whoever writes them again.
+func takenIn(s *suite) {
+	s.accounts("doctor@b.example")
+	var then store.Era
+	track := store.Track{ID: "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
+	s.update(func(tx store.Tx) (err error) {
+		then, err = tx.Era()
+		s.must(err)
+		return tx.PutTrack(track)
+	})
+	job := s.enqueueOnly(store.Job{Kind: store.OpenJob, Due: noon()})
+	s.accounts("nurse@b.example")
+	s.update(func(tx store.Tx) error {
+		s.must(tx.PutTrack(track))
+		t, err := tx.Track(track.ID)
+		s.must(err)
+		j, err := tx.Job(job)
+		s.must(err)
+		now, err := tx.Era()
+		if then == 0 || now <= then || t.Era != then || j.Era != then {
+			s.Errorf("taken in %d, the track is of %d and the job of %d, now is %d", then, t.Era, j.Era, now)
+		}
+		// What follows from a job is for those whom it was for.
+		j.ID = 0
+		id, err := tx.Enqueue(j)
+		s.must(err)
+		j, err = tx.Job(id)
+		if j.Era != then {
+			s.Errorf("what followed is of %d", j.Era)
+		}
+		return err
+	})
+	s.sound()
+}
