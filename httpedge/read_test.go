@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"postern/mime"
 )
 
 const letterRecord = "From: Bob <bob@b.example>\r\nTo: alice@a.example\r\nSubject: =?utf-8?q?f=C3=BCr_Sie?=\r\nMessage-ID: <1@b.example>\r\nDate: Mon, 01 Jun 2026 12:00:00 +0000\r\n" +
@@ -237,6 +239,19 @@ func TestReadCharsets(t *testing.T) {
 		err := json.Unmarshal([]byte(r.ok(r.do("GET", "/v1/messages/1-1", ""), 200).body), &got)
 		if err != nil || got.Text != tt.want || got.Cut != tt.cut || got.Subject != "При" {
 			t.Errorf("%s: %.40q of %d octets, cut %v, %q, %v", tt.charset, got.Text, len(got.Text), got.Cut, got.Subject, err)
+		}
+	}
+}
+
+// No name of a part is a folder.
+func TestReadNamesOfDots(t *testing.T) {
+	for in, want := range map[string]string{"..": "", "a/..": "", ".": "", ".profile": ".profile", "a..b": "a..b"} {
+		_, leaves, err := mime.Outline(strings.NewReader("Content-Type: application/pdf; name=\""+in+"\"\r\n\r\n"), mime.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fileName(leaves[0]); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
 		}
 	}
 }

@@ -41,8 +41,7 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// stream sends what r has, as long as the client takes it, and reports whether all of
-// it was sent. Behind the first octet there is no way to say that something failed
+// stream sends what r has, as long as the client takes it. Behind the first octet there is no way to say that something failed
 // but to break off.
 func (s *Server) stream(w http.ResponseWriter, r io.Reader) {
 	c := http.NewResponseController(w)

@@ -91,6 +91,21 @@ func (d *deadlines) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
+// A small message whose size was not announced waits for no memory.
+func TestSmallJSONWithoutASizeTakesNoTurn(t *testing.T) {
+	r := newRig(t, &house{})
+	release, err := r.server.memory.take(t.Context(), testAddress("alice@a.example").Key(), 1<<40) // all of its share
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	a, err := r.try("POST", "/v1/messages", struct{ io.Reader }{strings.NewReader(plainJSON)}, asJSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ok(a, 202)
+}
+
 // A client that sends a large body sees why it is refused, before it is through and
 // though it reads nothing meanwhile.
 func TestRefusalsOfLargeBodiesAreSeen(t *testing.T) {

@@ -48,7 +48,10 @@ type attached struct {
 // sendJSON takes a message within JSON. What is attached is in memory until it is
 // taken, so that large ones take turns.
 func (s *Server) sendJSON(r *request, in *body, key string) (Sent, error) {
-	size := s.roomFor(r)
+	text, size, err := s.sizeUp(r, in)
+	if err != nil {
+		return Sent{}, err
+	}
 	release, err := s.room(r, size)
 	if err != nil {
 		return Sent{}, err
@@ -58,7 +61,7 @@ func (s *Server) sendJSON(r *request, in *body, key string) (Sent, error) {
 		in.hurry(leastPace)
 	}
 	l := &letter{limit: s.options.MessageBytes}
-	err = l.read(newJSONReader(in), s.options.Recipients)
+	err = l.read(newJSONReader(text), s.options.Recipients)
 	if err == nil {
 		err = in.drain() // to the last octet, for the digest
 	}
@@ -79,13 +82,22 @@ func (s *Server) sendJSON(r *request, in *body, key string) (Sent, error) {
 	return s.backend.Send(r.Context(), r.login, m, &lengthReader{out, s.options.MessageBytes})
 }
 
-// roomFor is what a message within JSON takes: up to twice its octets while it grows and
-// until they are collected.
-func (s *Server) roomFor(r *request) int64 {
-	if r.ContentLength < 0 {
-		return 2 * s.options.MessageBytes
+// sizeUp finds out what a message within JSON takes of memory, which is up to twice its
+// octets while it grows and until they are collected, and returns the text to read. One
+// whose size is not announced, as clients of HTTP/2 may leave it, is read a little way.
+func (s *Server) sizeUp(r *request, in *body) (text io.Reader, size int64, err error) {
+	if r.ContentLength >= 0 {
+		return in, 2 * min(r.ContentLength, s.options.MessageBytes), nil
 	}
-	return 2 * min(r.ContentLength, s.options.MessageBytes)
+	var head bytes.Buffer
+	n, err := io.CopyN(&head, in, smallRoom/2)
+	switch {
+	case errors.Is(err, io.EOF):
+		return &head, n, nil
+	case err != nil:
+		return nil, 0, err
+	}
+	return io.MultiReader(&head, in), 2 * s.options.MessageBytes, nil
 }
 
 // read reads the whole text.

@@ -39,7 +39,7 @@ type request struct {
 
 // table says what there is.
 func (s *Server) table() []route {
-	const jsonText, message = "application/json", "message/rfc822"
+	const message = "message/rfc822"
 	at := func(path string, methods map[string]action) route {
 		return route{strings.Split(path, "/"), methods}
 	}
@@ -72,7 +72,7 @@ func (s *Server) table() []route {
 			"GET": {scope: ScopeSend, do: s.readSent},
 		}),
 		at("v1/lookup", map[string]action{
-			"GET": {scope: ScopeLookup, query: []string{"address"}, gives: []string{jsonText}, do: s.lookup},
+			"GET": {scope: ScopeLookup, query: []string{"address"}, do: s.lookup},
 		}),
 		at("v1/hooks", map[string]action{
 			"GET":  {scope: ScopeHooks, do: s.listHooks},

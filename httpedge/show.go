@@ -173,14 +173,18 @@ func isAttached(leaf mime.Leaf) bool {
 }
 
 // fileName is the name of a part, as one that is safe to show: without folders and
-// control characters.
+// control characters, and none of dots alone, which is a folder.
 func fileName(leaf mime.Leaf) string {
 	name := mime.DecodeText(leaf.Header.FileName())
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
-	return cut(strings.Map(func(r rune) rune {
+	name = strings.Map(func(r rune) rune {
 		if notInName(r) {
 			return -1
 		}
 		return r
-	}, name), maxShownName)
+	}, name)
+	if strings.Trim(name, ".") == "" {
+		return ""
+	}
+	return cut(name, maxShownName)
 }
