@@ -33,7 +33,7 @@ func processed(l control.Life) bool { return l.Recipients[0].State == store.Trac
 func refused(l control.Life) bool { return l.Recipients[0].State == store.TrackRefused }
 
 // inFront are the fields that a gateway puts in front of what it delivers.
-var inFront = regexp.MustCompile(`^(?:Return-Path|Authentication-Results|Postern-Verified|Received: from [^\n]* \(Postern\) with)`)
+var inFront = regexp.MustCompile(`^(?:Return-Path|Authentication-Results|Postern-Verified|Received: from [^\n]* \(Postern\)\s)`)
 
 // asSent is a delivered message without what the gateway says of it in front.
 func asSent(message string) string {

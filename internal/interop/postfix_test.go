@@ -57,7 +57,7 @@ func TestInteropPostfix(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := a.inbox("alice@a.example", 1); got[0] != in {
-		t.Errorf("what came through Postfix is not what was sent:\n%s", tail(got[0]))
+		t.Errorf("what came through Postfix is not what was sent:\n%.600q\n%s", got[0], tail(got[0]))
 	}
 	for _, sealed := range postfix.Mail(t, "bob", 2) {
 		if answer := opened(sealed); answer != out {
