@@ -375,6 +375,11 @@ func jobSum(j Job) audit.Sum {
 		s.field(j.Push.Account.String())
 		s.flag(j.Push.Answers)
 		s.field(string(j.Push.Ended))
+		for _, n := range j.Push.Also {
+			s.field(string(n.Track))
+			s.field(n.Address.String())
+			s.flag(n.Answers)
+		}
 	}
 	if j.Era != 0 { // of earlier versions none has it
 		s.number(uint64(j.Era))

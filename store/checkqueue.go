@@ -13,7 +13,7 @@ func (c *checker) checkJobs() error {
 			c.refs[j.Body]++
 		}
 		totals[j.Kind] = JobTotal{totals[j.Kind].Jobs + 1, totals[j.Kind].Bytes + j.Size}
-		if j.Kind == PushJob {
+		if j.forEdge() {
 			key := j.Push.Account.Key()
 			pushes[key] = JobTotal{pushes[key].Jobs + 1, pushes[key].Bytes + j.Size}
 		}

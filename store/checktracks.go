@@ -73,7 +73,7 @@ func (c *checker) checkEvents() error {
 
 func (c *checker) checkDelivered() error {
 	return c.walk(bucketDelivered, func(k, v []byte) {
-		if len(k) != len(DeliveryKey{}) || len(v) != 8+trackIDSize {
+		if len(k) != len(DeliveryKey{}) || len(v) != deliverySize && len(v) != deliverySize+8 {
 			c.problem("delivery %x is damaged", k)
 			return
 		}

@@ -28,10 +28,11 @@ func NewDeliveryKey(signer mime.Address, to MailboxID, messageID, digest string)
 	return DeliveryKey(h.Sum(nil))
 }
 
-// A Delivery is one that was made.
+// A Delivery is one that was made, or waits for an edge.
 type Delivery struct {
 	Track TrackID
 	At    time.Time
+	Push  JobID // what hands it to the edge, for as long as there is that job; 0 if it lies in a mailbox
 }
 
 // DeliveredTx holds what was delivered for as long as it may come again, apart

@@ -8,16 +8,23 @@ import (
 	"time"
 )
 
+// deliverySize is the octets of a delivery without its push.
+const deliverySize = 8 + trackIDSize
+
 // Delivered implements DeliveredTx.
 func (t *tx) Delivered(k DeliveryKey) (Delivery, error) {
 	v := t.get(bucketDelivered, k[:])
 	if v == nil {
 		return Delivery{}, fmt.Errorf("a delivery: %w", ErrNotFound)
 	}
-	if len(v) != 8+trackIDSize {
+	if len(v) != deliverySize && len(v) != deliverySize+8 {
 		return Delivery{}, fmt.Errorf("%w: a delivery", ErrCorrupt)
 	}
-	return Delivery{Track: TrackID(v[8:]), At: timeOfSortable(binary.BigEndian.Uint64(v)).UTC()}, nil
+	d := Delivery{Track: TrackID(v[8:deliverySize]), At: timeOfSortable(binary.BigEndian.Uint64(v)).UTC()}
+	if len(v) > deliverySize {
+		d.Push = JobID(binary.BigEndian.Uint64(v[deliverySize:]))
+	}
+	return d, nil
 }
 
 // PutDelivered implements DeliveredTx.
@@ -33,8 +40,12 @@ func (t *tx) PutDelivered(k DeliveryKey, d Delivery) error {
 		return err
 	}
 	at := u64(sortableTime(d.At))
+	v := append(bytes.Clone(at), d.Track...)
+	if d.Push != 0 {
+		v = append(v, u64(uint64(d.Push))...)
+	}
 	return errors.Join(
-		t.put(bucketDelivered, k[:], append(bytes.Clone(at), d.Track...)),
+		t.put(bucketDelivered, k[:], v),
 		t.put(bucketDeliveredTimes, append(bytes.Clone(at), k[:]...), nil))
 }
 

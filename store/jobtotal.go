@@ -33,9 +33,12 @@ func (t *tx) countJob(j Job, by int) error {
 	return t.countIn(bucketJobCounts, []byte(j.Kind), j, by)
 }
 
+// forEdge reports whether a job waits for an edge to take its message.
+func (j Job) forEdge() bool { return j.Kind == PushJob && j.Push.Ended == "" }
+
 // countPush keeps the total of what waits for the edge of an account.
 func (t *tx) countPush(j Job, by int) error {
-	if j.Kind != PushJob {
+	if !j.forEdge() {
 		return nil
 	}
 	return t.countIn(bucketPushCounts, []byte(j.Push.Account.Key()), j, by)

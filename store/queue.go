@@ -88,6 +88,9 @@ type Push struct {
 	Answers bool    `json:"answers,omitempty"`
 	Timely  bool    `json:"timely,omitempty"`
 	Notice  TrackID `json:"notice,omitempty"`
+	// Also are other addresses that the message reached the account under while it
+	// waits, whose senders are answered as well.
+	Also []PushName `json:"also,omitempty"`
 	// Ended is what became of the message where its answer is still to be given:
 	// TrackDelivered or TrackFailed.
 	Ended TrackState `json:"ended,omitempty"`
@@ -122,7 +125,8 @@ type QueueTx interface {
 	Finish(id JobID) error
 	// JobTotals returns how much there is of each kind of which there are jobs.
 	JobTotals() (map[JobKind]JobTotal, error)
-	// PushTotal returns how much waits for the edge of an account.
+	// PushTotal returns how much waits for the edge of an account, and not what is only
+	// to be answered yet.
 	PushTotal(account mime.Address) (JobTotal, error)
 }
 

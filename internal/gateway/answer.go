@@ -108,10 +108,10 @@ var errLacking = errors.New("a notification of failure is not composed yet")
 func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 	first := p.mdn(delivery.recipient, mdn.Processed)
 	if first == nil || first.body == nil {
-		return nil, p.queuePushes(tx, "") // it gets no answer
+		return nil, nil // it gets no answer
 	}
 	second := p.mdn(delivery.recipient, mdn.Dispatched)
-	if delivery.pushing > 0 || delivery.waits {
+	if delivery.pushing > 0 {
 		second = nil // it follows when the edge has the message (DN-10)
 	}
 	if !delivery.code.IsOK() {
@@ -137,7 +137,8 @@ func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 			recipient: m.recipient, stage: store.StageNotify, detail: string(m.disposition) + " to " + m.to.String() + " as " + string(job.Track),
 		}}, outcomes...)
 	}
-	return outcomes, p.queuePushes(tx, processed)
+	p.follow(processed)
+	return outcomes, nil
 }
 
 // composeLacking composes what the latest transaction had to answer and could

@@ -71,6 +71,12 @@ type reached struct {
 	digest string
 }
 
+// An arrival is where a message is: in a mailbox, as the words say, or in a push.
+type arrival struct {
+	where string
+	push  *pushing
+}
+
 // deliver puts the message into the INBOX of everybody whom the recipient stands for.
 func (p *part) deliver(tx store.Tx, to mime.Address, bodies map[*delivery]store.BodyID) (outcome, error) {
 	h, hidden := p.hidden[to.Key()]
@@ -84,7 +90,7 @@ func (p *part) deliver(tx store.Tx, to mime.Address, bodies map[*delivery]store.
 	// It may have been closed after RCPT TO was answered (DN-8).
 	refused := t.check(to)
 	if refused != nil {
-		return undelivered(to, reason.Of(refused), "its account is not there any more"), nil
+		return undelivered(to, reason.Of(refused), goneAccount), nil
 	}
 	var all []memberOutcome
 	for _, m := range t.open() {
@@ -100,7 +106,11 @@ func (p *part) deliver(tx store.Tx, to mime.Address, bodies map[*delivery]store.
 // targetOf finds out where the message goes. What is told about messages that were sent
 // from an address without a mailbox goes to who handed them in.
 func (p *part) targetOf(tx store.Tx, to mime.Address) (target, error) {
-	t, err := find(p.book(tx), to)
+	era := p.job.Era
+	if heard, known := p.heardOf[to.Key()]; known {
+		era = min(era, heard)
+	}
+	t, err := find(p.bookIn(tx, era), to)
 	if err != nil || t.exists() || p.report == nil && !mime.IsNotification(p.opened.Header) {
 		return t, err
 	}
@@ -111,7 +121,7 @@ func (p *part) targetOf(tx store.Tx, to mime.Address) (target, error) {
 			return target{}, err
 		}
 	}
-	return findExactly(p.book(tx), account)
+	return findExactly(p.bookIn(tx, era), account)
 }
 
 // deliverTo puts the message into the INBOX of one account. The first delivery of a body
@@ -122,18 +132,19 @@ func (p *part) deliverTo(tx store.Tx, to, account mime.Address, bodies map[*deli
 		return outcome{}, err
 	}
 	place := reached{inbox.ID, p.digest}
-	if where := p.reached[place]; where != "" {
-		o := delivered(to, where) // it was written to under another address too
-		o.waits = len(p.pushes) > 0
-		return o, nil
+	at, here := p.reached[place]
+	switch { // it was written to under another address too
+	case here && at.push != nil:
+		return p.join(at.push, to), nil
+	case here:
+		return delivered(to, at.where), nil
 	}
-	before, err := p.deliveredBefore(tx, inbox.ID)
+	before, known, err := p.deliveredBefore(tx, inbox.ID)
 	if err != nil {
 		return outcome{}, err
 	}
-	again, ok, err := p.duplicate(tx, to, before)
-	if err != nil || ok {
-		return again, err
+	if known {
+		return p.duplicate(tx, place, to, before)
 	}
 	d := p.byRecipient[to.Key()]
 	edge, pushed, err := store.EdgeFor(tx, account)
@@ -141,11 +152,7 @@ func (p *part) deliverTo(tx store.Tx, to, account mime.Address, bodies map[*deli
 		return outcome{}, err
 	}
 	if pushed {
-		o, err := p.toEdge(tx, to, account, edge, inbox.ID, bodies)
-		if o.pushing > 0 {
-			p.reached[place] = "the edge " + edgeHost(edge)
-		}
-		return o, err
+		return p.toEdge(tx, place, to, account, edge, bodies)
 	}
 	full, err := p.tooFull(tx, account, d.body.Size())
 	if err != nil {
@@ -174,8 +181,9 @@ func (p *part) deliverTo(tx store.Tx, to, account mime.Address, bodies map[*deli
 	if err != nil {
 		return outcome{}, err
 	}
-	p.reached[place] = fmt.Sprintf("INBOX, UID %d", m.UID)
-	return delivered(to, p.reached[place]), nil
+	where := fmt.Sprintf("INBOX, UID %d", m.UID)
+	p.reached[place] = arrival{where: where}
+	return delivered(to, where), nil
 }
 
 // A memberOutcome is what became of the message for one account.
@@ -204,15 +212,15 @@ func together(to mime.Address, t target, all []memberOutcome) outcome {
 			without = append(without, m)
 		}
 	}
-	pushing, waits := 0, false
+	pushing := 0
 	for _, m := range all {
-		pushing, waits = pushing+m.pushing, waits || m.waits
+		pushing += m.pushing
 	}
 	who := listOf(all, func(m memberOutcome) string { return m.account.String() + " " + m.detail })
 	if len(without) == 0 {
 		o := delivered(to, fmt.Sprintf("%d members: %s", len(all), who))
 		o.duplicate, o.members = duplicate, membersTold(all)
-		o.pushing, o.waits = pushing, waits
+		o.pushing = pushing
 		if pushing > 0 {
 			o.state = store.TrackQueued
 		}

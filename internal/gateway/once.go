@@ -7,21 +7,21 @@ import (
 	"postern/store"
 )
 
-// deliveredBefore returns the track of the same message if it was delivered to a
-// mailbox already, and "" otherwise. A sender that lost our 250 sends its message
+// deliveredBefore returns how the same message was delivered to a mailbox or to its
+// edge already, if it was. A sender that lost our 250 sends its message
 // again (RFC 1047); it is delivered once and answered again. The same is a message
 // of the same sender, Message-ID and content, octet by octet. One without a
 // Message-ID cannot be told from another that says the same on purpose.
-func (p *part) deliveredBefore(tx store.Tx, to store.MailboxID) (store.TrackID, error) {
+func (p *part) deliveredBefore(tx store.Tx, to store.MailboxID) (d store.Delivery, known bool, err error) {
 	key, ok := p.deliveryKey(to)
 	if !ok {
-		return "", nil
+		return d, false, nil
 	}
-	d, err := tx.Delivered(key)
+	d, err = tx.Delivered(key)
 	if errors.Is(err, store.ErrNotFound) || err == nil && p.Steady().Sub(d.At) > p.Care.KeepDuplicates {
-		return "", nil
+		return store.Delivery{}, false, nil
 	}
-	return d.Track, err
+	return d, err == nil, err
 }
 
 // remember has the message known when it comes again.

@@ -163,8 +163,9 @@ type opening struct {
 	parts []*part
 	later []mime.Address // recipients for whom the job is run again
 	// reached is where the latest commit put the message, which may be written to one
-	// mailbox under several addresses.
-	reached map[reached]string
+	// mailbox under several addresses, and pushes are those that it made or joined.
+	reached map[reached]arrival
+	pushes  []*pushing
 	// undecided is true while evidence that is missing may still come.
 	undecided bool
 
@@ -221,7 +222,7 @@ func (o *opening) commit(tx store.Tx) error {
 	if err != nil {
 		return err
 	}
-	o.reached = make(map[reached]string)
+	o.reached, o.pushes = make(map[reached]arrival), nil
 	var outcomes []outcome
 	var refused []sta.Verdict
 	var again []failure
@@ -242,7 +243,7 @@ func (o *opening) commit(tx store.Tx) error {
 			}
 		}
 	}
-	err = o.identify(tx)
+	err = errors.Join(o.queuePushes(tx), o.identify(tx))
 	if err != nil {
 		return err
 	}

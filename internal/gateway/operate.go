@@ -62,6 +62,7 @@ func putAgain(tx store.Tx, job store.Job) error {
 		return err
 	}
 	job.Held = stored.Held
+	job.Push.Also = stored.Push.Also // as the message came again
 	return tx.Reschedule(job)
 }
 

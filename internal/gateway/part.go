@@ -28,12 +28,14 @@ type part struct {
 	// Of the latest transaction: the answers it lacks, from whom a notification is
 	// kept, by Address.Key, and what it did to other messages.
 	lacking []failure
-	pushes  []store.Job // of the recipient that it is about, see toEdge
+	named   []naming // the pushes that answer for the recipient that it is about
 	hidden  map[string]hiding
 	news    []news
 	// handedIn is who handed in what a notification is about, by the Address.Key of whom
 	// that is addressed to.
 	handedIn map[string]mime.Address
+	// heardOf is when that was sent: it is told to nobody who has the address since.
+	heardOf map[string]store.Era
 }
 
 func (p *part) discard() {
@@ -122,7 +124,7 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 			recipient: v.Recipient, stage: store.StageOpen, code: reason.OK,
 			detail: describeSigner(v, p.now), revocation: worst(v.Trust.Revocations),
 		})
-		p.pushes = nil
+		p.named = nil
 		delivered, err := p.deliver(tx, v.Recipient, bodies)
 		if err != nil {
 			return nil, err

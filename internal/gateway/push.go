@@ -44,17 +44,18 @@ func (c *Core) push(ctx context.Context, job store.Job) error {
 // A pushEnd is what becomes of a push job after an attempt.
 type pushEnd struct {
 	*relayEnd
-	noEdge bool // the account has none any more
+	// noEdge is why the message is not handed to an edge; "" where it was.
+	noEdge string
 }
 
 // pushed makes an attempt.
 func (c *Core) pushed(ctx context.Context, job store.Job) (*pushEnd, error) {
-	edge, ok, err := c.edgeOf(ctx, job.Push.Account)
+	edge, without, err := c.edgeOf(ctx, job)
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		return &pushEnd{relayEnd: &relayEnd{Core: c, job: job, due: c.Steady()}, noEdge: true}, nil
+	if without != "" {
+		return &pushEnd{relayEnd: &relayEnd{Core: c, job: job, due: c.Steady()}, noEdge: without}, nil
 	}
 	job.Destination, job.Lane = mime.Domain(edgeLane(edge)), edgeLane(edge) // it may be another since
 	e, over := c.expiredWhileDown(job)
@@ -86,17 +87,38 @@ func (c *Core) pushed(ctx context.Context, job store.Job) (*pushEnd, error) {
 	return &pushEnd{relayEnd: e}, nil
 }
 
-func (c *Core) edgeOf(ctx context.Context, account mime.Address) (edge store.Edge, ok bool, err error) {
+// edgeOf finds the edge that a message is handed to, or why it is handed to none. Where
+// an edge is the domain's, it takes nothing for an account that is gone or shut out.
+func (c *Core) edgeOf(ctx context.Context, job store.Job) (edge store.Edge, without string, err error) {
 	err = c.Store.View(ctx, func(tx store.Tx) error {
-		edge, ok, err = store.EdgeFor(tx, account)
-		if err != nil || !ok {
+		account, held, err := pushHolder(tx, job)
+		switch {
+		case err != nil:
 			return err
+		case !held:
+			without = goneAccount
+			return nil
+		case account.Disabled:
+			without = "its account is disabled"
+			return nil
+		}
+		var ok bool
+		edge, ok, err = store.EdgeFor(tx, account.Address)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			without = "its account has no edge any more"
+			return nil
 		}
 		edge, err = tx.Edge(edge.Owner) // with its password
 		return err
 	})
-	return edge, ok, err
+	return edge, without, err
 }
+
+// goneAccount is told of what reached nobody since its account was removed.
+const goneAccount = "its account is not there any more"
 
 // hand sends the message to the edge. Its result is by the recipient's address, also
 // where another account stands behind that.
@@ -127,19 +149,15 @@ func (e *pushEnd) commit(tx store.Tx) ([]outcome, error) {
 	switch {
 	case e.cut:
 		return nil, nil
-	case e.noEdge:
-		return e.toInbox(tx, stored, reason.OK, "its account has no edge any more")
+	case e.noEdge != "":
+		return e.toInbox(tx, stored, reason.OK, e.noEdge)
 	case len(e.again) > 0:
-		err = e.stillFailed(tx)
-		if err != nil {
-			return nil, err
-		}
-		err = record(tx, e.job.Track, e.Now(), e.outcomes)
+		err = e.stillWaits(tx, stored)
 		if err != nil {
 			return nil, err
 		}
 		return e.outcomes, putAgain(tx, e.later())
-	case len(e.failed) > 0 && !stored.Push.Answers:
+	case len(e.failed) > 0 && !answers(stored):
 		// Nobody else would learn of it: what cannot be answered, such as a notification
 		// for the account, is not lost.
 		return e.toInbox(tx, stored, e.failed[0].code, e.failed[0].detail)
@@ -152,72 +170,24 @@ func (e *pushEnd) commit(tx store.Tx) ([]outcome, error) {
 	return e.outcomes, err
 }
 
-// stillFailed leaves a recipient where he stands whose sender was told that the message
-// failed, as of another account behind the address, and those whom a notice is about.
-func (e *pushEnd) stillFailed(tx store.Tx) error {
-	t, _, err := trackOf(tx, e.job.Track)
-	for _, r := range t.Recipients {
-		for i := range e.outcomes {
-			if e.outcomes[i].recipient.Same(r.Address) && (t.Outbound || r.State == store.TrackFailed) {
-				e.outcomes[i].state = ""
-			}
-		}
-	}
-	return err
-}
-
-// endPush ends the handing over of a message for one account, and leaves the job the
-// answer that its sender is to get, if any.
-func (c *Core) endPush(tx store.Tx, job store.Job, state store.TrackState, code reason.Code, done ...outcome) error {
-	t, _, err := trackOf(tx, job.Track)
-	if err != nil {
-		return err
-	}
-	before := store.TrackRecipient{State: store.TrackQueued, Pushing: 1} // as far as is known
-	for _, r := range t.Recipients {
-		if r.Address.Same(job.Recipients[0]) && !t.Outbound {
-			before = r
-		}
-	}
-	for i := range done {
-		if done[i].recipient.IsZero() {
-			continue // another host of the same attempt
-		}
-		if t.Outbound { // it is a notice about that message
-			done[i].state = ""
-			continue
-		}
-		done[i].pushing = -1
-		if before.State == store.TrackFailed || state == store.TrackDelivered && before.Pushing > 1 {
-			done[i].state = "" // others behind the address are still to have it, or one has it not
-		}
-	}
-	err = record(tx, job.Track, c.Now(), done)
-	if err == nil && state == store.TrackFailed {
-		err = forgetRefused(tx, t, job.Push.Account)
-	}
-	if err != nil {
-		return err
-	}
-	final := before.State != store.TrackFailed && (state == store.TrackFailed || job.Push.Timely && before.Pushing <= 1)
-	if !job.Push.Answers || !final {
-		return c.finish(tx, job)
-	}
-	now := c.Steady()
-	job.Push.Ended, job.Reason, job.Detail, job.Attempts = state, code.String(), "", 0
-	job.Lane, job.Due, job.Expires = "", now, now.Add(c.RetryFor) // it waits for the edge no more
-	return tx.Reschedule(job)
-}
-
-// toInbox puts the message into the account's mailbox after all.
+// toInbox puts the message into the account's mailbox after all, if it may have mail.
+// Nothing goes to whoever has the address since.
 func (e *pushEnd) toInbox(tx store.Tx, job store.Job, code reason.Code, why string) ([]outcome, error) {
 	o := outcome{recipient: job.Recipients[0], state: store.TrackDelivered, stage: store.StagePush, pushing: 0}
-	inbox, err := tx.MailboxByName(job.Push.Account, store.Inbox)
-	if errors.Is(err, store.ErrNotFound) { // the account was removed meanwhile
-		o.state, o.code, o.detail = store.TrackFailed, reason.UnknownRecipient, "its account is not there any more"
+	account, held, err := pushHolder(tx, job)
+	switch { // as deliver has it
+	case err != nil:
+		return nil, err
+	case !held:
+		o.state, o.code, o.detail = store.TrackFailed, reason.UnknownRecipient, goneAccount
+	case account.Disabled && answers(job): // what nobody would hear of is not lost
+		o.state, o.code, o.detail = store.TrackFailed, reason.RecipientDisabled, why
+	}
+	if !o.code.IsOK() {
 		done := []outcome{o}
 		return done, e.endPush(tx, job, store.TrackFailed, o.code, done...)
 	}
+	inbox, err := tx.MailboxByName(account.Address, store.Inbox)
 	if err != nil {
 		return nil, err
 	}

@@ -117,7 +117,7 @@ func (c *Core) giveUpPush(ctx context.Context, job store.Job, why error) error {
 		if stored.Push.Ended != "" {
 			return c.finish(tx, stored)
 		}
-		if !stored.Push.Answers {
+		if !answers(stored) {
 			e := &pushEnd{relayEnd: &relayEnd{Core: c, job: stored}}
 			_, err = e.toInbox(tx, stored, reason.QueueExpired, why.Error())
 			return err
@@ -134,7 +134,11 @@ func (c *Core) dropPush(tx store.Tx, job store.Job, silent bool) error {
 		return c.finish(tx, job)
 	}
 	if silent {
-		job.Push.Answers = false
+		all := job.Names()
+		for i := range all {
+			all[i].Answers = false
+		}
+		job = job.Naming(all...)
 	}
 	return c.endPush(tx, job, store.TrackFailed, reason.Dropped, outcome{
 		recipient: job.Recipients[0], state: store.TrackFailed, stage: store.StagePush, code: reason.Dropped, detail: "taken out of the queue",

@@ -14,7 +14,7 @@ import (
 // toEdge has the message handed to the edge of an account, instead of being put into
 // its mailbox. It is final there, and its sender is told so, when the edge has taken it
 // (DN-4, DN-10).
-func (p *part) toEdge(tx store.Tx, to, account mime.Address, edge store.Edge, box store.MailboxID, bodies map[*delivery]store.BodyID) (outcome, error) {
+func (p *part) toEdge(tx store.Tx, place reached, to, account mime.Address, edge store.Edge, bodies map[*delivery]store.BodyID) (outcome, error) {
 	d := p.byRecipient[to.Key()]
 	// What waits for an edge takes room as it would in the mailbox.
 	waits, err := tx.PushTotal(account)
@@ -36,18 +36,16 @@ func (p *part) toEdge(tx store.Tx, to, account mime.Address, edge store.Edge, bo
 	}
 	automatic := mime.IsNotification(p.opened.Header)
 	j := p.pushTo(edge, account)
-	j.Track, j.Body, j.Size, j.Recipients, j.Automatic = p.job.Track, bodies[d], d.body.Size(), []mime.Address{to}, automatic
+	j.Track, j.Body, j.Size, j.Automatic = p.job.Track, bodies[d], d.body.Size(), automatic
 	j.Flow = flowOf(p.opened.Sender)
 	j.Push.Timely = mdn.WantsFinalDelivery(p.opened.Header)
 	if !automatic { // RFC 8098 §3: notifications have a null reverse-path
 		j.Sender = p.opened.Sender
 	}
-	p.pushes = append(p.pushes, j)
-	err = p.remember(tx, box)
-	if err != nil {
-		return outcome{}, err
-	}
-	return outcome{recipient: to, state: store.TrackQueued, stage: store.StageDeliver, detail: "for the edge " + edgeHost(edge), pushing: 1}, nil
+	push := &pushing{job: j}
+	push.key, push.keyed = p.deliveryKey(place.box)
+	p.pushes, p.reached[place] = append(p.pushes, push), arrival{push: push}
+	return p.join(push, to), nil
 }
 
 // pushTo is a job for the edge of an account.
@@ -57,43 +55,6 @@ func (c *Core) pushTo(edge store.Edge, account mime.Address) store.Job {
 		Kind: store.PushJob, Destination: mime.Domain(edgeLane(edge)), Lane: edgeLane(edge),
 		Created: now, Due: now, Expires: c.expiry(false), Push: store.Push{Account: account},
 	}
-}
-
-// queuePushes queues what toEdge has left for a recipient. What is told of it later
-// follows the processed notification, if it has a track.
-func (p *part) queuePushes(tx store.Tx, processed store.TrackID) error {
-	for _, j := range p.pushes {
-		j.Push.Answers, j.Push.Notice = processed != "", processed
-		_, err := tx.Enqueue(j)
-		if err != nil {
-			return err
-		}
-	}
-	p.pushes = nil
-	return nil
-}
-
-// duplicate is what becomes of a message that came before: it is delivered once, and
-// answered again. One that its edge refused is not known any more: see forgetRefused.
-func (p *part) duplicate(tx store.Tx, to mime.Address, before store.TrackID) (o outcome, ok bool, err error) {
-	if before == "" {
-		return o, false, nil
-	}
-	t, known, err := trackOf(tx, before)
-	if err != nil {
-		return o, false, err
-	}
-	o = delivered(to, "came before as "+string(before))
-	o.duplicate = true
-	if !known {
-		return o, true, nil
-	}
-	for _, r := range t.Recipients {
-		if r.Address.Same(to) && r.Pushing > 0 {
-			o.waits = true
-		}
-	}
-	return o, true, nil
 }
 
 // pushNotice has a notice for a sender of ours handed to his edge (EP-14).

@@ -57,10 +57,9 @@ type outcome struct {
 	relayed time.Time
 	// revocation is what was known of a signer who was believed, for the log.
 	revocation trust.RevocationStatus
-	// pushing is how many more edges are to take the message, and waits that one is to
-	// take it that another job is about: there is no final delivery yet.
+	// pushing is how many more edges are to take the message: there is no final delivery
+	// yet.
 	pushing int
-	waits   bool
 	// duplicate marks what was delivered before, for the audit trail.
 	duplicate bool
 	// members are, of a group, what became of each, for the audit trail.

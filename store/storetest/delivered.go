@@ -18,7 +18,7 @@ func deliveredTests() map[string]func(*suite) {
 func delivered(s *suite) {
 	key := store.NewDeliveryKey(s.address("a@a.example"), 7, "<1@a.example>", "digest")
 	first := store.Delivery{Track: newTrackID(s, noon()), At: noon()}
-	second := store.Delivery{Track: newTrackID(s, noon()), At: noon().Add(time.Hour)}
+	second := store.Delivery{Track: newTrackID(s, noon()), At: noon().Add(time.Hour), Push: 7}
 	if s.Update(s.ctx, func(tx store.Tx) error { return tx.PutDelivered(key, store.Delivery{Track: "x"}) }) == nil {
 		s.Error("a delivery of no track was taken")
 	}

@@ -233,6 +233,14 @@ func pushTotals(s *suite) {
 	s.sound()
 	s.update(func(tx store.Tx) error { return tx.Finish(id) })
 	s.equal(total(), store.JobTotal{Jobs: 1, Bytes: 4})
+	s.update(func(tx store.Tx) error { // the answer to its sender takes no room
+		j, err := tx.Job(id - 1)
+		s.must(err)
+		j.Push.Ended = store.TrackDelivered
+		return tx.Reschedule(j)
+	})
+	s.equal(total(), store.JobTotal{})
+	s.sound()
 	if s.Update(s.ctx, func(tx store.Tx) error {
 		j, err := tx.Job(1)
 		s.must(err)
