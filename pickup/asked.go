@@ -51,10 +51,12 @@ func (s *session) take(c command) (answer, instead string) {
 }
 
 // further are the extensions that the library does not know, of those who have logged
-// in and of anybody.
+// in and of anybody; early are those of the logged in that are told before the login too, for
+// there are clients that ask once, before it (imaplib of Python does).
 const (
 	further       = " QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE CONDSTORE"
 	furtherAlways = " ID"
+	early         = " ENABLE IDLE"
 )
 
 // capabilityLine completes a list of capabilities. A server offers LITERAL+ or LITERAL-,
@@ -67,6 +69,8 @@ func capabilityLine(line []byte) []byte {
 	list := string(line[:end]) + furtherAlways
 	if strings.Contains(list, " IDLE") {
 		list = strings.Replace(list, " LITERAL-", "", 1) + further
+	} else {
+		list += early
 	}
 	return append([]byte(list), line[end:]...)
 }

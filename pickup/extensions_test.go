@@ -26,7 +26,7 @@ func TestCapabilities(t *testing.T) {
 	h := implicit(t)
 	k := h.dial(true)
 	greeting := k.line()
-	for _, want := range []string{"* OK [CAPABILITY IMAP4rev2 IMAP4rev1 ", " SASL-IR", " LITERAL-", " ID]"} {
+	for _, want := range []string{"* OK [CAPABILITY IMAP4rev2 IMAP4rev1 ", " SASL-IR", " LITERAL-", " ID ENABLE IDLE]"} {
 		if !strings.Contains(greeting, want) {
 			t.Errorf("the greeting lacks %q: %q", want, greeting)
 		}

@@ -18,7 +18,9 @@ c = imaplib.IMAP4_SSL(host, int(port), ssl_context=tls)
 def ok(r):
     assert r[0] == 'OK', r
     return r[1]
+assert 'IDLE' in c.capabilities # it asks once
 ok(c.login(user, password))
+ok(c.enable('CONDSTORE'))
 assert 'CONDSTORE' in c.capability()[1][0].decode().split()
 text = b'Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <1@b.example>\r\n\r\nHello\r\n'
 for _ in range(3):
