@@ -61,8 +61,8 @@ type HookState struct {
 	// waited. LostAt is when that happened last.
 	Lost   uint64    `json:"lost"`
 	LostAt time.Time `json:"lost_at,omitzero"`
-	// Of the latest attempt: when, what HTTP status came, 0 for none, and what went
-	// wrong, in our words.
+	// Of the latest attempt: when, what HTTP status came, 0 for none, and the
+	// reason code of what went wrong: the account sees it.
 	LastAt     time.Time `json:"last_at,omitzero"`
 	LastStatus int       `json:"last_status,omitempty"`
 	LastError  string    `json:"last_error,omitempty"`

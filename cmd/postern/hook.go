@@ -84,7 +84,11 @@ func hookHealth(h gateway.HookInfo) string {
 	case h.Disabled != "":
 		words = append(words, "disabled: "+h.Disabled)
 	case !s.FailingSince.IsZero():
-		words = append(words, fmt.Sprintf("failing since %s: %s", dateTime(s.FailingSince), oneLine(s.LastError)))
+		why := s.LastError
+		if s.LastStatus != 0 {
+			why += fmt.Sprintf(" (HTTP %d)", s.LastStatus)
+		}
+		words = append(words, fmt.Sprintf("failing since %s: %s", dateTime(s.FailingSince), oneLine(why)))
 	case s.LastAt.IsZero():
 		words = append(words, "not used yet")
 	default:

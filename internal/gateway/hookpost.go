@@ -13,6 +13,7 @@ import (
 	"postern/internal/webhook"
 	"postern/mime"
 	"postern/store"
+	"postern/trust/reason"
 )
 
 // hookTime bounds one attempt at a web hook: who does more than note the event should
@@ -56,6 +57,19 @@ func (c *Core) TestHook(ctx context.Context, actor string, account mime.Address,
 	a := c.post(ctx, h.Hook, store.HookEvent{ID: string(name), Type: store.HookPing, At: now})
 	detail := "tested: " + a.String()
 	return a, c.Audit(ctx, audit.Record{At: c.Now(), Actor: actor, Action: audit.Notified, Object: hookObject(h.Hook), Detail: detail})
+}
+
+// told is what the account may know of an attempt beside the status: a reason code, and
+// "" where nothing went wrong. It names the URL, so that words of the network would tell
+// it what is where in ours.
+func (a HookAttempt) told() string {
+	switch {
+	case a.Taken():
+		return ""
+	case a.Status == 0:
+		return reason.PeerUnreachable.String()
+	}
+	return reason.PeerDeferred.String()
 }
 
 // String tells of an attempt without repeating what the receiver said.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"postern/internal/audit"
 	"postern/mime"
 	"postern/store"
 )
@@ -57,7 +58,14 @@ func (c *Core) raiseFor(tx store.Tx, h store.Hook, e store.HookEvent) error {
 	if s.Waiting >= maxHookWaiting {
 		s.Lost++
 		s.LostAt = now
-		return tx.PutHookState(h.Account, h.ID, s)
+		err := tx.PutHookState(h.Account, h.ID, s)
+		if err != nil {
+			return err
+		}
+		return tx.Audit(audit.Record{
+			At: now, Actor: audit.System, Action: audit.Dropped, Track: string(e.Message), Object: hookObject(h),
+			Detail: fmt.Sprintf("%s: %d events wait", e.Type, s.Waiting),
+		})
 	}
 	id, err := store.NewTrackID(now, c.Rand)
 	if err != nil {
@@ -91,6 +99,14 @@ func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 	account := t.Account
 	if account.IsZero() {
 		account = t.Sender
+	}
+	_, held, err := holderIn(tx, account, t.Era)
+	if errors.Is(err, store.ErrCorrupt) {
+		c.Log.Error("whose a message is cannot be read: no web hook is told of it", "account", account, "track", t.ID, "err", err)
+		return false, nil
+	}
+	if err != nil || !held {
+		return false, err
 	}
 	hooks, err := c.hooksOf(tx, account)
 	if err != nil || len(hooks) == 0 {

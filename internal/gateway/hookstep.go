@@ -17,7 +17,15 @@ import (
 // the receiver took is known here alone until it is committed.
 func (c *Core) hook(ctx context.Context, job store.Job) error {
 	defer c.sending.begin(job.ID)() // what is on its way is not dropped: see dropJob
-	err := c.Store.Update(ctx, func(tx store.Tx) error { return standing(tx, job.ID) })
+	shut := false
+	err := c.Store.Update(ctx, func(tx store.Tx) error {
+		account, known, err := unlessMissing(tx.Account(job.Sender))
+		if err != nil && !errors.Is(err, store.ErrCorrupt) {
+			return err
+		}
+		shut = known && account.Disabled
+		return standing(tx, job.ID)
+	})
 	if err != nil {
 		return err
 	}
@@ -30,6 +38,8 @@ func (c *Core) hook(ctx context.Context, job store.Job) error {
 		return err
 	case h.Disabled != "":
 		e.over = "the hook is disabled"
+	case shut:
+		e.over = "the account is disabled"
 	default:
 		e.try(ctx, h.Hook)
 		if ctx.Err() != nil && !e.attempt.Taken() {
@@ -150,7 +160,7 @@ func (e *hookEnd) note(tx store.Tx) error {
 	}
 	e.full = s.Waiting >= maxHookWaiting
 	if e.tried {
-		s.LastAt, s.LastStatus, s.LastError = now, e.attempt.Status, e.attempt.Error
+		s.LastAt, s.LastStatus, s.LastError = now, e.attempt.Status, e.attempt.told()
 		switch {
 		case e.attempt.Taken():
 			s.Delivered++
@@ -184,12 +194,8 @@ func (e *hookEnd) disable(tx store.Tx) error {
 // time is.
 func (e *hookEnd) later() store.Job {
 	j := e.job
-	code := reason.PeerDeferred
-	if e.attempt.Status == 0 {
-		code = reason.PeerUnreachable
-	}
 	now := e.Steady()
-	j.Reason, j.Detail = code.String(), e.attempt.Error
+	j.Reason, j.Detail = e.attempt.told(), e.attempt.Error
 	j = e.inLane(e.lane(), postpone(j, now, e.uneven), e.began)
 	asked := now.Add(min(e.attempt.retryAfter, lastRetry))
 	if asked.After(j.Due) && asked.Before(j.Expires) {
