@@ -23,13 +23,13 @@ func (s *session) client() login.Client {
 
 // AuthenticateMechanisms implements imapserver.SessionSASL.
 func (s *session) AuthenticateMechanisms() []string {
-	return s.client().Mechanisms(s.server.backend.OffersScram(s.ctx))
+	return s.client().Mechanisms(s.server.backend.Offers(s.ctx))
 }
 
 // Authenticate implements imapserver.SessionSASL.
 func (s *session) Authenticate(mechanism string) (sasl.Server, error) {
 	server, err := login.Exchange{
-		Client: s.client(), Scram: s.server.backend.OffersScram(s.ctx),
+		Client: s.client(), Offer: s.server.backend.Offers(s.ctx),
 		Login: s.login, Verifiers: s.verifiers,
 	}.Server(mechanism)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"postern/internal/gateway/mailbox"
+	"postern/internal/login"
 	"postern/internal/testnet"
 	"postern/pickup"
 	"postern/store"
@@ -286,7 +287,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 
 type refuseAll struct{ pickup.Backend }
 
-func (refuseAll) OffersScram(context.Context) bool { return false }
+func (refuseAll) Offers(context.Context) login.Offer { return login.Offer{} }
 
 func TestFetchInboxWaits(t *testing.T) {
 	h := implicit(t)

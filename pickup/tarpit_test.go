@@ -20,7 +20,7 @@ import (
 // A patient backend knows one password, and reads what is appended to its end.
 type patient struct{ pickup.Backend }
 
-func (patient) OffersScram(context.Context) bool { return false }
+func (patient) Offers(context.Context) login.Offer { return login.Offer{} }
 
 func (patient) Login(_ context.Context, a login.Attempt) (pickup.User, error) {
 	if a.Secret != testPassword {

@@ -25,7 +25,7 @@ type authentication struct {
 
 // mechanisms are those that are offered, which is under TLS only (EP-4, EP-5).
 func (a *authentication) mechanisms() []string {
-	return a.client().Mechanisms(a.policy.backend.OffersScram(a.session.wire.ctx))
+	return a.client().Mechanisms(a.policy.backend.Offers(a.session.wire.ctx))
 }
 
 func (a *authentication) client() login.Client {
@@ -55,7 +55,7 @@ func (s *session) authenticate(arg string) reply {
 		return errNoArgument
 	}
 	server, err := login.Exchange{
-		Client: s.auth.client(), Scram: s.auth.policy.backend.OffersScram(s.wire.ctx),
+		Client: s.auth.client(), Offer: s.auth.policy.backend.Offers(s.wire.ctx),
 		Login: s.auth.login, Verifiers: s.auth.verifiers,
 	}.Server(strings.ToUpper(mechanism))
 	if err != nil {

@@ -82,7 +82,9 @@ func mustAddress(s string) mime.Address {
 	return a
 }
 
-func (h *house) OffersScram(context.Context) bool { return h.verifiers != nil }
+func (h *house) Offers(context.Context) login.Offer {
+	return login.Offer{Scram: h.verifiers != nil, Plus: h.verifiers != nil}
+}
 
 func (h *house) Verifiers(context.Context, login.Attempt) (login.Verifiers, error) {
 	return *h.verifiers, nil

@@ -30,7 +30,7 @@ type Config struct {
 	Trust    Trust       `toml:"trust" doc:"Whom we believe. Anchors are in the store: see \"postern anchor\"."`
 	Seal     Seal        `toml:"seal" doc:"How messages are encrypted for others. Signatures are SHA-256 always."`
 	Submit   Submit      `toml:"submission" doc:"How mail of our users is taken."`
-	Accounts Accounts    `toml:"accounts" doc:"The addresses of our accounts. Accounts, aliases and groups are in the store: see \"postern account\", \"postern alias\" and \"postern group\"."`
+	Accounts Accounts    `toml:"accounts" doc:"The addresses of our accounts, and how they log in. Accounts, aliases and groups are in the store: see \"postern account\", \"postern alias\" and \"postern group\"."`
 	Notify   Notify      `toml:"notify" doc:"What becomes of a message that was sent and is not acknowledged."`
 	Keep     Keep        `toml:"keep" doc:"How long what is no longer needed for delivery stays."`
 	Backup   Backup      `toml:"backup" doc:"Copies of the store that are made while it is in use."`
@@ -138,9 +138,11 @@ type Notify struct {
 	HideProcessed    bool          `toml:"hide_processed" default:"false" doc:"Whether processed notifications are kept from the sender's mailbox. They count all the same."`
 }
 
-// Accounts says what our addresses are.
+// Accounts says what our addresses are, and how they log in.
 type Accounts struct {
 	Subaddress string `toml:"subaddress" example:"+" doc:"What may stand between the name of an account, an alias or a group and a detail of the sender's choice: with \"+\", bob+labs@ reaches bob@ where nobody has that very address (RFC 5233). \"+\" or \"-\"; with \"-\" every account whose name begins another's gets what is mistyped behind it. Without it there are no details."`
+
+	ChannelBinding bool `toml:"channel_binding" default:"false" doc:"Whether SCRAM-SHA-256-PLUS is offered beside SCRAM-SHA-256: it binds a login to its TLS connection, so that nobody between can use it. Clients built on GNU SASL, such as mutt of Debian, take it as the strongest that they see, cannot bind, and log in by nothing else: leave it false unless you know your clients."`
 }
 
 // Submit says how mail of our users is taken.

@@ -60,6 +60,8 @@ type Core struct {
 	// Subaddress stands between an address and a detail of it that is written to as
 	// well: "+" or "-"; "" has no details.
 	Subaddress string
+	// ChannelBinding is accounts.channel_binding of the configuration.
+	ChannelBinding bool
 	// RefuseUnreachable is submission.refuse_unreachable of the configuration.
 	RefuseUnreachable bool
 	// Sealing says how messages are encrypted for which domain.

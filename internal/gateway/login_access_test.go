@@ -211,11 +211,13 @@ func TestCertificateOfSeveral(t *testing.T) {
 // there is an account.
 func TestEP5_ScramVerifiers(t *testing.T) {
 	_, s := guessing(t)
-	equal(t, "offered before a password was seen", s.OffersScram(t.Context()), false)
+	equal(t, "offered before a password was seen", s.Offers(t.Context()), login.Offer{})
 	for _, name := range []string{"alice@a.example", "carol@a.example"} {
 		equal(t, "login", s.login(name, rightSecret, "192.0.2.1"), "ok")
 	}
-	equal(t, "offered", s.OffersScram(t.Context()), true)
+	equal(t, "offered", s.Offers(t.Context()), login.Offer{Scram: true})
+	s.ChannelBinding = true
+	equal(t, "offered by option", s.Offers(t.Context()), login.Offer{Scram: true, Plus: true})
 	app, _ := s.withAppPassword("imap")
 	ask := func(user string, service login.Service) login.Verifiers {
 		v, err := s.Verifiers(t.Context(), login.Attempt{Client: clientAt(service, "192.0.2.1"), Method: login.Scram, User: user})
@@ -250,7 +252,7 @@ func TestEP5_ScramVerifiers(t *testing.T) {
 	// Another password, set by who knows nothing of SCRAM, leaves nothing good behind.
 	_ = s.edit(func(a *store.Account) { a.Password = "x" })
 	equal(t, "another password", marks(ask("alice@a.example", login.IMAP)), []string{app.ID})
-	equal(t, "offered then", s.OffersScram(t.Context()), false)
+	equal(t, "offered then", s.Offers(t.Context()), login.Offer{})
 }
 
 // EP-6: wrong proofs count as wrong passwords do, and a right one that is no longer

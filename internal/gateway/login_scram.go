@@ -17,10 +17,11 @@ import (
 	"postern/trust/reason"
 )
 
-// OffersScram implements login.Backend.
-func (c *Core) OffersScram(ctx context.Context) bool {
+// Offers implements login.Backend.
+func (c *Core) Offers(ctx context.Context) login.Offer {
 	dir, err := c.Directory(ctx)
-	return err == nil && dir.scram
+	scram := err == nil && dir.scram
+	return login.Offer{Scram: scram, Plus: scram && c.ChannelBinding}
 }
 
 // Verifiers implements login.Backend. All secrets of an account have one salt, which

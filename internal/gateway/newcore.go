@@ -37,7 +37,8 @@ func NewCore(cfg *config.Config, s store.Store, log *slog.Logger) (*Core, error)
 		Hostname: string(cfg.Hostname), Store: s, Log: log,
 		RefuseUnreachable: cfg.Submit.RefuseUnreachable,
 		AcceptUnwrapped:   cfg.Trust.AcceptUnwrapped, Subaddress: cfg.Accounts.Subaddress,
-		MessageBytes: cfg.Limits.MessageBytes, CryptoMemory: cfg.Limits.CryptoMemory,
+		ChannelBinding: cfg.Accounts.ChannelBinding,
+		MessageBytes:   cfg.Limits.MessageBytes, CryptoMemory: cfg.Limits.CryptoMemory,
 		RetryFor: cfg.Relay.RetryFor, QueueBytes: cfg.Limits.QueueBytes, PerDestination: cfg.Relay.PerDestination,
 		Notify: Notify{
 			ProcessedWithin: cfg.Notify.ProcessedWithin, DispatchedWithin: cfg.Notify.DispatchedWithin,

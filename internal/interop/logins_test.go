@@ -29,7 +29,10 @@ func newLoginSite(t *testing.T) *site {
 	t.Helper()
 	s := newSite(t, "b.example", setup{
 		users: []string{"nurse@b.example", "doctor@b.example"}, listeners: 3,
-		more: map[string]string{"listen": "submissions = \"127.0.0.1:0\"\nimap = \"127.0.0.1:0\"\npop3s = \"127.0.0.1:0\"\n"},
+		more: map[string]string{
+			"listen":   "submissions = \"127.0.0.1:0\"\nimap = \"127.0.0.1:0\"\npop3s = \"127.0.0.1:0\"\n",
+			"accounts": "channel_binding = true\n",
+		},
 	})
 	s.serve()
 	return s

@@ -21,14 +21,14 @@ const maxResponse = 4096
 // Mechanisms are what is offered to a client, the ones that say the least of a secret
 // last, because old clients take the first that they know. Nothing is offered in
 // clear (RFC 8314 §3.3), and EXTERNAL only to a client with a certificate.
-func (c Client) Mechanisms(scram bool) []string {
+func (c Client) Mechanisms(o Offer) []string {
 	if c.TLS == nil {
 		return nil
 	}
 	all := []string{sasl.Plain, sasl.Login}
-	if scram {
+	if o.Scram {
 		all = append(all, ScramSHA256)
-		if len(c.bindings()) > 0 {
+		if o.Plus && len(c.bindings()) > 0 {
 			all = append(all, ScramSHA256Plus)
 		}
 	}
@@ -42,8 +42,8 @@ func (c Client) Mechanisms(scram bool) []string {
 // reaches the caller of the mechanism as it is; any other error wraps ErrMalformed.
 type Exchange struct {
 	Client Client
-	// Scram says that SCRAM is offered.
-	Scram bool
+	// Offer is that of the Backend.
+	Offer Offer
 	// Login decides. What it returns without an error lets the connection in: it is
 	// called when the exchange comes to its good end, which with SCRAM is later and may
 	// never be.
@@ -55,7 +55,7 @@ type Exchange struct {
 // Server returns the server's end of a mechanism, by its name in upper case.
 // ErrMechanism.
 func (x Exchange) Server(mechanism string) (sasl.Server, error) {
-	if !slices.Contains(x.Client.Mechanisms(x.Scram), mechanism) {
+	if !slices.Contains(x.Client.Mechanisms(x.Offer), mechanism) {
 		return nil, ErrMechanism
 	}
 	e := &exchange{Exchange: x}

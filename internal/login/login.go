@@ -88,6 +88,10 @@ type Attempt struct {
 	Proved string
 }
 
+// An Offer says whether SCRAM is offered, and whether that with binding to the channel,
+// PLUS, is as well. There are clients that take PLUS and cannot bind.
+type Offer struct{ Scram, Plus bool }
+
 // A Grant is what was proven.
 type Grant struct {
 	Account mime.Address
@@ -113,8 +117,8 @@ type Backend[T any] interface {
 	// Login decides on an attempt. Whatever a client shows is brought before it before
 	// the client hears how it was, so that failures of all kinds are counted and recorded.
 	Login(ctx context.Context, a Attempt) (T, error)
-	// OffersScram reports whether SCRAM is offered to clients at the moment.
-	OffersScram(ctx context.Context) bool
+	// Offers says which mechanisms of SCRAM are offered to clients at the moment.
+	Offers(ctx context.Context) Offer
 	// Verifiers returns by what the User of an attempt may prove who it is. A user
 	// that there is not has some like any other, the same each time, which nobody
 	// can prove (RFC 5802 §9).

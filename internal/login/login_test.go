@@ -117,7 +117,7 @@ func (d *door) verifiers(a Attempt) (Verifiers, error) {
 }
 
 func (d *door) exchange(c Client) Exchange {
-	return Exchange{Client: c, Scram: true, Login: d.login, Verifiers: d.verifiers}
+	return Exchange{Client: c, Offer: Offer{true, true}, Login: d.login, Verifiers: d.verifiers}
 }
 
 // play has a client and a server talk to the end.
@@ -167,20 +167,21 @@ func TestEP5_MechanismsOffered(t *testing.T) {
 	certified, _ := connect(t, tls.VersionTLS12, certificate(t, "client"))
 	for name, tt := range map[string]struct {
 		client Client
-		scram  bool
+		offer  Offer
 		want   []string
 	}{
-		"in clear":         {Client{}, true, nil},
-		"TLS":              {secured, false, []string{"PLAIN", "LOGIN"}},
-		"TLS and SCRAM":    {secured, true, []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}},
-		"with certificate": {certified, false, []string{"PLAIN", "LOGIN", "EXTERNAL"}},
+		"in clear":         {Client{}, Offer{true, true}, nil},
+		"TLS":              {secured, Offer{}, []string{"PLAIN", "LOGIN"}},
+		"TLS and SCRAM":    {secured, Offer{Scram: true}, []string{"PLAIN", "LOGIN", "SCRAM-SHA-256"}},
+		"and PLUS":         {secured, Offer{true, true}, []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}},
+		"with certificate": {certified, Offer{}, []string{"PLAIN", "LOGIN", "EXTERNAL"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, tt.client.Mechanisms(tt.scram)); diff != "" {
+			if diff := cmp.Diff(tt.want, tt.client.Mechanisms(tt.offer)); diff != "" {
 				t.Error(diff)
 			}
 			for _, mechanism := range []string{"PLAIN", "LOGIN", "EXTERNAL", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "CRAM-MD5", "", "plain"} {
-				_, err := Exchange{Client: tt.client, Scram: tt.scram}.Server(mechanism)
+				_, err := Exchange{Client: tt.client, Offer: tt.offer}.Server(mechanism)
 				if errors.Is(err, ErrMechanism) == slices.Contains(tt.want, mechanism) {
 					t.Errorf("%q: %v", mechanism, err)
 				}
@@ -284,6 +285,30 @@ func TestEP5_Scram(t *testing.T) {
 					t.Error(diff)
 				}
 			})
+		}
+	}
+}
+
+// EP-5: where PLUS is not offered, a client that could bind says so, and gets in.
+func TestEP5_ScramWithoutPlus(t *testing.T) {
+	c, _ := connect(t, tls.VersionTLS13)
+	for _, could := range []bool{false, true} {
+		d := new(door)
+		x := d.exchange(c)
+		x.Offer.Plus = false
+		conversation := unbound
+		if could {
+			conversation = func(c *scram.Client) *scram.ClientConversation {
+				return c.NewConversationAdvertisingChannelBinding()
+			}
+		}
+		err := play(t, x, ScramSHA256, scramClient(t, "alice@a.test", "pencil", conversation))
+		if err != nil || d.in != 1 {
+			t.Errorf("could bind %v: %v, let in %d", could, err, d.in)
+		}
+		err = play(t, x, ScramSHA256Plus, nil)
+		if !errors.Is(err, ErrMechanism) {
+			t.Errorf("PLUS: %v", err)
 		}
 	}
 }

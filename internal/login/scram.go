@@ -115,15 +115,17 @@ func (s *scramServer) converse(b scram.ChannelBinding, nonce string, look scram.
 
 // bound finds the channel that a first message is bound to. With PLUS there must be
 // one, and without there must not (RFC 5802 §6). Who says that we offer none, where
-// we do, was lied to: the library refuses it.
+// we do, was lied to: the library refuses it. Where PLUS is not offered it is the truth.
 func (s *scramServer) bound(message string) (scram.ChannelBinding, error) {
 	flag, _, _ := strings.Cut(message, ",")
 	name, wants := strings.CutPrefix(flag, "p=")
 	if wants != s.plus {
 		return scram.ChannelBinding{}, fmt.Errorf("%w: the mechanism and its channel binding are at odds", ErrMalformed)
 	}
-	offered := s.Client.bindings()
-	for _, b := range offered {
+	if !s.Offer.Plus {
+		return scram.ChannelBinding{}, nil // and who says that we offer none, is right
+	}
+	for _, b := range s.Client.bindings() {
 		if !wants || string(b.Type) == name {
 			return b, nil
 		}

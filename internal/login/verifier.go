@@ -7,7 +7,7 @@ import (
 )
 
 // Iterations of new verifiers: as many of PBKDF2-HMAC-SHA-256 as clients do at each
-// login. Cyrus SASL, by which mbsync, mutt and others log in, refuses more, and then
+// login. Cyrus SASL, by which mbsync and others log in, refuses more, and then
 // tries no other mechanism. What is kept is sealed besides.
 const Iterations = 65_536
 

@@ -14,8 +14,8 @@ func (a Auth) Login(_ context.Context, attempt login.Attempt) (login.Grant, erro
 	return a(attempt)
 }
 
-// OffersScram implements login.Backend.
-func (Auth) OffersScram(context.Context) bool { return false }
+// Offers implements login.Backend.
+func (Auth) Offers(context.Context) login.Offer { return login.Offer{} }
 
 // Verifiers implements login.Backend.
 func (Auth) Verifiers(context.Context, login.Attempt) (login.Verifiers, error) {

@@ -71,7 +71,7 @@ func (s *session) client() login.Client {
 }
 
 func (s *session) mechanisms(ctx context.Context) []string {
-	return s.client().Mechanisms(s.server.backend.OffersScram(ctx))
+	return s.client().Mechanisms(s.server.backend.Offers(ctx))
 }
 
 // auth lets somebody in by SASL (RFC 5034 §4).
@@ -80,7 +80,7 @@ func (s *session) auth(args []string) error {
 		return s.wrong(needTLS)
 	}
 	x := login.Exchange{
-		Client: s.client(), Scram: s.server.backend.OffersScram(s.ctx), Login: s.let,
+		Client: s.client(), Offer: s.server.backend.Offers(s.ctx), Login: s.let,
 		Verifiers: func(a login.Attempt) (login.Verifiers, error) { return s.server.backend.Verifiers(s.ctx, a) },
 	}
 	mechanism, err := x.Server(strings.ToUpper(args[0]))

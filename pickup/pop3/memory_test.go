@@ -41,7 +41,7 @@ func (m *memory) Login(_ context.Context, a login.Attempt) (pop3.User, error) {
 	return m, nil
 }
 
-func (m *memory) OffersScram(context.Context) bool { return false }
+func (m *memory) Offers(context.Context) login.Offer { return login.Offer{} }
 
 func (m *memory) Verifiers(context.Context, login.Attempt) (login.Verifiers, error) {
 	return login.Verifiers{}, login.ErrMechanism
