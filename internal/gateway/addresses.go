@@ -146,13 +146,17 @@ func (d *Directory) find(a mime.Address) target {
 type txBook struct {
 	store.Tx
 	subaddress string
+	era        store.Era // what was made later is not there
 }
 
 func (b txBook) account(a mime.Address) (store.Account, bool, error) {
-	return unlessMissing(b.Account(a))
+	return holderIn(b.Tx, a, b.era)
 }
 
-func (b txBook) alias(a mime.Address) (store.Alias, bool, error) { return unlessMissing(b.Alias(a)) }
+func (b txBook) alias(a mime.Address) (store.Alias, bool, error) {
+	alias, known, err := unlessMissing(b.Alias(a))
+	return alias, known && alias.HeldIn(b.era), err
+}
 
 func (b txBook) separator() string { return b.subaddress }
 

@@ -25,6 +25,7 @@ type hiding struct {
 // more tracks than if it were one, and writes each once.
 func (p *part) hear(tx store.Tx) error {
 	p.hidden, p.news, p.handedIn = make(map[string]hiding), nil, make(map[string]mime.Address)
+	p.heardOf = make(map[string]store.Era)
 	if p.report == nil {
 		return nil
 	}
@@ -40,6 +41,7 @@ func (p *part) hear(tx store.Tx) error {
 		}
 		h := &hearing{part: p, verdict: v}
 		for _, t := range tracks {
+			p.heardOf[v.Recipient.Key()] = max(p.heardOf[v.Recipient.Key()], t.Era)
 			if !t.Account.IsZero() {
 				p.handedIn[v.Recipient.Key()] = t.Account
 			}

@@ -89,7 +89,7 @@ func (s speaking) note(tx store.Tx, c *Core) error {
 	return nil
 }
 
-func (c *Core) book(tx store.Tx) addressBook { return txBook{tx, c.Subaddress} }
+func (c *Core) book(tx store.Tx) addressBook { return c.bookIn(tx, present) }
 
 // badSender gives what is wrong with the names of a header its reason.
 func badSender(err error) error {
@@ -150,9 +150,18 @@ func (c *Core) checkLocal(ctx context.Context, dir *Directory, to mime.Address) 
 }
 
 // mailboxOf finds the account whose mailbox gets what is told about a message: that of
-// the address it was sent from or, where that is nobody's, who handed it in.
-func (c *Core) mailboxOf(tx store.Tx, sender mime.Address, id store.TrackID) (mime.Address, error) {
-	t, err := find(c.book(tx), sender)
+// the address it was sent from or, where that is nobody's, who handed it in. It is
+// store.ErrNotFound if they are gone, whoever has their addresses now.
+func (c *Core) mailboxOf(tx store.Tx, job store.Job) (mime.Address, error) {
+	track, known, err := trackOf(tx, job.Track)
+	if err != nil {
+		return mime.Address{}, err
+	}
+	era := job.Era
+	if known {
+		era = min(era, track.Era)
+	}
+	t, err := find(c.bookIn(tx, era), job.Sender)
 	if err != nil {
 		return mime.Address{}, err
 	}
@@ -160,14 +169,18 @@ func (c *Core) mailboxOf(tx store.Tx, sender mime.Address, id store.TrackID) (mi
 	if owned {
 		return owner.Address, nil
 	}
-	track, known, err := trackOf(tx, id)
-	if err != nil {
-		return mime.Address{}, err
+	by := track.Account // zero is the account of the Sender, which is gone
+	if !known {
+		by, err = c.sentAs(tx, job.Sender)
+		if err != nil {
+			return mime.Address{}, err
+		}
 	}
-	if known && !track.Account.IsZero() {
-		return track.Account, nil
+	_, held, err := holderIn(tx, by, era)
+	if err == nil && !held {
+		err = fmt.Errorf("the account of %s: %w", job.Sender, store.ErrNotFound)
 	}
-	return c.sentAs(tx, sender)
+	return by, err
 }
 
 // sentAs returns who sent last as an address, or the address itself if nobody did.
@@ -208,7 +221,7 @@ func (s *sealing) findSigners(dir *Directory, routes []Route) error {
 
 // noticeBox finds the INBOX for a notice of ours.
 func (c *Core) noticeBox(tx store.Tx, job store.Job) (store.Mailbox, error) {
-	account, err := c.mailboxOf(tx, job.Sender, job.Track)
+	account, err := c.mailboxOf(tx, job)
 	if err != nil {
 		return store.Mailbox{}, err
 	}
