@@ -217,5 +217,16 @@ func accountFields(a control.AccountDetails) []field {
 	for _, access := range a.Accesses {
 		fields = append(fields, field{"access", accessLine(access)})
 	}
+	for _, list := range []struct {
+		name string
+		all  []string
+	}{{"alias", a.Aliases}, {"group", a.Groups}, {"sends as", a.Senders}, {"hook", a.Hooks}} {
+		for _, one := range list.all {
+			fields = append(fields, field{list.name, one})
+		}
+	}
+	if a.Edge != nil {
+		fields = append(fields, field{"edge", a.Edge.Host + ", of " + a.Edge.Owner})
+	}
 	return fields
 }

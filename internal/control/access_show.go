@@ -24,6 +24,11 @@ type Logins struct {
 type AccountDetails struct {
 	AccountInfo
 	Accesses []AccessInfo `json:"accesses"`
+	Aliases  []string     `json:"aliases"`
+	Groups   []string     `json:"groups"` // it is a member of
+	// Edge is where its mail is handed over, by an edge of its own or by its domain's.
+	Edge  *EdgeInfo `json:"edge,omitempty"`
+	Hooks []string  `json:"hooks"` // ids
 }
 
 func (s *Service) listAccesses(ctx context.Context, in AccessName) (found []AccessInfo, err error) {
@@ -116,7 +121,10 @@ func (s *Service) showAccount(ctx context.Context, in AccountName) (d AccountDet
 			return err
 		}
 		d.Logins, err = loginsOf(tx, account)
-		return err
+		if err != nil {
+			return err
+		}
+		return d.around(tx, account)
 	})
 	return d, err
 }
