@@ -187,7 +187,7 @@ type HookPost struct {
 	// At When it was.
 	At time.Time `json:"at"`
 
-	// Error What went wrong; may be empty.
+	// Error The reason code of what went wrong; may be empty.
 	Error string `json:"error"`
 
 	// Status The HTTP status that came; 0 for none.
