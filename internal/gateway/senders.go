@@ -91,13 +91,16 @@ func (s speaking) note(tx store.Tx, c *Core) error {
 
 func (c *Core) book(tx store.Tx) addressBook { return c.bookIn(tx, present) }
 
+// namesOfSender is where a header names who sends it.
+const namesOfSender = "From or Sender"
+
 // badSender gives what is wrong with the names of a header its reason.
 func badSender(err error) error {
 	var mismatch *reason.Error
 	if errors.As(err, &mismatch) {
-		return reason.New(reason.BadHeader, "%s", mismatch.Detail)
+		return reason.New(reason.BadHeader, "%s", mismatch.Detail).In(namesOfSender)
 	}
-	return reason.New(reason.BadHeader, "%w", err)
+	return reason.New(reason.BadHeader, "%w", err).In(namesOfSender)
 }
 
 // addSender names the address of the envelope in Sender where From does not (RFC 6409
@@ -107,7 +110,7 @@ func addSender(h *mime.Header, from mime.Address) error {
 	for _, name := range []string{"From", "Sender"} {
 		all, err := h.Addresses(name)
 		if err != nil {
-			return reason.New(reason.BadHeader, "reading %s: %w", name, err)
+			return reason.New(reason.BadHeader, "reading %s: %w", name, err).In(name)
 		}
 		if slices.ContainsFunc(all, from.Same) {
 			return nil
@@ -118,9 +121,9 @@ func addSender(h *mime.Header, from mime.Address) error {
 	case err != nil:
 		return badSender(err)
 	case h.Has("Sender"):
-		return reason.New(reason.BadHeader, "MAIL FROM %s is neither From nor Sender", from)
+		return reason.New(reason.BadHeader, "MAIL FROM %s is neither From nor Sender", from).In(namesOfSender)
 	case author.Domain() != from.Domain():
-		return reason.New(reason.BadHeader, "MAIL FROM %s is of another domain than From, and no certificate speaks for both", from)
+		return reason.New(reason.BadHeader, "MAIL FROM %s is of another domain than From, and no certificate speaks for both", from).In(namesOfSender)
 	}
 	err = h.Set("Sender", from.String())
 	if err != nil {
@@ -159,7 +162,7 @@ func (c *Core) mailboxOf(tx store.Tx, job store.Job) (mime.Address, error) {
 	}
 	era := job.Era
 	if known {
-		era = min(era, track.Era)
+		era = track.Era
 	}
 	t, err := find(c.bookIn(tx, era), job.Sender)
 	if err != nil {
