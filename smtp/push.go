@@ -88,6 +88,9 @@ func (r *Relay) Meet(ctx context.Context, e Edge) (Met, error) {
 	})
 	if met == nil {
 		f := t.results(make([]mime.Address, 1))[0]
+		if f.Reply != 0 {
+			f.Text = fmt.Sprintf("the server answered %d: %s", f.Reply, f.Text)
+		}
 		return Met{}, reason.New(f.Code, "%s", f.Text)
 	}
 	met.Others = t.failures
@@ -114,7 +117,11 @@ func (r *Relay) meet(ctx context.Context, e Edge, do func(*link) (failure Result
 		t.attempts++
 		l, err := r.openEdge(ctx, e, netip.AddrPortFrom(a, e.Port))
 		if err != nil {
-			t.failed(tooFast(noService(err, e.Host)))
+			f := noService(err, e.Host)
+			if f.Reply != 0 && errors.Is(err, errLogIn) {
+				f.Text = printable("to the login: "+f.Text, maxText)
+			}
+			t.failed(tooFast(f))
 			continue
 		}
 		failure, over := do(l)
@@ -160,6 +167,9 @@ func (r *Relay) openEdge(ctx context.Context, e Edge, addr netip.AddrPort) (*lin
 	return l, nil
 }
 
+// errLogIn says that an edge did not let us in.
+var errLogIn = errors.New("logging in")
+
 // logIn proves who we are. The password goes nowhere without TLS that was verified.
 func (l *link) logIn(e Edge) error {
 	switch {
@@ -172,7 +182,7 @@ func (l *link) logIn(e Edge) error {
 	}
 	err := l.client.Auth(sasl.NewPlainClient("", e.User, e.Password))
 	if err != nil {
-		return fmt.Errorf("logging in: %w", err)
+		return fmt.Errorf("%w: %w", errLogIn, err)
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func TestEP14_Push(t *testing.T) {
 		{name: "certificate of nobody we know", change: func(e *Edge) { e.TLS.RootCAs = nil }, code: reason.PeerUnreachable, down: true, says: "certificate"},
 		{name: "no configuration of TLS", change: func(e *Edge) { e.TLS = nil }, code: reason.PeerUnreachable, down: true, says: "certificate"},
 		{name: "certificate of another name", change: func(e *Edge) { e.TLS.ServerName = "other.example" }, code: reason.PeerUnreachable, down: true, says: "other.example"},
-		{name: "wrong password", replies: map[string]string{"AUTH": "535 5.7.8 no"}, change: func(e *Edge) { e.User, e.Password = "hisp", "hunter2" }, code: reason.PeerDeferred, down: true},
+		{name: "wrong password", replies: map[string]string{"AUTH": "535 5.7.8 no"}, change: func(e *Edge) { e.User, e.Password = "hisp", "hunter2" }, code: reason.PeerDeferred, down: true, says: "to the login: no"},
 		{name: "no AUTH", replies: map[string]string{"EHLO": "250-edge\r\n250 STARTTLS"}, change: func(e *Edge) { e.User, e.Password = "hisp", "hunter2" }, code: reason.PeerUnreachable, down: true, says: "AUTH PLAIN"},
 		{name: "silent", replies: map[string]string{"": "silence"}, code: reason.PeerUnreachable, down: true},
 		{name: "hangs up", replies: map[string]string{"": "hang up"}, code: reason.PeerUnreachable, down: true},
@@ -170,6 +170,14 @@ func TestMeetAnEdge(t *testing.T) {
 	_, err = r.Meet(t.Context(), e)
 	if reason.Of(err) != reason.PeerUnreachable {
 		t.Error(err)
+	}
+
+	_, address = startPeer(t, overTLS(map[string]string{"AUTH": "535 5.7.8 no"}))
+	e = edgeAt(t, address)
+	e.User, e.Password = "hisp", "hunter2"
+	_, err = r.Meet(t.Context(), e)
+	if err == nil || !strings.Contains(err.Error(), "the server answered 535: to the login: no") {
+		t.Errorf("login refused: %v", err)
 	}
 }
 

@@ -92,7 +92,7 @@ var (
 )
 
 // refusal makes a reply of an error. Nothing of it reaches the peer but its reason's
-// public sentence.
+// public sentence, and the name of the header field that is wrong.
 func refusal(err error, id string) reply {
 	code := reason.Of(err)
 	if code.IsOK() {
@@ -100,6 +100,9 @@ func refusal(err error, id string) reply {
 	}
 	o := code.Outcome()
 	text := o.Public
+	if field := reason.FieldOf(err); field != "" {
+		text += ": " + field
+	}
 	if id != "" {
 		text += " (" + id + ")"
 	}

@@ -43,7 +43,7 @@ func (s Submission) completeHeader(h *mime.Header, from mime.Address, now time.T
 		}
 		err := h.Set(a.name, a.value)
 		if err != nil {
-			return reason.New(reason.BadHeader, "adding %s: %w", a.name, err)
+			return reason.New(reason.BadHeader, "adding %s: %w", a.name, err).In(a.name)
 		}
 	}
 	return nil
@@ -59,7 +59,7 @@ func plainDate(h *mime.Header) error {
 	}
 	plain, err := mime.PlainDate(value)
 	if err != nil {
-		return reason.New(reason.BadHeader, "reading Date: %w", err)
+		return reason.New(reason.BadHeader, "reading Date: %w", err).In("Date")
 	}
 	if plain == value {
 		return nil
@@ -84,7 +84,7 @@ func singleFields() []string {
 func cleanHeader(h *mime.Header, account, from mime.Address) (speaking, error) {
 	for _, name := range singleFields() {
 		if h.Count(name) > 1 {
-			return speaking{}, reason.New(reason.BadHeader, "%s stands more than once", name)
+			return speaking{}, reason.New(reason.BadHeader, "%s stands more than once", name).In(name)
 		}
 	}
 	if !isPrintable(h) {
@@ -155,7 +155,7 @@ func blindOf(h *mime.Header, to []mime.Address) ([]mime.Address, error) {
 	for _, name := range []string{"To", "Cc"} {
 		all, err := h.Addresses(name)
 		if err != nil {
-			return nil, reason.New(reason.BadHeader, "reading %s: %w", name, err)
+			return nil, reason.New(reason.BadHeader, "reading %s: %w", name, err).In(name)
 		}
 		for _, a := range all {
 			named[a.Key()] = true

@@ -64,6 +64,27 @@ func TestAS53_HeaderIsCompleted(t *testing.T) {
 	}
 }
 
+// A client that is refused for its header hears which field is wrong.
+func TestBadHeaderNamesItsField(t *testing.T) {
+	const from = "From: alice@a.example\n"
+	for header, want := range map[string]string{
+		from + "To: postmaster\n":                       "To",
+		from + "To: b@b.example\nTo: b@b.example\n":     "To",
+		from + "To: b@b.example\nDate: yesterday\n":     "Date",
+		"To: bob@b.example\n":                           "From or Sender",
+		from + "To: bob@b.example\nSubject: \x7f\n":     "",
+		"From: Alice\nTo: bob@b.example\n":              "From or Sender",
+		from + "Subject: x\nSubject: y\nTo: b@b.test\n": "Subject",
+	} {
+		w := newWorld(t)
+		a := w.site("a.example")
+		a.accounts("alice@a.example")
+		_, err := a.try(header+"\nbody\n", "alice@a.example", "bob@b.example")
+		equal(t, header, reasonOf(err), "bad-header")
+		equal(t, header, reason.FieldOf(err), want)
+	}
+}
+
 // AS-51, EP-11: a header that is not the account's own, or not clean, is refused
 // before the message is taken.
 func TestAS51_EP11_HeaderIsRefused(t *testing.T) {

@@ -159,6 +159,7 @@ func Codes() []Code {
 type Error struct {
 	Code   Code
 	Detail string // what exactly, for our own eyes; never message content
+	Field  string // the name of the header field that is wrong, which may be told; or ""
 	Err    error  // the cause, or nil
 }
 
@@ -167,6 +168,21 @@ type Error struct {
 func New(c Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Code: c, Detail: err.Error(), Err: errors.Unwrap(err)}
+}
+
+// In names the header field that is wrong: by a name of ours, never by one that came.
+func (e *Error) In(field string) *Error {
+	e.Field = field
+	return e
+}
+
+// FieldOf returns the header field that err names as wrong, or "".
+func FieldOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Field
+	}
+	return ""
 }
 
 // Error returns the code and the detail.
