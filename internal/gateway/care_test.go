@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"os"
+	"path/filepath"
+	"postern/internal/gateway/care"
 	"testing"
 	"time"
 
@@ -22,6 +25,10 @@ func TestBackupsOfAGateway(t *testing.T) {
 func TestCareOfTheConfiguration(t *testing.T) {
 	cfg := config.Default()
 	cfg.Dir, cfg.Limits.MailboxBytes, cfg.Limits.DiskReserve = t.TempDir(), 7, 8
+	err := os.WriteFile(filepath.Join(cfg.Dir, care.StoreFile), nil, 0o600) // on whose disk there is to be space
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := &Core{}
 	c.setCare(cfg)
 	k := &c.Care
