@@ -3,11 +3,11 @@ package gateway
 import (
 	"os"
 	"path/filepath"
-	"postern/internal/gateway/care"
 	"testing"
 	"time"
 
 	"postern/internal/config"
+	"postern/internal/gateway/care"
 	"postern/internal/testnet"
 )
 

@@ -96,6 +96,7 @@ func takenIn(s *suite) {
 		j, err := tx.Job(job)
 		s.must(err)
 		now, err := tx.Era()
+		s.must(err)
 		if then == 0 || now <= then || t.Era != then || j.Era != then {
 			s.Errorf("taken in %d, the track is of %d and the job of %d, now is %d", then, t.Era, j.Era, now)
 		}
