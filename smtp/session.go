@@ -66,7 +66,7 @@ func (s *session) run() {
 		}
 	}()
 	if s.opts.Implicit {
-		s.wire.expect()
+		_ = s.wire.expect() // nothing has been counted yet
 		if !s.handshake() {
 			return
 		}
@@ -113,7 +113,10 @@ func (s *session) line() (string, error) {
 	if !s.isAhead() {
 		s.flush()
 	}
-	s.wire.expect()
+	err := s.wire.expect()
+	if err != nil {
+		return "", err
+	}
 	return readLine(s.in)
 }
 

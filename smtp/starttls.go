@@ -21,7 +21,7 @@ func (s *session) startTLS() reply {
 	s.helo, s.extended = "", false
 	s.answer(saidReadyTLS)
 	s.flush()
-	s.wire.expect()
+	_ = s.wire.expect() // the handshake's first read says the same
 	s.handshake()
 	return reply{}
 }

@@ -113,6 +113,22 @@ func TestCommandsForNothingEndTheConnection(t *testing.T) {
 	}
 }
 
+// What came together with one command too many is not carried out.
+func TestCommandsTogetherEndTheConnection(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *Server, p *testnet.Pipes) {
+		c := visit(p)
+		defer c.conn.Close()
+		go func() { _, _ = io.WriteString(c.conn, strings.Repeat("NOOP\r\n", 600)) }() // what the session reads at once
+		answers := 0
+		for !strings.HasPrefix(c.read(), "421") {
+			answers++
+			if answers > freeJunk+maxErrors {
+				t.Fatal("no end")
+			}
+		}
+	})
+}
+
 // A session that brings messages may last for ever.
 func TestUsefulSessionsAreNotSlowed(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *Server, p *testnet.Pipes) {

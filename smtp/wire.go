@@ -207,13 +207,18 @@ func (w *wire) Write(p []byte) (int, error) {
 }
 
 // expect says that a command line, or a TLS handshake, is read next. A client that
-// has made errors waits here.
-func (w *wire) expect() {
+// has made errors waits here, and who has made too many is told so by an error: what it
+// sent before is not carried out either.
+func (w *wire) expect() error {
 	late := w.nextCommand()
 	w.linger(late)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.idle, w.command = time.Now().Add(w.opts.CommandIdle), 0
+	if errors.Is(w.failed, errTiresome) {
+		return w.failed
+	}
+	return nil
 }
 
 // Close ends the connection and whatever a backend still does for it.
