@@ -124,7 +124,8 @@ func (p picker) picks(j store.Job) bool {
 	if p.to.IsZero() && p.toDom == "" {
 		return true
 	}
-	return slices.ContainsFunc(j.Recipients, func(a mime.Address) bool { return isAt(a, p.to, p.toDom) })
+	return slices.ContainsFunc(j.Recipients, func(a mime.Address) bool { return isAt(a, p.to, p.toDom) }) ||
+		slices.ContainsFunc(j.Push.Also, func(n store.PushName) bool { return isAt(n.Address, p.to, p.toDom) })
 }
 
 func isAt(a, whole mime.Address, domain mime.Domain) bool {

@@ -147,6 +147,16 @@ func TestACopyOfWhatWaitsForAnEdgeStandsAsItDoes(t *testing.T) {
 				}
 			}
 			wantStates(t, told, "bob@b.example "+end.answer)
+			notifications := 0
+			b.view(func(tx store.Tx) error {
+				return tx.EachTrack(store.TrackQuery{}, func(k store.Track) bool {
+					if k.Outbound && k.Automatic {
+						notifications++
+					}
+					return true
+				})
+			})
+			equal(t, "notifications", notifications, 3+1) // processed of each
 			if len(e.got) != end.taken || len(b.jobs()) != 0 {
 				t.Errorf("%d at the edge, jobs %+v", len(e.got), b.jobs())
 			}
@@ -157,9 +167,12 @@ func TestACopyOfWhatWaitsForAnEdgeStandsAsItDoes(t *testing.T) {
 // The copy may come while the edge is being asked: what it adds is kept by the attempt.
 func TestANameThatComesDuringAnAttemptIsToldToo(t *testing.T) {
 	for _, c := range []struct {
-		code  reason.Code
-		state string
-	}{{reason.PeerDeferred, "queued peer-deferred"}, {reason.PeerRefused, "failed peer-refused"}} {
+		code               reason.Code
+		state, end, answer string
+	}{
+		{reason.PeerDeferred, "queued peer-deferred", "delivered", "dispatched"},
+		{reason.PeerRefused, "failed peer-refused", "failed peer-refused", "failed"},
+	} {
 		w, a, b := twoSites(t)
 		b.alias("robert@b.example", "bob@b.example")
 		e := b.pushes("b.example")
@@ -185,6 +198,10 @@ func TestANameThatComesDuringAnAttemptIsToldToo(t *testing.T) {
 		}
 		slices.Sort(states)
 		wantStates(t, states, "bob@b.example "+c.state, "robert@b.example "+c.state)
+		e.answer = nil
+		b.clock().advance(time.Minute)
+		w.settle()
+		w.wantNames(a, b, []string{"bob@b.example", "robert@b.example"}, c.end, "processed", c.answer)
 	}
 }
 
