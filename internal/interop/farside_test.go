@@ -164,7 +164,8 @@ func (f *farSide) talk(conn net.Conn) {
 				return
 			}
 			for _, r := range to {
-				f.taking.Go(func() { f.take(arrival{from: from, to: r, outer: crlf(string(text)), at: time.Now()}) })
+				a := arrival{from: from, to: r, outer: crlf(string(text)), at: time.Now()} // before the next message of the session
+				f.taking.Go(func() { f.take(a) })
 			}
 		case strings.HasPrefix(verb, "EHLO"), strings.HasPrefix(verb, "HELO"), verb == "RSET", verb == "NOOP":
 			from, to = "", nil
