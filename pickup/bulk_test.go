@@ -43,9 +43,6 @@ func (h *house) copies(n int) {
 // A mailbox of 100,000 messages is listed, searched and changed with memory for their
 // records, and without their headers and texts in it.
 func TestAHundredThousandMessages(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes a while")
-	}
 	h := implicit(t)
 	const messages = 100_000
 	h.copies(messages)
@@ -94,9 +91,6 @@ func TestAHundredThousandMessages(t *testing.T) {
 // Ten thousand folders are listed and counted, each with what is below it, in time that
 // grows as they do.
 func TestTenThousandFolders(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes a while")
-	}
 	h := implicit(t)
 	const folders = 10_000
 	err := h.store.Update(t.Context(), func(tx store.Tx) error {

@@ -51,15 +51,9 @@ type reach struct {
 
 func (r *Relay) open(ctx context.Context, h host, addr netip.AddrPort, startTLS bool) (*link, error) {
 	t := r.Timeouts.withDefaults()
-	dial := h.dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	limited, cancel := context.WithTimeout(ctx, t.Connect)
-	defer cancel()
-	conn, err := dial(limited, "tcp", addr.String())
+	conn, err := connect(ctx, h.dial, addr, t)
 	if err != nil {
-		return nil, fmt.Errorf("connecting: %w", err)
+		return nil, err
 	}
 	config := r.TLSConfig
 	if config == nil {
@@ -69,6 +63,20 @@ func (r *Relay) open(ctx context.Context, h host, addr netip.AddrPort, startTLS 
 		hostname: r.Hostname, host: strings.TrimSuffix(h.name, "."), tls: config,
 		startTLS: startTLS, must: r.RequireTLS, timeouts: t,
 	})
+}
+
+// connect dials an address, in the way given if there is one.
+func connect(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error), addr netip.AddrPort, t Timeouts) (net.Conn, error) {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	limited, cancel := context.WithTimeout(ctx, t.Connect)
+	defer cancel()
+	conn, err := dial(limited, "tcp", addr.String())
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	return conn, nil
 }
 
 // newLink opens the session on conn, which it closes on an error and when ctx is

@@ -137,15 +137,9 @@ func (r *Relay) meet(ctx context.Context, e Edge, do func(*link) (failure Result
 // openEdge opens a session in which a message may begin.
 func (r *Relay) openEdge(ctx context.Context, e Edge, addr netip.AddrPort) (*link, error) {
 	t := r.Timeouts.withDefaults()
-	dial := r.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	limited, cancel := context.WithTimeout(ctx, t.Connect)
-	defer cancel()
-	conn, err := dial(limited, "tcp", addr.String())
+	conn, err := connect(ctx, r.Dial, addr, t)
 	if err != nil {
-		return nil, fmt.Errorf("connecting: %w", err)
+		return nil, err
 	}
 	config := e.TLS
 	if config == nil {

@@ -87,30 +87,20 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return nil
 	}
 	defer done()
-	err := s.accept(context.WithoutCancel(ctx), l)
+	err := s.accept(context.WithoutCancel(ctx), l, ctx.Done())
 	if s.group.Closing() {
 		return nil
 	}
 	return fmt.Errorf("accepting connections: %w", err)
 }
 
-// accept serves connections until the listener fails for good. Want of file
-// descriptors, or a connection that went as it came, is no such failure.
-func (s *Server) accept(ctx context.Context, l net.Listener) error {
-	wait := time.Duration(0)
+// accept serves connections until the listener fails for good, or done is closed.
+func (s *Server) accept(ctx context.Context, l net.Listener, done <-chan struct{}) error {
 	for {
-		conn, err := l.Accept()
-		var again interface{ Temporary() bool }
-		if err != nil && errors.As(err, &again) && again.Temporary() && !s.group.Closing() {
-			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
-			s.opts.Log.Warn("a connection cannot be taken", "err", err, "again", wait)
-			time.Sleep(wait)
-			continue
-		}
+		conn, err := admit.Accept(l, done)
 		if err != nil {
 			return err
 		}
-		wait = 0
 		w := s.admit(ctx, conn)
 		if w == nil {
 			s.turnAway(conn)

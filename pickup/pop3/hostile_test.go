@@ -204,9 +204,6 @@ func TestShutdownCuts(t *testing.T) {
 
 // A mailbox of 100,000 messages costs a session a few megabytes.
 func TestHugeMailbox(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes seconds")
-	}
 	const messages = 100_000
 	h := implicit(t)
 	h.deliver("Subject: the same\r\n\r\nbody\r\n")
