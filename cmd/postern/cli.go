@@ -75,13 +75,23 @@ func run(ctx context.Context, args []string, env environment) int {
 func (inv *invocation) runCommand(ctx context.Context, args []string) error {
 	c, rest := find(args)
 	if c == nil {
-		return unknownCommand(args)
+		return inv.noCommand(args)
 	}
 	err := c.run(ctx, inv, rest)
 	if errors.Is(err, flag.ErrHelp) {
 		return printUsage(inv.stdout, strings.Fields(c.name))
 	}
 	return err
+}
+
+// noCommand helps with the first word of a command where nothing but flags follows,
+// and otherwise tells what may.
+func (inv *invocation) noCommand(args []string) error {
+	err := inv.flags(args[0]).Parse(args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return printUsage(inv.stdout, args[:1])
+	}
+	return unknownCommand(args)
 }
 
 // standardConfig is the configuration when nothing names one.
