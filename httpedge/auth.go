@@ -50,14 +50,14 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, scope Scop
 // stands in an address ends up in logs (RFC 6750 §5.3).
 func bearer(r *http.Request) (string, error) {
 	values := r.Header.Values("Authorization")
-	if len(values) == 0 {
+	scheme, token, _ := strings.Cut(strings.Join(values, ", "), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		p := problemFor(reason.AuthRequired)
-		p.auth = realm // RFC 6750 §3.1: no error where there is no token
+		p.auth = realm // RFC 6750 §3.1: no error where there is no token, or another scheme
 		return "", p
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
 	token = strings.TrimLeft(token, " ")
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || !isToken68(token) {
+	if !isToken68(token) { // nor does it have the comma of several fields (RFC 9110 §5.3)
 		p := badRequest("Authorization must be there once, as Bearer with a token")
 		p.auth = realm + `, error="invalid_request"`
 		return "", p

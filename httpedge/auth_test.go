@@ -19,8 +19,9 @@ func TestRFC6750_Tokens(t *testing.T) {
 	}{
 		"none":              {"Authorization: ", 401, "auth-required", `Bearer realm="postern"`},
 		"wrong":             {"Authorization: Bearer wrong", 401, "auth-failed", `Bearer realm="postern", error="invalid_token"`},
-		"another scheme":    {"Authorization: Basic YTpi", 400, "bad-request", `Bearer realm="postern", error="invalid_request"`},
+		"another scheme":    {"Authorization: Basic YTpi", 401, "auth-required", `Bearer realm="postern"`},
 		"no token":          {"Authorization: Bearer ", 400, "bad-request", `Bearer realm="postern", error="invalid_request"`},
+		"two fields":        {"Authorization: Bearer " + goodToken + ", Bearer " + goodToken, 400, "bad-request", `Bearer realm="postern", error="invalid_request"`},
 		"two words":         {"Authorization: Bearer a b", 400, "bad-request", `Bearer realm="postern", error="invalid_request"`},
 		"too long":          {"Authorization: Bearer " + strings.Repeat("a", maxToken+1), 400, "bad-request", `Bearer realm="postern", error="invalid_request"`},
 		"not for this":      {"Authorization: Bearer only-read", 403, "insufficient-scope", `Bearer realm="postern", error="insufficient_scope", scope="lookup"`},

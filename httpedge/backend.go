@@ -11,8 +11,8 @@ import (
 )
 
 // Errors a Backend returns, wrapped or bare, beside those that carry a reason.Code.
-// An error that is neither is trouble of the server: it is logged, and the client is
-// told only that there was some.
+// A WrongParameter names a parameter of a list. An error that is none of these is trouble
+// of the server: it is logged, and the client is told only that there was some.
 var (
 	// ErrNotFound says that there is no such thing, or that it is somebody else's:
 	// nobody learns which.
@@ -148,8 +148,7 @@ type SentPage struct {
 
 // A Verdict says whether an address can be sent to.
 type Verdict struct {
-	Code   string // a reason code; "ok" if it can
-	Detail string // for the account's own eyes; "" for nothing
+	Code string // a reason code; "ok" if it can
 }
 
 // An Inbox is the mail that an account received, by message ids that never name
@@ -163,6 +162,9 @@ type Inbox interface {
 	// Open notes that the account is about to read a message. Nothing of it is sent
 	// before that returned nil. ErrNotFound.
 	Open(ctx context.Context, l Login, id string) (Received, Body, error)
+	// Look is Open for a client that is shown no content of the message, but its size and
+	// how its parts are called: it does not count as reading. ErrNotFound.
+	Look(ctx context.Context, l Login, id string) (Received, Body, error)
 	// Took notes that all of a message was sent.
 	Took(ctx context.Context, l Login, id string) error
 	// Acknowledge marks a message as taken over by the application, or no longer.

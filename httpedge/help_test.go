@@ -30,6 +30,7 @@ type house struct {
 	sent     []taken
 	answered map[string]Digest
 	hooks    []Hook
+	opened   []string
 	took     []string
 	changed  chan struct{}
 	revoked  bool
@@ -173,15 +174,18 @@ func (h *house) SentMessages(_ context.Context, _ Login, q SentQuery) (SentPage,
 }
 
 func (h *house) Lookup(_ context.Context, _ Login, a mime.Address) (Verdict, error) {
-	return map[string]Verdict{"b.example": {Code: "ok"}, "slow.example": {Code: "discovery-timeout"}, "x.example": {Code: "no-certificate", Detail: "secret"}}[string(a.Domain())], nil
+	return map[string]Verdict{"b.example": {Code: "ok"}, "slow.example": {Code: "discovery-timeout"}, "x.example": {Code: "no-certificate"}}[string(a.Domain())], nil
 }
 
 func (h *house) Messages(_ context.Context, l Login, q InboxQuery) (InboxPage, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := InboxPage{Mark: uint64(len(h.inbox)), Next: q.After}
-	if q.After == "9-1" {
+	switch q.After {
+	case "9-1":
 		return p, ErrStale
+	case "bogus":
+		return p, WrongParameter("after", "it is no cursor of a list")
 	}
 	if l.Account.Local() != "alice" {
 		return p, nil
@@ -222,7 +226,14 @@ func (h *house) find(l Login, id string) (*held, error) {
 	return nil, ErrNotFound
 }
 
-func (h *house) Open(_ context.Context, l Login, id string) (Received, Body, error) {
+func (h *house) Open(ctx context.Context, l Login, id string) (Received, Body, error) {
+	h.mu.Lock()
+	h.opened = append(h.opened, id)
+	h.mu.Unlock()
+	return h.Look(ctx, l, id)
+}
+
+func (h *house) Look(_ context.Context, l Login, id string) (Received, Body, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m, err := h.find(l, id)

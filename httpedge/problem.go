@@ -57,6 +57,17 @@ func badRequest(format string, args ...any) *problem {
 	return newProblem(http.StatusBadRequest, codeBadRequest, format, args...)
 }
 
+// wrong is a bad request for what one member or parameter of it holds.
+func wrong(member, format string, args ...any) *problem {
+	p := badRequest(format, args...)
+	p.Member = member
+	return p
+}
+
+// WrongParameter is what a Backend returns for a parameter that cannot be so. The
+// detail is for the client.
+func WrongParameter(name, detail string) error { return wrong(name, "%s", detail) }
+
 func notFound() *problem {
 	return newProblem(http.StatusNotFound, codeNotFound, "there is no such thing here")
 }

@@ -54,8 +54,13 @@ type opened struct {
 	leaves []mime.Leaf
 }
 
+// openMessage opens a message. HEAD gets nothing of its content, and so has not read it.
 func (s *Server) openMessage(r *request) (*opened, error) {
-	m, body, err := s.backend.Open(r.Context(), r.login, r.values["id"])
+	open := s.backend.Open
+	if r.Method == http.MethodHead {
+		open = s.backend.Look
+	}
+	m, body, err := open(r.Context(), r.login, r.values["id"])
 	if err != nil {
 		return nil, err
 	}

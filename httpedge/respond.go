@@ -41,8 +41,8 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// stream sends what r has, as long as the client takes it. Behind the first octet there is no way to say that something failed
-// but to break off.
+// stream sends what r has, as long as the client takes it. Behind the first octet there is
+// no way to say that something failed but to break off.
 func (s *Server) stream(w http.ResponseWriter, r io.Reader) {
 	c := http.NewResponseController(w)
 	until := time.Now().Add(s.options.BodyTime)
@@ -80,9 +80,7 @@ func number(r *request, name string, otherwise, least, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least || n > most {
-		p := badRequest("it must be a number from %d to %d", least, most)
-		p.Member = name
-		return 0, p
+		return 0, wrong(name, "it must be a number from %d to %d", least, most)
 	}
 	return n, nil
 }
@@ -95,9 +93,7 @@ func moment(r *request, name string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		p := badRequest("it must be a time such as 2026-01-31T12:00:00Z")
-		p.Member = name
-		return t, p
+		return t, wrong(name, "it must be a time such as 2026-01-31T12:00:00Z")
 	}
 	return t, nil
 }
@@ -110,9 +106,7 @@ func boolean(r *request, name string) (bool, error) {
 	case "true":
 		return true, nil
 	}
-	p := badRequest("it must be true or false")
-	p.Member = name
-	return false, p
+	return false, wrong(name, "it must be true or false")
 }
 
 // gone makes an error of a client that went away one that nobody is told of.

@@ -124,9 +124,7 @@ func recipientsOf(r *request, head *mime.Header) ([]mime.Address, error) {
 func parameterAddress(name, value string) (mime.Address, error) {
 	a, err := mime.ParseAddress(value)
 	if err != nil {
-		p := badRequest("it is not an address")
-		p.Member = name
-		return a, p
+		return a, wrong(name, "it is not an address")
 	}
 	return a, nil
 }

@@ -107,9 +107,7 @@ type verdictShown struct {
 // lookup asks what sending to an address would come to.
 func (s *Server) lookup(w http.ResponseWriter, r *request) error {
 	if r.query.Get("address") == "" {
-		p := badRequest("it is needed")
-		p.Member = "address"
-		return p
+		return wrong("address", "it is needed")
 	}
 	a, err := parameterAddress("address", r.query.Get("address"))
 	if err != nil {

@@ -257,14 +257,10 @@ func (a action) parameters(r *http.Request) (url.Values, error) {
 	}
 	for name, values := range query {
 		if !slices.Contains(a.query, name) {
-			p := badRequest("there is no such parameter here")
-			p.Member = shown(name)
-			return nil, p
+			return nil, wrong(shown(name), "there is no such parameter here")
 		}
 		if len(values) > 1 && name != "to" {
-			p := badRequest("the parameter stands more than once")
-			p.Member = name
-			return nil, p
+			return nil, wrong(name, "the parameter stands more than once")
 		}
 	}
 	return query, nil

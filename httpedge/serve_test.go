@@ -45,7 +45,7 @@ func TestParameters(t *testing.T) {
 	r := newRig(t, &house{})
 	for path, member := range map[string]string{
 		"/v1/messages?limit=0": "limit", "/v1/messages?limit=501": "limit", "/v1/messages?limit=x": "limit", "/v1/messages?limit=1&limit=2": "limit",
-		"/v1/messages?wait=61": "wait", "/v1/messages?all=yes": "all", "/v1/messages?unknown=1": "unknown", "/v1/sent?since=yesterday": "since",
+		"/v1/messages?wait=61": "wait", "/v1/messages?all=yes": "all", "/v1/messages?after=bogus": "after", "/v1/messages?unknown=1": "unknown", "/v1/sent?since=yesterday": "since",
 		"/v1/sent?to=nobody": "to", "/v1/lookup": "address", "/v1/lookup?address=x": "address", "/v1/messages?a;b": "",
 		"/v1/hooks?" + strings.Repeat("a&", maxParameters): "",
 	} {

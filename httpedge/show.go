@@ -173,7 +173,8 @@ func isAttached(leaf mime.Leaf) bool {
 }
 
 // fileName is the name of a part, as one that is safe to show: without folders and
-// control characters, and none of dots alone, which is a folder.
+// control characters, and none of dots alone, which is a folder, also with blanks about
+// them, which some systems drop.
 func fileName(leaf mime.Leaf) string {
 	name := mime.DecodeText(leaf.Header.FileName())
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
@@ -183,7 +184,7 @@ func fileName(leaf mime.Leaf) string {
 		}
 		return r
 	}, name)
-	if strings.Trim(name, ".") == "" {
+	if strings.Trim(name, ". ") == "" {
 		return ""
 	}
 	return cut(name, maxShownName)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,11 @@ func NewTrackID(now time.Time, random io.Reader) (TrackID, error) {
 		return "", fmt.Errorf("making a track id: %w", err)
 	}
 	return trackID(now.UnixMilli(), bits), nil
+}
+
+// Valid reports whether an id has the form of one that NewTrackID makes.
+func (id TrackID) Valid() bool {
+	return len(id) == trackIDSize && strings.Trim(string(id), crockford) == ""
 }
 
 func trackID(ms int64, random [10]byte) TrackID {

@@ -33,6 +33,15 @@ func (e HTTPEdge) Open(ctx context.Context, l httpedge.Login, id string) (httped
 	return s.inbox.Open(ctx, id)
 }
 
+// Look implements httpedge.Inbox.
+func (e HTTPEdge) Look(ctx context.Context, l httpedge.Login, id string) (httpedge.Received, httpedge.Body, error) {
+	s, err := sessionOf(l)
+	if err != nil {
+		return httpedge.Received{}, nil, err
+	}
+	return s.inbox.Look(ctx, id)
+}
+
 // Took implements httpedge.Inbox.
 func (e HTTPEdge) Took(ctx context.Context, l httpedge.Login, id string) error {
 	s, err := sessionOf(l)

@@ -67,7 +67,10 @@ func (e HTTPEdge) SentMessage(ctx context.Context, l httpedge.Login, id string) 
 func (e HTTPEdge) SentMessages(ctx context.Context, l httpedge.Login, q httpedge.SentQuery) (httpedge.SentPage, error) {
 	var page httpedge.SentPage
 	if q.State != "" && !slices.Contains(store.TrackStates(), store.TrackState(q.State)) {
-		return page, httpedge.ErrInvalid
+		return page, httpedge.WrongParameter("state", "it is not a state of a message")
+	}
+	if q.After != "" && !store.TrackID(q.After).Valid() {
+		return page, httpedge.WrongParameter("after", "it is not the id of a message")
 	}
 	err := e.Store.View(ctx, func(tx store.Tx) error {
 		page = httpedge.SentPage{}

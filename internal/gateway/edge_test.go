@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -142,6 +143,15 @@ func TestHTTPEdgeShowsOnesOwnAlone(t *testing.T) {
 		page, err := e.SentMessages(t.Context(), *l, httpedge.SentQuery{Limit: 10})
 		if err != nil || len(page.Messages) != want || page.Next != "" {
 			t.Errorf("%s: %+v, %v", l.Account, page, err)
+		}
+	}
+	for q, want := range map[httpedge.SentQuery]error{
+		{State: "x"}:     httpedge.WrongParameter("state", "it is not a state of a message"),
+		{After: "bogus"}: httpedge.WrongParameter("after", "it is not the id of a message"),
+	} {
+		_, err = e.SentMessages(t.Context(), alice, q)
+		if !reflect.DeepEqual(err, want) {
+			t.Errorf("%+v: %v", q, err)
 		}
 	}
 	f, bob := b.app("bob@b.example")

@@ -111,7 +111,10 @@ func (s *listing) some(tx store.Tx) error {
 	}
 	if s.last == 0 && s.query.After != "" {
 		validity, uid, ok := parseMessageID(s.query.After)
-		if !ok || validity != box.UIDValidity {
+		if !ok {
+			return httpedge.WrongParameter("after", "it is no cursor of a list")
+		}
+		if validity != box.UIDValidity {
 			return httpedge.ErrStale
 		}
 		s.last = uid
@@ -181,13 +184,25 @@ func (a *AppInbox) find(ctx context.Context, id string) (*mailbox, store.Mailbox
 // Open notes that a message is about to be read, and opens it.
 func (a *AppInbox) Open(ctx context.Context, id string) (httpedge.Received, httpedge.Body, error) {
 	open, box, m, err := a.find(ctx, id)
-	if err != nil {
-		return httpedge.Received{}, nil, err
+	if err == nil {
+		_, err = open.Read(ctx, []uint32{m.UID}, nil)
 	}
-	_, err = open.Read(ctx, []uint32{m.UID}, nil)
 	if err != nil {
 		return httpedge.Received{}, nil, appError(err)
 	}
+	return a.body(ctx, open, box, m)
+}
+
+// Look opens a message for who reads nothing of it.
+func (a *AppInbox) Look(ctx context.Context, id string) (httpedge.Received, httpedge.Body, error) {
+	open, box, m, err := a.find(ctx, id)
+	if err != nil {
+		return httpedge.Received{}, nil, err
+	}
+	return a.body(ctx, open, box, m)
+}
+
+func (a *AppInbox) body(ctx context.Context, open *mailbox, box store.Mailbox, m store.Message) (httpedge.Received, httpedge.Body, error) {
 	body, err := open.Body(ctx, message(m))
 	if err != nil {
 		return httpedge.Received{}, nil, appError(err)
