@@ -111,7 +111,7 @@ func (v *view) compile(k *searchKey, saved func() []span) {
 			k.spans = merged(v.spans(k.set))
 		}
 	}
-	k.fold = fold(nil, []byte(k.text), false)
+	k.fold = fold(nil, []byte(k.text))
 	for i := range k.keys {
 		v.compile(&k.keys[i], saved)
 	}
@@ -292,6 +292,6 @@ func (m *searched) matchesHeader(k *searchKey) (bool, error) {
 // holds looks for text in the value of a field, as people read it and as it stands there.
 // Empty text is in every field.
 func holds(value string, want []byte) bool {
-	return bytes.Contains(fold(nil, []byte(mime.DecodeText(value)), false), want) ||
-		bytes.Contains(fold(nil, []byte(value), false), want)
+	return bytes.Contains(fold(nil, []byte(mime.DecodeText(value))), want) ||
+		bytes.Contains(fold(nil, []byte(value)), want)
 }

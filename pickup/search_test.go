@@ -2,6 +2,7 @@ package pickup_test
 
 import (
 	"encoding/base64"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,51 @@ func TestSearchFindsWhatPeopleRead(t *testing.T) {
 	}
 	k.expect("NO [BADCHARSET (US-ASCII UTF-8)]", "SEARCH CHARSET KOI8-R ALL")
 }
+
+// Texts are found in whatever character set their message says.
+func TestSearchCharacterSets(t *testing.T) {
+	h := implicit(t)
+	cases := []struct{ charset, transfer, text, want string }{
+		{"ISO-2022-JP", "7bit", "\x1b$B8!::7k2L$r$*Aw$j$7$^$9\x1b(B", "結果を"},
+		{"GB18030", "base64", "x+u8+7i9vP7W0LXEvOzR6bGouOY=", "检验"},
+		{"gb2312", "8bit", "\xc7\xeb\xbc\xfb\xb8\xbd\xbc\xfe\xd6\xd0\xb5\xc4\xbc\xec\xd1\xe9\xb1\xa8\xb8\xe6", "检验"},
+		{"Big5", "quoted-printable", "=BD=D0=A8=A3=AA=FE=A5=F3=A4=A4=AA=BA=C0=CB=C5=E7=B3=F8=A7i", "檢驗"},
+		{"EUC-KR", "base64", "sMu75yCw4bD6uKYgurizwLTPtNk=", "결과"},
+		{"KOI8-R", "8bit", "\xf2\xc5\xda\xd5\xcc\xd8\xd4\xc1\xd4\xd9 \xe1\xce\xc1\xcc\xc9\xda\xcf\xd7", "РЕЗУЛЬТАТЫ анализов"},
+		{"windows-1251", "quoted-printable", "=D0=E5=E7=F3=EB=FC=F2=E0=F2=FB =C0=ED=E0=EB=E8=E7=EE=E2", "РЕЗУЛЬТАТЫ анализов"},
+		{"windows-1252", "8bit", "\x93K\xf6ln\x94 \x96 5 \x80", "köln” – 5 €"},
+		{"ISO-8859-15", "8bit", "\xbcd\xe8me 5 \xa4", "œDÈME 5 €"},
+		{"windows-1253", "base64", "wfDv9OXr3fPs4fTh", "ΑΠΟΤΕΛΈΣ"},
+		{"ISO-8859-2", "8bit", "\xae\xe1danka \xe8. 5", "žádanka Č"},
+		{"UTF-16", "base64", "//5HAHIA/ADfAGUAIABhAHUAcwAgAEsA9gBsAG4A", "GRÜßE"},
+		{"UTF-16LE", "base64", "RwByAPwA3wBlACAAYQB1AHMAIABLAPYAbABuAA==", "GRÜßE"},
+		{"x-nobody-knows", "7bit", "as it stands", "AS IT"},
+	}
+	for _, c := range cases {
+		h.deliver([]byte("Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=\"" + c.charset + "\"\r\nContent-Transfer-Encoding: " + c.transfer + "\r\n\r\n" + c.text + "\r\n"))
+	}
+	// What lies across the pieces that are looked through, which begin in the middle of letters.
+	filler := strings.Repeat("\xc9\xc9\xca", scanned/3)
+	for i := range 4 {
+		h.deliver([]byte("Content-Type: text/plain; charset=big5\r\nContent-Transfer-Encoding: binary\r\n\r\n" + strings.Repeat("x", i) + filler + "\xc0\xcb\xc5\xe7"))
+	}
+	k := h.talk()
+	for i, c := range cases {
+		alike := " " + strconv.Itoa(i+1)
+		for j, other := range cases {
+			if j != i && other.want == c.want {
+				alike = " " + strconv.Itoa(min(i, j)+1) + " " + strconv.Itoa(max(i, j)+1)
+			}
+		}
+		if c.charset == "Big5" {
+			alike += " 15 16 17 18"
+		}
+		k.want("SEARCH BODY \""+c.want+"\"", "* SEARCH"+alike)
+	}
+}
+
+// scanned is more than is looked through at a time.
+const scanned = 99 << 10
 
 // Sizes, dates and flags hold each for itself, whatever stands beside them.
 func TestSearchCriteriaDoNotMixUp(t *testing.T) {

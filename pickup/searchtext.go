@@ -12,9 +12,8 @@ import (
 	"postern/mime"
 )
 
-// fold appends text in lower case, as UTF-8, of ISO-8859-1 where it is that. What is no
-// UTF-8 stays.
-func fold(dst, text []byte, latin bool) []byte {
+// fold appends text in lower case. What is no UTF-8 stays.
+func fold(dst, text []byte) []byte {
 	for i := 0; i < len(text); {
 		c := text[i]
 		switch {
@@ -22,8 +21,6 @@ func fold(dst, text []byte, latin bool) []byte {
 			dst = append(dst, c+'a'-'A')
 		case c < utf8.RuneSelf:
 			dst = append(dst, c)
-		case latin:
-			dst = utf8.AppendRune(dst, unicode.ToLower(rune(c)))
 		default:
 			r, n := utf8.DecodeRune(text[i:])
 			if r == utf8.RuneError && n == 1 {
@@ -98,11 +95,12 @@ func (h *hunt) header(p *part) error {
 			return nil
 		}
 	}
-	return h.scan(io.NewSectionReader(h.msg.body, p.header, p.body-p.header), false)
+	return h.scan(io.NewSectionReader(h.msg.body, p.header, p.body-p.header))
 }
 
 // leaf looks into a text, without its transfer encoding and as UTF-8. What cannot be
-// decoded is looked through up to there.
+// decoded is looked through up to there, and what is of a character set that nobody knows
+// as it stands there.
 func (h *hunt) leaf(p *part) error {
 	head, err := h.msg.headerOf(p)
 	if err != nil {
@@ -113,21 +111,15 @@ func (h *hunt) leaf(p *part) error {
 	if err != nil {
 		r = raw
 	}
-	err = h.scan(r, isLatin(p.media.Params["charset"]))
+	text, err := mime.DecodeCharset(p.media.Params["charset"], r)
+	if err != nil {
+		text = r
+	}
+	err = h.scan(text)
 	if errors.Is(err, mime.ErrEncoding) {
 		return nil
 	}
 	return err
-}
-
-// isLatin reports whether a character set is ISO-8859-1, or one that has its letters at
-// the same places.
-func isLatin(charset string) bool {
-	switch strings.ToLower(charset) {
-	case "iso-8859-1", "latin1", "iso-8859-15", "windows-1252", "cp1252":
-		return true
-	}
-	return false
 }
 
 // scanPiece is how much is looked through at a time.
@@ -135,7 +127,7 @@ const scanPiece = 32 << 10
 
 // scan looks through r. It holds one piece, and enough of the one before for a text that
 // lies across.
-func (h *hunt) scan(r io.Reader, latin bool) error {
+func (h *hunt) scan(r io.Reader) error {
 	in := ctxReader{h.msg.ctx, r}
 	raw := make([]byte, scanPiece)
 	var window []byte
@@ -144,10 +136,10 @@ func (h *hunt) scan(r io.Reader, latin bool) error {
 		piece := raw[:cut+n]
 		ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		whole := len(piece)
-		if !ended && !latin {
+		if !ended {
 			whole = wholeRunes(piece)
 		}
-		window = fold(window, piece[:whole], latin)
+		window = fold(window, piece[:whole])
 		cut = copy(raw, piece[whole:])
 		if bytes.Contains(window, h.want) {
 			h.found = true
