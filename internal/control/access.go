@@ -31,7 +31,7 @@ type AccessOrder struct {
 	Scopes      []string `json:"scopes"`
 	Certificate []byte   `json:"certificate,omitempty"` // of that kind, as DER
 	Require     bool     `json:"require,omitempty"`     // of that kind: no password is enough without one
-	Expires     string   `json:"expires,omitempty"`     // as in 90d or 36h from now; "" is never
+	Expires     string   `json:"expires,omitempty"`     // as in 90d or 36h from now, from 1d to 36500d; "" is never
 }
 
 // A NewAccess is an access that was made, with its secret, which is told this once.
@@ -164,9 +164,9 @@ func (s *Service) newAccess(ctx context.Context, in AccessOrder) (a store.Access
 		return a, "", err
 	}
 	if in.Expires != "" {
-		span, err := parseRetention(in.Expires)
-		if err != nil || span == 0 {
-			return a, "", invalid(fmt.Errorf("%q is no time for an access to end after", in.Expires), "write it as 90d or as 36h")
+		span, ok := parseSpan(in.Expires)
+		if !ok {
+			return a, "", invalid(fmt.Errorf("%q is no time for an access to end after", in.Expires), spanHint)
 		}
 		a.Expires = a.Created.Add(span)
 	}

@@ -29,34 +29,36 @@ type DomainInfo struct {
 // Forever is the retention of a domain that keeps its mail.
 const Forever = "forever"
 
-// Bounds of a retention. Less than a day would take mail from under those who read
-// it now.
+// Bounds of the times that an operator gives: mail stays after it was read, and an
+// access is good. Less than a day would take mail from under those who read it now.
 const (
-	leastRetention = 24 * time.Hour
-	mostRetention  = 100 * 365 * 24 * time.Hour
+	leastSpan = 24 * time.Hour
+	mostSpan  = 100 * 365 * 24 * time.Hour
+	spanHint  = "from 1d to 36500d, as in 90d or 36h"
 )
 
+// parseSpan reads a time as in 90d or 36h, within its bounds.
+func parseSpan(text string) (span time.Duration, ok bool) {
+	days, isDays := strings.CutSuffix(text, "d")
+	var err error
+	if isDays {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 16)
+		span = time.Duration(n) * 24 * time.Hour
+	} else {
+		span, err = time.ParseDuration(text)
+	}
+	return span, err == nil && span >= leastSpan && span <= mostSpan
+}
+
+// parseRetention reads a retention; 0 is forever.
 func parseRetention(text string) (time.Duration, error) {
 	if text == Forever {
 		return 0, nil
 	}
-	var keep time.Duration
-	days, isDays := strings.CutSuffix(text, "d")
-	if isDays {
-		n, err := strconv.ParseUint(days, 10, 16)
-		if err != nil {
-			return 0, invalid(fmt.Errorf("%q is no time to keep mail for", text), "write it as 90d, as 36h, or as forever")
-		}
-		keep = time.Duration(n) * 24 * time.Hour
-	} else {
-		var err error
-		keep, err = time.ParseDuration(text)
-		if err != nil {
-			return 0, invalid(fmt.Errorf("%q is no time to keep mail for", text), "write it as 90d, as 36h, or as forever")
-		}
-	}
-	if keep < leastRetention || keep > mostRetention {
-		return 0, invalid(fmt.Errorf("mail cannot be kept for %s", text), "from 1d to 36500d, or forever")
+	keep, ok := parseSpan(text)
+	if !ok {
+		return 0, invalid(fmt.Errorf("%q is no time to keep mail for", text), spanHint+", or forever")
 	}
 	return keep, nil
 }

@@ -192,7 +192,7 @@ func FuzzRetention(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		keep, err := parseRetention(text)
-		if err == nil && keep != 0 && (keep < leastRetention || keep > mostRetention) {
+		if err == nil && keep != 0 && (keep < leastSpan || keep > mostSpan) {
 			t.Errorf("%q is %v", text, keep)
 		}
 	})
