@@ -14,7 +14,7 @@ const maxMailboxes = 2000
 // Addresses returns the mailboxes of all fields of this name, those of groups
 // included, in order. Display names and comments are dropped. No such field,
 // and a group without members, give none. One mailbox that is not a Direct
-// address makes the whole an error wrapping ErrAddress: whoever may not be
+// address makes the whole a FieldError wrapping ErrAddress: whoever may not be
 // named must not be overlooked.
 func (h *Header) Addresses(name string) ([]Address, error) {
 	var all []Address
@@ -24,10 +24,10 @@ func (h *Header) Addresses(name string) ([]Address, error) {
 		}
 		parsed, err := parseMailboxes(value)
 		if err != nil {
-			return nil, fmt.Errorf("reading the addresses of %s: %w", name, err)
+			return nil, &FieldError{Name: name, Err: fmt.Errorf("reading the addresses: %w", err)}
 		}
 		if len(all)+len(parsed) > maxMailboxes {
-			return nil, fmt.Errorf("%w: %s names more than %d addresses", ErrLimit, name, maxMailboxes)
+			return nil, &FieldError{Name: name, Err: fmt.Errorf("%w: more than %d addresses", ErrLimit, maxMailboxes)}
 		}
 		all = append(all, parsed...)
 	}

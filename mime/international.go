@@ -15,7 +15,7 @@ var ErrNotASCII = errors.New("an address outside of ASCII")
 // InASCII returns the header with its UTF-8 (RFC 6532) written in ASCII: texts and
 // names of people in encoded words (RFC 2047), parameters as RFC 2231 has them. Fields
 // of ASCII stay byte for byte. What is not UTF-8, or stands in a field that has no way
-// to write it, is an error wrapping ErrHeader, and in an address one wrapping
+// to write it, is a FieldError wrapping ErrHeader, and in an address one wrapping
 // ErrNotASCII.
 func (h *Header) InASCII() (*Header, error) {
 	all := h.Clone()
@@ -24,12 +24,11 @@ func (h *Header) InASCII() (*Header, error) {
 			continue
 		}
 		value, err := asciiValue(f)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			all.fields[i], err = newField(f.Name, value)
 		}
-		all.fields[i], err = newField(f.Name, value)
 		if err != nil {
-			return nil, err
+			return nil, &FieldError{Name: f.Name, Number: i + 1, Err: err}
 		}
 	}
 	return all, nil
@@ -38,29 +37,29 @@ func (h *Header) InASCII() (*Header, error) {
 func asciiValue(f Field) (string, error) {
 	value := f.Value()
 	if !utf8.ValidString(value) {
-		return "", fmt.Errorf("%w: %s is not UTF-8", ErrHeader, f.Name)
+		return "", fmt.Errorf("%w: not UTF-8", ErrHeader)
 	}
 	switch strings.ToLower(f.Name) {
 	case "from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-sender", "resent-to", "resent-cc",
 		"resent-bcc", "disposition-notification-to", "return-path":
 		return asciiAddresses(value)
 	case "content-type", "content-disposition":
-		return asciiParameters(f.Name, value)
+		return asciiParameters(value)
 	case "date", "message-id", "in-reply-to", "references", "mime-version", "content-transfer-encoding", "content-id",
 		"received", "resent-date", "resent-message-id", "auto-submitted":
-		return "", fmt.Errorf("%w: %s takes nothing but ASCII", ErrHeader, f.Name)
+		return "", fmt.Errorf("%w: the field takes nothing but ASCII", ErrHeader)
 	}
 	return EncodeText(value)
 }
 
-func asciiParameters(name, value string) (string, error) {
+func asciiParameters(value string) (string, error) {
 	kind, params, err := stdmime.ParseMediaType(value)
 	if err != nil {
-		return "", fmt.Errorf("%w: the parameters of %s", ErrHeader, name)
+		return "", fmt.Errorf("%w: its parameters", ErrHeader)
 	}
 	text := stdmime.FormatMediaType(kind, params)
 	if text == "" {
-		return "", fmt.Errorf("%w: the parameters of %s", ErrHeader, name)
+		return "", fmt.Errorf("%w: its parameters", ErrHeader)
 	}
 	return text, nil
 }

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// What is wrong with a line of a submitted message. Each is met before any
-// octet behind it is passed on.
+// What is wrong with a line of a submitted message. What stands before it is passed on,
+// and nothing behind it.
 var (
 	ErrBareCR     = errors.New("a CR without LF")             // RFC 5321 §2.3.8
 	ErrBareLF     = errors.New("an LF without CR")            // RFC 5321 §2.3.8
@@ -37,45 +37,54 @@ func (c *lineChecker) Read(p []byte) (int, error) {
 		return 0, c.err
 	}
 	n, err := c.r.Read(p)
-	bad := c.check(p[:n])
+	good, bad := c.check(p[:n])
 	if bad == nil && c.cr && errors.Is(err, io.EOF) {
 		bad = ErrBareCR
 	}
 	if bad != nil {
 		c.err = bad
-		return 0, bad
+		return good, bad
 	}
 	return n, err
 }
 
-func (c *lineChecker) check(p []byte) error {
-	if bytes.IndexByte(p, 0) >= 0 {
-		return ErrNUL
+// check returns how many octets stand before what is wrong.
+func (c *lineChecker) check(p []byte) (good int, err error) {
+	text, _, found := bytes.Cut(p, []byte{0})
+	good, err = c.checkText(text)
+	if err == nil && found {
+		err = ErrNUL
 	}
-	for len(p) > 0 {
+	return good, err
+}
+
+func (c *lineChecker) checkText(p []byte) (good int, err error) {
+	for good < len(p) {
+		rest := p[good:]
 		if c.cr {
-			if p[0] != '\n' {
-				return ErrBareCR
+			if rest[0] != '\n' {
+				return good, ErrBareCR
 			}
-			c.cr, c.line, p = false, 0, p[1:]
+			c.cr, c.line, good = false, 0, good+1
 			continue
 		}
-		i := indexBreak(p)
+		i := indexBreak(rest)
 		text := i
 		if i < 0 {
-			text = len(p)
+			text = len(rest)
 		}
 		c.line += text
 		if c.line > c.max {
-			return ErrLineLength
+			return good + text - (c.line - c.max), ErrLineLength
 		}
+		good += text
 		if i < 0 {
-			return nil
+			break
 		}
-		if p[i] == '\n' {
-			return ErrBareLF
+		if rest[i] == '\n' {
+			return good, ErrBareLF
 		}
-		c.cr, p = true, p[i+1:]
+		c.cr, good = true, good+1
 	}
-	return nil
+	return good, nil
 }

@@ -12,7 +12,8 @@ import (
 // It is lenient on receipt: bare LF ends a line too, white space may stand
 // before a colon (RFC 5322 §4.5), and a message that ends inside of its header
 // has an empty body. A line that is no field, a NUL and a bare CR are errors
-// wrapping ErrHeader; what passes a bound of l is one wrapping ErrLimit.
+// wrapping ErrHeader; what passes a bound of l is one wrapping ErrLimit. Where one field
+// is at fault, also by an error of CheckLines, there is a FieldError among them.
 func ReadHeader(r *bufio.Reader, l Limits) (*Header, error) {
 	block := headerBlock{limits: l.orDefaults()}
 	for {
@@ -49,7 +50,7 @@ func (b *headerBlock) readLine(r *bufio.Reader) (end bool, err error) {
 			return false, fmt.Errorf("%w: more than %d octets of header", ErrLimit, b.limits.HeaderBytes)
 		}
 		if len(b.raw)-start > b.limits.HeaderLine {
-			return false, fmt.Errorf("%w: a header line longer than %d octets", ErrLimit, b.limits.HeaderLine)
+			return false, b.inField(start, fmt.Errorf("%w: a header line longer than %d octets", ErrLimit, b.limits.HeaderLine))
 		}
 		switch {
 		case err == nil:
@@ -62,10 +63,35 @@ func (b *headerBlock) readLine(r *bufio.Reader) (end bool, err error) {
 			}
 			_, err = b.addLine(start)
 			return true, err
+		case isLineFault(err):
+			return false, b.inField(start, err)
 		default:
 			return false, err
 		}
 	}
+}
+
+// inField says which field the line at start belongs to.
+func (b *headerBlock) inField(start int, err error) error {
+	number := len(b.starts)
+	if line := b.raw[start:]; number > 0 && len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
+		start = b.starts[number-1]
+	} else {
+		number++
+	}
+	name, _, _ := fieldName(b.raw[start:])
+	return &FieldError{Name: name, Number: number, Err: err}
+}
+
+// fieldName cuts a field at its colon. It has no name where there is none, or where
+// what stands before it is none.
+func fieldName(raw []byte) (name string, value []byte, ok bool) {
+	before, value, found := bytes.Cut(raw, []byte{':'})
+	name = string(bytes.TrimRight(before, " \t")) // RFC 5322 §4.5, obsolete but seen
+	if !found || !validName(name) {
+		return "", nil, false
+	}
+	return name, value, true
 }
 
 // addLine looks at the line that begins at start.
@@ -76,7 +102,7 @@ func (b *headerBlock) addLine(start int) (end bool, err error) {
 		return true, nil
 	}
 	if i := bytes.IndexAny(line, "\x00\r"); i >= 0 {
-		return false, fmt.Errorf("%w: the octet %#02x in line %d", ErrHeader, line[i], len(b.starts)+1)
+		return false, b.inField(start, fmt.Errorf("%w: the octet %#02x", ErrHeader, line[i]))
 	}
 	if line[0] == ' ' || line[0] == '\t' {
 		if len(b.starts) == 0 {
@@ -100,12 +126,11 @@ func (b *headerBlock) header() (*Header, error) {
 			end = b.starts[i+1]
 		}
 		raw := b.raw[start:end:end]
-		name, _, found := bytes.Cut(raw, []byte{':'})
-		name = bytes.TrimRight(name, " \t") // RFC 5322 §4.5, obsolete but seen
-		if !found || !validName(string(name)) {
-			return nil, fmt.Errorf("%w: field %d has no name and colon", ErrHeader, i+1)
+		name, _, ok := fieldName(raw)
+		if !ok {
+			return nil, &FieldError{Number: i + 1, Err: fmt.Errorf("%w: no name and colon", ErrHeader)}
 		}
-		h.fields = append(h.fields, Field{Name: string(name), Raw: raw})
+		h.fields = append(h.fields, Field{Name: name, Raw: raw})
 	}
 	return h, nil
 }

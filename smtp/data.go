@@ -74,9 +74,10 @@ func (s *session) take(message io.Reader) (r reply) {
 }
 
 // verdict joins how reading went with what the backend said. Only a message read
-// to its end without fault and accepted by the backend is accepted.
+// to its end without fault and accepted by the backend is accepted. Of the same fault
+// the backend knows more: in which field it is.
 func verdict(in *intake, err error) error {
-	if in.err != nil && in.err != io.EOF {
+	if in.err != nil && in.err != io.EOF && reason.Of(err) != reason.Of(in.err) {
 		return in.err
 	}
 	if err != nil {

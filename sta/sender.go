@@ -13,11 +13,11 @@ import (
 func addresses(h *mime.Header, name string) ([]mime.Address, error) {
 	all, err := h.Addresses(name)
 	if err != nil {
-		return nil, reason.New(reason.SenderMismatch, "reading %s: %w", name, err)
+		return nil, reason.New(reason.SenderMismatch, "%w", err).In(name)
 	}
 	for _, a := range all {
 		if strings.Contains(a.Local(), "@") {
-			return nil, reason.New(reason.SenderMismatch, "%s has the local part %q", name, a.Local())
+			return nil, reason.New(reason.SenderMismatch, "%s has the local part %q", name, a.Local()).In(name)
 		}
 	}
 	return all, nil

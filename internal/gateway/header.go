@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -66,7 +67,7 @@ func plainDate(h *mime.Header) error {
 	}
 	err = h.Set("Date", plain)
 	if err != nil {
-		return reason.New(reason.BadHeader, "writing Date: %w", err)
+		return reason.New(reason.BadHeader, "writing Date: %w", err).In("Date")
 	}
 	return nil
 }
@@ -87,11 +88,11 @@ func cleanHeader(h *mime.Header, account, from mime.Address) (speaking, error) {
 			return speaking{}, reason.New(reason.BadHeader, "%s stands more than once", name).In(name)
 		}
 	}
-	if !isPrintable(h) {
-		// InASCII has seen to what is not ASCII: these are control characters.
-		return speaking{}, reason.New(reason.BadHeader, "the header has octets that are not printable ASCII")
+	err := checkPrintable(h)
+	if err != nil {
+		return speaking{}, err
 	}
-	_, err := sta.Sender(h)
+	_, err = sta.Sender(h)
 	if err != nil {
 		return speaking{}, badSender(err)
 	}
@@ -128,18 +129,21 @@ func inASCII(h *mime.Header) (*mime.Header, error) {
 	return plain, nil
 }
 
-// isPrintable reports whether the header has nothing but printable ASCII and
-// white space (AS-51, RFC 5322 §2.2).
-func isPrintable(h *mime.Header) bool {
-	for _, f := range h.Fields() {
-		for _, b := range f.Raw {
-			if b > '~' || b < ' ' && b != '\t' && b != '\r' && b != '\n' {
-				return false
-			}
+// checkPrintable refuses a header that has anything but printable ASCII and white space
+// (AS-51, RFC 5322 §2.2). InASCII has seen to what is not ASCII: the rest are control
+// characters.
+func checkPrintable(h *mime.Header) error {
+	for i, f := range h.Fields() {
+		if bytes.ContainsFunc(f.Raw, isControl) {
+			return reason.New(reason.BadHeader, "%w", &mime.FieldError{Name: f.Name, Number: i + 1, Err: errNotPrintable})
 		}
 	}
-	return true
+	return nil
 }
+
+var errNotPrintable = errors.New("octets that are not printable ASCII")
+
+func isControl(r rune) bool { return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n' }
 
 // hasMessageID reports whether the Message-ID is of the form <left@right>
 // (AS-57); one that is not is replaced.
@@ -155,7 +159,7 @@ func blindOf(h *mime.Header, to []mime.Address) ([]mime.Address, error) {
 	for _, name := range []string{"To", "Cc"} {
 		all, err := h.Addresses(name)
 		if err != nil {
-			return nil, reason.New(reason.BadHeader, "reading %s: %w", name, err).In(name)
+			return nil, reason.New(reason.BadHeader, "%w", err)
 		}
 		for _, a := range all {
 			named[a.Key()] = true

@@ -81,7 +81,8 @@ func TestAS51_HeaderOfUTF8(t *testing.T) {
 	equal(t, "From", mime.DecodeText(h.Get("From")), "J\u00fcrgen <alice@a.example>")
 	equal(t, "To", mime.DecodeText(h.Get("To")), "B, \u00d6 <bob@b.example>")
 	equal(t, "what is ASCII", string(h.Fields()[3].Raw), "X-Ward:  7\r\n")
-	if !isPrintable(h) {
-		t.Errorf("%q", h.Fields())
+	err := checkPrintable(h)
+	if err != nil {
+		t.Errorf("%v: %q", err, h.Fields())
 	}
 }

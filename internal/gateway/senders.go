@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,7 +99,7 @@ const namesOfSender = "From or Sender"
 func badSender(err error) error {
 	var mismatch *reason.Error
 	if errors.As(err, &mismatch) {
-		return reason.New(reason.BadHeader, "%s", mismatch.Detail).In(namesOfSender)
+		return reason.New(reason.BadHeader, "%s", mismatch.Detail).In(cmp.Or(mismatch.Field, namesOfSender))
 	}
 	return reason.New(reason.BadHeader, "%w", err).In(namesOfSender)
 }
@@ -110,7 +111,7 @@ func addSender(h *mime.Header, from mime.Address) error {
 	for _, name := range []string{"From", "Sender"} {
 		all, err := h.Addresses(name)
 		if err != nil {
-			return reason.New(reason.BadHeader, "reading %s: %w", name, err).In(name)
+			return reason.New(reason.BadHeader, "%w", err)
 		}
 		if slices.ContainsFunc(all, from.Same) {
 			return nil
@@ -127,7 +128,7 @@ func addSender(h *mime.Header, from mime.Address) error {
 	}
 	err = h.Set("Sender", from.String())
 	if err != nil {
-		return reason.New(reason.BadHeader, "adding Sender: %w", err)
+		return reason.New(reason.BadHeader, "adding Sender: %w", err).In("Sender")
 	}
 	return nil
 }

@@ -176,11 +176,16 @@ func (e *Error) In(field string) *Error {
 	return e
 }
 
-// FieldOf returns the header field that err names as wrong, or "".
+// FieldOf returns the header field that err names as wrong, itself or by a cause with a
+// method Field, as that of mime.FieldError, or "".
 func FieldOf(err error) string {
 	var e *Error
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e.Field != "" {
 		return e.Field
+	}
+	var cause interface{ Field() string }
+	if errors.As(err, &cause) {
+		return cause.Field()
 	}
 	return ""
 }
