@@ -15,7 +15,8 @@ import (
 var ErrFiles = errors.New("the listeners' certificate cannot be used")
 
 // againAfter is when files that could not be used are tried again although they look
-// the same: clocks of file systems are coarse, and two writes may look like one.
+// the same: clocks of file systems are coarse, and two writes may look like one. Within
+// it the other half of a pair is on its way.
 const againAfter = 10 * time.Second
 
 // Files are a certificate and its key in PEM files. Of a pair that cannot be used, such
@@ -31,7 +32,8 @@ type Files struct {
 	pair     *tls.Certificate
 	seen     stamp     // of the files as they were tried last
 	tried    time.Time // when that was
-	failed   bool      // it was in vain
+	failing  time.Time // since when they cannot be used; zero: they can
+	told     bool      // as an error
 	reloads  uint64
 	failures uint64
 }
@@ -43,7 +45,8 @@ func Open(cert, key string, now func() time.Time, log *slog.Logger) (*Files, err
 	if err != nil {
 		return nil, err
 	}
-	return f, f.load(s)
+	f.seen, f.tried = s, now()
+	return f, f.load()
 }
 
 // A stamp tells whether the files are others than before: by the file itself, which a
@@ -72,9 +75,8 @@ func (f *Files) look() (stamp, error) {
 	return s, nil
 }
 
-// load reads the files, which had the stamp s just before.
-func (f *Files) load(s stamp) error {
-	f.seen, f.tried, f.failed = s, f.now(), true
+// load takes the pair that is in the files.
+func (f *Files) load() error {
 	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
 	if err != nil {
 		return fmt.Errorf("%w: %s with the key %s: %w", ErrFiles, f.cert, f.key, err)
@@ -83,7 +85,7 @@ func (f *Files) load(s stamp) error {
 	if f.pair != nil && goodAt(f.pair.Leaf, now) && !goodAt(pair.Leaf, now) {
 		return fmt.Errorf("%w: %s is good from %s to %s, and now it is %s", ErrFiles, f.cert, when(pair.Leaf.NotBefore), when(pair.Leaf.NotAfter), when(now))
 	}
-	f.pair, f.failed = &pair, false
+	f.pair = &pair
 	return nil
 }
 
@@ -92,27 +94,37 @@ func (f *Files) Certificate() *tls.Certificate {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s, err := f.look()
-	changed := !s.equal(f.seen)
-	if !changed && (!f.failed || f.now().Sub(f.tried) < againAfter) {
+	changed, now := !s.equal(f.seen), f.now()
+	if !changed && (f.failing.IsZero() || now.Sub(f.tried) < againAfter) {
 		return f.pair
 	}
+	f.seen, f.tried = s, now
 	if err == nil {
-		err = f.load(s)
-	} else {
-		f.seen, f.tried, f.failed = s, f.now(), true
+		err = f.load()
 	}
-	switch {
-	case err == nil:
-		f.reloads++
-		f.log.Info("the listeners have a new certificate", "file", f.cert, "ends", f.pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
-	case changed: // told once for each change
-		f.failures++
-		f.log.Error("the new TLS certificate cannot be used, the one before it stays", "err", err)
-	}
+	f.tell(err, changed)
 	return f.pair
 }
 
-// counts returns how often new files were taken, and how often they were no good.
+// tell logs what became of new files. Who renews a pair writes one half after the other:
+// that they do not fit is an error when they still do not some time later.
+func (f *Files) tell(err error, changed bool) {
+	switch {
+	case err == nil:
+		f.failing = time.Time{}
+		f.reloads++
+		f.log.Info("the listeners have a new certificate", "file", f.cert, "ends", when(f.pair.Leaf.NotAfter))
+	case f.failing.IsZero(), f.told && changed:
+		f.failing, f.told = f.tried, false
+		f.log.Warn("the new TLS certificate cannot be used yet, the one before it stays", "err", err)
+	case !f.told && f.tried.Sub(f.failing) >= againAfter:
+		f.told = true
+		f.failures++
+		f.log.Error("the new TLS certificate cannot be used, the one before it stays", "err", err)
+	}
+}
+
+// counts returns how often new files were taken, and how often they stayed no good.
 func (f *Files) counts() (reloads, failures uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -38,15 +38,15 @@ func TestFilesAreReloaded(t *testing.T) {
 
 	f.rename(f.cert, two.cert)
 	equal(t, "half of a new pair", nameShown(t, at), "one.example")
-	if !strings.Contains(l.take(), "the one before it stays") {
-		t.Error("half of a pair is not logged")
-	}
+	logs(t, &l, "WARN", "the one before it stays")
 	for range 3 {
 		equal(t, "still", nameShown(t, at), "one.example")
 	}
 	equal(t, "told again", l.take(), "")
 	f.rename(f.key, two.key)
 	equal(t, "the other half", nameShown(t, at), "two.example")
+	equal(t, "failed", keeper.Status().FailedReloads, 0)
+	l.take()
 
 	for name, broken := range map[string][]byte{
 		"no PEM": []byte("rubbish"), "empty": {}, "gone": nil,
@@ -54,9 +54,13 @@ func TestFilesAreReloaded(t *testing.T) {
 	} {
 		f.put(f.cert, broken)
 		equal(t, name, nameShown(t, at), "two.example")
-		if !strings.Contains(l.take(), "cannot be used") {
-			t.Errorf("%s is not logged", name)
-		}
+		logs(t, &l, "WARN", "cannot be used yet")
+		clock.Advance(10 * time.Second)
+		equal(t, name+", later", nameShown(t, at), "two.example")
+		logs(t, &l, "ERROR", "cannot be used, the one before it stays")
+		clock.Advance(10 * time.Second)
+		equal(t, name+", still", nameShown(t, at), "two.example")
+		equal(t, name+", told again", l.take(), "")
 		f.put(f.cert, two.cert)
 		equal(t, name+", mended", nameShown(t, at), "two.example")
 		l.take()
@@ -66,9 +70,50 @@ func TestFilesAreReloaded(t *testing.T) {
 	equal(t, "written in place", nameShown(t, at), "three.example")
 	status := keeper.Status()
 	equal(t, "reloads", status.Reloads, 8)
-	equal(t, "failed", status.FailedReloads >= 7, true)
+	equal(t, "failed", status.FailedReloads, 6)
 	equal(t, "end", status.Leaf.NotAfter.Unix(), until.Unix())
 	equal(t, "issued", status.Issued, false)
+}
+
+// logs fails unless one line was logged since, at a level and with some words.
+func logs(t *testing.T, l *log, level, words string) {
+	t.Helper()
+	text := l.take()
+	if strings.Count(text, "\n") != 1 || !strings.Contains(text, "level="+level+" ") || !strings.Contains(text, words) {
+		t.Errorf("logged %q, want one %s with %q", text, level, words)
+	}
+}
+
+// What is written again and again and never fits is an error all the same, and each
+// change after that is told anew.
+func TestFilesThatNeverFit(t *testing.T) {
+	now := time.Now()
+	clock := testnet.NewClock(now)
+	f := newFolder(t)
+	one := newPair(t, "one.example", now, now.Add(time.Hour))
+	f.put(f.cert, one.cert)
+	f.put(f.key, one.key)
+	var l log
+	files, err := tlscert.Open(f.cert, f.key, clock.Now, slog.New(slog.NewTextHandler(&l, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func() {
+		f.rename(f.cert, newPair(t, "other.example", now, now.Add(time.Hour)).cert)
+		equal(t, "shown", files.Certificate().Leaf.DNSNames[0], "one.example")
+	}
+	change()
+	logs(t, &l, "WARN", "cannot be used yet")
+	for range 2 {
+		clock.Advance(4 * time.Second)
+		change()
+		equal(t, "while it may still be written", l.take(), "")
+	}
+	clock.Advance(4 * time.Second)
+	change()
+	logs(t, &l, "ERROR", "cannot be used, the one before it stays")
+	change()
+	logs(t, &l, "WARN", "cannot be used yet")
 }
 
 // A pair that is over, or not in date yet, does not replace one that is good.
