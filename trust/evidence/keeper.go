@@ -44,13 +44,14 @@ type Keeper struct {
 	cancel  context.CancelFunc
 	flights sync.WaitGroup
 
+	pruning sync.RWMutex // held to read by each save, and before mu
 	mu      sync.Mutex
 	closed  bool
 	strange side // of issuers
 	known   side // of CRLs and OCSP answers
 	lanes   map[kind]*lane
 	written int64 // octets saved since the cache was pruned last
-	share   int64 // octets of issuers in the cache, about
+	share   int64 // octets of issuers in the cache, about: what was forgotten and is saved anew counts twice until pruned
 }
 
 var _ trust.Evidence = (*Keeper)(nil)

@@ -25,21 +25,23 @@ func (k *Keeper) writtenMuch() bool {
 }
 
 // prune removes from the cache what was not used for long, and what was used
-// last until the rest is within the bounds.
+// last until the rest is within the bounds. Nothing is saved meanwhile, so that
+// what it leaves is the whole of the share.
 func (k *Keeper) prune(ctx context.Context) {
 	if k.Cache == nil {
 		return
 	}
+	k.pruning.Lock()
+	defer k.pruning.Unlock()
 	k.mu.Lock()
 	k.written = 0
-	before := k.share
 	k.mu.Unlock()
 	all, err := k.listed()
 	if err == nil {
 		var left int64
 		left, err = k.removeAll(ctx, all)
 		k.mu.Lock()
-		k.share += left - before // what was saved meanwhile is counted already
+		k.share = left
 		k.mu.Unlock()
 	}
 	if err != nil && ctx.Err() == nil {
@@ -87,7 +89,7 @@ func issuersOf(all []Stored) (sum int64) {
 func (k *Keeper) removed(id key) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if e := k.side(id.kind).byKey[id]; e != nil && !e.saving {
+	if e := k.side(id.kind).byKey[id]; e != nil {
 		e.stored, e.storedSize = false, 0
 	}
 }

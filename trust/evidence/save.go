@@ -40,6 +40,8 @@ const saveTime = 30 * time.Second
 func (k *Keeper) store(e *entry, g *cargo) {
 	s := Stored{Key: e.key.String(), Body: g.who.pack(g.body), Fetched: g.doc.fetched, Expires: g.doc.due, Used: day(k.now())}
 	size := int64(len(s.Body))
+	k.pruning.RLock()
+	defer k.pruning.RUnlock()
 	was, ok := k.reserve(e, size)
 	if !ok {
 		return
