@@ -130,12 +130,22 @@ func runAccessRevoke(ctx context.Context, inv *invocation, args []string) error 
 	}
 	in := control.AccessName{Address: rest[0], ID: rest[1]}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		err := c.RevokeAccess(ctx, in)
+		revoked, err := c.RevokeAccess(ctx, in)
 		if err != nil {
 			return err
 		}
-		return inv.answer(in, "access %s of %s is revoked, and its sessions end", in.ID, in.Address)
+		err = inv.answer(revoked, "access %s of %s is revoked, and its sessions end", in.ID, in.Address)
+		inv.warnNoPassword(in.Address, revoked.NoPassword)
+		return err
 	})
+}
+
+// warnNoPassword says that an account that requires a certificate has none.
+func (inv *invocation) warnNoPassword(address string, none bool) {
+	if none {
+		inv.complain(fmt.Sprintf("warning: no password lets into %s: it requires a certificate beside it, and has none", address),
+			fmt.Sprintf("postern access add %s --name NAME --certificate FILE adds one, postern access require %s nothing does without", address, address))
+	}
 }
 
 func runAccessRequire(ctx context.Context, inv *invocation, args []string) error {
@@ -158,11 +168,13 @@ func runAccessRequire(ctx context.Context, inv *invocation, args []string) error
 		done = "gets in with a password only beside one of its certificates"
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		err := c.RequireCertificate(ctx, in)
+		answer, err := c.RequireCertificate(ctx, in)
 		if err != nil {
 			return err
 		}
-		return inv.answer(in, "%s %s", address, done)
+		err = inv.answer(answer, "%s %s", address, done)
+		inv.warnNoPassword(answer.Address, answer.NoPassword)
+		return err
 	})
 }
 
@@ -194,7 +206,7 @@ func accountState(a control.AccountInfo) string {
 	for _, s := range []struct {
 		is   bool
 		name string
-	}{{a.Disabled, "disabled"}, {a.Patient, "patient"}, {a.CertificateRequired, "certificate required"}} {
+	}{{a.Disabled, "disabled"}, {a.Patient, "patient"}, {a.CertificateRequired, "certificate required"}, {a.NoPassword, "no certificate"}} {
 		if s.is {
 			all = append(all, s.name)
 		}

@@ -74,6 +74,18 @@ type RequireOrder struct {
 	Require bool   `json:"require"`
 }
 
+// A RevokedAccess is an access that was ended.
+type RevokedAccess struct {
+	AccessName
+	NoPassword bool `json:"no_password"` // as in Logins
+}
+
+// A RequireAnswer is what a RequireOrder made of an account.
+type RequireAnswer struct {
+	RequireOrder
+	NoPassword bool `json:"no_password"` // as in Logins
+}
+
 func (s *Service) handleAccess(mux *http.ServeMux) {
 	handle(mux, commandBytes, "access/add", s.addAccess)
 	handle(mux, commandBytes, "access/list", s.listAccesses)
@@ -224,12 +236,13 @@ func readScopes(in AccessOrder) ([]string, error) {
 	return slices.Compact(scopes), nil
 }
 
-func (s *Service) revokeAccess(ctx context.Context, in AccessName) (None, error) {
+func (s *Service) revokeAccess(ctx context.Context, in AccessName) (answer RevokedAccess, err error) {
 	address, err := mime.ParseAddress(in.Address)
 	if err != nil {
-		return None{}, err
+		return RevokedAccess{}, err
 	}
-	return None{}, s.changeTold(ctx, func(tx store.Tx) (deed, error) {
+	answer.AccessName = AccessName{Address: address.String(), ID: in.ID}
+	return answer, s.changeTold(ctx, func(tx store.Tx) (deed, error) {
 		access, err := tx.Access(address, in.ID)
 		if err == nil && access.Kind == store.PasswordKind || errors.Is(err, store.ErrNotFound) {
 			return deed{}, &Error{Kind: Negative, Message: fmt.Sprintf("%s has no access %s", address, in.ID), Hint: "postern access list shows what can be revoked"}
@@ -237,9 +250,28 @@ func (s *Service) revokeAccess(ctx context.Context, in AccessName) (None, error)
 		if err != nil {
 			return deed{}, err
 		}
-		return deed{object: accountObject(access.Account), detail: fmt.Sprintf("%s %s revoked", access.Kind, access.ID)},
-			tx.RemoveAccess(address, in.ID)
+		err = tx.RemoveAccess(address, in.ID)
+		if err != nil {
+			return deed{}, err
+		}
+		account, err := tx.Account(address)
+		if err == nil {
+			answer.NoPassword, err = s.noPassword(tx, account)
+		}
+		return deed{object: accountObject(access.Account), detail: fmt.Sprintf("%s %s revoked", access.Kind, access.ID)}, err
 	})
+}
+
+// noPassword reports whether an account requires a certificate beside a password and has
+// none, so that no password lets in.
+func (s *Service) noPassword(tx store.Tx, a store.Account) (bool, error) {
+	if !a.CertificateRequired {
+		return false, nil
+	}
+	all, err := tx.AccessesOf(a.Address)
+	return !slices.ContainsFunc(all, func(access store.Access) bool {
+		return access.Kind == store.Certificate && !access.Ended(s.Core.Now())
+	}), err
 }
 
 // setPassword has an account have another password. What was made beside it, app
@@ -263,10 +295,23 @@ func (s *Service) setPassword(ctx context.Context, in AccountSecret, hash string
 	})
 }
 
-func (s *Service) requireCertificate(ctx context.Context, in RequireOrder) (None, error) {
+func (s *Service) requireCertificate(ctx context.Context, in RequireOrder) (answer RequireAnswer, err error) {
+	address, err := mime.ParseAddress(in.Address)
+	if err != nil {
+		return RequireAnswer{}, err
+	}
+	answer.RequireOrder = RequireOrder{Address: address.String(), Require: in.Require}
 	how := "passwords are enough without a certificate"
 	if in.Require {
 		how = "a certificate is required beside a password"
 	}
-	return None{}, s.editAccount(ctx, in.Address, how, func(a *store.Account) { a.CertificateRequired = in.Require })
+	return answer, s.change(ctx, accountObject(address), how, func(tx store.Tx) error {
+		a, err := tx.Account(address)
+		if err != nil {
+			return accountError(err, address)
+		}
+		a.CertificateRequired = in.Require
+		answer.NoPassword, err = s.noPassword(tx, a)
+		return errors.Join(err, tx.PutAccount(a))
+	})
 }

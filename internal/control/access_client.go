@@ -13,15 +13,13 @@ func (c *Client) Accesses(ctx context.Context, address string) ([]AccessInfo, er
 }
 
 // RevokeAccess ends an access and the sessions that began with it.
-func (c *Client) RevokeAccess(ctx context.Context, in AccessName) error {
-	_, err := call[AccessName, None](ctx, c, "access/revoke", in)
-	return err
+func (c *Client) RevokeAccess(ctx context.Context, in AccessName) (RevokedAccess, error) {
+	return call[AccessName, RevokedAccess](ctx, c, "access/revoke", in)
 }
 
 // RequireCertificate says whether a password is enough for an account.
-func (c *Client) RequireCertificate(ctx context.Context, in RequireOrder) error {
-	_, err := call[RequireOrder, None](ctx, c, "access/require", in)
-	return err
+func (c *Client) RequireCertificate(ctx context.Context, in RequireOrder) (RequireAnswer, error) {
+	return call[RequireOrder, RequireAnswer](ctx, c, "access/require", in)
 }
 
 // Account shows one account.

@@ -16,8 +16,11 @@ type Logins struct {
 	// that is so of every account that has one and is not disabled.
 	Scram bool `json:"scram"`
 	// CertificateRequired says that a password lets in only beside a certificate.
-	CertificateRequired bool     `json:"certificate_required"`
-	LastUse             *LastUse `json:"last_use,omitempty"` // of the password
+	CertificateRequired bool `json:"certificate_required"`
+	// NoPassword says that a certificate is required and that there is none in date, so
+	// that no password and no app password lets in.
+	NoPassword bool     `json:"no_password"`
+	LastUse    *LastUse `json:"last_use,omitempty"` // of the password
 }
 
 // AccountDetails is all that may be shown of one account.
@@ -120,7 +123,7 @@ func (s *Service) showAccount(ctx context.Context, in AccountName) (d AccountDet
 		if err != nil {
 			return err
 		}
-		d.Logins, err = loginsOf(tx, account)
+		d.Logins, err = s.loginsOf(tx, account)
 		if err != nil {
 			return err
 		}
@@ -129,8 +132,12 @@ func (s *Service) showAccount(ctx context.Context, in AccountName) (d AccountDet
 	return d, err
 }
 
-func loginsOf(tx store.Tx, a store.Account) (Logins, error) {
+func (s *Service) loginsOf(tx store.Tx, a store.Account) (Logins, error) {
 	all, err := tx.AccessesOf(a.Address)
+	if err != nil {
+		return Logins{}, err
+	}
+	none, err := s.noPassword(tx, a)
 	if err != nil {
 		return Logins{}, err
 	}
@@ -139,6 +146,6 @@ func loginsOf(tx store.Tx, a store.Account) (Logins, error) {
 		Scram: slices.ContainsFunc(all, func(access store.Access) bool {
 			return access.Kind == store.PasswordKind && access.Sum == proof.SumOfPassword(a)
 		}),
-		CertificateRequired: a.CertificateRequired, LastUse: lastUse(use),
+		CertificateRequired: a.CertificateRequired, NoPassword: none, LastUse: lastUse(use),
 	}, err
 }

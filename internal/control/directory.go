@@ -221,7 +221,7 @@ func (s *Service) listAccounts(ctx context.Context, _ None) (all []AccountInfo, 
 		for _, a := range accounts {
 			info, err := s.accountInfo(tx, a)
 			if err == nil {
-				info.Logins, err = loginsOf(tx, a)
+				info.Logins, err = s.loginsOf(tx, a)
 			}
 			if err != nil {
 				return err
