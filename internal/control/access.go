@@ -115,9 +115,9 @@ func (s *Service) addAccess(ctx context.Context, in AccessOrder) (NewAccess, err
 		how += ", and required beside a password"
 	}
 	err = s.change(ctx, accountObject(access.Account), how, func(tx store.Tx) error {
-		account, err := tx.Account(access.Account)
+		account, err := accountOf(tx, access.Account)
 		if err != nil {
-			return accountError(err, access.Account)
+			return err
 		}
 		err = checkRoom(tx, access)
 		if err != nil {
@@ -286,9 +286,9 @@ func (s *Service) setPassword(ctx context.Context, in AccountSecret, hash string
 		return err
 	}
 	return s.change(ctx, accountObject(address), "another password", func(tx store.Tx) error {
-		a, err := tx.Account(address)
+		a, err := accountOf(tx, address)
 		if err != nil {
-			return accountError(err, address)
+			return err
 		}
 		a.Password = hash
 		return errors.Join(tx.PutAccount(a), tx.PutAccess(access))
@@ -306,9 +306,9 @@ func (s *Service) requireCertificate(ctx context.Context, in RequireOrder) (answ
 		how = "a certificate is required beside a password"
 	}
 	return answer, s.change(ctx, accountObject(address), how, func(tx store.Tx) error {
-		a, err := tx.Account(address)
+		a, err := accountOf(tx, address)
 		if err != nil {
-			return accountError(err, address)
+			return err
 		}
 		a.CertificateRequired = in.Require
 		answer.NoPassword, err = s.noPassword(tx, a)

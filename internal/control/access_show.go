@@ -47,11 +47,11 @@ func (s *Service) listAccesses(ctx context.Context, in AccessName) (found []Acce
 		accounts, err := tx.Accounts()
 		if !address.IsZero() {
 			var one store.Account
-			one, err = tx.Account(address)
+			one, err = accountOf(tx, address)
 			accounts = []store.Account{one}
 		}
 		if err != nil {
-			return accountError(err, address)
+			return err
 		}
 		for _, a := range accounts {
 			some, err := s.accessesOf(tx, a.Address)
@@ -111,9 +111,9 @@ func (s *Service) showAccount(ctx context.Context, in AccountName) (d AccountDet
 		return d, err
 	}
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
-		account, err := tx.Account(address)
+		account, err := accountOf(tx, address)
 		if err != nil {
-			return accountError(err, address)
+			return err
 		}
 		d.AccountInfo, err = s.accountInfo(tx, account)
 		if err != nil {

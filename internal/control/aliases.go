@@ -49,7 +49,7 @@ func (s *Service) addAlias(ctx context.Context, in AliasOrder) (None, error) {
 		if err != nil {
 			return err
 		}
-		a, err := member(tx, account)
+		a, err := accountOf(tx, account)
 		if err != nil {
 			return err
 		}
@@ -99,20 +99,6 @@ func kindOf(a store.Alias) string {
 		return "a group"
 	}
 	return "an alias of " + a.Members[0].String()
-}
-
-// member returns an account that is to be behind another address.
-func member(tx store.Tx, address mime.Address) (store.Account, error) {
-	account, err := tx.Account(address)
-	if !errors.Is(err, store.ErrNotFound) {
-		return account, err
-	}
-	alias, err := tx.Alias(address)
-	if err == nil {
-		return account, &Error{Kind: Negative, Message: fmt.Sprintf("%s is %s, and behind an alias or a group there are accounts", address, kindOf(alias)),
-			Hint: "name the account itself"}
-	}
-	return account, accountError(err, address)
 }
 
 func (s *Service) listAliases(ctx context.Context, _ None) (all []AliasInfo, err error) {

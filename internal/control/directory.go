@@ -263,9 +263,9 @@ func (s *Service) editAccount(ctx context.Context, text, how string, edit func(*
 		return err
 	}
 	return s.change(ctx, accountObject(address), how, func(tx store.Tx) error {
-		a, err := tx.Account(address)
+		a, err := accountOf(tx, address)
 		if err != nil {
-			return accountError(err, address)
+			return err
 		}
 		edit(&a)
 		return tx.PutAccount(a)
@@ -278,7 +278,11 @@ func (s *Service) removeAccount(ctx context.Context, in AccountName) (None, erro
 		return None{}, err
 	}
 	return None{}, s.change(ctx, accountObject(address), "removed, with its mailboxes, keys and aliases", func(tx store.Tx) error {
-		return accountError(tx.RemoveAccount(address), address)
+		err := tx.RemoveAccount(address) // also one whose record is damaged
+		if errors.Is(err, store.ErrNotFound) {
+			_, err = accountOf(tx, address)
+		}
+		return err
 	})
 }
 
@@ -291,9 +295,21 @@ func added(in AccountOrder) string {
 	return "added"
 }
 
-func accountError(err error, a mime.Address) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return &Error{Kind: Negative, Message: fmt.Sprintf("there is no account %s", a), Hint: "postern account list shows them"}
+// accountOf returns the account of an address, or says what the address is instead.
+func accountOf(tx store.Tx, a mime.Address) (store.Account, error) {
+	account, err := tx.Account(a)
+	if !errors.Is(err, store.ErrNotFound) {
+		return account, err
 	}
-	return err
+	alias, err := tx.Alias(a)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return account, &Error{Kind: Negative, Message: fmt.Sprintf("there is no account %s", a), Hint: "postern account list shows them"}
+	case err != nil:
+		return account, err
+	case alias.Group:
+		return account, &Error{Kind: Negative, Message: fmt.Sprintf("%s is no account but a group", a),
+			Hint: fmt.Sprintf("postern group members %s shows the accounts behind it: name one of them", a)}
+	}
+	return account, &Error{Kind: Negative, Message: fmt.Sprintf("%s is no account but %s", a, kindOf(alias)), Hint: "name the account itself"}
 }

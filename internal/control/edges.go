@@ -111,8 +111,8 @@ func requireOwner(tx store.Tx, owner string) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Account(a)
-	return accountError(err, a)
+	_, err = accountOf(tx, a)
+	return err
 }
 
 // read checks an order.

@@ -97,7 +97,7 @@ func groupMembers(tx store.Tx, names []string) ([]mime.Address, error) {
 		if err != nil {
 			return nil, err
 		}
-		a, err := member(tx, address)
+		a, err := accountOf(tx, address)
 		if err != nil {
 			return nil, err
 		}

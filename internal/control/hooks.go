@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,11 +57,11 @@ func (s *Service) addHook(ctx context.Context, in HookOrder) (MadeHook, error) {
 		order.Events = append(order.Events, store.HookEventType(e))
 	}
 	made, secret, err := s.Core.AddHook(ctx, actor(ctx), order)
-	return MadeHook{HookInfo: made, Secret: secret}, hookError(err, address)
+	return MadeHook{HookInfo: made, Secret: secret}, s.hookError(ctx, err, address)
 }
 
 // hookError says in an operator's words why a web hook is not made.
-func hookError(err error, address mime.Address) error {
+func (s *Service) hookError(ctx context.Context, err error, address mime.Address) error {
 	switch {
 	case errors.Is(err, gateway.ErrHookURL):
 		return invalid(err, "name an https URL, with a host, without a user's name, and not at the port of another protocol")
@@ -68,8 +69,13 @@ func hookError(err error, address mime.Address) error {
 		return invalid(err, "events are arrived, delivered and failed")
 	case errors.Is(err, gateway.ErrHooksEnough):
 		return &Error{Kind: Negative, Message: err.Error(), Hint: "postern hook remove makes room"}
+	case errors.Is(err, store.ErrNotFound):
+		return cmp.Or(s.Core.Store.View(ctx, func(tx store.Tx) error {
+			_, err := accountOf(tx, address)
+			return err
+		}), err)
 	}
-	return accountError(err, address)
+	return err
 }
 
 // read reads the name of one web hook.

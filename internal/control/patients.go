@@ -30,9 +30,9 @@ func (s *Service) setPatient(ctx context.Context, in PatientOrder) (None, error)
 		how = "a patient's"
 	}
 	return None{}, s.change(ctx, accountObject(address), how, func(tx store.Tx) error {
-		a, err := tx.Account(address)
+		a, err := accountOf(tx, address)
 		if err != nil {
-			return accountError(err, address)
+			return err
 		}
 		if in.Patient {
 			err = checkPatient(tx, address, s.Core.Now())

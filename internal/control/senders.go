@@ -28,9 +28,9 @@ func (s *Service) changeSenders(ctx context.Context, in MemberChange) (info Send
 		return SendersInfo{}, err
 	}
 	err = s.changeList(ctx, in, func(tx store.Tx) (deed, error) {
-		a, err := tx.Account(address)
+		a, err := accountOf(tx, address)
 		if err != nil {
-			return deed{}, accountError(err, address)
+			return deed{}, err
 		}
 		if !in.isNone() {
 			err = changedSenders(tx, &a, in)
