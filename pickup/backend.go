@@ -62,8 +62,9 @@ type User interface {
 	// Delete removes a mailbox and its messages. ErrNoMailbox, ErrHasChildren,
 	// ErrRefused for INBOX.
 	Delete(ctx context.Context, name string) error
-	// Rename renames a mailbox and those below it. ErrNoMailbox, ErrExists,
-	// ErrRefused for INBOX.
+	// Rename renames a mailbox and those below it. ErrNoMailbox, ErrExists. Of INBOX it
+	// makes a mailbox and moves there what INBOX holds, which stays, as do those below
+	// it; many messages go step by step.
 	Rename(ctx context.Context, from, to string) error
 	// Subscribe sets or clears the subscribed mark. ErrNoMailbox.
 	Subscribe(ctx context.Context, name string, on bool) error
@@ -147,7 +148,8 @@ type Mailbox interface {
 	// messages, of which he learns what is in them. Nothing is searched before it
 	// returned nil.
 	Searching(ctx context.Context, messages int) error
-	// Body opens a message's body. ErrNoMessage.
+	// Body opens the body of a message that is still there: one that was moved away is
+	// read where it is. ErrNoMessage.
 	Body(ctx context.Context, m Message) (Body, error)
 	// Outlines returns what KeepOutlines kept, by Message.Body. Those of which nothing
 	// is kept are missing.

@@ -106,8 +106,9 @@ func (s *session) Create(name string, o *imap.CreateOptions) error {
 	if err != nil {
 		return s.reply("create", err)
 	}
-	if len(boxes)+strings.Count(name, string(delimiter)) >= s.server.options.Mailboxes {
-		return s.reply("create", fmt.Errorf("%w: %d mailboxes", ErrLimit, len(boxes)))
+	err = s.checkCount(boxes, missing(boxes, name))
+	if err != nil {
+		return err
 	}
 	use, err := checkUse(boxes, o.SpecialUse)
 	if err != nil {
@@ -117,6 +118,26 @@ func (s *session) Create(name string, o *imap.CreateOptions) error {
 		return s.reply("create", user.CreateFor(s.ctx, name, use))
 	}
 	return s.reply("create", user.Create(s.ctx, name))
+}
+
+// checkCount refuses to make more mailboxes than there may be.
+func (s *session) checkCount(boxes []MailboxInfo, more int) error {
+	if len(boxes)+more > s.server.options.Mailboxes {
+		return s.reply("create", fmt.Errorf("%w: %d mailboxes", ErrLimit, len(boxes)))
+	}
+	return nil
+}
+
+// missing counts the mailboxes that a name needs, itself and those above it, which are
+// not there.
+func missing(boxes []MailboxInfo, name string) int {
+	n := strings.Count(name, string(delimiter)) + 1
+	for _, b := range boxes {
+		if name == b.Name || strings.HasPrefix(name, b.Name+string(delimiter)) {
+			n--
+		}
+	}
+	return n
 }
 
 // checkName refuses names that clients could not show or address, and drops a
@@ -158,7 +179,7 @@ func (s *session) Delete(name string) error {
 	return nil
 }
 
-// Rename renames a mailbox (RFC 9051 §6.3.6).
+// Rename renames a mailbox (RFC 9051 §6.3.6). INBOX stays, and so does its view.
 func (s *session) Rename(from, to string, _ *imap.RenameOptions) error {
 	user, err := s.whom()
 	if err != nil {
@@ -169,8 +190,20 @@ func (s *session) Rename(from, to string, _ *imap.RenameOptions) error {
 	if err != nil {
 		return err
 	}
-	err = user.Rename(s.ctx, from, to)
+	boxes, err := user.Mailboxes(s.ctx)
 	if err != nil {
+		return s.reply("rename", err)
+	}
+	more := missing(boxes, to)
+	if from != inbox {
+		more-- // that one is there
+	}
+	err = s.checkCount(boxes, more)
+	if err != nil {
+		return err
+	}
+	err = user.Rename(s.ctx, from, to)
+	if err != nil || from == inbox {
 		return s.reply("rename", err)
 	}
 	s.mu.Lock()

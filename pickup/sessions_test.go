@@ -105,6 +105,50 @@ func TestIdleWakesOnCommit(t *testing.T) {
 	b.ok("NOOP")
 }
 
+// RENAME of INBOX moves what is in it, and INBOX stays: with its UIDs, for the sessions
+// that have it open, and for what comes (RFC 9051 §6.3.6).
+func TestRenameInbox(t *testing.T) {
+	h := startHouse(t, pickup.Options{Implicit: true, Mailboxes: 4})
+	for i := range 3 {
+		h.deliver(fmt.Appendf(nil, "Subject: %d\r\n\r\n", i))
+	}
+	a, b, c := h.talk(), h.talk(), h.talk()
+	a.ok("CREATE INBOX/below")
+	a.ok("STORE 2 +FLAGS.SILENT ($Label)")
+	before := a.ok("STATUS INBOX (UIDVALIDITY UIDNEXT)")
+	b.ok("NOOP")
+	b.write("i IDLE\r\n")
+	b.line()
+	if diff := cmp.Diff([]string{"* 3 EXPUNGE", "* 2 EXPUNGE", "* 1 EXPUNGE"}, a.ok("RENAME inbox Archive/2026")); diff != "" {
+		t.Errorf("RENAME (-want +got):\n%s", diff)
+	}
+	for _, want := range []string{"* 3 EXPUNGE", "* 2 EXPUNGE", "* 1 EXPUNGE"} {
+		if l := b.line(); l != want {
+			t.Errorf("in IDLE: %q, want %s", l, want)
+		}
+	}
+	c.expect("NO [EXPUNGEISSUED]", "FETCH 1 BODY.PEEK[]")
+	if diff := cmp.Diff(before, a.ok("STATUS INBOX (UIDVALIDITY UIDNEXT)")); diff != "" {
+		t.Errorf("INBOX is another mailbox: %s", diff)
+	}
+	h.deliver([]byte(plainMail))
+	if l := b.line(); l != "* 1 EXISTS" {
+		t.Errorf("what comes is not seen: %q", l)
+	}
+	a.ok("NOOP")
+	a.want("UID SEARCH ALL", "* SEARCH 4")
+	a.expect("NO [ALREADYEXISTS]", "RENAME INBOX Archive/2026")
+	a.expect("NO [ALREADYEXISTS]", "RENAME INBOX INBOX")
+	a.expect("NO [LIMIT]", "RENAME INBOX more") // there are four
+	a.expect("NO [LIMIT]", "RENAME Archive/2026 some/more")
+	a.ok("RENAME Archive/2026 Archive/2027")
+	a.ok("STATUS INBOX/below (MESSAGES)")
+	a.want("UID SEARCH ALL", "* SEARCH 4")
+	a.ok("SELECT Archive/2027")
+	a.want("SEARCH KEYWORD $Label SUBJECT 1", "* SEARCH 2")
+	a.want("SEARCH ALL", "* SEARCH 1 2 3")
+}
+
 // A session whose mailbox another removes is ended.
 func TestRemovedMailboxEndsItsSessions(t *testing.T) {
 	h := implicit(t)

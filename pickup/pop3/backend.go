@@ -35,15 +35,13 @@ type Maildrop interface {
 	// Snapshot returns the counts and all messages in the order of their UIDs, as of
 	// one moment.
 	Snapshot(ctx context.Context) (pickup.MailboxInfo, []pickup.Message, error)
-	// Look says whether a message is still there. pickup.ErrNoMessage.
-	Look(ctx context.Context, uid uint32) error
 	// Read notes that the owner is about to read the bodies of messages, and sets
 	// \Seen if seen is given; those that are gone are skipped. Nothing of a body is
 	// sent before it returned nil: what cannot be noted is not read.
 	Read(ctx context.Context, uids []uint32, seen bool) error
 	// Took notes that of messages, of which Read was told, all of the text was sent.
 	Took(ctx context.Context, uids []uint32) error
-	// Body opens a message's body. pickup.ErrNoMessage.
+	// Body opens the body of a message that is still there. pickup.ErrNoMessage.
 	Body(ctx context.Context, m pickup.Message) (pickup.Body, error)
 	// Remove removes messages, many of them step by step, each step wholly or not at
 	// all, and returns how many are gone; those that were gone before count.

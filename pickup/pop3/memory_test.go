@@ -90,16 +90,6 @@ func (m *memory) Snapshot(context.Context) (pickup.MailboxInfo, []pickup.Message
 	return pickup.MailboxInfo{UIDValidity: 7}, all, nil
 }
 
-func (m *memory) Look(_ context.Context, uid uint32) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, there := m.messages[uid]
-	if !there {
-		return pickup.ErrNoMessage
-	}
-	return nil
-}
-
 func (m *memory) Read(_ context.Context, uids []uint32, _ bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

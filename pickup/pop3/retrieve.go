@@ -33,9 +33,10 @@ func (s *session) top(args []string) error {
 // send sends a message, or the top of it. Everything that may fail for a reason which
 // the client can be told is done before the first octet.
 func (s *session) send(e *entry, top *topReader) error {
-	body, err := s.drop.open(s.ctx, e)
+	var body pickup.Body
+	err := s.note(e, top)
 	if err == nil {
-		err = s.note(e, top)
+		body, err = s.drop.open(s.ctx, e)
 	}
 	if err != nil {
 		return s.fail("retr", err)
@@ -65,11 +66,12 @@ func (s *session) send(e *entry, top *topReader) error {
 	return nil
 }
 
-// note has the backend note that a message is about to be read. The header, by which
+// note has the backend note that a message is about to be read. It was there then if it
+// can be opened afterwards: no other message ever has its UID. The header, by which
 // clients make their lists, is not reading.
 func (s *session) note(e *entry, top *topReader) error {
 	if top != nil && top.lines == 0 {
-		return s.drop.box.Look(s.ctx, e.uid)
+		return nil
 	}
 	all := []*entry{e}
 	if top == nil {
@@ -81,8 +83,7 @@ func (s *session) note(e *entry, top *topReader) error {
 			return fmt.Errorf("noting what is read: %w", err)
 		}
 	}
-	// It was there when it was noted if it still is: no other message ever has its UID.
-	return s.drop.box.Look(s.ctx, e.uid)
+	return nil
 }
 
 // read notes messages together.

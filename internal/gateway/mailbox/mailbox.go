@@ -84,8 +84,17 @@ func (b *mailbox) Wait(ctx context.Context, since uint64) error {
 	return translate(b.store.WaitMailbox(ctx, b.id, since))
 }
 
+// Body opens the body of a message that is in the mailbox: one that was moved away has
+// its body still, and would be read without a record.
 func (b *mailbox) Body(ctx context.Context, m pickup.Message) (pickup.Body, error) {
-	body, err := b.store.OpenBody(ctx, store.BodyID(m.Body))
+	var body store.Body
+	err := b.store.View(ctx, func(tx store.Tx) error {
+		_, err := tx.Message(b.id, m.UID)
+		return err
+	})
+	if err == nil {
+		body, err = b.store.OpenBody(ctx, store.BodyID(m.Body))
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, pickup.ErrNoMessage
 	}
@@ -221,14 +230,14 @@ func (b *mailbox) fits(tx store.Tx, uids []uint32) error {
 
 // Bounds of one transaction, which must not hold others up. COPY is done wholly or
 // not at all (RFC 9051 §6.4.7), so that more than this is refused; changes of flags
-// are not, and go step by step.
+// are not, and go step by step. So does RENAME of INBOX, which cannot be asked for in
+// pieces.
 const (
 	maxCopied = 10_000
 	atOnce    = 500
 )
 
-// copyTo appends messages to another mailbox with the body they have, by
-// reference, and removes the originals of a move in the same transaction.
+// copyTo is COPY and MOVE.
 func (b *mailbox) copyTo(ctx context.Context, uids []uint32, dest string, move bool) (pickup.CopyResult, error) {
 	var out pickup.CopyResult
 	if len(uids) > maxCopied {
@@ -254,19 +263,24 @@ func (b *mailbox) copyTo(ctx context.Context, uids []uint32, dest string, move b
 				return err
 			}
 		}
-		out = pickup.CopyResult{UIDValidity: to.UIDValidity}
-		return b.each(tx, uids, func(m store.Message) error {
-			copied, err := tx.Append(to.ID, m)
-			if err != nil {
-				return err
-			}
-			out.From = append(out.From, m.UID)
-			out.To = append(out.To, copied.UID)
-			if !move {
-				return nil
-			}
-			return tx.Expunge(b.id, m.UID)
-		})
+		out, err = b.put(tx, uids, to, move)
+		return err
 	})
 	return out, translate(err)
+}
+
+// put appends messages to another mailbox with the body they have, by reference, and
+// removes the originals of a move.
+func (b *mailbox) put(tx store.Tx, uids []uint32, to store.Mailbox, move bool) (pickup.CopyResult, error) {
+	out := pickup.CopyResult{UIDValidity: to.UIDValidity}
+	err := b.each(tx, uids, func(m store.Message) error {
+		copied, err := tx.Append(to.ID, m)
+		if err == nil && move {
+			err = tx.Expunge(b.id, m.UID)
+		}
+		out.From = append(out.From, m.UID)
+		out.To = append(out.To, copied.UID)
+		return err
+	})
+	return out, err
 }

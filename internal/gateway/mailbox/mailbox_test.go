@@ -183,7 +183,7 @@ func TestErrorsHaveTheirNames(t *testing.T) {
 		"create again":   {u.Create(ctx, "a"), pickup.ErrExists},
 		"has children":   {u.Delete(ctx, "a"), pickup.ErrHasChildren},
 		"delete INBOX":   {u.Delete(ctx, "inbox"), pickup.ErrRefused},
-		"rename INBOX":   {u.Rename(ctx, "INBOX", "x"), pickup.ErrRefused},
+		"rename INBOX":   {u.Rename(ctx, "Inbox", "a/b"), pickup.ErrExists},
 		"rename below":   {u.Rename(ctx, "a", "a/c"), pickup.ErrRefused},
 		"rename onto":    {u.Rename(ctx, "a/b", "a"), pickup.ErrExists},
 		"rename missing": {u.Rename(ctx, "none", "x"), pickup.ErrNoMailbox},

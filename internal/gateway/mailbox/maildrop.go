@@ -2,12 +2,10 @@ package mailbox
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"postern/internal/login"
-	"postern/pickup"
 	"postern/pickup/pop3"
 	"postern/store"
 )
@@ -86,18 +84,6 @@ func (u dropUser) Retention(ctx context.Context) (time.Duration, error) {
 type maildrop struct {
 	*mailbox
 	release func()
-}
-
-// Look implements pop3.Maildrop.
-func (d *maildrop) Look(ctx context.Context, uid uint32) error {
-	err := d.store.View(ctx, func(tx store.Tx) error {
-		_, err := tx.Message(d.id, uid)
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return pickup.ErrNoMessage
-	}
-	return translate(err)
 }
 
 // Read implements pop3.Maildrop.

@@ -66,17 +66,21 @@ func (u *user) Create(ctx context.Context, name string) error { return u.CreateF
 // CreateFor implements pickup.User.
 func (u *user) CreateFor(ctx context.Context, name, use string) error {
 	err := u.store.Update(ctx, func(tx store.Tx) error {
-		err := u.createAbove(tx, name)
-		if err != nil {
-			return err
-		}
-		m, err := tx.CreateMailbox(u.account, name)
+		m, err := u.create(tx, name)
 		if err != nil || use == "" {
 			return err
 		}
 		return tx.UseMailbox(m.ID, use)
 	})
 	return translate(err)
+}
+
+func (u *user) create(tx store.Tx, name string) (store.Mailbox, error) {
+	err := u.createAbove(tx, name)
+	if err != nil {
+		return store.Mailbox{}, err
+	}
+	return tx.CreateMailbox(u.account, name)
 }
 
 func (u *user) createAbove(tx store.Tx, name string) error {
@@ -120,12 +124,15 @@ func (u *user) Delete(ctx context.Context, name string) error {
 }
 
 func (u *user) Rename(ctx context.Context, from, to string) error {
+	if strings.EqualFold(from, store.Inbox) {
+		return u.renameInbox(ctx, to)
+	}
 	err := u.store.Update(ctx, func(tx store.Tx) error {
 		m, err := tx.MailboxByName(u.account, from)
 		if err != nil {
 			return err
 		}
-		if m.Name == store.Inbox || strings.HasPrefix(to, m.Name+"/") {
+		if strings.HasPrefix(to, m.Name+"/") {
 			return pickup.ErrRefused
 		}
 		err = u.createAbove(tx, to)
@@ -134,6 +141,39 @@ func (u *user) Rename(ctx context.Context, from, to string) error {
 		}
 		return tx.RenameMailbox(m.ID, to)
 	})
+	return translate(err)
+}
+
+// renameInbox makes a mailbox and moves there what is in INBOX, which stays (RFC 9051
+// §6.3.6): up to maxCopied messages in the transaction that makes it, and more of them
+// in some behind it. What comes meanwhile is for INBOX.
+func (u *user) renameInbox(ctx context.Context, name string) error {
+	inbox, err := u.openMailbox(ctx, store.Inbox)
+	if err != nil {
+		return err
+	}
+	_, all, err := inbox.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	uids := make([]uint32, len(all))
+	for i, m := range all {
+		uids[i] = m.UID
+	}
+	var dest store.Mailbox
+	for made := false; err == nil && (!made || len(uids) > 0); made = true {
+		some := uids[:min(len(uids), maxCopied)]
+		uids = uids[len(some):]
+		err = u.store.Update(ctx, func(tx store.Tx) (err error) {
+			if !made {
+				dest, err = u.create(tx, name)
+			}
+			if err == nil {
+				_, err = inbox.put(tx, some, dest, true)
+			}
+			return err
+		})
+	}
 	return translate(err)
 }
 
