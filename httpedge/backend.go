@@ -73,6 +73,9 @@ type Outbox interface {
 	Ready(ctx context.Context, l Login) error
 	// Refused returns those of the recipients that can be refused at once.
 	Refused(ctx context.Context, l Login, m Outgoing) ([]Refusal, error)
+	// Rejected is told of a message that was refused before Send, for what stands in it,
+	// and why. m is what is known of it.
+	Rejected(ctx context.Context, l Login, m Outgoing, why error)
 	// Send reads message to its end and returns with a nil error only once it is
 	// durable. When reading fails the message must be forgotten. A request whose key was
 	// answered before is answered the same, and not sent again; ErrKeyReused.

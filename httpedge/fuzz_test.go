@@ -48,7 +48,7 @@ func FuzzLetter(f *testing.F) {
 				t.Fatalf("attachment %d is another one: %v", i, err)
 			}
 		}
-		_, m, err := l.compose(testAddress("alice@a.example"))
+		m, err := l.compose(testAddress("alice@a.example"), &Outgoing{})
 		if err != nil {
 			if code := problemOf(err).Code; code != reason.BadHeader.String() {
 				t.Fatal(err)

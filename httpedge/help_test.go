@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -28,6 +29,7 @@ type house struct {
 	mu       sync.Mutex
 	inbox    []held
 	sent     []taken
+	rejected []string
 	answered map[string]Digest
 	hooks    []Hook
 	opened   []string
@@ -108,6 +110,14 @@ func (h *house) Refused(_ context.Context, l Login, m Outgoing) ([]Refusal, erro
 		}
 	}
 	return all, nil
+}
+
+func (h *house) Rejected(_ context.Context, _ Login, m Outgoing, why error) {
+	if reason.Of(why) != reason.Internal {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.rejected = append(h.rejected, fmt.Sprint(m.From, m.To, " ", why))
+	}
 }
 
 func (h *house) Send(ctx context.Context, _ Login, m Outgoing, message io.Reader) (Sent, error) {

@@ -37,6 +37,7 @@ type problem struct {
 
 	wait int    // seconds to wait before it is tried again; 0 says nothing
 	auth string // WWW-Authenticate
+	why  error  // with a reason, if the problem has one
 }
 
 type refusedAddress struct {
@@ -47,7 +48,15 @@ type refusedAddress struct {
 }
 
 // Error implements error.
-func (p *problem) Error() string { return p.Code + ": " + p.Detail }
+func (p *problem) Error() string {
+	if p.Member != "" {
+		return p.Code + ": " + p.Member + ": " + p.Detail
+	}
+	return p.Code + ": " + p.Detail
+}
+
+// Unwrap returns the reason.
+func (p *problem) Unwrap() error { return p.why }
 
 func newProblem(status int, code, format string, args ...any) *problem {
 	return &problem{Status: status, Code: code, Detail: fmt.Sprintf(format, args...)}
@@ -94,7 +103,9 @@ func problemOf(err error) *problem {
 	case errors.Is(err, ErrInvalid):
 		return newProblem(http.StatusUnprocessableEntity, codeInvalid, "%s", err)
 	}
-	return problemFor(reason.Of(err))
+	p = problemFor(reason.Of(err))
+	p.Member = reason.FieldOf(err)
+	return p
 }
 
 func tooLarge() *problem { return problemFor(reason.TooLarge) }
@@ -102,7 +113,7 @@ func tooLarge() *problem { return problemFor(reason.TooLarge) }
 // problemFor makes a problem of a reason.
 func problemFor(code reason.Code) *problem {
 	o := code.Outcome()
-	p := &problem{Status: statusOf(code), Code: code.String(), Detail: o.Public, Advice: code.Advice()}
+	p := &problem{Status: statusOf(code), Code: code.String(), Detail: o.Public, Advice: code.Advice(), why: &reason.Error{Code: code}}
 	if o.Retry && p.Status != http.StatusUnprocessableEntity {
 		p.wait = retryAfter
 	}

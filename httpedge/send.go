@@ -2,7 +2,9 @@ package httpedge
 
 import (
 	"errors"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,14 +24,14 @@ func (s *Server) send(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	take, most := s.sendJSON, mime.Base64Size(s.options.MessageBytes)
+	read, most := s.readJSON, mime.Base64Size(s.options.MessageBytes)
 	switch mediaType := contentType(r); mediaType {
 	case "application/json":
 		if len(r.query) > 0 {
 			return badRequest("the parameters are for message/rfc822 alone")
 		}
 	case "message/rfc822":
-		take, most = s.sendRaw, s.options.MessageBytes
+		read, most = s.readRaw, s.options.MessageBytes
 	default:
 		w.Header().Set("Accept-Post", "application/json, message/rfc822")
 		return newProblem(http.StatusUnsupportedMediaType, codeMediaType, "the content must be application/json or message/rfc822")
@@ -55,11 +57,37 @@ func (s *Server) send(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	sent, err := take(r, in, key)
+	p := &posting{Outgoing: Outgoing{Key: key, Digest: in.sum}}
+	defer p.end()
+	err = read(r, in, p)
+	if err != nil {
+		s.backend.Rejected(r.Context(), r.login, p.Outgoing, err)
+		return err
+	}
+	err = s.check(r, p.Outgoing)
+	if err != nil {
+		return err
+	}
+	sent, err := s.backend.Send(r.Context(), r.login, p.Outgoing, p.content)
 	if err != nil {
 		return err
 	}
 	return s.accepted(w, sent)
+}
+
+// A posting is a message as a request hands it in.
+type posting struct {
+	Outgoing
+	content io.Reader
+	ends    []func() // what is to be done when the content was read
+}
+
+func (p *posting) atEnd(do func()) { p.ends = append(p.ends, do) }
+
+func (p *posting) end() {
+	for _, do := range slices.Backward(p.ends) {
+		do()
+	}
 }
 
 func (s *Server) accepted(w http.ResponseWriter, sent Sent) error {
@@ -157,17 +185,4 @@ func problemDetail(code reason.Code, detail, member string) *problem {
 	p := problemFor(code)
 	p.Detail, p.Member = detail, member
 	return p
-}
-
-// distinct leaves each address once.
-func distinct(all []mime.Address) []mime.Address {
-	seen := make(map[string]bool)
-	var once []mime.Address
-	for _, a := range all {
-		if !seen[a.Key()] {
-			seen[a.Key()] = true
-			once = append(once, a)
-		}
-	}
-	return once
 }

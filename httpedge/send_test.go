@@ -151,6 +151,38 @@ func TestSendRaw(t *testing.T) {
 	r.code(r.do("POST", "/v1/messages?to=bob@b.example", plainJSON, asJSON), 400, "bad-request")
 }
 
+// What is wrong with a message is told by its field or member, and the backend hears of
+// it with whom the message is for.
+func TestSendNamesTheField(t *testing.T) {
+	const from = "From: alice@a.example\r\nTo: bob@b.example\r\n"
+	h := &house{}
+	r := newRig(t, h)
+	for i, row := range []struct{ as, body, code, member, rejected string }{
+		{asMail, from + "Subject: " + strings.Repeat("x", 999) + "\r\n\r\n", "line-too-long", "Subject", "[]"},
+		{asMail, from + "Subject: \x00\r\n\r\n", "malformed", "Subject", "[]"},
+		{asMail, from + "Date: x\n\r\n", "bad-line-ending", "Date", "[]"},
+		{asMail, from + "Jane Doe\r\n\r\n", "bad-header", "field 3", "[]"},
+		{asMail, "From: alice\r\nTo: bob@b.example\r\n\r\n", "bad-header", "From", "[bob@b.example]"},
+		{asMail, from + "Cc: <\r\n\r\n", "bad-header", "Cc", "[bob@b.example]"},
+		{asJSON, `{"to":["bob@b.example"],"subject":"a\u0000"}`, "bad-header", "subject", "alice@a.example [bob@b.example]"},
+		{asJSON, `{"to":["bob@b.example"],"from":"x"}`, "bad-header", "from", "[bob@b.example]"},
+		{asJSON, `{"to":["bob@b.example","x"]}`, "bad-header", "to.1", "[]"},
+	} {
+		p := r.code(r.do("POST", "/v1/messages", row.body, row.as), 422, row.code)
+		if p.Member != row.member {
+			t.Errorf("%.60q: member %q", row.body, p.Member)
+		}
+		if len(h.rejected) != i+1 || !strings.HasPrefix(strings.TrimSpace(h.rejected[i]), row.rejected+" ") || !strings.Contains(h.rejected[i], row.code) {
+			t.Errorf("%.60q: rejected as %q", row.body, h.rejected)
+		}
+	}
+	r.code(r.do("POST", "/v1/messages", `{"to":["nobody@b.example"]}`, asJSON), 422, "unknown-recipient")
+	r.code(r.do("POST", "/v1/messages", `{`, asJSON), 400, "bad-request")
+	if len(h.rejected) != 9 {
+		t.Errorf("rejected: %q", h.rejected[9:])
+	}
+}
+
 func TestSendRefuses(t *testing.T) {
 	h := &house{}
 	r := newRig(t, h, func(o *Options) { o.MessageBytes = 2000 })

@@ -45,18 +45,18 @@ type attached struct {
 	there           bool // the content was
 }
 
-// sendJSON takes a message within JSON. What is attached is in memory until it is
+// readJSON takes a message within JSON. What is attached is in memory until it is
 // taken, so that large ones take turns.
-func (s *Server) sendJSON(r *request, in *body, key string) (Sent, error) {
+func (s *Server) readJSON(r *request, in *body, p *posting) error {
 	text, size, err := s.sizeUp(r, in)
 	if err != nil {
-		return Sent{}, err
+		return err
 	}
 	release, err := s.room(r, size)
 	if err != nil {
-		return Sent{}, err
+		return err
 	}
-	defer release()
+	p.atEnd(release)
 	if size > smallRoom {
 		in.hurry(leastPace)
 	}
@@ -66,20 +66,16 @@ func (s *Server) sendJSON(r *request, in *body, key string) (Sent, error) {
 		err = in.drain() // to the last octet, for the digest
 	}
 	if err != nil {
-		return Sent{}, err
+		return err
 	}
-	m, message, err := l.compose(r.login.Account)
+	message, err := l.compose(r.login.Account, &p.Outgoing)
 	if err != nil {
-		return Sent{}, err
-	}
-	m.Key, m.Digest = key, in.sum
-	err = s.check(r, m)
-	if err != nil {
-		return Sent{}, err
+		return err
 	}
 	out := composing(message)
-	defer out.Close()
-	return s.backend.Send(r.Context(), r.login, m, &lengthReader{out, s.options.MessageBytes})
+	p.atEnd(func() { _ = out.Close() })
+	p.content = mime.LimitReader(out, s.options.MessageBytes, reason.New(reason.TooLarge, "a message beyond the limit"))
+	return nil
 }
 
 // sizeUp finds out what a message within JSON takes of memory, which is up to twice its
@@ -247,55 +243,63 @@ func (b *base64Writer) end() error {
 	return nil
 }
 
-// compose checks the members and makes the message of them. Nothing of them can
-// become another header field: mime refuses control characters in texts.
-func (l *letter) compose(account mime.Address) (Outgoing, *mime.Message, error) {
-	var m Outgoing
-	from := account
-	if l.from != "" {
-		var err error
-		from, err = memberAddress("from", l.from)
-		if err != nil {
-			return m, nil, err
+// compose checks the members and makes the message of them, and m of whom they name.
+// Nothing of them can become another header field: mime refuses control characters in
+// texts.
+func (l *letter) compose(account mime.Address, m *Outgoing) (*mime.Message, error) {
+	h := &mime.Header{}
+	err := l.address(h, account, m)
+	if err != nil {
+		return nil, err
+	}
+	err = l.more(h, m.From)
+	if err != nil {
+		return nil, err
+	}
+	for member, text := range map[string]string{"text": l.text, "html": l.html} {
+		if strings.ContainsFunc(text, notInText) {
+			return nil, unfit(member)
 		}
 	}
-	h := &mime.Header{}
-	author, err := mime.EncodeMailbox(l.name, from)
-	if err == nil {
-		err = h.Add("From", author)
-	}
-	if err != nil {
-		return m, nil, unfit("from_name")
-	}
-	m.From = from
+	all, err := l.documents()
+	return &mime.Message{Header: h, Text: l.text, HTML: l.html, Attachments: all}, err
+}
+
+// address names sender and recipients, the latter first: a message that is refused for
+// its sender is known by them.
+func (l *letter) address(h *mime.Header, account mime.Address, m *Outgoing) error {
 	for _, field := range []struct {
 		member, name string
 		all          []string
 	}{{"to", "To", l.to}, {"cc", "Cc", l.cc}, {"bcc", "", l.bcc}} {
 		addresses, err := memberAddresses(field.member, field.all)
 		if err != nil {
-			return m, nil, err
+			return err
 		}
 		m.To = append(m.To, addresses...)
 		if field.name != "" && len(addresses) > 0 {
 			err = h.Add(field.name, addressList(addresses))
 		}
 		if err != nil {
-			return m, nil, unfit(field.member)
+			return unfit(field.member)
 		}
 	}
-	m.To = distinct(m.To)
-	err = l.more(h, from)
+	m.To, m.From = mime.Distinct(m.To), account
+	if l.from != "" {
+		var err error
+		m.From, err = memberAddress("from", l.from)
+		if err != nil {
+			return err
+		}
+	}
+	author, err := mime.EncodeMailbox(l.name, m.From)
+	if err == nil {
+		err = h.Prepend("From", author)
+	}
 	if err != nil {
-		return m, nil, err
+		return unfit("from_name")
 	}
-	for member, text := range map[string]string{"text": l.text, "html": l.html} {
-		if strings.ContainsFunc(text, notInText) {
-			return m, nil, unfit(member)
-		}
-	}
-	all, err := l.documents()
-	return m, &mime.Message{Header: h, Text: l.text, HTML: l.html, Attachments: all}, err
+	return nil
 }
 
 // more adds the fields that a message need not have.
@@ -407,20 +411,4 @@ func (p *pipe) Close() error {
 	err := p.PipeReader.Close()
 	<-p.done
 	return err
-}
-
-// A lengthReader refuses a message that is too large.
-type lengthReader struct {
-	r    io.Reader
-	left int64
-}
-
-// Read implements io.Reader.
-func (l *lengthReader) Read(p []byte) (int, error) {
-	n, err := l.r.Read(p)
-	l.left -= int64(n)
-	if l.left < 0 {
-		return 0, reason.New(reason.TooLarge, "a message beyond the limit")
-	}
-	return n, err
 }

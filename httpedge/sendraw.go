@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/url"
 
 	"postern/mime"
 	"postern/trust/reason"
@@ -13,26 +14,19 @@ import (
 // maxLine is the octets of a line without its CRLF (RFC 5322 §2.1.1).
 const maxLine = 998
 
-// sendRaw takes a message as it is, in pieces. Its recipients are those of the query,
+// readRaw takes a message as it is, in pieces. Its recipients are those of the query,
 // or all that its header names.
-func (s *Server) sendRaw(r *request, in *body, key string) (Sent, error) {
-	checked := &lines{r: mime.CheckLines(in, maxLine)}
-	head, rest, err := readHead(checked)
+func (s *Server) readRaw(r *request, in *body, p *posting) error {
+	err := p.name(r.query)
 	if err != nil {
-		return Sent{}, err
+		return err
 	}
-	m := Outgoing{Key: key, Digest: in.sum}
-	m.From, err = senderOf(r, head)
-	if err == nil {
-		m.To, err = recipientsOf(r, head)
-	}
-	if err == nil {
-		err = s.check(r, m)
-	}
+	head, rest, err := readHead(&lines{r: mime.CheckLines(in, maxLine)})
 	if err != nil {
-		return Sent{}, err
+		return err
 	}
-	return s.backend.Send(r.Context(), r.login, m, rest)
+	p.content = rest
+	return p.complete(head)
 }
 
 // readHead reads a header, and returns the whole message once more.
@@ -41,7 +35,7 @@ func readHead(r io.Reader) (*mime.Header, io.Reader, error) {
 	in := bufio.NewReaderSize(io.TeeReader(r, &raw), 4<<10)
 	head, err := mime.ReadHeader(in, mime.Limits{})
 	if errors.Is(err, mime.ErrHeader) || errors.Is(err, mime.ErrLimit) {
-		return nil, nil, problemFor(reason.BadHeader)
+		return nil, nil, reason.New(reason.BadHeader, "%w", err)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -87,38 +81,42 @@ func (l *lines) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// senderOf is whom the request names, or else the author.
-func senderOf(r *request, head *mime.Header) (mime.Address, error) {
-	if r.query.Has("from") {
-		return parameterAddress("from", r.query.Get("from"))
-	}
-	all, err := head.Addresses("From")
-	if err != nil || len(all) != 1 {
-		return mime.Address{}, problemDetail(reason.BadHeader, "From must hold exactly one address", "From")
-	}
-	return all[0], nil
-}
-
-func recipientsOf(r *request, head *mime.Header) ([]mime.Address, error) {
-	var to []mime.Address
-	for _, value := range r.query["to"] {
+// name takes whom the query names.
+func (p *posting) name(query url.Values) (err error) {
+	for _, value := range query["to"] {
 		a, err := parameterAddress("to", value)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		to = append(to, a)
+		p.To = append(p.To, a)
 	}
-	if len(to) > 0 {
-		return distinct(to), nil
+	p.To = mime.Distinct(p.To)
+	if query.Has("from") {
+		p.From, err = parameterAddress("from", query.Get("from"))
 	}
-	for _, name := range []string{"To", "Cc", "Bcc"} {
-		all, err := head.Addresses(name)
-		if err != nil {
-			return nil, problemDetail(reason.BadHeader, "the addresses cannot be read", name)
+	return err
+}
+
+// complete takes those of the header where the query has none.
+func (p *posting) complete(head *mime.Header) error {
+	if len(p.To) == 0 {
+		for _, name := range []string{"To", "Cc", "Bcc"} {
+			all, err := head.Addresses(name)
+			if err != nil {
+				return problemDetail(reason.BadHeader, "the addresses cannot be read", name)
+			}
+			p.To = append(p.To, all...)
 		}
-		to = append(to, all...)
+		p.To = mime.Distinct(p.To)
 	}
-	return distinct(to), nil
+	if p.From.IsZero() {
+		all, err := head.Addresses("From")
+		if err != nil || len(all) != 1 {
+			return problemDetail(reason.BadHeader, "From must hold exactly one address", "From")
+		}
+		p.From = all[0]
+	}
+	return nil
 }
 
 func parameterAddress(name, value string) (mime.Address, error) {

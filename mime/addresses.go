@@ -61,3 +61,16 @@ func parseMailboxes(value string) ([]Address, error) {
 // anyCharset lets encoded words of every character set pass: they can only be
 // display names, which are dropped.
 func anyCharset(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+
+// Distinct leaves each address once, as it came first.
+func Distinct(all []Address) []Address {
+	seen := make(map[string]bool, len(all))
+	var once []Address
+	for _, a := range all {
+		if !seen[a.Key()] {
+			seen[a.Key()] = true
+			once = append(once, a)
+		}
+	}
+	return once
+}

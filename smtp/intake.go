@@ -21,7 +21,7 @@ type intake struct {
 }
 
 func newIntake(r io.Reader, limit int64) *intake {
-	return &intake{checked: mime.CheckLines(&counter{r: r, left: limit}, maxLine)}
+	return &intake{checked: mime.CheckLines(mime.LimitReader(r, limit, errTooLarge), maxLine)}
 }
 
 // Read implements io.Reader. Its errors carry a reason.
@@ -34,21 +34,5 @@ func (i *intake) Read(p []byte) (int, error) {
 		err = intakeReason(err)
 	}
 	i.err = err
-	return n, err
-}
-
-// A counter fails when more than left octets come.
-type counter struct {
-	r    io.Reader
-	left int64
-}
-
-// Read implements io.Reader.
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.left -= int64(n)
-	if c.left < 0 {
-		return 0, errTooLarge
-	}
 	return n, err
 }

@@ -32,24 +32,17 @@ const maxSpoken = 100
 // is a reason.SenderMismatch, and so are more than 100 names.
 func SpokenFor(h *mime.Header) ([]mime.Address, error) {
 	var all []mime.Address
-	named, seen := 0, make(map[string]bool)
 	for _, name := range []string{"From", "Sender", "Resent-From", "Resent-Sender"} {
 		some, err := addresses(h, name)
 		if err != nil {
 			return nil, err
 		}
-		named += len(some)
-		for _, a := range some {
-			if !seen[a.Key()] {
-				seen[a.Key()] = true
-				all = append(all, a)
-			}
-		}
+		all = append(all, some...)
 	}
-	if named > maxSpoken {
-		return nil, reason.New(reason.SenderMismatch, "From, Sender and what was resent name %d addresses, more than %d", named, maxSpoken)
+	if len(all) > maxSpoken {
+		return nil, reason.New(reason.SenderMismatch, "From, Sender and what was resent name %d addresses, more than %d", len(all), maxSpoken)
 	}
-	return all, nil
+	return mime.Distinct(all), nil
 }
 
 // Sender returns the address that must stand behind a message's signature: the

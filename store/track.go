@@ -22,7 +22,7 @@ const (
 	TrackOverdue    TrackState = "overdue"    // nothing was heard in time, and the sender was told
 	TrackDelivered  TrackState = "delivered"  // in a mailbox of ours
 	TrackSuppressed TrackState = "suppressed" // a notification that its addressee is not shown
-	TrackRefused    TrackState = "refused"    // an inbound message not believed
+	TrackRefused    TrackState = "refused"    // an inbound message not believed, or any that was not taken
 	TrackFailed     TrackState = "failed"     // the sender was told
 )
 

@@ -43,7 +43,7 @@ func (t *tx) indexTrack(old, now Track) error {
 func (k Track) namesAs(l Track) bool {
 	same := func(a, b TrackRecipient) bool { return a.Address == b.Address }
 	return k.ID == l.ID && k.MessageID == l.MessageID && k.Outbound == l.Outbound && k.Automatic == l.Automatic &&
-		k.Digest == l.Digest && k.Sender == l.Sender && k.Account == l.Account && k.Author == l.Author &&
+		k.Digest == l.Digest && k.Sender == l.Sender && k.Account == l.Account && k.Author == l.Author && k.neverSent() == l.neverSent() &&
 		slices.Equal(k.AnswersTo, l.AnswersTo) && slices.EqualFunc(k.Recipients, l.Recipients, same)
 }
 

@@ -25,7 +25,7 @@ const (
 // ownings are all ways by which a message of ours is found when a notification is
 // about it, or another copy of it fails.
 func (k Track) ownings() []owning {
-	if !k.Outbound || k.MessageID == "" {
+	if !k.Outbound || k.MessageID == "" || k.neverSent() {
 		return nil
 	}
 	all := []owning{{role: roleSender, owner: k.Sender}}
@@ -36,6 +36,13 @@ func (k Track) ownings() []owning {
 		all = append(all, owning{role: roleAnswered, owner: a})
 	}
 	return slices.DeleteFunc(all, func(of owning) bool { return of.owner.IsZero() })
+}
+
+// neverSent reports whether the message was refused when it was handed in: no
+// notification is about it, and what is handed in after it under its Message-ID is no copy.
+func (k Track) neverSent() bool {
+	sent := func(r TrackRecipient) bool { return r.State != TrackRefused }
+	return len(k.Recipients) > 0 && !slices.ContainsFunc(k.Recipients, sent)
 }
 
 // owning is what is asked for of one owner, if it is.

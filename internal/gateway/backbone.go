@@ -29,7 +29,8 @@ func (b Backbone) CheckRecipient(ctx context.Context, to mime.Address) error {
 	return b.checkLocal(ctx, dir, to)
 }
 
-// Accept commits the message to the queue as it came and returns.
+// Accept commits the message to the queue as it came and returns. One that is refused for
+// good, such as for its line ends, has a track as well.
 func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader) (string, error) {
 	err := b.begin(ctx, e)
 	if err != nil {
@@ -42,7 +43,8 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 	defer body.Discard()
 	messageID, err := copyWithID(body, roomy{message, b.Core})
 	if err != nil {
-		return "", acceptError(err, "spooling")
+		err = acceptError(err, "spooling")
+		return string(b.refuse(ctx, e, messageID, err)), err
 	}
 	now, due := b.Now(), b.Steady()
 	track, err := b.newTrack(messageID, e.From, e.To, body.Size(), now)
@@ -75,18 +77,15 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 }
 
 // copyWithID copies a message byte for byte and returns the Message-ID of its
-// outer header, or "" when that header cannot be read: such a message is
-// judged later like any other.
+// outer header, also of one that breaks off behind that, or "" when the header cannot be
+// read: such a message is judged later like any other.
 func copyWithID(w io.Writer, r io.Reader) (string, error) {
 	tee := io.TeeReader(r, w)
 	in := bufio.NewReaderSize(tee, 32<<10)
 	header, headerErr := mime.ReadHeader(in, mime.Limits{})
 	_, err := io.Copy(io.Discard, in)
-	if err != nil {
+	if headerErr != nil {
 		return "", err
 	}
-	if headerErr != nil {
-		return "", nil
-	}
-	return header.MessageID(), nil
+	return header.MessageID(), err
 }

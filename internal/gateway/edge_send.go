@@ -37,16 +37,17 @@ func (e HTTPEdge) Refused(ctx context.Context, l httpedge.Login, m httpedge.Outg
 	if err != nil {
 		return nil, err
 	}
+	envelope, err := envelopeOf(l, m)
+	if err != nil {
+		return nil, err
+	}
 	err = Submission{e.Core}.CheckSender(ctx, s.granted, m.From)
 	if err != nil {
+		Submission{e.Core}.refuse(ctx, envelope, "", err)
 		return nil, notProven(err)
 	}
 	told, err := Submission{e.Core}.refusals(ctx, m.From, m.To)
 	if err != nil || len(told) == 0 {
-		return nil, err
-	}
-	envelope, err := envelopeOf(l, httpedge.Outgoing{From: m.From})
-	if err != nil {
 		return nil, err
 	}
 	Submission{e.Core}.Refused(ctx, envelope, told)
@@ -55,6 +56,17 @@ func (e HTTPEdge) Refused(ctx context.Context, l httpedge.Login, m httpedge.Outg
 		all = append(all, httpedge.Refusal(r))
 	}
 	return all, nil
+}
+
+// Rejected implements httpedge.Outbox.
+func (e HTTPEdge) Rejected(ctx context.Context, l httpedge.Login, m httpedge.Outgoing, why error) {
+	if m.From.IsZero() {
+		m.From = l.Account
+	}
+	envelope, err := envelopeOf(l, m)
+	if err == nil {
+		Submission{e.Core}.refuse(ctx, envelope, "", why)
+	}
 }
 
 // notProven gives a login that is no longer good the reason that HTTP knows it by.

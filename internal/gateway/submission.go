@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 	"time"
@@ -90,19 +91,47 @@ func (s Submission) Accept(ctx context.Context, e smtp.Envelope, message io.Read
 }
 
 // take is Accept, with what also happens in the transaction that takes the message:
-// where also fails, the message is not taken.
+// where also fails, the message is not taken. One that is refused for good has a track as
+// well, and its ID is returned.
 func (s Submission) take(ctx context.Context, e smtp.Envelope, message io.Reader, also func(store.Tx, store.Track) error) (store.Track, error) {
+	in := newIncoming(roomy{message, s.Core})
+	track, err := s.takeFrom(ctx, e, in, also)
+	if err != nil {
+		return store.Track{ID: s.refuse(ctx, e, in.messageID, err)}, err
+	}
+	return track, nil
+}
+
+// An incoming is a message as an account hands it in.
+type incoming struct {
+	*bufio.Reader
+	digest    hash.Hash // of what was read
+	messageID string    // once the header was read; "" if it has none that can be used
+}
+
+func newIncoming(message io.Reader) *incoming {
+	digest := sha256.New()
+	return &incoming{Reader: bufio.NewReaderSize(io.TeeReader(message, digest), 32<<10), digest: digest}
+}
+
+// header reads the header.
+func (in *incoming) header() (*mime.Header, error) {
+	header, err := mime.ReadHeader(in.Reader, mime.Limits{})
+	if err != nil {
+		return nil, acceptError(err, "reading the header")
+	}
+	if header.Count("Message-ID") == 1 {
+		in.messageID = header.MessageID()
+	}
+	return inASCII(header)
+}
+
+func (s Submission) takeFrom(ctx context.Context, e smtp.Envelope, in *incoming, also func(store.Tx, store.Track) error) (store.Track, error) {
 	err := s.begin(ctx, e)
 	if err != nil {
 		return store.Track{}, err
 	}
-	digest := sha256.New()
-	in := bufio.NewReaderSize(io.TeeReader(roomy{message, s.Core}, digest), 32<<10)
-	header, err := mime.ReadHeader(in, mime.Limits{})
-	if err != nil {
-		return store.Track{}, acceptError(err, "reading the header")
-	}
-	header, err = inASCII(header)
+	header, err := in.header()
 	if err != nil {
 		return store.Track{}, err
 	}
@@ -137,10 +166,7 @@ func (s Submission) take(ctx context.Context, e smtp.Envelope, message io.Reader
 	track.Outbound, track.Automatic = true, automatic
 	track.Timely, track.AnswersTo = mdn.WantsFinalDelivery(header), answersTo(header, e.From)
 	noteAsked(&track, e)
-	track.Digest = hex.EncodeToString(digest.Sum(nil))
-	if !e.From.Same(e.Account) {
-		track.Account = e.Account
-	}
+	track.Digest, track.Account = hex.EncodeToString(in.digest.Sum(nil)), accountBeside(e)
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		err := s.stillMaySend(tx, e, speaking)
 		if err == nil {
@@ -178,6 +204,14 @@ func (s Submission) take(ctx context.Context, e smtp.Envelope, message io.Reader
 	}
 	s.Log.Info("message", "track", track.ID, "stage", store.StageAccept, "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
 	return track, nil
+}
+
+// accountBeside is who hands a message in, where that is not its sender.
+func accountBeside(e smtp.Envelope) mime.Address {
+	if e.From.Same(e.Account) {
+		return mime.Address{}
+	}
+	return e.Account
 }
 
 // answersTo is to whom others may send the notifications about a message, beside its

@@ -95,21 +95,9 @@ func destinations(original *mime.Header, name string) ([]mime.Address, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := unique(all)
+	to := mime.Distinct(all)
 	if len(to) > maxDestinations {
 		return nil, fmt.Errorf("%w: %s names %d addresses", mime.ErrLimit, name, len(to))
 	}
 	return to, nil
-}
-
-func unique(all []mime.Address) []mime.Address {
-	seen := make(map[string]bool, len(all))
-	var once []mime.Address
-	for _, a := range all {
-		if !seen[a.Key()] {
-			seen[a.Key()] = true
-			once = append(once, a)
-		}
-	}
-	return once
 }

@@ -111,6 +111,11 @@ func tracksOfOwners(s *suite) {
 	put()
 	found(true, sentBy(alice), answeredTo(desk), answeredTo(s.address("DESK@A.example")), same("1"))
 	found(false, sentBy(bob), sentBy(desk), answeredTo(alice), same("2"), store.TrackQuery{SentBy: desk, Digest: "1"})
+	k.Recipients[0].State = store.TrackRefused // as it was handed in: it was never sent
+	put()
+	found(false, sentBy(alice), answeredTo(desk), same("1"))
+	found(true, store.TrackQuery{Class: store.TrackSent}, store.TrackQuery{Address: alice})
+	k.Recipients[0].State = store.TrackQueued
 	k.AnswersTo, k.Digest = []mime.Address{bob}, "2"
 	put()
 	found(true, sentBy(alice), answeredTo(bob), same("2"))
