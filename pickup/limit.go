@@ -3,22 +3,22 @@ package pickup
 import (
 	"net"
 
-	"postern/pickup/door"
+	"postern/internal/admit"
 )
 
 // A gatedListener hands out admitted connections, each with a front.
 type gatedListener struct {
 	net.Listener
-	gate *door.Gate
+	server *Server
 }
 
 func (l *gatedListener) Accept() (net.Conn, error) {
 	for {
-		c, err := l.Listener.Accept()
+		c, err := admit.Accept(l.Listener, l.server.shutting.Done())
 		if err != nil {
 			return nil, err // bare: net.ErrClosed ends Serve quietly
 		}
-		cc := l.gate.Admit(c)
+		cc := l.server.gate.Admit(c)
 		if cc == nil {
 			c.Close()
 			continue

@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
 
+	"postern/internal/admit"
 	"postern/pickup/door"
 )
 
@@ -27,23 +28,14 @@ type Server struct {
 	errors   atomic.Uint64   // answered BAD, or wrong passwords
 	shutting context.Context // ends when no session may begin any more
 	shut     context.CancelFunc
-
-	mu        sync.Mutex
-	closing   bool
-	listeners map[net.Listener]struct{}
-	sessions  map[*session]struct{}
-	running   sync.WaitGroup // sessions and the goroutines of the server
+	group    admit.Group    // sessions, and connections that may become one
+	running  sync.WaitGroup // sessions, and the goroutines beside them
 }
 
 // NewIMAP returns a server that lets in the users of b.
 func NewIMAP(b Backend, o Options) *Server {
 	o = o.withDefaults()
-	s := &Server{
-		backend:   b,
-		options:   o,
-		listeners: map[net.Listener]struct{}{},
-		sessions:  map[*session]struct{}{},
-	}
+	s := &Server{backend: b, options: o}
 	s.gate = door.NewGate("imap", o.Connections, o.ConnectionsPerIP, o.ConnectionRate)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.shutting, s.shut = context.WithCancel(s.ctx)
@@ -83,101 +75,44 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if s.options.Implicit && s.options.TLS == nil {
 		return errors.New("serving IMAP: implicit TLS needs a TLS configuration")
 	}
-	if !s.track(ln) {
-		ln.Close()
+	done, ok := s.group.Listen(context.WithoutCancel(ctx), ln)
+	if !ok {
 		return fmt.Errorf("serving IMAP: %w", errClosed)
 	}
-	defer s.untrack(ln)
+	defer done()
 	stop := context.AfterFunc(ctx, s.abort)
 	defer stop()
-	err := s.imap.Serve(&gatedListener{Listener: ln, gate: s.gate})
-	if err != nil && !s.isClosing() {
+	err := s.imap.Serve(&gatedListener{Listener: ln, server: s})
+	if err != nil && !s.group.Closing() {
 		return fmt.Errorf("serving IMAP: %w", err)
 	}
 	return nil
-}
-
-func (s *Server) track(ln net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return false
-	}
-	s.listeners[ln] = struct{}{}
-	s.running.Add(1)
-	return true
-}
-
-func (s *Server) untrack(ln net.Listener) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.listeners, ln)
-	ln.Close()
-	s.running.Done()
-}
-
-func (s *Server) isClosing() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closing
 }
 
 // Shutdown stops accepting, tells every client BYE once the response it is
 // reading is complete, and waits for the sessions to end. When ctx ends first,
 // the remaining connections are closed and its error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
-	for _, c := range s.close() {
-		s.spawn(func() { c.bye("Server is shutting down") })
-	}
-	done := make(chan struct{})
-	go func() {
-		s.running.Wait()
-		close(done)
-	}()
-	var err error
-	select {
-	case <-done:
-	case <-ctx.Done():
-		err = fmt.Errorf("shutting down IMAP: %w", ctx.Err())
-	}
-	s.abort()
-	<-done
-	return err
-}
-
-// close stops accepting and returns the sessions of that moment.
-func (s *Server) close() []*session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closing = true
 	s.shut()
-	for ln := range s.listeners {
-		ln.Close()
+	err := s.group.Shutdown(ctx)
+	s.cancel()
+	s.running.Wait()
+	if err != nil {
+		return fmt.Errorf("shutting down IMAP: %w", err)
 	}
-	sessions := make([]*session, 0, len(s.sessions))
-	for c := range s.sessions {
-		sessions = append(sessions, c)
-	}
-	return sessions
+	return nil
 }
 
 // abort closes everything at once.
 func (s *Server) abort() {
-	for _, c := range s.close() {
-		c.hangUp()
-	}
+	s.shut()
+	s.group.Cut()
 	s.cancel()
 }
 
 // spawn runs fn beside the sessions; Shutdown waits for it. It is called only
-// while a session or listener is counted, or from Shutdown.
-func (s *Server) spawn(fn func()) {
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		fn()
-	}()
-}
+// while a session is counted.
+func (s *Server) spawn(fn func()) { s.running.Go(fn) }
 
 // newSession is called by the library for a new connection.
 func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
@@ -185,12 +120,12 @@ func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapser
 	if !ok {
 		return nil, nil, errors.New("a connection of an unknown kind")
 	}
-	if !s.enter() {
-		f.counted.Close()
+	cc := f.counted
+	if !s.group.Add(arriving{cc}) {
+		cc.Close()
 		return nil, nil, bye("Server is shutting down")
 	}
-	defer s.running.Done()
-	cc := f.counted
+	defer s.group.Remove(arriving{cc})
 	if cc.Over != "" && !s.options.Implicit {
 		s.gate.Log(s.options.Log, cc)
 		return nil, nil, bye(cc.Over)
@@ -220,20 +155,17 @@ func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapser
 	return c, nil, nil
 }
 
-// enter counts a connection that is no session yet.
-func (s *Server) enter() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closing {
-		s.running.Add(1)
-	}
-	return !s.closing
-}
+// An arriving connection is no session yet: nobody has to be told that it ends.
+type arriving struct{ *door.Conn }
+
+// Drain implements admit.Conn.
+func (a arriving) Drain() { _ = a.Close() }
+
+// Cut implements admit.Conn.
+func (a arriving) Cut() { _ = a.Close() }
 
 // secure brings a connection under TLS, in bounded time.
 func (s *Server) secure(f *front) error {
-	stop := context.AfterFunc(s.shutting, func() { f.counted.Close() })
-	defer stop()
 	secured := tls.Server(f.counted, s.options.TLS)
 	if !s.options.Implicit {
 		t, err := s.startTLS(f)
@@ -252,32 +184,34 @@ func (s *Server) secure(f *front) error {
 
 // Stats is what a server has done since its start.
 type Stats struct {
-	Connections int    // at the moment, of those under TLS
+	Connections int    // at the moment
 	TurnedAway  uint64 // connections above a limit
 	Errors      uint64 // commands that were no good, and wrong passwords
 }
 
 // Stats returns what the server does.
 func (s *Server) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Stats{len(s.sessions), s.gate.TurnedAway(), s.errors.Load()}
+	return Stats{s.group.Len(), s.gate.TurnedAway(), s.errors.Load()}
 }
 
+// add counts a session, unless none may begin any more.
 func (s *Server) add(c *session) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return false
-	}
-	s.sessions[c] = struct{}{}
 	s.running.Add(1)
-	return true
+	ok := s.group.Add(c)
+	if !ok {
+		s.running.Done()
+	}
+	return ok
 }
 
 func (s *Server) remove(c *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, c)
+	s.group.Remove(c)
 	s.running.Done()
 }
+
+// Drain tells the client BYE once the response that it is sent is complete. It
+// implements admit.Conn.
+func (s *session) Drain() { s.server.spawn(func() { s.bye("Server is shutting down") }) }
+
+// Cut breaks off what is under way. It implements admit.Conn.
+func (s *session) Cut() { s.hangUp() }

@@ -276,6 +276,20 @@ func TestGroupEnds(t *testing.T) {
 	})
 }
 
+func TestGroupCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g Group
+		l := newLine()
+		g.Add(l)
+		go l.run(&g, l.cut)
+		g.Cut()
+		synctest.Wait()
+		if !g.Closing() || g.Len() != 0 || g.Add(newLine()) {
+			t.Errorf("%d connections are left", g.Len())
+		}
+	})
+}
+
 func TestGroupShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g Group

@@ -104,6 +104,13 @@ func (g *Group) close() []Conn {
 	return all
 }
 
+// Cut stops listening and cuts every connection. Nothing can be added any more.
+func (g *Group) Cut() {
+	for _, c := range g.close() {
+		c.Cut()
+	}
+}
+
 // Shutdown drains the group and waits until all of it has ended. When ctx ends
 // first the connections that are left are cut, and its error is returned.
 func (g *Group) Shutdown(ctx context.Context) error {
@@ -117,9 +124,7 @@ func (g *Group) Shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		for _, c := range g.close() {
-			c.Cut()
-		}
+		g.Cut()
 		return ctx.Err()
 	}
 }
