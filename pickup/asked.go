@@ -23,6 +23,9 @@ func badSyntax(c command) string { return c.tag + " BAD [CLIENTBUG] Syntax error
 // take implements taker.
 func (s *session) take(c command) (answer, instead string) {
 	s.asked = asked{}
+	if c.name != "FETCH" && c.name != "UID FETCH" {
+		s.settle()
+	}
 	switch c.name {
 	case "CAPABILITY":
 		s.front.amend(amendment{begins: "* CAPABILITY ", change: capabilityLine})

@@ -1,6 +1,8 @@
 package pickup_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -45,5 +47,42 @@ func BenchmarkList(b *testing.B) {
 			}
 			b.ReportMetric(1000*float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 		})
+	}
+}
+
+// BenchmarkEach fetches messages one by one, each for the first time in its session.
+func BenchmarkEach(b *testing.B) {
+	const messages = 1000
+	for _, size := range []int{10 << 10, 100 << 10} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			h := implicit(b)
+			for range messages {
+				h.deliver([]byte(plainMail + strings.Repeat(strings.Repeat("x", 70)+"\r\n", size/72)))
+			}
+			var k *talk
+			n := 0
+			for b.Loop() {
+				if n%messages == 0 {
+					k = h.talk()
+				}
+				n++
+				k.ok("FETCH %d BODY.PEEK[]", (n-1)%messages+1)
+			}
+		})
+	}
+}
+
+// BenchmarkSelect opens a mailbox of 10,000 messages.
+func BenchmarkSelect(b *testing.B) {
+	h := implicit(b)
+	for range 10_000 {
+		h.deliver([]byte(plainMail), `\Seen`)
+	}
+	k := h.talk()
+	for b.Loop() {
+		if err := k.conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+			b.Fatal(err)
+		}
+		k.ok("SELECT INBOX")
 	}
 }

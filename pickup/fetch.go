@@ -30,19 +30,16 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 		return no(imap.ResponseCodeLimit, "Too many sections")
 	}
 	missing := false
-	var sent []uint32
-	defer func() { s.took(v, sent) }()
 	for positions := s.changed(v, v.resolve(set)); len(positions) > 0; {
 		n := v.block(positions, o)
-		gone, err := s.fetchBlock(w, v, positions[:n], o, &sent)
+		gone, err := s.fetchBlock(w, v, positions[:n], o)
 		if err != nil {
 			return s.reply("fetch", err)
 		}
 		missing = missing || gone
 		positions = positions[n:]
-		if len(sent) >= tookMessages {
-			s.took(v, sent)
-			sent = sent[:0]
+		if len(positions) > 0 { // the last goes out with the end of the command
+			_ = s.front.wire.flush() // its error stays with it
 		}
 	}
 	if missing {
@@ -51,9 +48,9 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 	return nil
 }
 
-// fetchBlock notes that some messages are about to be read and sends them. sent gets
-// those of which all was sent now; missing says that some are gone.
-func (s *session) fetchBlock(w *imapserver.FetchWriter, v *view, positions []int, o *imap.FetchOptions, sent *[]uint32) (missing bool, err error) {
+// fetchBlock notes that some messages are about to be read and sends them. missing says
+// that some are gone.
+func (s *session) fetchBlock(w *imapserver.FetchWriter, v *view, positions []int, o *imap.FetchOptions) (missing bool, err error) {
 	seen, err := s.mark(v, positions, o)
 	if err != nil {
 		return false, err
@@ -74,7 +71,7 @@ func (s *session) fetchBlock(w *imapserver.FetchWriter, v *view, positions []int
 			return missing, err
 		}
 		if whole {
-			*sent = append(*sent, uid)
+			s.took(uid)
 		}
 	}
 	return missing, nil

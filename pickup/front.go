@@ -41,6 +41,7 @@ var (
 type front struct {
 	net.Conn // the counted connection, or TLS over it
 	counted  *door.Conn
+	wire     wire // to it; all goes through it
 
 	r       *bufio.Reader
 	rest    []byte // of a line, not handed out yet
@@ -85,9 +86,12 @@ func newFront(c *door.Conn) *front {
 
 // over makes c, which is TLS over what was there, the connection.
 func (f *front) over(c net.Conn) {
-	f.Conn = c
-	f.r = bufio.NewReaderSize(c, 16<<10)
+	f.Conn, f.wire.conn = c, c
+	f.r = bufio.NewReaderSize(&f.wire, 16<<10)
 }
+
+// Close sends what was written, and closes the connection.
+func (f *front) Close() error { return errors.Join(f.wire.flush(), f.Conn.Close()) }
 
 // Read hands out octets of one line or one literal.
 func (f *front) Read(p []byte) (int, error) {
@@ -142,11 +146,17 @@ func (f *front) line(p []byte) (int, error) {
 
 // next reads what is handed out next, which is nothing where a command was answered.
 func (f *front) next() error {
+	first := f.command == 0
+	if first { // no answer waits for what comes next, which may take its time
+		err := f.wire.flush()
+		if err != nil {
+			return err
+		}
+	}
 	err := f.pay()
 	if err != nil {
 		return err
 	}
-	first := f.command == 0
 	piece, err := f.r.ReadSlice('\n')
 	if len(piece) == 0 {
 		return err // anything else shows again with the next read
@@ -211,8 +221,9 @@ func (f *front) ended() {
 func (f *front) giveUp(err error) error {
 	told := f.SetWriteDeadline(time.Now().Add(sayTime))
 	if told == nil {
-		_, told = fmt.Fprintf(f.Conn, "* BYE The connection ends: %v\r\n", err)
+		_, told = fmt.Fprintf(&f.wire, "* BYE The connection ends: %v\r\n", err)
 	}
+	told = errors.Join(told, f.wire.flush())
 	f.lost = errors.Join(err, told)
 	return f.lost
 }
@@ -310,10 +321,10 @@ func (f *front) Write(p []byte) (int, error) {
 	}
 	if tag, found := bytes.CutSuffix(p, []byte(misnamed)); found && !bytes.ContainsAny(tag, " \r\n") {
 		f.Wrong()
-		_, err := f.Conn.Write([]byte(string(tag) + " BAD [CLIENTBUG] Syntax error\r\n"))
+		_, err := f.wire.Write([]byte(string(tag) + " BAD [CLIENTBUG] Syntax error\r\n"))
 		return n, err
 	}
-	_, err := f.Conn.Write(p)
+	_, err := f.wire.Write(p)
 	if err != nil {
 		return 0, err
 	}

@@ -59,7 +59,7 @@ func (s *session) Select(name string, o *imap.SelectOptions) (*imap.SelectData, 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.view, s.parsed = v, parsedBody{}
+	s.view, s.parsed, s.sent = v, parsedBody{}, s.sentOf(box)
 	s.front.before("* OK [UIDVALIDITY ", fmt.Sprintf("* OK [%s %d] Highest\r\n", highestModSeq, v.modSeq)) // RFC 7162 §3.1.2.1
 	data := &imap.SelectData{
 		Flags:             v.flags(),

@@ -3,9 +3,10 @@ package pickup
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postern/pickup/door"
 )
 
 // marksSeen reports whether an item sets \Seen (RFC 9051 §6.4.5).
@@ -44,8 +45,6 @@ func readsBody(o *imap.FetchOptions) bool {
 const (
 	blockMessages = 64
 	blockBytes    = 1 << 20
-	// tookMessages is how many are marked as read at once, in one transaction.
-	tookMessages = 500
 )
 
 // block is how many of the messages are noted and sent together: one at least.
@@ -63,20 +62,31 @@ func (v *view) block(positions []int, o *imap.FetchOptions) int {
 	return len(positions)
 }
 
-// tookTime is how long noting what was sent may take when the session is over.
-const tookTime = 10 * time.Second
+// took has a message noted as read when what was written of it has gone out: what was
+// not sent was not read. mu is held.
+func (s *session) took(uid uint32) {
+	sent := s.sent
+	s.front.wire.then(func() { sent.Add(uid) })
+}
 
-// took has the backend note what was sent, also when the session broke off. That
-// it was about to be read is noted already, so that it fails no command.
-func (s *session) took(v *view, uids []uint32) {
-	if len(uids) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), tookTime)
-	defer cancel()
-	err := v.box.Took(ctx, uids)
-	if err != nil && !errors.Is(err, ErrNoMailbox) {
-		s.log.Error("imap reading could not be marked", "err", err)
+// sentOf remembers what was sent of a mailbox. That it was about to be read is noted
+// already, so that this fails no command.
+func (s *session) sentOf(box Mailbox) *door.Sent {
+	return &door.Sent{Note: func(ctx context.Context, uids []uint32) {
+		err := box.Took(ctx, uids)
+		if err != nil && !errors.Is(err, ErrNoMailbox) {
+			s.log.Error("imap reading could not be marked", "err", err)
+		}
+	}}
+}
+
+// settle notes what was sent, before anything else is done with it.
+func (s *session) settle() {
+	s.mu.Lock()
+	sent := s.sent
+	s.mu.Unlock()
+	if sent != nil {
+		sent.Flush()
 	}
 }
 

@@ -99,6 +99,7 @@ func TestWhatReadsAMessage(t *testing.T) {
 			commands := strings.Split(tc.fetch, "\n")
 			for i, items := range commands {
 				k.ok("FETCH 2 %s", items)
+				k.ok("NOOP") // after which it is noted
 				if got := h.fetchedOf(); got[0] || got[1] != (tc.want && i == len(commands)-1) {
 					t.Errorf("read after %s: %v", items, got)
 				}
@@ -115,15 +116,19 @@ func TestPiecesAreOfOneSession(t *testing.T) {
 	one, two := h.talk(), h.talk()
 	one.ok("FETCH 1 BODY[]<0.%d>", half)
 	two.ok("FETCH 1 BODY[]<%d.%d>", half, half+1)
+	one.ok("NOOP")
+	two.ok("NOOP")
 	if h.fetchedOf()[0] {
 		t.Error("halves of two are a whole")
 	}
 	one.ok("SELECT INBOX")
 	one.ok("FETCH 1 BODY[]<%d.%d>", half, half+1)
+	one.ok("NOOP")
 	if h.fetchedOf()[0] {
 		t.Error("what was sent before the mailbox was opened again counts")
 	}
 	one.ok("FETCH 1 BODY[]<0.%d>", half)
+	one.ok("NOOP")
 	if !h.fetchedOf()[0] {
 		t.Error("halves of one are no whole")
 	}
@@ -156,6 +161,7 @@ func TestReadingAReadOnlyMailboxIsNoted(t *testing.T) {
 	k := h.talk()
 	k.ok("EXAMINE INBOX")
 	k.ok("FETCH 1 BODY[]")
+	k.ok("NOOP")
 	if !h.fetchedOf()[0] {
 		t.Error("it was not noted")
 	}
@@ -199,6 +205,70 @@ func TestNothingIsReadThatCannotBeNoted(t *testing.T) {
 		k.expect("NO [UNAVAILABLE]", "SEARCH %s", what)
 	}
 	k.ok("SEARCH SUBJECT x")
+}
+
+// A diligent backend tells what was noted as read, together.
+type diligent struct {
+	pickup.Backend
+	took chan []uint32
+}
+
+func (d diligent) Login(ctx context.Context, a login.Attempt) (pickup.User, error) {
+	u, err := d.Backend.Login(ctx, a)
+	return diligentUser{u, d.took}, err
+}
+
+type diligentUser struct {
+	pickup.User
+	took chan []uint32
+}
+
+func (d diligentUser) Open(ctx context.Context, name string) (pickup.Mailbox, error) {
+	m, err := d.User.Open(ctx, name)
+	return diligentMailbox{m, d.took}, err
+}
+
+type diligentMailbox struct {
+	pickup.Mailbox
+	took chan []uint32
+}
+
+func (d diligentMailbox) Took(ctx context.Context, uids []uint32) error {
+	err := d.Mailbox.Took(ctx, uids)
+	d.took <- uids
+	return err
+}
+
+// A client that takes message by message has all of them noted in one transaction: when
+// it says nothing for a while, and before it does anything else, for what is removed can
+// no longer be noted.
+func TestWhatIsReadOneByOneIsNotedTogether(t *testing.T) {
+	h := implicit(t)
+	for range 5 {
+		h.deliver([]byte(plainMail))
+	}
+	took := make(chan []uint32, 100)
+	s := pickup.NewIMAP(diligent{mailbox.New(h.store, auth, mailbox.Options{}), took}, pickup.Options{TLS: serverTLS(t), Implicit: true})
+	h.addr = h.serve(s)
+	k := h.talk()
+	noted := func(want ...uint32) {
+		t.Helper()
+		if got := <-took; !slices.Equal(got, want) {
+			t.Errorf("noted %v, want %v", got, want)
+		}
+	}
+	k.ok("FETCH 1 BODY[]")
+	k.ok("UID FETCH 2 BODY[]")
+	noted(1, 2)
+	for _, command := range []string{`STORE 3 +FLAGS (\Deleted)`, "EXPUNGE", "SELECT INBOX", "LOGOUT"} {
+		k.ok("FETCH 3 BODY[]")
+		k.ok("%s", command)
+		select {
+		case <-took:
+		default:
+			t.Errorf("%s is done before it is noted what was read", command)
+		}
+	}
 }
 
 // A client that goes away in the midst of a large FETCH has not read what it was

@@ -31,9 +31,10 @@ type session struct {
 	closed   bool
 	failures int
 	user     User
-	asked    asked // by the command; of the goroutine that answers commands alone
-	aware    bool  // the client knows of modification sequences
-	view     *view // nil: no mailbox is selected, or the selected one is gone
+	asked    asked      // by the command; of the goroutine that answers commands alone
+	aware    bool       // the client knows of modification sequences
+	view     *view      // nil: no mailbox is selected, or the selected one is gone
+	sent     *door.Sent // of the mailbox that was selected last; nil: none was
 	parsed   parsedBody
 }
 
@@ -50,6 +51,8 @@ func (s *session) Close() error {
 	s.closed = true
 	s.view = nil
 	s.mu.Unlock()
+	_ = s.front.wire.flush() // to whom it still reaches
+	s.settle()
 	s.idling.Wait()
 	s.server.remove(s)
 	return nil

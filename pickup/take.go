@@ -171,7 +171,7 @@ func (f *front) gather(line []byte) ([]byte, error) {
 		}
 		err := f.SetReadDeadline(time.Now().Add(gatherTime))
 		if err == nil && !nonSync {
-			err = f.sayTo(f.Conn, "+ Ready for literal data\r\n")
+			err = f.sayTo(&f.wire, "+ Ready for literal data\r\n")
 		}
 		if err != nil {
 			return nil, err

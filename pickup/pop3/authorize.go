@@ -164,7 +164,7 @@ func (s *session) welcome(err error) error {
 func (s *session) enter() error {
 	box, err := s.user.Take(s.ctx)
 	if err == nil {
-		s.drop, err = openDrop(s.ctx, box)
+		s.drop, err = openDrop(s.ctx, box, s.log)
 	}
 	if err != nil {
 		s.user, s.log = nil, s.options.Log.With("remote", s.net.IP)

@@ -2,11 +2,13 @@ package pop3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 
 	"postern/pickup"
+	"postern/pickup/door"
 )
 
 // A drop is the mailbox as it was at login. Message n is entries[n-1] until the
@@ -16,7 +18,7 @@ type drop struct {
 	validity uint32
 	entries  []entry
 	marked   int // to be removed
-	taken    taken
+	sent     door.Sent
 }
 
 // An entry is what a session keeps of a message: little, for there may be many.
@@ -31,14 +33,19 @@ type entry struct {
 }
 
 // openDrop lists the messages of a mailbox.
-func openDrop(ctx context.Context, box Maildrop) (*drop, error) {
+func openDrop(ctx context.Context, box Maildrop, log *slog.Logger) (*drop, error) {
 	info, messages, err := box.Snapshot(ctx)
 	if err != nil {
 		box.Release()
 		return nil, fmt.Errorf("listing the messages of a mailbox: %w", err)
 	}
 	d := &drop{box: box, validity: info.UIDValidity, entries: make([]entry, len(messages))}
-	d.taken.note = box.Took
+	d.sent.Note = func(ctx context.Context, uids []uint32) {
+		err := box.Took(ctx, uids)
+		if err != nil && !errors.Is(err, pickup.ErrNoMailbox) {
+			log.Error("pop3 reading could not be marked", "err", err)
+		}
+	}
 	for i, m := range messages {
 		d.entries[i] = entry{body: m.Body, size: m.Size, text: -1, uid: m.UID, seen: slices.Contains(m.Flags, `\Seen`)}
 	}
@@ -74,7 +81,7 @@ func (d *drop) toRemove() []uint32 {
 }
 
 // release gives the mailbox free, after what was read is noted.
-func (d *drop) release(log *slog.Logger) {
-	d.taken.flush(log)
+func (d *drop) release() {
+	d.sent.Flush()
 	d.box.Release()
 }

@@ -61,7 +61,7 @@ func (s *session) send(e *entry, top *topReader) error {
 		return errors.Join(errGone, err)
 	}
 	if whole && (top == nil || top.body) {
-		s.drop.taken.add(e.uid, s.log)
+		s.drop.sent.Add(e.uid)
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (s *session) serve() {
 // end gives everything free. What was marked to be removed is not.
 func (s *session) end() {
 	if s.drop != nil {
-		s.drop.release(s.log)
+		s.drop.release()
 	}
 	s.drain()
 	if s.secure != nil {

@@ -178,7 +178,7 @@ func (s *session) quit([]string) error {
 		return errQuit
 	}
 	marked := s.drop.toRemove()
-	s.drop.taken.flush(s.log)
+	s.drop.sent.Flush()
 	gone, err := 0, error(nil)
 	if len(marked) > 0 {
 		gone, err = s.drop.box.Remove(s.ctx, marked)
