@@ -105,10 +105,6 @@ func runAccountPatient(ctx context.Context, inv *invocation, args []string) erro
 	})
 }
 
-func runAccountRemove(ctx context.Context, inv *invocation, args []string) error {
-	return inv.onAccount(ctx, "account remove", args, "is gone, and its mail with it", (*control.Client).RemoveAccount)
-}
-
 func (inv *invocation) onAccount(ctx context.Context, name string, args []string, done string, do func(*control.Client, context.Context, string) error) error {
 	rest, err := parse(inv.flags(name), args, 1, 1)
 	if err != nil {

@@ -63,12 +63,6 @@ func (c *Client) SetDisabled(ctx context.Context, address string, off bool) erro
 	return err
 }
 
-// RemoveAccount removes an account with its mailboxes.
-func (c *Client) RemoveAccount(ctx context.Context, address string) error {
-	_, err := call[AccountName, None](ctx, c, "account/remove", AccountName{address})
-	return err
-}
-
 // ImportCertificates stores certificates, with their private keys or for key
 // requests of ours.
 func (c *Client) ImportCertificates(ctx context.Context, in Import) ([]ImportedCertificate, error) {

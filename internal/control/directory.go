@@ -272,20 +272,6 @@ func (s *Service) editAccount(ctx context.Context, text, how string, edit func(*
 	})
 }
 
-func (s *Service) removeAccount(ctx context.Context, in AccountName) (None, error) {
-	address, err := mime.ParseAddress(in.Address)
-	if err != nil {
-		return None{}, err
-	}
-	return None{}, s.change(ctx, accountObject(address), "removed, with its mailboxes, keys and aliases", func(tx store.Tx) error {
-		err := tx.RemoveAccount(address) // also one whose record is damaged
-		if errors.Is(err, store.ErrNotFound) {
-			_, err = accountOf(tx, address)
-		}
-		return err
-	})
-}
-
 func accountObject(a mime.Address) string { return "account " + a.String() }
 
 func added(in AccountOrder) string {

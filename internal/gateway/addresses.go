@@ -142,6 +142,12 @@ func (d *Directory) find(a mime.Address) target {
 	return t
 }
 
+// Alone reports whether an account is the only one that gets what is written to an address.
+func (d *Directory) Alone(account, to mime.Address) bool {
+	members := d.find(to).members
+	return len(members) == 1 && members[0].Address.Same(account)
+}
+
 // A txBook is an addressBook as a transaction sees it.
 type txBook struct {
 	store.Tx

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"postern/internal/control"
+)
+
+func runAccountRemove(ctx context.Context, inv *invocation, args []string) error {
+	all, err := inv.parseAddresses("account remove", args, 1, 1)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		removed, err := c.RemoveAccount(ctx, all[0])
+		if err != nil {
+			return err
+		}
+		err = inv.answer(removed, "%s is gone, and its mail with it", removed.Address)
+		if err != nil || inv.json || removed.Waiting == nil {
+			return err
+		}
+		inv.tellWaiting(*removed.Waiting)
+		return nil
+	})
+}
+
+// tellWaiting says what waited for an account that is gone, and what becomes of it.
+func (inv *invocation) tellWaiting(w control.Waiting) {
+	for _, one := range []struct {
+		n          int
+		what, then string
+	}{
+		{w.Opening, "messages to it that are still to be opened", "they reach nobody"},
+		{w.Edge, "messages and notices that wait for its edge", "they fail as unknown-recipient, and their senders are told"},
+		{w.Events, "events that wait for its web hooks", "they are lost"},
+		{w.Sent, "messages of its own under way", "they go on where they are signed, or its domain's certificate signs them; nobody here is told what becomes of them, postern track shows it"},
+	} {
+		if one.n > 0 {
+			fmt.Fprintf(inv.stdout, "  %s: %d; %s\n", one.what, one.n, one.then)
+		}
+	}
+}

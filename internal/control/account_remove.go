@@ -1,0 +1,90 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"postern/mime"
+	"postern/store"
+)
+
+// A RemovedAccount is an account that is gone.
+type RemovedAccount struct {
+	AccountName
+	// Waiting is what waited for it; nil where that cannot be told, for damage.
+	Waiting *Waiting `json:"waiting,omitempty"`
+}
+
+// Waiting is what is under way for an account, and what it sent.
+type Waiting struct {
+	Opening int `json:"opening"` // messages that are to be opened, for nobody but it
+	Edge    int `json:"edge"`    // messages and notices for its edge
+	Events  int `json:"events"`  // for its web hooks
+	Sent    int `json:"sent"`    // messages that it handed in, to whomever
+}
+
+// removeAccount removes an account and tells what waited for it just before.
+func (s *Service) removeAccount(ctx context.Context, in AccountName) (removed RemovedAccount, err error) {
+	address, err := mime.ParseAddress(in.Address)
+	if err != nil {
+		return RemovedAccount{}, err
+	}
+	removed.Address = address.String()
+	removed.Waiting, err = s.waitingFor(ctx, address)
+	if err != nil && !errors.Is(err, store.ErrCorrupt) {
+		return RemovedAccount{}, err
+	}
+	return removed, s.change(ctx, accountObject(address), "removed, with its mailboxes, keys and aliases", func(tx store.Tx) error {
+		err := tx.RemoveAccount(address) // also one whose record is damaged
+		if errors.Is(err, store.ErrNotFound) {
+			_, err = accountOf(tx, address)
+		}
+		return err
+	})
+}
+
+// waitingFor counts what is of the account that has an address now, not of one before it.
+func (s *Service) waitingFor(ctx context.Context, address mime.Address) (*Waiting, error) {
+	directory, err := s.Core.Directory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	account, known := directory.Account(address)
+	if !known {
+		return &Waiting{}, nil
+	}
+	var w Waiting
+	sent := make(map[store.TrackID]bool)
+	err = s.pickJobs(ctx, picker{}, func(j store.Job) {
+		if !account.HeldIn(j.Era) {
+			return
+		}
+		switch j.Kind {
+		case store.OpenJob:
+			if slices.ContainsFunc(j.Recipients, func(to mime.Address) bool { return directory.Alone(address, to) }) {
+				w.Opening++
+			}
+		case store.PushJob:
+			if j.Push.Account.Same(address) && j.Push.Ended == "" {
+				w.Edge++
+			}
+		case store.HookJob:
+			if j.Sender.Same(address) {
+				w.Events++
+			}
+		case store.SealJob, store.RelayJob:
+			if cmp.Or(j.Flow, j.Sender.Key()) == address.Key() && !j.Automatic { // flows are of who handed in
+				sent[j.Track] = true
+			}
+		}
+	})
+	w.Sent = len(sent)
+	return &w, err
+}
+
+// RemoveAccount removes an account with its mailboxes.
+func (c *Client) RemoveAccount(ctx context.Context, address string) (RemovedAccount, error) {
+	return call[AccountName, RemovedAccount](ctx, c, "account/remove", AccountName{address})
+}
