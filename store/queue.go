@@ -164,8 +164,9 @@ type Queue interface {
 	Resume(kind JobKind, lane string)
 
 	// Pace hands out no job of a flow in a lane before a time by the store's clock,
-	// and then one in each step, until it is called without a time. Others of the
-	// lane go on. It goes with the last job of the lane.
+	// and then one in each step, until it is called without a time. Those that are past
+	// their time wait for no pace, and others of the lane go on. It goes with the last job
+	// of the lane.
 	Pace(kind JobKind, lane, flow string, until time.Time, step time.Duration)
 
 	// Waits reports whether a job of a lane waits or is in work. Held ones do not

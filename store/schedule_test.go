@@ -33,10 +33,14 @@ func newNaive() *naive {
 	}
 }
 
+// over tells whether the time of a job is over.
+func (n *naive) over(it item) bool { return it.expires > 0 && max(it.due, it.expires) <= n.now }
+
 // late tells whether a job has to end although its lane is paused.
-func (n *naive) late(it item) bool {
-	return it.expires > 0 && max(it.due, it.expires) <= n.now && n.until[it.lane] > n.now
-}
+func (n *naive) late(it item) bool { return n.over(it) && n.until[it.lane] > n.now }
+
+// unpaced tells whether a job has to end although its flow has a pace.
+func (n *naive) unpaced(it item) bool { return n.over(it) && n.paces[nameOf(it)].from > 0 }
 
 // may tells whether a job may be handed out.
 func (n *naive) may(it item) bool {
@@ -46,7 +50,7 @@ func (n *naive) may(it item) bool {
 		return false
 	case n.late(it):
 		return true
-	case n.until[it.lane] > n.now, n.paces[nameOf(it)].from > n.now:
+	case n.until[it.lane] > n.now, n.paces[nameOf(it)].from > n.now && !n.unpaced(it):
 		return false
 	}
 	flow, lane := 0, 0
@@ -268,12 +272,12 @@ func (p *player) pick() {
 		p.t.Fatalf("handed out %+v, want %+v", it, want)
 	case !p.naive.may(it):
 		p.t.Fatalf("handed out %+v, which must wait for %+v", it, p.naive)
-	case !p.naive.late(it) && !p.naive.first(it):
+	case !p.naive.late(it) && !p.naive.unpaced(it) && !p.naive.first(it):
 		p.t.Fatalf("handed out %+v before its turn", it)
 	}
 	p.naive.claims[it.id] = it
 	p.naive.free[it.id] = p.real.claims[it.id].lane == nil
-	if to, ok := p.naive.paces[nameOf(it)]; ok && !p.naive.free[it.id] {
+	if to, ok := p.naive.paces[nameOf(it)]; ok && !p.naive.free[it.id] && !p.naive.unpaced(it) {
 		p.naive.paces[nameOf(it)] = to.after(p.naive.now)
 	}
 }

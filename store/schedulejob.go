@@ -26,7 +26,7 @@ type waitingJob struct {
 	due, expires uint64
 	queue        *queue
 	place        int32 // in its queue
-	urgency      int32 // place among those that expire
+	urgency      int32 // place among those of its queue that expire
 }
 
 func (w *waitingJob) item() item {

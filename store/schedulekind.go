@@ -55,8 +55,8 @@ func (u *lineup) add(it item) *waitingJob {
 	q.jobs.put(w)
 	q.lane.jobs++
 	if w.expires > 0 {
-		q.lane.expiring.put(w)
-		u.watch(q.lane)
+		q.expiring.put(w)
+		u.watch(q)
 	}
 	u.settle(q)
 	return w
@@ -64,16 +64,27 @@ func (u *lineup) add(it item) *waitingJob {
 
 // remove takes a job out of its queue.
 func (u *lineup) remove(w *waitingJob) {
-	w.queue.jobs.take(w)
-	w.queue.lane.jobs--
-	w.queue.lane.expiring.take(w)
-	u.watch(w.queue.lane)
-	u.settle(w.queue)
+	q := w.queue
+	q.jobs.take(w)
+	q.lane.jobs--
+	q.expiring.take(w)
+	u.watch(q)
+	u.settle(q)
 }
 
-// watch sees to it that jobs of a lane end in their time while it is paused. When it
+// watch sees to it that jobs of a queue end in their time.
+func (u *lineup) watch(q *queue) {
+	if q.expiring.Len() == 0 {
+		q.lane.expiring.take(q)
+	} else {
+		q.lane.expiring.put(q)
+	}
+	u.watchLane(q.lane)
+}
+
+// watchLane sees to it that jobs of a lane end in their time while it is paused. When it
 // is not, they take their turn as all do: their last attempt needs room like any.
-func (u *lineup) watch(l *lane) {
+func (u *lineup) watchLane(l *lane) {
 	if l.until == 0 || l.expiring.Len() == 0 {
 		u.ending.take(l)
 		return
@@ -212,7 +223,7 @@ func (u *lineup) advance(now uint64) {
 		}
 		u.paused.take(l)
 		l.until = 0
-		u.watch(l)
+		u.watchLane(l)
 		u.wakeLane(l)
 		u.tidyLane(l)
 	}
@@ -226,7 +237,7 @@ func (u *lineup) pick() (it item, l *lane, f *flow, ok bool) {
 	f = u.nextFlow()
 	switch {
 	case late && (f == nil || u.turn%2 == 0):
-		w := ends.expiring.items[0]
+		w := ends.expiring.items[0].expiring.items[0]
 		it, f = w.item(), nil
 		u.remove(w)
 	case f != nil:
@@ -255,16 +266,15 @@ func (u *lineup) nextFlow() *flow {
 // and flow go to the end of their lines.
 func (u *lineup) takeFrom(f *flow) (item, *lane) {
 	q := f.admitted.Front().Value.(*queue)
-	w := q.jobs.items[0]
+	w, paced := q.next(u.now)
 	it, l := w.item(), q.lane
 	q.leave()
 	u.dismiss(q)
 	if f.ready != nil {
 		u.ready[f.class].MoveToBack(f.ready)
 	}
-	key := flowKey{f.class, f.name}
-	if p := l.paces[key]; p.from > 0 {
-		l.setPace(key, p.after(u.now))
+	if paced {
+		l.setPace(flowKey{f.class, f.name}, q.pace().after(u.now))
 	}
 	u.remove(w)
 	return it, l
@@ -275,7 +285,7 @@ func (u *lineup) pause(name string, until uint64) {
 	l := u.lane(name)
 	l.until, l.probing = max(until, 1), true // 0 is no pause
 	u.paused.put(l)
-	u.watch(l)
+	u.watchLane(l)
 	for q := range l.admitted {
 		u.withdraw(q)
 		u.admit(q)
@@ -291,7 +301,7 @@ func (u *lineup) resume(name string) {
 	}
 	l.until, l.probing = 0, false
 	u.paused.take(l)
-	u.watch(l)
+	u.watchLane(l)
 	u.wakeLane(l)
 	u.tidyLane(l)
 }

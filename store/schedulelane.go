@@ -32,15 +32,37 @@ type queue struct {
 	lane     *lane
 	flow     *flow
 	jobs     heapOf[*waitingJob] // never empty
-	admitted bool                // its first job has its room
+	expiring heapOf[*waitingJob] // those of them with an end
+	admitted bool                // its next job has its room
 	in       *list.List          // of its flow or lane; nil while it is among the later ones
 	at       *list.Element
 	place    int32 // among the later ones
+	endPlace int32 // in its lane, among those with jobs that expire
 }
 
-// due is when its first job may go.
+func (q *queue) pace() flowPace { return q.lane.paces[flowKey{q.flow.class, q.flow.name}] }
+
+// due is when its next job may go. What is past its time waits for no pace: it is tried
+// no more, and whoever sent it is told.
 func (q *queue) due() uint64 {
-	return max(q.jobs.items[0].due, q.lane.paces[flowKey{q.flow.class, q.flow.name}].from)
+	pace := q.pace()
+	due := max(q.jobs.items[0].due, pace.from)
+	if pace.from > 0 && q.expiring.Len() > 0 {
+		due = min(due, q.end())
+	}
+	return due
+}
+
+// end is when the first of its jobs is past its time.
+func (q *queue) end() uint64 { return q.expiring.items[0].urgent() }
+
+// next is the job that goes next, and whether it keeps to a pace.
+func (q *queue) next(now uint64) (w *waitingJob, paced bool) {
+	paced = q.pace().from > 0
+	if paced && q.expiring.Len() > 0 && q.end() <= now {
+		return q.expiring.items[0], false
+	}
+	return q.jobs.items[0], paced
 }
 
 // stand puts a queue at the end of a list.
@@ -94,9 +116,9 @@ type lane struct {
 	until    uint64               // it is paused; 0: it is not
 	probing  bool                 // one job at a time
 	place    int32                // among the paused
-	expiring heapOf[*waitingJob]
-	endPlace int32 // among those paused that have some
-	in       *slot // that it waits for
+	expiring heapOf[*queue]       // that have jobs which expire
+	endPlace int32                // among those paused that have some
+	in       *slot                // that it waits for
 	at       *list.Element
 }
 
@@ -155,7 +177,7 @@ func (l *lane) wake() {
 }
 
 // end is when the first of a lane's jobs is past its time.
-func (l *lane) end() uint64 { return l.expiring.items[0].urgent() }
+func (l *lane) end() uint64 { return l.expiring.items[0].end() }
 
 func earlierQueue(a, b *queue) bool { return a.due() < b.due() }
 
@@ -168,3 +190,7 @@ func placeOfLane(l *lane) *int32 { return &l.place }
 func endsEarlier(a, b *lane) bool { return a.end() < b.end() }
 
 func placeOfEnd(l *lane) *int32 { return &l.endPlace }
+
+func endsBefore(a, b *queue) bool { return a.end() < b.end() }
+
+func placeInLane(q *queue) *int32 { return &q.endPlace }

@@ -8,7 +8,11 @@ func (u *lineup) queue(it item) *queue {
 	key := queueKey{f, l}
 	q := u.queues[key]
 	if q == nil {
-		q = &queue{lane: l, flow: f, place: absent, jobs: heapOf[*waitingJob]{less: byDue, place: placeInQueue}}
+		q = &queue{
+			lane: l, flow: f, place: absent, endPlace: absent,
+			jobs:     heapOf[*waitingJob]{less: byDue, place: placeInQueue},
+			expiring: heapOf[*waitingJob]{less: byUrgency, place: placeOfUrgency},
+		}
 		u.queues[key] = q
 		l.queues++
 		f.queues++
@@ -38,7 +42,7 @@ func (u *lineup) flow(class int, name string) *flow {
 func (u *lineup) lane(name string) *lane {
 	l := u.lanes[name]
 	if l == nil {
-		l = &lane{name: name, place: absent, endPlace: absent, expiring: heapOf[*waitingJob]{less: byUrgency, place: placeOfUrgency}}
+		l = &lane{name: name, place: absent, endPlace: absent, expiring: heapOf[*queue]{less: endsBefore, place: placeInLane}}
 		u.lanes[name] = l
 		if u.limits.Lane != nil {
 			l.slots = u.slotsOf(u.limits.Lane(name))

@@ -249,12 +249,14 @@ func (s *breakers) sweep(of map[laneID]*breaker, now time.Time, end func(laneID)
 	}
 }
 
-// whyDown returns the latest failure of a lane that is paused.
+// whyDown returns the latest failure of a lane or a flow that is left alone. Of a flow
+// that was not tried for long nobody knows.
 func (c *Core) whyDown(id laneID) (why failure, since time.Time, down bool) {
+	now := c.Steady()
 	c.breakers.mu.Lock()
 	defer c.breakers.mu.Unlock()
 	b := c.breakers.of(id)
-	if b == nil || b.opened == 0 {
+	if b == nil || b.opened == 0 || id.flow != "" && now.Sub(b.until) > slowMemory {
 		return failure{}, time.Time{}, false
 	}
 	return b.why, b.since, true

@@ -126,14 +126,17 @@ func elsewhere(job store.Job, results []smtp.Result) []outcome {
 }
 
 // expiredWhileDown ends a job whose time is over while its destination is left
-// alone: its sender is told what the destination said last, and there is no
-// attempt, for which there would be no time if many such jobs end at once.
+// alone, by all or by its sender: he is told what the destination said last, and there is
+// no attempt, for which there would be no time if many such jobs end at once.
 func (c *Core) expiredWhileDown(job store.Job) (*relayEnd, bool) {
 	e := &relayEnd{Core: c, job: job, due: c.Steady()}
 	if e.due.Before(job.Expires) {
 		return nil, false
 	}
 	why, since, down := c.whyDown(relayLane(job))
+	if !down {
+		why, since, down = c.whyDown(failedLane(job, true, false))
+	}
 	if !down {
 		return nil, false
 	}

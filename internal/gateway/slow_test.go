@@ -173,6 +173,44 @@ func TestOneWhoIsAlwaysPutOffHoldsUpNobody(t *testing.T) {
 	})
 }
 
+// What waits for the rate that a destination has for its sender is told of when its time
+// is over, however much of it waits, and nothing more is sent for that.
+func TestTheEndOfWhatIsPutOffWaitsForNoRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := live(t)
+		a := w.site("a.example")
+		a.accounts("alice@a.example", "mallory@a.example")
+		p := &fussyPeer{takes: "alice@a.example"}
+		a.Sender, a.RetryFor = p, 20*time.Minute
+		a.bulk(300, "mallory@a.example", "x@b.example", false)
+		stop := a.work()
+		time.Sleep(a.RetryFor - time.Second)
+		synctest.Wait()
+		equal(t, "left", len(a.jobs(store.RelayJob)), 300)
+		a.bulk(1, "mallory@a.example", "x@b.example", false)
+		a.bulk(1, "alice@a.example", "x@b.example", false)
+		p.mu.Lock()
+		before := p.vain
+		p.mu.Unlock()
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		equal(t, "left after the end", len(a.jobs(store.RelayJob)), 1)
+		p.mu.Lock()
+		if p.vain > before+1 {
+			t.Errorf("%d more attempts in vain", p.vain-before)
+		}
+		equal(t, "of another", p.taken, 1)
+		p.mu.Unlock()
+		for _, text := range a.inbox("mallory@a.example")[:1] {
+			if !strings.Contains(text, "4.7.1") && !strings.Contains(text, "too many messages") {
+				t.Errorf("the notice: %s", text)
+			}
+		}
+		stop()
+		closeStores(w)
+	})
+}
+
 // A fussyPeer takes at once what one sender sends and puts off all else at MAIL.
 type fussyPeer struct {
 	takes string
