@@ -74,26 +74,8 @@ func (inv *invocation) oneCertificate(file string) ([]byte, error) {
 }
 
 func runAccessList(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(inv.flags("access list"), args, 0, 1)
-	if err != nil {
-		return err
-	}
-	address := ""
-	if len(rest) > 0 {
-		address = rest[0]
-	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		all, err := c.Accesses(ctx, address)
-		if err != nil {
-			return err
-		}
-		if inv.json {
-			return inv.printJSON(listed(all))
-		}
-		for _, a := range all {
-			fmt.Fprintf(inv.stdout, "%s  %s\n", a.Address, accessLine(a))
-		}
-		return nil
+	return runListOf(ctx, inv, "access list", args, (*control.Client).Accesses, func(a control.AccessInfo) string {
+		return a.Address + "  " + accessLine(a)
 	})
 }
 
@@ -124,18 +106,13 @@ func used(u *control.LastUse) string {
 }
 
 func runAccessRevoke(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(inv.flags("access revoke"), args, 2, 2)
-	if err != nil {
-		return err
-	}
-	in := control.AccessName{Address: rest[0], ID: rest[1]}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		revoked, err := c.RevokeAccess(ctx, in)
+	return inv.onOneOf(ctx, "access revoke", args, func(c *control.Client, address, id string) error {
+		revoked, err := c.RevokeAccess(ctx, control.AccessName{Address: address, ID: id})
 		if err != nil {
 			return err
 		}
-		err = inv.answer(revoked, "access %s of %s is revoked, and its sessions end", in.ID, in.Address)
-		inv.warnNoPassword(in.Address, revoked.NoPassword)
+		err = inv.answer(revoked, "access %s of %s is revoked, and its sessions end", revoked.ID, revoked.Address)
+		inv.warnNoPassword(revoked.Address, revoked.NoPassword)
 		return err
 	})
 }

@@ -51,26 +51,12 @@ func (inv *invocation) withPassword(ctx context.Context, fs *flag.FlagSet, args 
 }
 
 func runAccountList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(inv.flags("account list"), args, 0, 0)
-	if err != nil {
-		return err
-	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		all, err := c.Accounts(ctx)
-		if err != nil {
-			return err
+	return runList(ctx, inv, "account list", args, (*control.Client).Accounts, func(a control.AccountInfo) string {
+		state := ""
+		if text := accountState(a); text != "" {
+			state = "  " + text
 		}
-		if inv.json {
-			return inv.printJSON(listed(all))
-		}
-		for _, a := range all {
-			state := ""
-			if text := accountState(a); text != "" {
-				state = "  " + text
-			}
-			fmt.Fprintf(inv.stdout, "%s  %s%s  %s\n", a.Address, fill(a), state, used(a.LastUse))
-		}
-		return nil
+		return fmt.Sprintf("%s  %s%s  %s", a.Address, fill(a), state, used(a.LastUse))
 	})
 }
 
@@ -105,8 +91,25 @@ func runAccountPatient(ctx context.Context, inv *invocation, args []string) erro
 	})
 }
 
+// onAccount does something to the address that is the one argument.
 func (inv *invocation) onAccount(ctx context.Context, name string, args []string, done string, do func(*control.Client, context.Context, string) error) error {
-	rest, err := parse(inv.flags(name), args, 1, 1)
+	all, err := inv.parseAddresses(name, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		err := do(c, ctx, all[0])
+		if err != nil {
+			return err
+		}
+		return inv.answer(control.AccountName{Address: all[0]}, "%s %s", all[0], done)
+	})
+}
+
+// onOneOf does something to what two arguments name: an address, and the id of something
+// that it has.
+func (inv *invocation) onOneOf(ctx context.Context, name string, args []string, do func(c *control.Client, address, id string) error) error {
+	rest, err := parse(inv.flags(name), args, 2, 2)
 	if err != nil {
 		return err
 	}
@@ -114,11 +117,5 @@ func (inv *invocation) onAccount(ctx context.Context, name string, args []string
 	if err != nil {
 		return err
 	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		err := do(c, ctx, address.String())
-		if err != nil {
-			return err
-		}
-		return inv.answer(control.AccountName{Address: address.String()}, "%s %s", address, done)
-	})
+	return inv.withClient(ctx, func(c *control.Client) error { return do(c, address.String(), rest[1]) })
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"postern/internal/control"
 	"postern/mime"
@@ -39,22 +38,8 @@ func (inv *invocation) parseAddresses(name string, args []string, least, most in
 }
 
 func runAliasList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(inv.flags("alias list"), args, 0, 0)
-	if err != nil {
-		return err
-	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		all, err := c.Aliases(ctx)
-		if err != nil {
-			return err
-		}
-		if inv.json {
-			return inv.printJSON(listed(all))
-		}
-		for _, a := range all {
-			fmt.Fprintf(inv.stdout, "%s  %s\n", a.Address, a.Account)
-		}
-		return nil
+	return runList(ctx, inv, "alias list", args, (*control.Client).Aliases, func(a control.AliasInfo) string {
+		return a.Address + "  " + a.Account
 	})
 }
 

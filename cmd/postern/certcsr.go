@@ -73,13 +73,7 @@ func (inv *invocation) listRequests(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if inv.json {
-			return inv.printJSON(listed(all))
-		}
-		for _, r := range all {
-			fmt.Fprintln(inv.stdout, requestLine(r))
-		}
-		return nil
+		return printList(inv, all, requestLine)
 	})
 }
 

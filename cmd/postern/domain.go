@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"postern/internal/control"
 	"postern/mime"
@@ -50,33 +49,10 @@ func (inv *invocation) parseDomain(name string, args []string) (string, error) {
 }
 
 func runDomainList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(inv.flags("domain list"), args, 0, 0)
-	if err != nil {
-		return err
-	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		all, err := c.Domains(ctx)
-		if err != nil {
-			return err
+	return runList(ctx, inv, "domain list", args, (*control.Client).Domains, func(d control.DomainInfo) string {
+		if d.Retention == control.Forever {
+			return d.Name
 		}
-		if inv.json {
-			return inv.printJSON(listed(all))
-		}
-		for _, d := range all {
-			line := d.Name
-			if d.Retention != control.Forever {
-				line += "  mail leaves " + d.Retention + " after it was read"
-			}
-			fmt.Fprintln(inv.stdout, line)
-		}
-		return nil
+		return d.Name + "  mail leaves " + d.Retention + " after it was read"
 	})
-}
-
-// listed makes an empty list of none at all, which JSON would write as null.
-func listed[T any](all []T) []T {
-	if all == nil {
-		return []T{}
-	}
-	return all
 }

@@ -63,23 +63,7 @@ func edgeLine(e control.EdgeInfo) string {
 }
 
 func runEdgeList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(inv.flags("edge list"), args, 0, 0)
-	if err != nil {
-		return err
-	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		all, err := c.Edges(ctx)
-		if err != nil {
-			return err
-		}
-		if inv.json {
-			return inv.printJSON(listed(all))
-		}
-		for _, e := range all {
-			fmt.Fprintln(inv.stdout, edgeLine(e))
-		}
-		return nil
-	})
+	return runList(ctx, inv, "edge list", args, (*control.Client).Edges, edgeLine)
 }
 
 func runEdgeRemove(ctx context.Context, inv *invocation, args []string) error {

@@ -25,26 +25,8 @@ func runGroupAdd(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func runGroupList(ctx context.Context, inv *invocation, args []string) error {
-	_, err := parse(inv.flags("group list"), args, 0, 0)
-	if err != nil {
-		return err
-	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		all, err := c.Groups(ctx)
-		if err != nil {
-			return err
-		}
-		if inv.json {
-			return inv.printJSON(listed(all))
-		}
-		for _, g := range all {
-			s := "s"
-			if len(g.Members) == 1 {
-				s = ""
-			}
-			fmt.Fprintf(inv.stdout, "%s  %d member%s\n", g.Address, len(g.Members), s)
-		}
-		return nil
+	return runList(ctx, inv, "group list", args, (*control.Client).Groups, func(g control.GroupInfo) string {
+		return g.Address + "  " + count(len(g.Members), "member")
 	})
 }
 

@@ -40,30 +40,8 @@ func runHookAdd(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func runHookList(ctx context.Context, inv *invocation, args []string) error {
-	rest, err := parse(inv.flags("hook list"), args, 0, 1)
-	if err != nil {
-		return err
-	}
-	address := ""
-	if len(rest) == 1 {
-		a, err := mime.ParseAddress(rest[0])
-		if err != nil {
-			return err
-		}
-		address = a.String()
-	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		all, err := c.Hooks(ctx, address)
-		if err != nil {
-			return err
-		}
-		if inv.json {
-			return inv.printJSON(listed(all))
-		}
-		for _, h := range all {
-			fmt.Fprintf(inv.stdout, "%s  %s  %s  %s  %s\n", h.ID, h.Account, oneLine(h.URL), wordsOf(h.Events), hookHealth(h))
-		}
-		return nil
+	return runListOf(ctx, inv, "hook list", args, (*control.Client).Hooks, func(h gateway.HookInfo) string {
+		return fmt.Sprintf("%s  %s  %s  %s  %s", h.ID, h.Account, oneLine(h.URL), wordsOf(h.Events), hookHealth(h))
 	})
 }
 
@@ -178,15 +156,7 @@ func runHookTest(ctx context.Context, inv *invocation, args []string) error {
 
 // onHook does something to the web hook that two arguments name.
 func (inv *invocation) onHook(ctx context.Context, name string, args []string, do func(*control.Client, control.HookName) error) error {
-	rest, err := parse(inv.flags(name), args, 2, 2)
-	if err != nil {
-		return err
-	}
-	address, err := mime.ParseAddress(rest[0])
-	if err != nil {
-		return err
-	}
-	return inv.withClient(ctx, func(c *control.Client) error {
-		return do(c, control.HookName{Address: address.String(), ID: rest[1]})
+	return inv.onOneOf(ctx, name, args, func(c *control.Client, address, id string) error {
+		return do(c, control.HookName{Address: address, ID: id})
 	})
 }
