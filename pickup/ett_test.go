@@ -8,7 +8,7 @@ import (
 	"postern/pickup"
 )
 
-// The cases of the Edge Testing Tool for IMAP, by their numbers. IMAP 32, attachments, is
+// The cases of the Edge Testing Tool for IMAP, by their numbers, but for IMAP 32, which is
 // TestEP19_BodiesAreByteExact.
 func TestEP17_ETT(t *testing.T) {
 	h := startHouse(t, pickup.Options{})

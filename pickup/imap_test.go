@@ -176,7 +176,7 @@ func TestConnectionLimits(t *testing.T) {
 	}
 }
 
-// EP-19: bodies come back byte for byte.
+// EP-19: bodies come back byte for byte, whatever is attached.
 func TestEP19_BodiesAreByteExact(t *testing.T) {
 	h := implicit(t)
 	bodies := map[string][]byte{
@@ -189,6 +189,11 @@ func TestEP19_BodiesAreByteExact(t *testing.T) {
 		"empty":            {},
 		"only a header":    []byte("Subject: x"),
 		"NUL":              []byte("Subject: x\r\n\r\na\x00b\r\n"),
+		"attachments": []byte("Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" +
+			"--b\r\nContent-Type: text/xml; name=ccda.xml\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<?xml-stylesheet href='CDA.xsl'?>\r\n<ClinicalDocument>caf\xc3\xa9\r\n" +
+			"--b\r\nContent-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjQK\r\nAAH/\r\n" +
+			"--b\r\nContent-Type: application/octet-stream; name=xdm.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("UEsDBBQAAAA\r\n", 3000) +
+			"--b\r\nContent-Type: text/plain\r\n\r\n.\r\n..\r\n--b--\r\n"),
 	}
 	uids := map[string]imap.UID{}
 	c := h.client(nil)
@@ -216,24 +221,26 @@ func TestEP19_BodiesAreByteExact(t *testing.T) {
 	head := &imap.FetchItemBodySection{Peek: true, Specifier: imap.PartSpecifierHeader}
 	text := &imap.FetchItemBodySection{Peek: true, Specifier: imap.PartSpecifierText}
 	for name, raw := range bodies {
-		msgs, err := c.Fetch(imap.UIDSetNum(uids[name]), &imap.FetchOptions{
-			RFC822Size: true, Envelope: true, BodyStructure: &imap.FetchItemBodyStructure{Extended: true},
-			BodySection: []*imap.FetchItemBodySection{whole, head, text},
-		}).Collect()
-		if err != nil || len(msgs) != 1 {
-			t.Fatalf("%s: %d messages, %v", name, len(msgs), err)
-		}
-		got := msgs[0].FindBodySection(whole)
-		if sha256.Sum256(got) != sha256.Sum256(raw) {
-			t.Errorf("%s: other bytes came back", name)
-		}
-		both := append(bytes.Clone(msgs[0].FindBodySection(head)), msgs[0].FindBodySection(text)...)
-		if !bytes.Equal(both, raw) {
-			t.Errorf("%s: HEADER and TEXT are not the message", name)
-		}
-		if msgs[0].RFC822Size != int64(len(raw)) {
-			t.Errorf("%s: RFC822.SIZE %d, want %d", name, msgs[0].RFC822Size, len(raw))
-		}
+		t.Run("IMAP 32: "+name, func(t *testing.T) {
+			msgs, err := c.Fetch(imap.UIDSetNum(uids[name]), &imap.FetchOptions{
+				RFC822Size: true, Envelope: true, BodyStructure: &imap.FetchItemBodyStructure{Extended: true},
+				BodySection: []*imap.FetchItemBodySection{whole, head, text},
+			}).Collect()
+			if err != nil || len(msgs) != 1 {
+				t.Fatalf("%d messages, %v", len(msgs), err)
+			}
+			got := msgs[0].FindBodySection(whole)
+			if sha256.Sum256(got) != sha256.Sum256(raw) {
+				t.Error("other bytes came back")
+			}
+			both := append(bytes.Clone(msgs[0].FindBodySection(head)), msgs[0].FindBodySection(text)...)
+			if !bytes.Equal(both, raw) {
+				t.Error("HEADER and TEXT are not the message")
+			}
+			if msgs[0].RFC822Size != int64(len(raw)) {
+				t.Errorf("RFC822.SIZE %d, want %d", msgs[0].RFC822Size, len(raw))
+			}
+		})
 	}
 }
 

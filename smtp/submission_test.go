@@ -20,7 +20,7 @@ const underTLS = `
 `
 
 // EP-4: secured before AUTH and mail.
-func TestEP4_NoAuthWithoutTLS(t *testing.T) {
+func TestEP4_EP26_NoAuthWithoutTLS(t *testing.T) {
 	_, addr := startSubmission(t)
 	d := dial(t, addr).play(`
 		< 220

@@ -34,6 +34,34 @@ func TestHTTPEdgeJudgesForTheSender(t *testing.T) {
 	}
 }
 
+// What comes over HTTP is sent as what the account may use, in its envelope and in its
+// header, and has a Message-ID whoever gave it none.
+func TestEP11_EP12_HTTPEdgeSendsAsItsOwn(t *testing.T) {
+	w := newWorld(t)
+	a := w.site("a.example")
+	w.site("b.example").accounts("bob@b.example")
+	a.accounts("alice@a.example", "ann@a.example", "ward@a.example")
+	a.senders("alice@a.example", "ward@a.example")
+	e, alice := a.app("alice@a.example")
+	for _, tt := range []struct{ from, header, refused, sent string }{
+		{"alice@a.example", "alice@a.example", "ok", "ok"},
+		{"ward@a.example", "ward@a.example", "ok", "ok"},
+		{"ann@a.example", "ann@a.example", "sender-not-allowed", "sender-not-allowed"},
+		{"alice@a.example", "ann@a.example", "ok", "sender-not-allowed"},
+	} {
+		name := tt.from + " with From: " + tt.header
+		m := httpedge.Outgoing{From: addr(t, tt.from), To: addrs(t, "bob@b.example")}
+		_, err := e.Refused(t.Context(), alice, m)
+		equal(t, name+": at once", reasonOf(err), tt.refused)
+		text := strings.Replace(string(crlf(message(tt.header, "bob@b.example"))), "Message-ID: <m1@a.example>\r\n", "", 1)
+		sent, err := e.Send(t.Context(), alice, m, strings.NewReader(text))
+		equal(t, name, reasonOf(err), tt.sent)
+		if err == nil && !strings.HasSuffix(sent.MessageID, ".a.example>") {
+			t.Errorf("%s: it is sent as %+v", name, sent)
+		}
+	}
+}
+
 // All recipients are looked for at once, and those that are refused are named in their
 // order.
 func TestHTTPEdgeLooksForRecipientsSideBySide(t *testing.T) {

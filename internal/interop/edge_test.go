@@ -28,12 +28,12 @@ func edgeCert(root *testnet.Identity) *testnet.Identity {
 	}))
 }
 
-// TestInteropEdge has Postfix as the edge of accounts (EP-1, EP-14; SITE's cases with a
+// TestInteropEP1_EP14_Edge has Postfix as the edge of accounts (EP-1, EP-14; SITE's cases with a
 // HISP that sends to an edge by SMTP): over STARTTLS with an authority of its own it takes
 // what comes, and with another certificate, or without STARTTLS, it gets nothing. What it
 // puts off waits, what it refuses is told to the sender, and what takes it long holds up
 // nobody else.
-func TestInteropEdge(t *testing.T) {
+func TestInteropEP1_EP14_Edge(t *testing.T) {
 	t.Parallel()
 	pki := testnet.NewPKI(t, time.Now())
 	root, theirs := pki.Root("interop root"), pki.Root("the hospital's own root")
@@ -88,13 +88,15 @@ func TestInteropEdge(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, box := range []string{"bob", "pia"} {
-		got := postfix.Mail(t, box, 1)
-		_, body, _ := strings.Cut(text(box+"@b.example", "<"+box+"@ehr.example>"), "\r\n\r\n")
-		if !strings.HasSuffix(got[0], strings.ReplaceAll(body, "\r\n", "\n")) || !strings.Contains(got[0], "TLSv1.3") {
-			t.Errorf("what came to the edge is not what was sent:\n%s", tail(got[0]))
+	t.Run("SMTP 8, SMTP 14: mail is sent to the edge, by STARTTLS", func(t *testing.T) {
+		for _, box := range []string{"bob", "pia"} {
+			got := postfix.Mail(t, box, 1)
+			_, body, _ := strings.Cut(text(box+"@b.example", "<"+box+"@ehr.example>"), "\r\n\r\n")
+			if !strings.HasSuffix(got[0], strings.ReplaceAll(body, "\r\n", "\n")) || !strings.Contains(got[0], "TLSv1.3") {
+				t.Errorf("what came to the edge is not what was sent:\n%s", tail(got[0]))
+			}
 		}
-	}
+	})
 	s.waitEdge("<bob@ehr.example>", "bob@b.example", store.TrackDelivered, "")
 	s.waitEdge("<gone@ehr.example>", "gone@b.example", store.TrackFailed, "peer-refused")
 	s.waitEdge("<later@ehr.example>", "later@b.example", store.TrackQueued, "peer-deferred")

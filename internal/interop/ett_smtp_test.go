@@ -138,7 +138,7 @@ const (
 func TestInteropEP4_EP10_SMTPEdge(t *testing.T) {
 	e := newEdges(t, "2s")
 	for name, dialog := range map[string]func(*tester){
-		"SMTP 9, 16 and 20: STARTTLS before AUTH and mail": func(c *tester) {
+		"SMTP 9, SMTP 16, SMTP 20: STARTTLS before AUTH and mail": func(c *tester) {
 			c.say("EHLO testing.com\r\n", "250")
 			c.say("AUTH PLAIN "+plain("alice@a.example", password)+"\r\n", "530 5.7.0")
 			c.say(mailAlice, "530 5.7.0")

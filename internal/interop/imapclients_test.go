@@ -43,9 +43,9 @@ c.logout()
 print('OK')
 `
 
-// TestInteropEP17_EP19_Clients has imaplib, curl and openssl fetch over IMAP from the real
+// TestInteropEP2_EP17_EP19_Clients has imaplib, curl and openssl fetch over IMAP from the real
 // program.
-func TestInteropEP17_EP19_Clients(t *testing.T) {
+func TestInteropEP2_EP17_EP19_Clients(t *testing.T) {
 	for _, p := range []string{"python3", "curl", "openssl"} {
 		testnet.Require(t, p)
 	}

@@ -103,11 +103,11 @@ func foreignCases() []mtCase {
 	}
 }
 
-// TestInteropMT_Sending sends to a far side that is not ours and answers in all
+// TestInteropMT_EP12_EP13_EP16_Sending sends to a far side that is not ours and answers in all
 // the ways of the ETT: AS-57, DN-9 to DN-22, DN-30, EP-12 to EP-16, and the MT
 // cases 1 to 12, 17, 21 to 29 and 45 to 47 of SITE, with edges that read by IMAP and by
 // POP. They share two limits and run side by side.
-func TestInteropMT_Sending(t *testing.T) {
+func TestInteropMT_EP12_EP13_EP16_Sending(t *testing.T) {
 	t.Parallel() // for most of the time it waits
 	m := newMT(t, mtCases())
 	for i, c := range m.cases {

@@ -442,7 +442,7 @@ func TestInteropEP18_ServerKilled(t *testing.T) {
 }
 
 // TestInteropEP18_EP19_CurlAndOpenSSL lists, fetches, looks at the top and removes with curl, and
-// talks through openssl s_client. POP 32.
+// talks through openssl s_client.
 func TestInteropEP18_EP19_CurlAndOpenSSL(t *testing.T) {
 	t.Parallel()
 	testnet.Require(t, "curl")
@@ -461,9 +461,11 @@ func TestInteropEP18_EP19_CurlAndOpenSSL(t *testing.T) {
 		t.Errorf("curl lists %d messages", got)
 	}
 	for i, name := range names {
-		if got := curl(fmt.Sprintf("%s/%d", s.popURL(), i+1)); got != mail[name] {
-			t.Errorf("%s: curl got %d octets of %d: %.300q", name, len(got), len(mail[name]), got)
-		}
+		t.Run("POP 32: "+name, func(t *testing.T) {
+			if got := curl(fmt.Sprintf("%s/%d", s.popURL(), i+1)); got != mail[name] {
+				t.Errorf("curl got %d octets of %d: %.300q", len(got), len(mail[name]), got)
+			}
+		})
 	}
 	curl("--head", "--request", "DELE", s.popURL()+"/1")
 	if n := s.held(mtUser); n != len(names)-1 {

@@ -14,8 +14,9 @@ import (
 // A step is a command and how its answer begins.
 type step struct{ say, want string }
 
-// EP-18, and POP 1, 2, 5, 9, 10, 11, 15 and 17 of the certification tool: what is
-// there, what is refused in which state, and what cannot be read.
+// EP-18, and the cases of the Edge Testing Tool for POP3 by their numbers, but for POP 32,
+// which is TestEP19_Octets: what is there, what is refused in which state, and what cannot
+// be read.
 func TestEP18_Dialogs(t *testing.T) {
 	const ok, no = "+OK", "-ERR"
 	in := []step{{"USER " + testUser, ok}, {"PASS " + testPassword, "+OK 2 messages"}}
@@ -23,28 +24,30 @@ func TestEP18_Dialogs(t *testing.T) {
 		clear bool
 		steps []step
 	}{
-		"POP 1 and 5, in clear": {true, []step{
+		"POP 1: before TLS": {true, []step{
 			{"USER " + testUser, "-ERR [SYS/PERM] TLS"}, {"PASS x", "-ERR [SYS/PERM] TLS"}, {"AUTH PLAIN " + plain(testUser, testPassword), "-ERR [SYS/PERM] TLS"},
 			{"STAT", "-ERR Log in first"}, {"NOOP", "-ERR Log in first"}, {"RETR 1", "-ERR Log in first"}, {"STLS x", "-ERR Syntax"}, {"QUIT", ok}}},
-		"POP 2 and 11, commands": {false, append(in[:2:2],
+		"POP 5: STLS": {true, append([]step{{"STLS", ok}}, append(in, step{"STAT", "+OK 2 38"}, step{"QUIT", ok})...)},
+		"POP 2: commands": {false, append(in[:2:2],
 			step{"NOOP", ok}, step{"STAT", "+OK 2 38"}, step{"LIST 1", "+OK 1 19"}, step{"LIST 2", "+OK 2 19"},
 			step{"UIDL 2", "+OK 2 "}, step{"DELE 1", ok}, step{"STAT", "+OK 1 19"}, step{"RSET", "+OK 2"}, step{"STAT", "+OK 2 38"}, step{"QUIT", "+OK 0 messages"})},
 		"lower case and spaces": {false, append(in[:2:2], step{"stat", ok}, step{"Stat  ", ok}, step{"list 1 ", ok}, step{"quit", ok})},
-		"POP 9, no such message": {false, append(in[:2:2],
+		"POP 11: USER and PASS": {false, append(in[:2:2], step{"STAT", ok})},
+		"no such message": {false, append(in[:2:2],
 			step{"RETR 3", "-ERR No such"}, step{"RETR 0", "-ERR No such"}, step{"LIST 99999999999999999999", "-ERR No such"}, step{"UIDL 3", no},
 			step{"DELE 1", ok}, step{"DELE 1", "-ERR No such"}, step{"RETR 1", "-ERR No such"}, step{"LIST 1", "-ERR No such"}, step{"TOP 1 0", "-ERR No such"}, step{"RSET", ok}, step{"QUIT", ok})},
-		"POP 10, syntax": {false, append(in[:2:2],
+		"POP 9: syntax": {false, append(in[:2:2],
 			step{"RETR", "-ERR Syntax"}, step{"RETR one", no}, step{"RETR -1", no}, step{"RETR +1", no}, step{"RETR 1 2", "-ERR Syntax"}, step{"RETR  1", "-ERR Syntax"},
 			step{"TOP 1", "-ERR Syntax"}, step{"TOP 1 x", no}, step{"LIST 1 2", "-ERR Syntax"}, step{"STAT 1", "-ERR Syntax"}, step{"RETR 1\x00", "-ERR Syntax"}, step{"DELE \xff", "-ERR Syntax"},
 			step{"", "-ERR Unknown"}, step{"NOOPNOOP", "-ERR Unknown"}, step{"XYZ", "-ERR Unknown"}, step{" STAT", "-ERR Unknown"}, step{"STAT", "+OK 2 38"})},
-		"POP 15, wrong state": {false, append(append([]step{
+		"POP 10: commands out of their state": {false, append(append([]step{
 			{"PASS x", "-ERR USER comes first"}, {"LIST", "-ERR Log in"}, {"RSET", "-ERR Log in"}, {"DELE 1", "-ERR Log in"}, {"UIDL", "-ERR Log in"}, {"TOP 1 1", "-ERR Log in"}, {"STLS", "-ERR TLS is on"}},
 			in...), step{"USER x", "-ERR You are"}, step{"PASS x", "-ERR You are"}, step{"AUTH PLAIN", "-ERR You are"}, step{"STLS", "-ERR You are"}, step{"STAT", ok})},
-		"POP 17, wrong password": {false, []step{
+		"POP 17: wrong passwords": {false, []step{
 			{"USER " + testUser, ok}, {"PASS wrong", "-ERR [AUTH]"}, {"PASS " + testPassword, "-ERR USER comes first"},
 			{"USER nobody@a.example", ok}, {"PASS " + testPassword, "-ERR [AUTH]"}, {"USER " + testUser, ok}, {"PASS " + testPassword, "+OK 2"}}},
 		"a password with spaces": {false, []step{{"USER " + testUser, ok}, {"PASS " + testPassword + " ", "-ERR [AUTH]"}, {"USER " + testUser, ok}, {"PASS " + testPassword, ok}}},
-		"AUTH PLAIN":             {false, []step{{"AUTH PLAIN " + plain(testUser, testPassword), "+OK 2"}, {"STAT", ok}}},
+		"POP 15: AUTH PLAIN":     {false, []step{{"AUTH PLAIN " + plain(testUser, testPassword), "+OK 2"}, {"STAT", ok}}},
 		"AUTH PLAIN in two":      {false, []step{{"auth plain", "+ "}, {plain(testUser, testPassword), "+OK 2"}, {"STAT", ok}}},
 		"AUTH PLAIN cancelled": {false, []step{{"AUTH PLAIN", "+ "}, {"*", no}, {"AUTH PLAIN", "+ "}, {"!!!", no}, {"AUTH PLAIN =", no},
 			{"AUTH PLAIN !", no}, {"AUTH NONE", no}, {"AUTH", no}, {"AUTH PLAIN " + plain(testUser, testPassword), ok}}},
@@ -57,6 +60,9 @@ func TestEP18_Dialogs(t *testing.T) {
 			k := h.dial()
 			for _, s := range row.steps {
 				k.expect(s.want, s.say)
+				if s == (step{"STLS", ok}) {
+					k.startTLS()
+				}
 			}
 		})
 	}
@@ -92,7 +98,12 @@ func TestEP18_Capabilities(t *testing.T) {
 	}
 }
 
-// EP-19 and POP 32: every octet arrives, and as many as were said.
+// attached is a message with a document that is not all ASCII, and one in base64.
+const attached = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" +
+	"--b\r\nContent-Type: text/xml; name=ccda.xml\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<ClinicalDocument>caf\xc3\xa9\r\n.\r\n" +
+	"--b\r\nContent-Type: application/zip; name=xdm.zip\r\nContent-Transfer-Encoding: base64\r\n\r\nUEsDBBQAAAA\r\n--b--\r\n"
+
+// EP-19: every octet arrives, and as many as were said.
 func TestEP19_Octets(t *testing.T) {
 	long := strings.Repeat("x", 300<<10)
 	rows := map[string]struct{ stored, sent string }{
@@ -107,6 +118,7 @@ func TestEP19_Octets(t *testing.T) {
 		"CR at a piece's end": {strings.Repeat("x", 256<<10-1) + "\r\n.\r\n", strings.Repeat("x", 256<<10-1) + "\r\n.\r\n"},
 		"LF at a piece's end": {strings.Repeat("x", 256<<10) + "\n.\n", strings.Repeat("x", 256<<10) + "\r\n.\r\n"},
 		"a long line":         {long + "\r\n." + long, long + "\r\n." + long + "\r\n"},
+		"attachments":         {attached, attached},
 	}
 	h := implicit(t)
 	var order []string
@@ -119,13 +131,15 @@ func TestEP19_Octets(t *testing.T) {
 	total := 0
 	for i, name := range order {
 		row := rows[name]
-		got, said := k.text(fmt.Sprintf("RETR %d", i+1))
-		if got != row.sent {
-			t.Errorf("%s: %d octets, differing: %.60q", name, len(got), got)
-		}
-		if want := fmt.Sprintf("%d %d", i+1, len(row.sent)); said != len(row.sent) || sizes[i] != want {
-			t.Errorf("%s: LIST says %q, RETR %d, want %q", name, sizes[i], said, want)
-		}
+		t.Run("POP 32: "+name, func(t *testing.T) {
+			got, said := k.text(fmt.Sprintf("RETR %d", i+1))
+			if got != row.sent {
+				t.Errorf("%d octets, differing: %.60q", len(got), got)
+			}
+			if want := fmt.Sprintf("%d %d", i+1, len(row.sent)); said != len(row.sent) || sizes[i] != want {
+				t.Errorf("LIST says %q, RETR %d, want %q", sizes[i], said, want)
+			}
+		})
 		total += len(row.sent)
 	}
 	k.expect(fmt.Sprintf("+OK %d %d", len(rows), total), "STAT")
