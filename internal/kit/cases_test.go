@@ -20,7 +20,7 @@ func edgeCases() map[string][]int {
 
 // TestEveryEdgeCaseIsShown holds the cases of docs/conformance.md to the tree: each has a
 // row, and each test that the row names has the case's name in one of its texts, so that it
-// is found by it in the tree and in what the test prints.
+// is found by it.
 func TestEveryEdgeCaseIsShown(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "docs", "conformance.md"))
 	if err != nil {
