@@ -125,15 +125,25 @@ func printQueue(inv *invocation, sum control.QueueSummary) {
 		fmt.Fprintln(inv.stdout)
 	}
 	for _, d := range sum.Down {
-		how, what := "down", "delivery to"
+		how := "down"
 		if d.Slow {
 			how = "slow"
 		}
-		if d.Kind == store.SealJob {
-			what = "looking up"
-		}
-		fmt.Fprintf(inv.stdout, "%s: %s %s, since %s, next try %s  %s  %s\n", how, what, d.Lane, dateTime(d.Since), dateTime(d.Next), d.Reason, oneLine(d.Detail))
+		fmt.Fprintf(inv.stdout, "%s: %s %s, since %s, next try %s  %s  %s\n", how, doing(d.Kind), d.Lane, dateTime(d.Since), dateTime(d.Next), d.Reason, oneLine(d.Detail))
 	}
+}
+
+// doing says what is done for jobs of a kind, in front of what they wait for.
+func doing(kind store.JobKind) string {
+	switch kind {
+	case store.SealJob:
+		return "looking up"
+	case store.PushJob:
+		return "delivery to the edge of"
+	case store.HookJob:
+		return "events for web hooks at"
+	}
+	return "delivery to"
 }
 
 func runQueueShow(ctx context.Context, inv *invocation, args []string) error {

@@ -31,7 +31,7 @@ type QueuePage struct {
 // A QueueSummary is the state of the queue by destination.
 type QueueSummary struct {
 	Groups []QueueGroup       `json:"groups"`
-	Down   []gateway.DownLane `json:"down"`
+	Down   []gateway.DownLane `json:"down"` // what those that are meant wait for
 }
 
 // A QueueGroup are the messages that wait for the same in the same state.
@@ -188,8 +188,11 @@ func (s *Service) listQueue(ctx context.Context, in QueueFilter) (QueueSummary, 
 		destination string
 		state       QueueState
 	}
-	groups := make(map[key]*QueueGroup)
+	groups, waited := make(map[key]*QueueGroup), make(map[laneName]bool)
 	err = s.pickJobs(ctx, p, func(j store.Job) {
+		if !j.Idle() {
+			waited[laneName{j.Kind, laneOf(j)}] = true
+		}
 		k := key{j.Kind, destinationOf(j), queueState(j)}
 		g := groups[k]
 		if g == nil {
@@ -213,7 +216,7 @@ func (s *Service) listQueue(ctx context.Context, in QueueFilter) (QueueSummary, 
 		return cmp.Or(cmp.Compare(step(a.Kind), step(b.Kind)), cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.State, b.State))
 	})
 	for _, d := range s.Core.DownLanes() {
-		if p.meansLane(d) && s.Core.Store.Waits(d.Kind, d.Lane) {
+		if waited[laneName{d.Kind, d.Lane}] {
 			sum.Down = append(sum.Down, d)
 		}
 	}
@@ -229,16 +232,6 @@ func (g *QueueGroup) add(j store.Job) {
 	if !j.Idle() && (g.Next.IsZero() || j.Due.Before(g.Next)) {
 		g.Next = j.Due
 	}
-}
-
-func (p picker) meansLane(d gateway.DownLane) bool {
-	switch {
-	case !p.to.IsZero():
-		return d.Lane == p.to.Domain().String()
-	case p.toDom != "":
-		return d.Lane == p.toDom.String()
-	}
-	return true
 }
 
 // step orders the kinds of jobs as a message meets them.
