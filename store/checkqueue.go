@@ -14,7 +14,7 @@ func (c *checker) checkJobs() error {
 		}
 		totals[j.Kind] = JobTotal{totals[j.Kind].Jobs + 1, totals[j.Kind].Bytes + j.Size}
 		if j.forEdge() {
-			key := j.Push.Account.Key()
+			key := string(pushCountKey(j.Push.Account, j.Era))
 			pushes[key] = JobTotal{pushes[key].Jobs + 1, pushes[key].Bytes + j.Size}
 		}
 		if !bytes.Equal(k, u64(uint64(j.ID))) {

@@ -88,7 +88,7 @@ func TestWhatTheEdgesKeepGoesThroughAll(t *testing.T) {
 			if err != nil || state.Waiting != 1 {
 				t.Errorf("%+v, %v", state, err)
 			}
-			total, err := tx.PushTotal(nurse)
+			total, err := tx.PushTotal(Account{Address: nurse})
 			if err != nil || total.Jobs != 1 || total.Bytes != 3000 {
 				t.Errorf("%+v, %v", total, err)
 			}

@@ -41,7 +41,12 @@ func (t *tx) countPush(j Job, by int) error {
 	if !j.forEdge() {
 		return nil
 	}
-	return t.countIn(bucketPushCounts, []byte(j.Push.Account.Key()), j, by)
+	return t.countIn(bucketPushCounts, pushCountKey(j.Push.Account, j.Era), j, by)
+}
+
+// pushCountKey tells apart what came for those who had an address one after another.
+func pushCountKey(a mime.Address, e Era) []byte {
+	return binary.BigEndian.AppendUint64(joined(a.Key(), ""), uint64(e))
 }
 
 func (t *tx) countIn(bucket string, key []byte, j Job, by int) error {
@@ -70,8 +75,15 @@ func (t *tx) totalIn(bucket string, key []byte) (JobTotal, error) {
 }
 
 // PushTotal implements QueueTx.
-func (t *tx) PushTotal(account mime.Address) (JobTotal, error) {
-	return t.totalIn(bucketPushCounts, []byte(account.Key()))
+func (t *tx) PushTotal(a Account) (JobTotal, error) {
+	var all JobTotal
+	err := t.each(bucketPushCounts, joined(a.Address.Key(), ""), pushCountKey(a.Address, a.Era), func(_, v []byte) (bool, error) {
+		total, err := readJobTotal(v)
+		all.Jobs += total.Jobs
+		all.Bytes += total.Bytes
+		return err == nil, err
+	})
+	return all, err
 }
 
 // setJobTotals puts totals in the place of those that are there.

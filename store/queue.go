@@ -125,9 +125,10 @@ type QueueTx interface {
 	Finish(id JobID) error
 	// JobTotals returns how much there is of each kind of which there are jobs.
 	JobTotals() (map[JobKind]JobTotal, error)
-	// PushTotal returns how much waits for the edge of an account, and not what is only
+	// PushTotal returns how much waits for the edge of an account, not what came for
+	// somebody who had its address before, and not what is only
 	// to be answered yet.
-	PushTotal(account mime.Address) (JobTotal, error)
+	PushTotal(Account) (JobTotal, error)
 }
 
 // A Queue hands out jobs that are due, each to one worker at a time.

@@ -77,7 +77,7 @@ const (
 
 	bucketHookStates = "hookstates" // address key 0 id → HookState
 	bucketEdges      = "edges"      // address key or domain → edgeRecord
-	bucketPushCounts = "pushcounts" // address key → jobs u64, bytes u64, of what waits for the edge of an account
+	bucketPushCounts = "pushcounts" // address key 0 Era of the jobs u64 → jobs u64, bytes u64, of what waits for the edge of an account
 
 	// id u64 → bodyRecord, binary; id u64, index u32 → a bucket with one sealed
 	// chunk; sequence: last id. Side by side, they are one page to write.

@@ -303,7 +303,10 @@ func TestADeadEdgeTakesNoMoreThanAMailbox(t *testing.T) {
 	w.settle()
 	var total store.JobTotal
 	b.view(func(tx store.Tx) (err error) {
-		total, err = tx.PushTotal(addr(t, "bob@b.example"))
+		bob, err := tx.Account(addr(t, "bob@b.example"))
+		if err == nil {
+			total, err = tx.PushTotal(bob)
+		}
 		return err
 	})
 	if total.Jobs != 2 || total.Bytes > 3000 || len(b.jobs(store.PushJob)) != 2 {
@@ -312,6 +315,24 @@ func TestADeadEdgeTakesNoMoreThanAMailbox(t *testing.T) {
 	if got := a.answersOf("alice@a.example"); !slices.Contains(got, "failed") {
 		t.Errorf("the sender heard %q", got)
 	}
+}
+
+// What waits for the edge of somebody who had an address before takes no room of who has
+// it now.
+func TestWhatWaitsForAFormerAccountTakesNoRoom(t *testing.T) {
+	w, a, b := twoSites(t)
+	b.pushes("b.example").isDown()
+	b.MailboxBytes = 3000
+	for i := range 4 {
+		a.submit(message("alice@a.example", "bob@b.example", fmt.Sprintf("X-Number: %d", i)), "alice@a.example", "bob@b.example")
+	}
+	w.runAll()
+	equal(t, "of the first", len(b.jobs(store.PushJob)), 2)
+	b.leaves("bob@b.example", "removed")
+	b.accounts("bob@b.example")
+	a.submit(message("alice@a.example", "bob@b.example", "X-Number: 5"), "alice@a.example", "bob@b.example")
+	w.runAll()
+	equal(t, "with that of the second", len(b.jobs(store.PushJob)), 3)
 }
 
 func TestAnOperatorDropsAPush(t *testing.T) {

@@ -17,7 +17,11 @@ import (
 func (p *part) toEdge(tx store.Tx, place reached, to, account mime.Address, edge store.Edge, bodies map[*delivery]store.BodyID) (outcome, error) {
 	d := p.byRecipient[to.Key()]
 	// What waits for an edge takes room as it would in the mailbox.
-	waits, err := tx.PushTotal(account)
+	holder, err := tx.Account(account)
+	if err != nil {
+		return outcome{}, err
+	}
+	waits, err := tx.PushTotal(holder)
 	if err != nil {
 		return outcome{}, err
 	}

@@ -213,7 +213,7 @@ func pushTotals(s *suite) {
 	a := s.address("Doctor@b.example")
 	total := func() (total store.JobTotal) {
 		s.view(func(tx store.Tx) (err error) {
-			total, err = tx.PushTotal(s.address("doctor@b.example"))
+			total, err = tx.PushTotal(store.Account{Address: s.address("doctor@b.example")})
 			return err
 		})
 		return total
@@ -233,6 +233,31 @@ func pushTotals(s *suite) {
 	s.sound()
 	s.update(func(tx store.Tx) error { return tx.Finish(id) })
 	s.equal(total(), store.JobTotal{Jobs: 1, Bytes: 4})
+	s.update(func(tx store.Tx) error { // who has the address next has none of it
+		s.must(tx.PutDomain(store.Domain{Name: "b.example", Created: noon()}))
+		return tx.PutAccount(store.Account{Address: a, Password: "x"})
+	})
+	s.view(func(tx store.Tx) error {
+		next, err := tx.Account(a)
+		s.must(err)
+		his, err := tx.PushTotal(next)
+		s.equal(his, store.JobTotal{})
+		return err
+	})
+	var later store.JobID
+	s.update(func(tx store.Tx) error {
+		j, err := tx.Job(id - 1)
+		s.must(err)
+		later, err = tx.Enqueue(store.Job{Kind: store.PushJob, Due: noon(), Body: j.Body, Push: store.Push{Account: a}})
+		s.must(err)
+		next, err := tx.Account(a)
+		s.must(err)
+		his, err := tx.PushTotal(next)
+		s.equal(his, store.JobTotal{Jobs: 1, Bytes: 4})
+		return err
+	})
+	s.sound()
+	s.update(func(tx store.Tx) error { return tx.Finish(later) })
 	s.update(func(tx store.Tx) error { // the answer to its sender takes no room
 		j, err := tx.Job(id - 1)
 		s.must(err)
