@@ -46,6 +46,19 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
+// RFC 3516 §4.4, RFC 6855 §4: a message that is appended may come as a literal8.
+func TestAppendBinary(t *testing.T) {
+	const raw = "Content-Transfer-Encoding: binary\r\n\r\na\x00b\xff\n"
+	k := implicit(t).talk()
+	for i, form := range []string{"~{%d+}\r\n%s\r\n", "UTF8 (~{%d+}\r\n%s)\r\n"} {
+		k.write("a APPEND INBOX (\\Seen) " + fmt.Sprintf(form, len(raw), raw))
+		if got := k.until("a"); !strings.HasPrefix(got[len(got)-1], "OK [APPENDUID ") {
+			t.Fatalf("%s: %q", form, got)
+		}
+		k.want(fmt.Sprintf("FETCH %d BINARY.PEEK[]", i+1), fmt.Sprintf("* %d FETCH (UID %d BINARY[] ~{%d}\n%s)", i+1, i+1, len(raw), raw))
+	}
+}
+
 func TestID(t *testing.T) {
 	k := implicit(t).dial(true)
 	k.line()
