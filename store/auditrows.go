@@ -71,6 +71,7 @@ func rowKinds() []rowKind {
 		{bucketDomains, "domain", rowText, readRowText},
 		{bucketAccounts, "account", rowText, readRowText},
 		{bucketAliases, "alias", rowText, readRowText},
+		{bucketFormer, "former", rowText, readRowText},
 		{bucketKeys, "key", rowHex, readRowHex},
 		{bucketKeyRequests, "key-request", rowHex, readRowHex},
 		{bucketAnchors, "anchor", rowAnchor, readRowAnchor},
@@ -247,7 +248,7 @@ func (s stock) older(bucket string, key, value []byte) bool {
 	case bucketMailboxes:
 		return len(key) == 8 && keyNumber(key, nil) <= s.Mailboxes
 	case bucketMessages:
-		m, err := decodeRecord[Message](bucket, value)
+		m, err := decodeMessage(value)
 		return err == nil && uint64(m.Body) <= s.Bodies
 	}
 	return false

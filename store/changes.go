@@ -65,7 +65,7 @@ func (t *tx) newcomers(id MailboxID, since uint64) ([]Change, error) {
 	}
 	k, v := step()
 	for ; bytes.HasPrefix(k, prefix); k, v = c.Prev() {
-		m, err := decodeRecord[messageRecord](bucketMessages, v)
+		m, err := decodeMessage(v)
 		if err != nil {
 			return nil, err
 		}

@@ -49,7 +49,7 @@ func (c *checker) checkCounts(m, counted mailboxRecord) {
 func (c *checker) countAnew(m mailboxRecord) (counted mailboxRecord, changed int) {
 	born := uint64(0)
 	err := c.each(bucketMessages, u64(uint64(m.ID)), nil, func(_, v []byte) (bool, error) {
-		msg, err := decodeRecord[messageRecord](bucketMessages, v)
+		msg, err := decodeMessage(v)
 		if err != nil {
 			return false, err
 		}

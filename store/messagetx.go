@@ -93,7 +93,10 @@ func (t *tx) Message(id MailboxID, uid uint32) (Message, error) {
 }
 
 func (t *tx) message(id MailboxID, uid uint32) (messageRecord, error) {
-	m, err := getRecord[messageRecord](t, bucketMessages, messageKey(id, uid))
+	value, m, err := t.get(bucketMessages, messageKey(id, uid)), messageRecord{}, ErrNotFound
+	if value != nil {
+		m, err = decodeMessage(value)
+	}
 	if err != nil {
 		return messageRecord{}, fmt.Errorf("message %d of mailbox %d: %w", uid, id, err)
 	}
@@ -106,11 +109,11 @@ func (t *tx) EachMessage(id MailboxID, from uint32, fn func(Message) bool) error
 		return fmt.Errorf("mailbox %d: %w", id, ErrNotFound)
 	}
 	return t.each(bucketMessages, u64(uint64(id)), messageKey(id, from), func(_, v []byte) (bool, error) {
-		m, err := decodeRecord[Message](bucketMessages, v)
+		m, err := decodeMessage(v)
 		if err != nil {
 			return false, err
 		}
-		return fn(m), nil
+		return fn(m.Message), nil
 	})
 }
 
