@@ -142,7 +142,7 @@ type Notify struct {
 type Accounts struct {
 	Subaddress string `toml:"subaddress" example:"+" doc:"What may stand between the name of an account, an alias or a group and a detail of the sender's choice: with \"+\", bob+labs@ reaches bob@ where nobody has that very address (RFC 5233). \"+\" or \"-\"; with \"-\" every account whose name begins another's gets what is mistyped behind it. Without it there are no details."`
 
-	ChannelBinding bool `toml:"channel_binding" default:"false" doc:"Whether SCRAM-SHA-256-PLUS is offered beside SCRAM-SHA-256: it binds a login to its TLS connection, so that nobody between can use it. Clients built on GNU SASL, such as mutt of Debian, take it as the strongest that they see, cannot bind, and log in by nothing else: leave it false unless you know your clients."`
+	ChannelBinding bool `toml:"channel_binding" default:"false" doc:"Whether SCRAM-SHA-256-PLUS is offered beside SCRAM-SHA-256: it binds a login to its TLS connection, so that nobody between can use it. Clients built on GNU SASL, such as mutt of Debian, take it as the strongest that they see, cannot bind, and for SMTP and POP3 log in by nothing else: leave it false unless you know your clients."`
 }
 
 // Submit says how mail of our users is taken.

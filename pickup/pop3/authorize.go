@@ -110,6 +110,7 @@ func (s *session) auth(args []string) error {
 		case err != nil:
 			return err
 		case bytes.Equal(line, []byte("*")): // RFC 5034 §4
+			// Though mutt takes the answer for that to its next command: others wait for it.
 			return s.wrong("The exchange is cancelled")
 		}
 		response, err = base64.StdEncoding.DecodeString(string(line))

@@ -51,8 +51,9 @@ func TestEP18_Dialogs(t *testing.T) {
 		"AUTH PLAIN in two":      {false, []step{{"auth plain", "+ "}, {plain(testUser, testPassword), "+OK 2"}, {"STAT", ok}}},
 		"AUTH PLAIN cancelled": {false, []step{{"AUTH PLAIN", "+ "}, {"*", no}, {"AUTH PLAIN", "+ "}, {"!!!", no}, {"AUTH PLAIN =", no},
 			{"AUTH PLAIN !", no}, {"AUTH NONE", no}, {"AUTH", no}, {"AUTH PLAIN " + plain(testUser, testPassword), ok}}},
-		"AUTH PLAIN, wrong": {false, []step{{"AUTH PLAIN " + plain(testUser, "wrong"), "-ERR [AUTH]"}, {"AUTH PLAIN", "+ "}, {plain("x", testPassword), "-ERR [AUTH]"}}},
-		"AUTH LOGIN":        {false, []step{{"AUTH LOGIN", "+ "}, {"YWxpY2VAYS5leGFtcGxl", "+ "}, {"Y29ycmVjdCBob3JzZQ==", "+OK 2"}}},
+		"a command within AUTH": {false, []step{{"AUTH PLAIN", "+ "}, {"USER " + testUser, "-ERR That is no base64"}, {"USER " + testUser, ok}, {"PASS " + testPassword, "+OK 2"}}},
+		"AUTH PLAIN, wrong":     {false, []step{{"AUTH PLAIN " + plain(testUser, "wrong"), "-ERR [AUTH]"}, {"AUTH PLAIN", "+ "}, {plain("x", testPassword), "-ERR [AUTH]"}}},
+		"AUTH LOGIN":            {false, []step{{"AUTH LOGIN", "+ "}, {"YWxpY2VAYS5leGFtcGxl", "+ "}, {"Y29ycmVjdCBob3JzZQ==", "+OK 2"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := startHouse(t, pop3.Options{Implicit: !row.clear})
