@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/internal/admit"
 	"postern/trust/reason"
 )
 
@@ -100,11 +101,5 @@ func (s *Server) linger(w http.ResponseWriter, r *http.Request) {
 	if failures >= s.options.AuthFailures {
 		w.Header().Set("Connection", "close")
 	}
-	t := time.NewTimer(time.Duration(min(failures, s.options.AuthFailures)) * s.options.AuthDelay)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-r.Context().Done():
-	case <-s.closing.Done():
-	}
+	admit.Linger(time.Duration(min(failures, s.options.AuthFailures))*s.options.AuthDelay, r.Context().Done(), s.closing.Done())
 }

@@ -3,6 +3,8 @@ package smtp
 import (
 	"errors"
 	"time"
+
+	"postern/internal/admit"
 )
 
 var errTiresome = errors.New("too many commands that do nothing for a message")
@@ -68,17 +70,5 @@ func (w *wire) nextCommand() time.Duration {
 	return d
 }
 
-// linger waits in the session's own goroutine, which holds nothing but its
-// connection's place. Draining and the end of the connection end it.
-func (w *wire) linger(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-w.drained:
-	case <-w.ctx.Done():
-	}
-}
+// linger waits. Draining and the end of the connection end it.
+func (w *wire) linger(d time.Duration) { admit.Linger(d, w.drained, w.ctx.Done()) }

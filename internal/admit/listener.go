@@ -43,7 +43,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			l.refuse(conn)
 		case passing(err):
-			pause(l.closed)
+			Linger(acceptPause, l.closed, nil)
 		default:
 			return nil, err
 		}
@@ -65,16 +65,6 @@ func passing(err error) bool {
 	return false
 }
 
-// pause waits, or until done is closed.
-func pause(done <-chan struct{}) {
-	t := time.NewTimer(acceptPause)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-done:
-	}
-}
-
 // Accept waits for a connection, also while the system is out of something, such as
 // files, until done is closed.
 func Accept(l net.Listener, done <-chan struct{}) (net.Conn, error) {
@@ -83,6 +73,6 @@ func Accept(l net.Listener, done <-chan struct{}) (net.Conn, error) {
 		if err == nil || !passing(err) {
 			return conn, err
 		}
-		pause(done)
+		Linger(acceptPause, done, nil)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"postern/internal/admit"
 )
 
 // What a client may do wrong on one connection.
@@ -55,19 +57,8 @@ func (p *Patience) Pay() bool {
 	return true
 }
 
-// Linger waits in the connection's own goroutine, which holds nothing but the
-// connection's place.
-func (p *Patience) Linger(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-p.Ended:
-	}
-}
+// Linger waits, at most until the server ends.
+func (p *Patience) Linger(d time.Duration) { admit.Linger(d, p.Ended, nil) }
 
 // Handshake ends a TLS handshake of the server in bounded time, and lets the
 // connection have all the time there is afterwards.
