@@ -38,8 +38,11 @@ type Restoration struct {
 	Mailboxes int         `json:"mailboxes"` // that have another UIDVALIDITY
 	Held      int         `json:"held"`      // outgoing jobs that now wait for an operator
 	Unknown   int         `json:"unknown"`   // messages that nobody waits for notifications about any more
-	Rewrapped bool        `json:"rewrapped"` // the copy was sealed for an older master key
-	Kept      string      `json:"kept"`      // where the store that was replaced is; "" if there was none
+	// Reopened are ways into accounts that were closed after the copy was made, as far as
+	// the store that was replaced can tell.
+	Reopened  []Reopened `json:"reopened"`
+	Rewrapped bool       `json:"rewrapped"` // the copy was sealed for an older master key
+	Kept      string     `json:"kept"`      // where the store that was replaced is; "" if there was none
 }
 
 // Restore puts a copy that Backup made in the place of the store at path, which
@@ -53,7 +56,8 @@ type Restoration struct {
 // What happened after the copy was made is not in it, so that every mailbox gets a
 // new UIDVALIDITY, for its UIDs may have been given to other messages (RFC 9051
 // §2.3.1.1), outgoing jobs are held, for they may have been sent, and nobody waits for
-// notifications any more, for they may have come. Errors:
+// notifications any more, for they may have come. Accounts and accesses are as they were:
+// see Restoration.Reopened. Errors:
 // ErrLocked, an *ElsewhereError for a store that was being written over, unless from is
 // the file that it is in, ErrInTheWay, and ErrCopy with ErrMasterKey, ErrCorrupt,
 // ErrSchema, ErrFull or fs.ErrNotExist.
@@ -99,7 +103,7 @@ func restore(ctx context.Context, path, from string, o RestoreOptions) (r Restor
 	}
 	o.apart, o.frame = true, true
 	o.Reading = func(PageProgress) error { return ctx.Err() }
-	r, end, err := prepareCopy(ctx, next, h.lastUIDValidity(), o)
+	r, end, err := prepareCopy(ctx, next, h, o)
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", ErrCopy, err)
 	}
@@ -183,14 +187,18 @@ func copyFile(ctx context.Context, to, from string) error {
 	return ofDisk(err)
 }
 
-// prepareCopy checks a copy and makes it fit to take the place of the store.
-func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOptions) (r Restoration, end []byte, err error) {
+// prepareCopy checks a copy and makes it fit to take the place of the store that h holds.
+func prepareCopy(ctx context.Context, path string, h *held, o RestoreOptions) (r Restoration, end []byte, err error) {
 	db, older, err := openCopy(path, o)
 	if err != nil {
 		return r, nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	r.Rewrapped = older
+	r.Reopened, err = h.reopened(db, nowOf(o.Options))
+	if err != nil {
+		return r, nil, err
+	}
 	var found findings
 	r.Copy, found, err = db.examine(ctx, nil)
 	if err == nil {
@@ -214,7 +222,7 @@ func prepareCopy(ctx context.Context, path string, validity uint64, o RestoreOpt
 	if o.Record.At.IsZero() {
 		o.Record.At = nowOf(o.Options)
 	}
-	r.Mailboxes, err = db.renewUIDValidities(ctx, validity)
+	r.Mailboxes, err = db.renewUIDValidities(ctx, h.lastUIDValidity())
 	if err != nil {
 		return r, nil, err
 	}

@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	bolt "go.etcd.io/bbolt"
 
 	"postern/internal/audit"
+	"postern/mime"
 )
 
 func restored(action audit.Action) audit.Record {
@@ -337,5 +339,71 @@ func TestOpenRemovesWhatWasLeft(t *testing.T) {
 	left, err := filepath.Glob(s.path + ".*")
 	if err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// What was closed since a copy was made is open again when it is restored, and is named,
+// unless the store that it replaces cannot tell.
+func TestRestoreTellsWhatItOpens(t *testing.T) {
+	now := time.Now()
+	for how, want := range map[string][]Reopened{
+		"after changes": {
+			{Account: address(t, "changed@b.example"), Closed: ClosedPassword},
+			{Account: address(t, "made.anew@b.example"), Closed: ClosedRemoved},
+			{Account: address(t, "removed@b.example"), Closed: ClosedRemoved},
+			{Account: address(t, "required@b.example"), Closed: ClosedRequired},
+			{Account: address(t, "shut@b.example"), Closed: ClosedDisabled},
+			{Account: address(t, "stays@b.example"), Access: "revoked", Name: "phone", Closed: ClosedRevoked},
+		},
+		"another store": nil, "nothing there": nil,
+	} {
+		t.Run(how, func(t *testing.T) {
+			s := newTestStore(t, Options{})
+			names := []string{"changed", "made.anew", "removed", "required", "shut", "shut.before", "stays"}
+			access := func(a Access, id string) Access {
+				a.ID, a.Sum = id, FingerprintOf([]byte(id))
+				return a
+			}
+			account := func(name string) Account {
+				return Account{Address: address(t, name+"@b.example"), Password: "one", Disabled: name == "shut.before"}
+			}
+			s.transact(t, func(tx Tx) error {
+				err := tx.PutDomain(Domain{Name: "b.example"})
+				for _, name := range names {
+					err = errors.Join(err, tx.PutAccount(account(name)),
+						tx.PutAccess(access(Access{Account: account(name).Address, Kind: Token}, "token."+name)))
+				}
+				stays := account("stays").Address
+				return errors.Join(err, tx.PutAccess(access(Access{Account: stays, Kind: AppPassword, Name: "phone"}, "revoked")),
+					tx.PutAccess(access(Access{Account: stays, Kind: Token, Expires: now.Add(-time.Hour)}, "over")))
+			})
+			copied := s.backup(t)
+			s.transact(t, func(tx Tx) error {
+				changed, required, shut := account("changed"), account("required"), account("shut")
+				changed.Password, required.CertificateRequired, shut.Disabled = "two", true, true
+				stays := account("stays").Address
+				return errors.Join(tx.PutAccount(changed), tx.PutAccount(required), tx.PutAccount(shut),
+					tx.RemoveAccess(stays, "revoked"), tx.RemoveAccess(stays, "over"), tx.RemoveAccess(shut.Address, "token.shut"),
+					tx.RemoveAccount(account("removed").Address), tx.RemoveAccount(account("made.anew").Address),
+					tx.PutAccount(account("made.anew")))
+			})
+			if how != "after changes" {
+				err := errors.Join(s.Close(), os.Remove(s.path), os.RemoveAll(witnessOf(s.path)))
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if how == "another store" {
+				var err error
+				s.DB, err = Create(s.path, s.options)
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := s.restore(t, copied)
+			if diff := cmp.Diff(want, r.Reopened, cmp.Comparer(mime.Address.Same)); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }

@@ -51,7 +51,7 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 	}
 	inv.warnDiffering(r.Copy, *accept)
 	if inv.json {
-		r.Copy.Problems = listed(r.Copy.Problems)
+		r.Copy.Problems, r.Reopened = listed(r.Copy.Problems), listed(r.Reopened)
 		return inv.printJSON(r)
 	}
 	fmt.Fprintf(inv.stdout, "restored %s: %d accounts, %d messages, %d jobs\n", rest[0], r.Copy.Accounts, r.Copy.Messages, r.Copy.Jobs)
@@ -70,7 +70,33 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 	if r.Unknown > 0 {
 		fmt.Fprintf(inv.stdout, "sent messages whose notifications are not waited for any more, because they may have come since: %d; postern track says so of each\n", r.Unknown)
 	}
+	inv.tellReopened(r.Reopened)
 	return nil
+}
+
+// tellReopened names the ways into accounts that a restore opened again.
+func (inv *invocation) tellReopened(all []store.Reopened) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintf(inv.stdout, "ways into accounts that are open again, though they were closed since the copy was made: %d\n", len(all))
+	for _, one := range all {
+		fmt.Fprintf(inv.stdout, "  %s: %s\n", one.Account, reopenedLine(one))
+	}
+}
+
+func reopenedLine(r store.Reopened) string {
+	switch r.Closed {
+	case store.ClosedRemoved:
+		return "the account had been removed"
+	case store.ClosedDisabled:
+		return "the account had been disabled"
+	case store.ClosedPassword:
+		return "the account had been given another password"
+	case store.ClosedRequired:
+		return "a certificate had been required beside its password"
+	}
+	return fmt.Sprintf("access %s (%s) had been revoked", r.Access, oneLine(r.Name))
 }
 
 // warnDiffering tells of rows that a store was made with although they are not as its
