@@ -3,7 +3,6 @@ package pickup_test
 import (
 	"bytes"
 	"context"
-	"encoding/pem"
 	"fmt"
 	"net"
 	"os"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postern/internal/testnet"
 	"postern/pickup"
 )
 
@@ -54,12 +54,8 @@ func run(t *testing.T, name string, args ...string) []byte {
 }
 
 func certFile(t *testing.T) string {
-	cert, err := testCert()
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "cert.pem")
-	err = os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}), 0o600)
+	err := os.WriteFile(path, testnet.PEM(testnet.LocalCert()), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}

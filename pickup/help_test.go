@@ -3,20 +3,13 @@ package pickup_test
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -38,48 +31,6 @@ const (
 	testUser     = "alice@a.example"
 	testPassword = "correct horse"
 )
-
-// testCert is made once a test binary.
-var testCert = sync.OnceValues(func() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "localhost"},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(24 * time.Hour),
-		DNSNames:     []string{"localhost"},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA:         true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	leaf, err := x509.ParseCertificate(der)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
-})
-
-func serverTLS(t testing.TB) *tls.Config {
-	cert, err := testCert()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-}
-
-func clientTLS(t testing.TB) *tls.Config {
-	cert, err := testCert()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(cert.Leaf)
-	return &tls.Config{RootCAs: pool, ServerName: "localhost"}
-}
 
 // A house is a store with one account, and a server over it.
 type house struct {
@@ -127,7 +78,7 @@ func startHouse(t testing.TB, o pickup.Options) *house {
 	h := &house{t: t, clear: !o.Implicit, log: &testnet.Log{}}
 	h.store, h.account = openStore(t)
 	if o.TLS == nil {
-		o.TLS = serverTLS(t)
+		o.TLS = testnet.ServerTLS()
 	}
 	if o.ErrorDelay == 0 {
 		o.AuthDelay, o.ErrorDelay = time.Millisecond, 50*time.Microsecond
@@ -198,7 +149,7 @@ func (h *house) client(o *imapclient.Options) *imapclient.Client {
 	if o == nil {
 		o = &imapclient.Options{}
 	}
-	o.TLSConfig = clientTLS(h.t)
+	o.TLSConfig = testnet.ClientTLS()
 	c, err := imapclient.DialTLS(h.addr, o)
 	if err != nil {
 		h.t.Fatal(err)
@@ -226,7 +177,7 @@ func (h *house) dial(secure bool) *talk {
 		h.t.Fatal(err)
 	}
 	if secure {
-		conn = tls.Client(conn, clientTLS(h.t))
+		conn = tls.Client(conn, testnet.ClientTLS())
 	}
 	h.t.Cleanup(func() { conn.Close() })
 	err = conn.SetDeadline(time.Now().Add(30 * time.Second))
@@ -252,7 +203,7 @@ func (h *house) talk() *talk {
 func (k *talk) startTLS() {
 	k.t.Helper()
 	k.ok("STARTTLS")
-	k.conn = tls.Client(k.conn, clientTLS(k.t))
+	k.conn = tls.Client(k.conn, testnet.ClientTLS())
 	k.r.Reset(k.conn)
 }
 

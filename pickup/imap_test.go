@@ -14,6 +14,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/google/go-cmp/cmp"
 
+	"postern/internal/testnet"
 	"postern/pickup"
 )
 
@@ -87,7 +88,7 @@ func TestStartTLSDropsWhatCameBeforeIt(t *testing.T) {
 	k.line()
 	k.write("a STARTTLS\r\nb NOOP\r\n")
 	k.until("a")
-	secure := tls.Client(k.conn, clientTLS(t))
+	secure := tls.Client(k.conn, testnet.ClientTLS())
 	err := secure.Handshake()
 	if err == nil {
 		k.conn = secure

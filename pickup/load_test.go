@@ -140,7 +140,7 @@ func closeWrite(c io.Closer) {
 func BenchmarkFetchBulk(b *testing.B) {
 	s, account := openStore(b)
 	h := &house{t: b, store: s, account: account, log: &testnet.Log{}}
-	h.server = pickup.NewIMAP(mailbox.New(s, auth, mailbox.Options{}), pickup.Options{TLS: serverTLS(b), Implicit: true})
+	h.server = pickup.NewIMAP(mailbox.New(s, auth, mailbox.Options{}), pickup.Options{TLS: testnet.ServerTLS(), Implicit: true})
 	h.addr = h.serve(h.server)
 	raw := append([]byte("Subject: x\r\n\r\n"), bytes.Repeat([]byte("0123456789abcde\n"), 10<<6)...)
 	var load sync.WaitGroup

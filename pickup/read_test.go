@@ -13,6 +13,7 @@ import (
 
 	"postern/internal/gateway/mailbox"
 	"postern/internal/login"
+	"postern/internal/testnet"
 	"postern/pickup"
 	"postern/store"
 )
@@ -194,7 +195,7 @@ func (forgetfulMailbox) Searching(context.Context, int) error { return pickup.Er
 func TestNothingIsReadThatCannotBeNoted(t *testing.T) {
 	h := implicit(t)
 	h.deliver([]byte(mixedMail))
-	s := pickup.NewIMAP(forgetful{mailbox.New(h.store, auth, mailbox.Options{})}, pickup.Options{TLS: serverTLS(t), Implicit: true})
+	s := pickup.NewIMAP(forgetful{mailbox.New(h.store, auth, mailbox.Options{})}, pickup.Options{TLS: testnet.ServerTLS(), Implicit: true})
 	h.addr = h.serve(s)
 	k := h.talk()
 	for _, item := range []string{"BODY[]", "BODY.PEEK[TEXT]", "(FLAGS BINARY.PEEK[1])"} {
@@ -248,7 +249,7 @@ func TestWhatIsReadOneByOneIsNotedTogether(t *testing.T) {
 		h.deliver([]byte(plainMail))
 	}
 	took := make(chan []uint32, 100)
-	s := pickup.NewIMAP(diligent{mailbox.New(h.store, auth, mailbox.Options{}), took}, pickup.Options{TLS: serverTLS(t), Implicit: true})
+	s := pickup.NewIMAP(diligent{mailbox.New(h.store, auth, mailbox.Options{}), took}, pickup.Options{TLS: testnet.ServerTLS(), Implicit: true})
 	h.addr = h.serve(s)
 	k := h.talk()
 	noted := func(want ...uint32) {

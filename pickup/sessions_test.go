@@ -172,7 +172,7 @@ func TestRemovedMailboxEndsItsSessions(t *testing.T) {
 func TestTwoServersShareAStore(t *testing.T) {
 	one := implicit(t)
 	two := &house{t: t, store: one.store, account: one.account, log: &testnet.Log{}}
-	two.server = pickup.NewIMAP(mailbox.New(one.store, auth, mailbox.Options{}), pickup.Options{TLS: serverTLS(t), Implicit: true})
+	two.server = pickup.NewIMAP(mailbox.New(one.store, auth, mailbox.Options{}), pickup.Options{TLS: testnet.ServerTLS(), Implicit: true})
 	two.addr = two.serve(two.server)
 	a, b := one.talk(), two.talk()
 	b.write("i IDLE\r\n")
@@ -298,8 +298,7 @@ func TestShutdownDoesNotWaitForSlowReaders(t *testing.T) {
 
 // When the context of Serve ends, so do the sessions.
 func TestServeEndsWithItsContext(t *testing.T) {
-	h := implicit(t)
-	s := pickup.NewIMAP(refuseAll{}, pickup.Options{TLS: serverTLS(t), Implicit: true})
+	s := pickup.NewIMAP(refuseAll{}, pickup.Options{TLS: testnet.ServerTLS(), Implicit: true})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -307,7 +306,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, ln) }()
-	conn, err := tls.Dial("tcp", ln.Addr().String(), clientTLS(h.t))
+	conn, err := tls.Dial("tcp", ln.Addr().String(), testnet.ClientTLS())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,7 +340,7 @@ func TestFetchInboxWaits(t *testing.T) {
 		err error
 	}
 	done := make(chan result, 1)
-	o := pickup.FetchOptions{Addr: h.addr, TLS: clientTLS(t), User: testUser, Password: testPassword, AtLeast: 3}
+	o := pickup.FetchOptions{Addr: h.addr, TLS: testnet.ClientTLS(), User: testUser, Password: testPassword, AtLeast: 3}
 	go func() {
 		got, err := pickup.FetchInbox(context.Background(), o)
 		done <- result{got, err}

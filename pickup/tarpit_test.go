@@ -46,7 +46,7 @@ type bubble struct {
 }
 
 func inBubble(t *testing.T, o pickup.Options, test func(b *bubble)) {
-	o.TLS, o.Implicit = serverTLS(t), true
+	o.TLS, o.Implicit = testnet.ServerTLS(), true
 	synctest.Test(t, func(t *testing.T) {
 		s := pickup.NewIMAP(patient{}, o)
 		testnet.Serve(t, s, func(p *testnet.Pipes) { test(&bubble{t, s, p}) })

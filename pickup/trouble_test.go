@@ -69,7 +69,7 @@ func TestDamagedBodyBreaksTheResponseOff(t *testing.T) {
 	h.deliver(raw)
 	log := &testnet.Log{}
 	s := pickup.NewIMAP(damaged{mailbox.New(h.store, auth, mailbox.Options{}), 600 << 10},
-		pickup.Options{Implicit: true, TLS: serverTLS(t), Log: slog.New(slog.NewTextHandler(log, nil))})
+		pickup.Options{Implicit: true, TLS: testnet.ServerTLS(), Log: slog.New(slog.NewTextHandler(log, nil))})
 	h.addr = h.serve(s)
 	k := h.talk()
 	k.write("f FETCH 1 BODY.PEEK[]\r\n")

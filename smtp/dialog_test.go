@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"postern/internal/testnet"
 )
 
 // A dialog plays a script against a server. Each line of a script is one of:
@@ -78,7 +80,7 @@ func (d *dialog) step(line string) {
 			d.t.Fatalf("%s: got %q", line, d.last)
 		}
 	case "tls":
-		c := tls.Client(d.conn, &tls.Config{RootCAs: testPool, ServerName: "localhost"})
+		c := tls.Client(d.conn, testnet.ClientTLS())
 		err := c.Handshake()
 		if err != nil {
 			d.t.Fatalf("handshake: %v", err)

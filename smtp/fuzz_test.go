@@ -8,6 +8,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"postern/internal/testnet"
 )
 
 // Where a fuzzed dialog starts.
@@ -50,7 +52,7 @@ func FuzzDialog(f *testing.F) {
 	backbone := start(f, NewBackbone(backboneHouse{h}, o))
 	o.Implicit = true
 	submission := start(f, NewSubmission(submissionHouse{h}, o))
-	config := &tls.Config{RootCAs: testPool, ServerName: "localhost"}
+	config := testnet.ClientTLS()
 	f.Fuzz(func(t *testing.T, state byte, octets []byte) {
 		if bytes.Contains(octets, []byte("panic")) {
 			return // the backend's own

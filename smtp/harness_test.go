@@ -3,16 +3,9 @@ package smtp
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -20,39 +13,10 @@ import (
 	"time"
 
 	"postern/internal/login"
+	"postern/internal/testnet"
 	"postern/mime"
 	"postern/trust/reason"
 )
-
-var testCert, testPool = newTestCert()
-
-// newTestCert makes a throwaway certificate for localhost.
-func newTestCert() (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "TEST ONLY"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
-}
-
-func serverTLS() *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{testCert}, MinVersion: tls.VersionTLS12}
-}
 
 // A message is what a backend accepted.
 type message struct {
@@ -183,7 +147,7 @@ func (b backboneHouse) CheckRecipient(_ context.Context, to mime.Address) error 
 
 func testOptions() ServerOptions {
 	return ServerOptions{
-		Hostname: "mx.near.test", TLS: serverTLS(), AuthDelay: time.Millisecond, ErrorDelay: 50 * time.Microsecond,
+		Hostname: "mx.near.test", TLS: testnet.ServerTLS(), AuthDelay: time.Millisecond, ErrorDelay: 50 * time.Microsecond,
 		MessageBytes: 100_000, CommandIdle: 10 * time.Second,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/testnet"
 	"postern/mime"
 	"postern/trust/reason"
 )
@@ -27,7 +28,7 @@ func edgeAt(t *testing.T, address string) Edge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Edge{Host: host, Port: uint16(n), TLS: &tls.Config{RootCAs: testPool, ServerName: "localhost", MinVersion: tls.VersionTLS12}}
+	return Edge{Host: host, Port: uint16(n), TLS: testnet.ClientTLS()}
 }
 
 // overTLS are the replies of an edge that takes mail.
@@ -121,7 +122,7 @@ func TestEP14_Push(t *testing.T) {
 func startImplicit(t *testing.T, replies map[string]string) string {
 	t.Helper()
 	p, _ := startPeer(t, replies)
-	l, err := tls.Listen("tcp", "127.0.0.1:0", serverTLS())
+	l, err := tls.Listen("tcp", "127.0.0.1:0", testnet.ServerTLS())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"postern/internal/testnet"
 	"postern/mime"
 	"postern/trust/reason"
 )
@@ -75,7 +76,7 @@ func (p *peer) talk(conn net.Conn) {
 			case "silence":
 			case "shake hands":
 				io.WriteString(conn, "220 go\r\n")
-				conn = tls.Server(conn, serverTLS())
+				conn = tls.Server(conn, testnet.ServerTLS())
 				r.Reset(conn)
 			default:
 				p.say(conn, reply)
@@ -429,7 +430,7 @@ func TestRelayFallsBackWhenTheCertificateIsNotWanted(t *testing.T) {
 	if got[0].Code != reason.PeerUnreachable {
 		t.Errorf("TLS required: %+v", got[0])
 	}
-	r.TLSConfig = &tls.Config{RootCAs: testPool, ServerName: "localhost"}
+	r.TLSConfig = testnet.ClientTLS()
 	got = r.Send(t.Context(), delivery("bob@near.test"))
 	if got[0].Code != reason.OK || !got[0].TLS {
 		t.Errorf("TLS that verifies: %+v", got[0])
@@ -502,7 +503,7 @@ func TestNewReply(t *testing.T) {
 func TestSubmit(t *testing.T) {
 	h, addr := startSubmission(t)
 	_, implicit := startSubmission(t, func(o *ServerOptions) { o.Implicit = true })
-	config := &tls.Config{RootCAs: testPool, ServerName: "localhost"}
+	config := testnet.ClientTLS()
 	to := []mime.Address{mustAddress("carol@far.test")}
 	text := "From: alice@near.test\r\n\r\n.x\r\n"
 	err := Submit(t.Context(), addr, config, "alice@near.test", "secret", alice, to, strings.NewReader(text))

@@ -30,7 +30,7 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, input []byte, in bool) {
 		m, log := newMemory("A: 1\r\n\r\n.one\r\n", "A: 2\n\ntwo"), &testnet.Log{}
 		o := pop3.Options{
-			TLS: serverTLS(t), Implicit: in, AuthDelay: time.Nanosecond, ErrorDelay: time.Nanosecond,
+			TLS: testnet.ServerTLS(), Implicit: in, AuthDelay: time.Nanosecond, ErrorDelay: time.Nanosecond,
 			LoginTime: 10 * time.Second, Idle: 10 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil)),
 		}
 		testnet.Serve(t, pop3.New(m, o), func(p *testnet.Pipes) {

@@ -3,22 +3,15 @@ package pop3_test
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -40,33 +33,6 @@ const (
 	testUser     = "alice@a.example"
 	testPassword = "correct horse"
 )
-
-// testCert is made once a test binary.
-var testCert = sync.OnceValues(func() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "localhost"},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(24 * time.Hour),
-		DNSNames:     []string{"localhost"},
-		IsCA:         true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
-})
-
-func serverTLS(t testing.TB) *tls.Config {
-	cert, err := testCert()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-}
 
 // A house is a store with an account, and a server over it.
 type house struct {
@@ -112,7 +78,7 @@ func startHouse(t testing.TB, o pop3.Options) *house {
 	h := &house{t: t, clear: !o.Implicit, log: &testnet.Log{}}
 	h.store, h.account = openStore(t)
 	if o.TLS == nil {
-		o.TLS = serverTLS(t)
+		o.TLS = testnet.ServerTLS()
 	}
 	if o.ErrorDelay == 0 {
 		o.AuthDelay, o.ErrorDelay = time.Millisecond, 50*time.Microsecond

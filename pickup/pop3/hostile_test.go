@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"postern/internal/testnet"
 	"postern/pickup/pop3"
 	"postern/store"
 )
@@ -148,7 +149,7 @@ func TestTooManyConnections(t *testing.T) {
 func TestDrain(t *testing.T) {
 	h := implicit(t)
 	h.deliver("one\r\n")
-	s := pop3.New(h.backend, pop3.Options{TLS: serverTLS(t), Implicit: true})
+	s := pop3.New(h.backend, pop3.Options{TLS: testnet.ServerTLS(), Implicit: true})
 	at := &house{t: t, addr: h.serve(s)}
 	fresh, in := at.dial(), at.login()
 	silent, err := net.Dial("tcp", at.addr)
@@ -182,7 +183,7 @@ func TestDrain(t *testing.T) {
 func TestShutdownCuts(t *testing.T) {
 	h := implicit(t)
 	h.deliver(strings.Repeat(strings.Repeat("x", 98)+"\r\n", 400_000))
-	s := pop3.New(h.backend, pop3.Options{TLS: serverTLS(t), Implicit: true})
+	s := pop3.New(h.backend, pop3.Options{TLS: testnet.ServerTLS(), Implicit: true})
 	at := &house{t: t, addr: h.serve(s)}
 	k := at.login()
 	k.ok("DELE 1")

@@ -25,7 +25,7 @@ type bubble struct {
 }
 
 func inBubble(t *testing.T, o pop3.Options, m *memory, test func(b *bubble)) {
-	o.TLS = serverTLS(t)
+	o.TLS = testnet.ServerTLS()
 	synctest.Test(t, func(t *testing.T) {
 		s := pop3.New(m, o)
 		testnet.Serve(t, s, func(p *testnet.Pipes) { test(&bubble{t, m, s, p}) })
