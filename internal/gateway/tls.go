@@ -58,7 +58,7 @@ func (c *Core) newIssuer(cfg *config.Config) (*tlscert.Issuer, error) {
 	i := &tlscert.Issuer{
 		Directory: cfg.ACME.Directory, Hosts: cfg.ACME.NamesOr(cfg.Hostname), Contact: cfg.ACME.Contact,
 		Terms: cfg.ACME.AgreeTerms, Challenge: cfg.ACME.Challenge, Binding: binding,
-		Client: tlscert.NewClient(roots, lookup), Cache: certCache{c.Store}, Now: c.Now, Log: c.Log,
+		Client: tlscert.NewClient(roots, lookup), Cache: certCache{c.Store, c.Log}, Now: c.Now, Log: c.Log,
 	}
 	return i, i.Load(context.Background())
 }
@@ -81,16 +81,24 @@ func checkTLS(cfg *config.Config) error {
 }
 
 // A certCache keeps what belongs to certificates of the listeners in the store.
-type certCache struct{ store.Store }
+type certCache struct {
+	store.Store
+	log *slog.Logger
+}
 
-// Get implements tlscert.Cache.
+// Get implements tlscert.Cache. What is damaged is as if it were not there: all of it can
+// be had again, and mail does not wait for that.
 func (s certCache) Get(ctx context.Context, name string) (data []byte, err error) {
 	err = s.View(ctx, func(tx store.Tx) error {
 		found, err := tx.CertCache(name)
 		data = found.Data
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil
+	case errors.Is(err, store.ErrCorrupt):
+		s.log.Error("what belongs to the listeners' certificate over ACME cannot be read, and is made anew", "err", err)
 		return nil, nil
 	}
 	return data, err

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -87,7 +89,7 @@ func TestTheEndOfTheListenersCertificateIsTold(t *testing.T) {
 func TestCertificatesOverACMELieInTheStore(t *testing.T) {
 	w := newWorld(t)
 	s := w.bare("b.example")
-	cache := certCache{s.Store}
+	cache := certCache{s.Store, s.Log}
 	got, err := cache.Get(t.Context(), "certificate")
 	if got != nil || err != nil {
 		t.Errorf("before: %q, %v", got, err)
@@ -113,6 +115,33 @@ func TestCertificatesOverACMELieInTheStore(t *testing.T) {
 	}
 	err = s.Store.View(t.Context(), func(tx store.Tx) error { _, err := tx.CertCache("certificate"); return err })
 	equal(t, "gone", errors.Is(err, store.ErrNotFound), true)
+}
+
+// A rottenCache is a store in which nothing of the listeners' certificates can be read.
+type rottenCache struct{ store.Store }
+
+func (s rottenCache) View(ctx context.Context, fn func(store.Tx) error) error {
+	return s.Store.View(ctx, func(tx store.Tx) error { return fn(rottenCacheTx{tx}) })
+}
+
+type rottenCacheTx struct{ store.Tx }
+
+func (rottenCacheTx) CertCache(name string) (store.CertCache, error) {
+	return store.CertCache{}, fmt.Errorf("%w: %s", store.ErrCorrupt, name)
+}
+
+// A damaged certificate from an authority keeps nothing from starting: another is
+// ordered.
+func TestADamagedListenerCertificateIsMadeAnew(t *testing.T) {
+	s := newWorld(t).bare("a.example")
+	cfg := config.Default()
+	cfg.Hostname, cfg.ACME.Directory = "mx.a.example", "https://acme.example/directory"
+	s.Store = rottenCache{s.Store}
+	i, err := s.newIssuer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "certificate", i.Certificate() == nil, true)
 }
 
 // Serving and checking refuse files that nothing can be done with.
