@@ -67,11 +67,13 @@ func (t *tx) checkMembers(a Alias) error {
 
 // RemoveAlias implements AliasTx.
 func (t *tx) RemoveAlias(a mime.Address) error {
-	err := t.removeDirectory(bucketAliases, []byte(a.Key()))
+	_, err := t.leaveAlias(a)
 	if err != nil {
-		return fmt.Errorf("alias %s: %w", a, err)
+		return err
 	}
-	return t.removeKeys(func(owner string) bool { return owner == a.Key() })
+	return errors.Join(
+		t.removeDirectory(bucketAliases, []byte(a.Key())),
+		t.removeKeys(func(owner string) bool { return owner == a.Key() }))
 }
 
 // leaveAliases takes an account out of the aliases and groups that it is behind. Those

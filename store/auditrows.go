@@ -71,6 +71,7 @@ func rowKinds() []rowKind {
 		{bucketDomains, "domain", rowText, readRowText},
 		{bucketAccounts, "account", rowText, readRowText},
 		{bucketAliases, "alias", rowText, readRowText},
+		{bucketFormer, "former", rowText, readRowText},
 		{bucketKeys, "key", rowHex, readRowHex},
 		{bucketKeyRequests, "key-request", rowHex, readRowHex},
 		{bucketAnchors, "anchor", rowAnchor, readRowAnchor},

@@ -16,6 +16,7 @@ type checker struct {
 	pace   *pace
 	report CheckReport
 	refs   map[BodyID]uint32 // counted from jobs and messages
+	era    Era               // the last that anything is of
 
 	differences []string // from the audit trail
 	found       findings
@@ -78,12 +79,12 @@ func (c *checker) checkRecords() error {
 	}
 	c.report.Schema = version
 	for _, check := range []func() error{
-		c.checkDomains, c.checkAccounts, c.checkAliases, c.checkSentAs, c.checkKeys, c.checkKeyOwners, c.checkAnchors,
+		c.checkDomains, c.checkAccounts, c.checkAliases, c.checkFormers, c.checkSentAs, c.checkKeys, c.checkKeyOwners, c.checkAnchors,
 		c.checkKeyRequests, c.checkDocuments, c.checkDocumentBodies,
 		c.checkBundles, c.checkBundleStates, c.checkBundleAnchors,
 		c.checkAccesses, c.checkLastUses, c.checkHooks, c.checkHookStates, c.checkEdges,
 		c.checkMailboxes, c.checkMailboxNames, c.checkMessages, c.checkDoomed,
-		c.checkJobs, c.checkDue, c.checkTracks, c.checkMessageIDs, c.checkSentIDs, c.checkTrackNames, c.checkEvents,
+		c.checkJobs, c.checkDue, c.checkTracks, c.checkEra, c.checkMessageIDs, c.checkSentIDs, c.checkTrackNames, c.checkEvents,
 		c.checkDelivered, c.checkDeliveredTimes, c.checkRequests, c.checkRequestTimes, c.checkCertCache, c.checkFetched,
 		c.checkBodies, c.checkLoose, c.checkChunks, c.checkStructures,
 		c.checkAudit,

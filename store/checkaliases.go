@@ -12,6 +12,7 @@ func (c *checker) checkAliases() error {
 		if string(k) != a.Address.Key() {
 			c.problem("alias %s is stored under another address", a.Address)
 		}
+		c.isOf(a.Era)
 		if c.exists(bucketAccounts, k) {
 			c.problem("%s is both an account and an alias", a.Address)
 		}

@@ -9,6 +9,7 @@ func (c *checker) checkJobs() error {
 	totals, pushes := make(map[JobKind]JobTotal), make(map[string]JobTotal)
 	err := walkRecords(c, bucketJobs, func(k []byte, j Job) {
 		c.report.Jobs++
+		c.isOf(j.Era)
 		if j.Body != 0 {
 			c.refs[j.Body]++
 		}

@@ -12,6 +12,7 @@ func (c *checker) checkTracks() error {
 		if string(k) != string(t.ID) {
 			c.problem("track %s is stored under another id", t.ID)
 		}
+		c.isOf(t.Era)
 		for key := range trackKeys(t) {
 			if !c.exists(key.bucket, []byte(key.key)) {
 				c.problem("track %s is missing in the index %s", t.ID, key.bucket)

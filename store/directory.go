@@ -141,8 +141,13 @@ type DirectoryTx interface {
 	// Generation grows with every change of the directory, so that what is
 	// derived from it can be kept and renewed.
 	Generation() (uint64, error)
-	// Era is the present one, which the account or alias that was made last began.
+	// Era is the present one, which the account or alias that was made, or went, last began.
 	Era() (Era, error)
+	// Former says when an address was somebody's who has it no more, ErrNotFound if it
+	// never was; Formers are all of them. They are noted when an account or an alias goes
+	// or an alias is given to another.
+	Former(a mime.Address) (Former, error)
+	Formers() ([]Former, error)
 
 	Domain(name mime.Domain) (Domain, error)
 	Domains() ([]Domain, error)

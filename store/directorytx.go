@@ -183,13 +183,17 @@ func (t *tx) PutAccount(a Account) error {
 
 // RemoveAccount implements DirectoryTx.
 func (t *tx) RemoveAccount(a mime.Address) error {
-	err := t.removeDirectory(bucketAccounts, []byte(a.Key()))
+	_, err := t.leaveAccount(a)
 	if err != nil {
-		return fmt.Errorf("account %s: %w", a, err)
+		return err
+	}
+	err = t.leaveAliases(a)
+	if err != nil {
+		return err
 	}
 	err = errors.Join(
+		t.removeDirectory(bucketAccounts, []byte(a.Key())),
 		t.removeKeys(func(owner string) bool { return owner == a.Key() }),
-		t.leaveAliases(a),
 		t.removeSentAs(func(s SentAs) bool { return s.Account.Same(a) }))
 	if err != nil {
 		return err

@@ -75,6 +75,7 @@ const (
 	bucketCertCache    = "certcache"    // name → certCacheRecord, of certificates for the listeners that were issued over ACME
 	bucketStructures   = "structures"   // body id u64 → envelope and structure of the message, sealed
 
+	bucketFormer     = "former"     // address key → Former
 	bucketHookStates = "hookstates" // address key 0 id → HookState
 	bucketEdges      = "edges"      // address key or domain → edgeRecord
 	bucketPushCounts = "pushcounts" // address key 0 Era of the jobs u64 → jobs u64, bytes u64, of what waits for the edge of an account
@@ -110,7 +111,7 @@ func buckets() []string {
 		bucketTrackNames, bucketDelivered, bucketDeliveredTimes, bucketAudit, bucketCheckpoints,
 		bucketFetched, bucketSentIDs,
 		bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs,
-		bucketHookStates, bucketEdges, bucketPushCounts}
+		bucketHookStates, bucketEdges, bucketPushCounts, bucketFormer}
 }
 
 // A migration carries the layout from the version of its index in the table,
@@ -165,10 +166,14 @@ func toSchema5(tx *bolt.Tx) error { return fillMessageIDs(tx) }
 
 // toSchema6 adds aliases and groups, further secrets of accounts with their last use,
 // web hooks, edges, requests that are known by their keys, certificates of the listeners, and
-// the structure of stored messages.
+// the structure of stored messages, and begins to count eras.
 func toSchema6(tx *bolt.Tx) error {
-	return createBuckets(tx, bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs,
-		bucketHookStates, bucketEdges, bucketPushCounts)
+	err := createBuckets(tx, bucketAliases, bucketAccess, bucketLastUse, bucketHooks, bucketRequests, bucketCertCache, bucketStructures, bucketRequestTimes, bucketSentAs,
+		bucketHookStates, bucketEdges, bucketPushCounts, bucketFormer)
+	if err != nil {
+		return err
+	}
+	return in(tx, bucketMeta).Put([]byte(metaEra), u64(0))
 }
 
 // rewriteRecords calls fn with the records of a bucket that can be read, and stores
@@ -211,6 +216,7 @@ func createSchema(tx *bolt.Tx, master KeyWrapper) error {
 	}
 	meta := in(tx, bucketMeta)
 	err = errors.Join(meta.Put([]byte(metaSchema), u32(schemaVersion)),
+		meta.Put([]byte(metaEra), u64(0)),
 		meta.Put([]byte(metaStock), []byte("{}"))) // the trail has all of it from the first row on
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ func directoryTests() map[string]func(*suite) {
 		"AccountsAreFoundWithoutRegardToCase":    accounts,
 		"WhoGetsAnAddressIsAnother":              eras,
 		"WhatIsTakenIsOfItsEra":                  takenIn,
+		"WhoLeavesAnAddressIsNoted":              formers,
 		"PutAccountCreatesItsInbox":              accountInbox,
 		"RemoveAccountTakesItsMailboxesAlong":    accountRemoved,
 		"RemoveDomainTakesKeysAndAnchorsAlong":   domainRemoved,

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"errors"
+
 	"postern/mime"
 	"postern/store"
 )
@@ -108,6 +110,69 @@ func takenIn(s *suite) {
 		if j.Era != then {
 			s.Errorf("what followed is of %d", j.Era)
 		}
+		return err
+	})
+	s.sound()
+}
+
+// formers has every address that somebody leaves be noted with the eras in which it was
+// his, so that it is known of what came then, and of what comes later, whether it was
+// there.
+func formers(s *suite) {
+	a, b, alias := s.address("Doctor@b.example"), s.address("nurse@b.example"), s.address("ward@b.example")
+	now := func() (e store.Era) {
+		s.view(func(tx store.Tx) (err error) {
+			e, err = tx.Era()
+			return err
+		})
+		return e
+	}
+	of := func(a mime.Address) (f store.Former) {
+		s.view(func(tx store.Tx) (err error) {
+			f, err = tx.Former(a)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			return err
+		})
+		return f
+	}
+	do := func(fn func(store.Tx) error) store.Era {
+		s.update(fn)
+		return now()
+	}
+	leads := func(to mime.Address) func(store.Tx) error {
+		return func(tx store.Tx) error { return tx.PutAlias(store.Alias{Address: alias, Members: []mime.Address{to}}) }
+	}
+	put := func(a mime.Address, patient bool) func(store.Tx) error {
+		return func(tx store.Tx) error { return tx.PutAccount(store.Account{Address: a, Patient: patient}) }
+	}
+	before := now()
+	first := do(put(a, false))
+	do(put(b, true))
+	to := do(leads(a))
+	s.equal(of(a), store.Former{})
+
+	given := do(leads(b)) // the alias is another's
+	s.equal(of(alias), store.Former{Address: alias, From: to, To: given - 1})
+
+	last := now()
+	gone := do(func(tx store.Tx) error { return tx.RemoveAccount(a) })
+	f := of(s.address("doctor@b.example"))
+	s.equal(f, store.Former{Address: f.Address, From: first, To: last})
+	s.equal([]bool{f.HeldIn(before), f.HeldIn(first), f.HeldIn(last), f.HeldIn(gone)}, []bool{false, true, true, false})
+
+	again := do(put(a, false))
+	s.equal(f.HeldIn(again), false)
+	do(func(tx store.Tx) error { return tx.RemoveAccount(a) })
+	f = of(a)
+	s.equal([]bool{f.HeldIn(first), f.HeldIn(gone), f.HeldIn(again), f.HeldIn(now())}, []bool{true, true, true, false})
+
+	do(func(tx store.Tx) error { return tx.RemoveAccount(b) }) // and the alias with it
+	s.equal(of(b).Patient && of(alias).Patient && of(alias).From == to && of(alias).To >= given, true)
+	s.view(func(tx store.Tx) error {
+		all, err := tx.Formers()
+		s.equal(len(all), 3)
 		return err
 	})
 	s.sound()
