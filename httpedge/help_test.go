@@ -72,8 +72,14 @@ func testAddress(s string) mime.Address {
 	return a
 }
 
-func (h *house) Authenticate(_ context.Context, token string, _ netip.AddrPort) (Login, error) {
+func (h *house) Authenticate(ctx context.Context, token string, _ netip.AddrPort) (Login, error) {
 	l, ok := tokens()[token]
+	if ctx.Err() != nil {
+		return l, reason.New(reason.Internal, "reading the directory: %w", ctx.Err())
+	}
+	if token == "trouble" {
+		return l, reason.New(reason.Internal, "the disk is gone")
+	}
 	if token == "busy" {
 		return l, reason.New(reason.Busy, "too many")
 	}

@@ -53,7 +53,7 @@ func (s *Server) listMessages(w http.ResponseWriter, r *request) error {
 		page, err = s.await(w, r, q, page, time.Duration(wait)*time.Second)
 	}
 	if err != nil {
-		return gone(r, err)
+		return err
 	}
 	out := messageList{Messages: []listed{}, Next: page.Next, More: page.More}
 	for _, m := range page.Messages {

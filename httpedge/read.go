@@ -108,20 +108,20 @@ func (s *Server) rawMessage(w http.ResponseWriter, r *request) error {
 func (s *Server) readMessage(w http.ResponseWriter, r *request) error {
 	o, err := s.openMessage(r)
 	if err != nil {
-		return gone(r, err)
+		return err
 	}
 	release, err := s.room(r, readingOf(o.body.Size()))
 	if err != nil {
-		return gone(r, err)
+		return err
 	}
 	defer release() // when the answer was sent
 	err = o.outline(r.Context())
 	if err != nil {
-		return gone(r, err)
+		return err
 	}
 	out, err := o.show(r.Context())
 	if err != nil {
-		return gone(r, err)
+		return err
 	}
 	return s.respond(w, http.StatusOK, out)
 }
@@ -134,11 +134,11 @@ func (s *Server) readPart(w http.ResponseWriter, r *request) error {
 	}
 	o, err := s.openMessage(r)
 	if err != nil {
-		return gone(r, err)
+		return err
 	}
 	leaf, err := s.leaf(r, o, n)
 	if err != nil {
-		return gone(r, err)
+		return err
 	}
 	decoded, err := mime.DecodeTransfer(leaf.Header, readerOf(r.Context(), o.body, leaf.From, leaf.To))
 	if err != nil {

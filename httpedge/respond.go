@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"postern/mime"
-	"postern/trust/reason"
 )
 
 // respond answers with JSON.
@@ -107,12 +106,4 @@ func boolean(r *request, name string) (bool, error) {
 		return true, nil
 	}
 	return false, wrong(name, "it must be true or false")
-}
-
-// gone makes an error of a client that went away one that nobody is told of.
-func gone(r *request, err error) error {
-	if err != nil && r.Context().Err() != nil {
-		return reason.New(reason.TooSlow, "the client has gone: %w", err)
-	}
-	return err
 }

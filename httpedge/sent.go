@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"postern/mime"
 	"postern/trust/reason"
 )
 
@@ -118,7 +117,7 @@ func (s *Server) lookup(w http.ResponseWriter, r *request) error {
 		p.Detail = "too many look-ups in too short a time"
 		return p
 	}
-	v, err := s.ask(r, a)
+	v, err := s.backend.Lookup(r.Context(), r.login, a)
 	if err != nil {
 		return err
 	}
@@ -131,9 +130,4 @@ func (s *Server) lookup(w http.ResponseWriter, r *request) error {
 		out.Advice = code.Advice()
 	}
 	return s.respond(w, http.StatusOK, out)
-}
-
-func (s *Server) ask(r *request, a mime.Address) (Verdict, error) {
-	v, err := s.backend.Lookup(r.Context(), r.login, a)
-	return v, gone(r, err)
 }

@@ -148,10 +148,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	begun := time.Now()
 	err := s.handle(w, r)
-	if err != nil {
-		s.hearOut(w, r, err, begun)
-		s.fail(w, r, err)
+	if err == nil {
+		return
 	}
+	s.tell(r, err)
+	s.hearOut(w, r, err, begun)
+	problemOf(err).write(w)
 }
 
 // patient is how long a client at least waits, before it sends a body, for what is said
@@ -174,16 +176,18 @@ func (s *Server) hearOut(w http.ResponseWriter, r *http.Request, err error, begu
 	_, _ = io.CopyN(io.Discard, r.Body, mime.Base64Size(s.options.MessageBytes)+smallRoom) // whatever comes of it
 }
 
-// fail answers with a problem.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+// tell logs what a request came to. What is ours is an error: not what is busy or full,
+// which is told where that is known, and not what was broken off because the client has
+// gone, which any stranger can do as often as he likes.
+func (s *Server) tell(r *http.Request, err error) {
 	p := problemOf(err)
-	if p.Status == http.StatusInternalServerError { // what is busy or full is told where that is known
-		s.options.Log.Error("an HTTP request failed", "method", r.Method, "remote", connectionOf(r.Context()).remote.Addr(), "err", err)
-	} else {
-		s.errors.Add(1)
-		s.options.Log.Debug("an HTTP request was refused", "method", r.Method, "remote", connectionOf(r.Context()).remote.Addr(), "status", p.Status, "code", p.Code)
+	log := s.options.Log.With("method", r.Method, "remote", connectionOf(r.Context()).remote.Addr())
+	if p.Status == http.StatusInternalServerError && r.Context().Err() == nil {
+		log.Error("an HTTP request failed", "err", err)
+		return
 	}
-	p.write(w)
+	s.errors.Add(1)
+	log.Debug("an HTTP request was refused", "status", p.Status, "code", p.Code, "gone", r.Context().Err() != nil)
 }
 
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) error {

@@ -2,11 +2,13 @@ package httpedge
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -73,6 +75,22 @@ func TestAccept(t *testing.T) {
 	r.code(r.do("GET", "/v1/messages/1-1/raw", "", "Accept: application/json"), 406, "not-acceptable")
 	r.ok(r.do("GET", "/v1/messages/1-1/raw", "", "Accept: message/rfc822"), 200)
 	r.ok(r.do("GET", "/v1/messages/1-1/parts/1", "", "Accept: image/png"), 200)
+}
+
+// A client that leaves is no error of ours, whoever it is and whatever it broke off.
+func TestClientsThatLeaveAreNoErrors(t *testing.T) {
+	r := newRig(t, &house{})
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for ctx, token := range map[context.Context]string{gone: "made-up", t.Context(): "trouble"} {
+		q := httptest.NewRequest("GET", "/v1/hooks", nil).WithContext(ctx)
+		q.Header.Set("Authorization", "Bearer "+token)
+		r.server.serve(httptest.NewRecorder(), q)
+		if told := strings.Contains(r.log.String(), "level=ERROR"); told != (ctx.Err() == nil) {
+			t.Errorf("with the context %v the log has:\n%s", ctx.Err(), r.log.String())
+		}
+		r.log.Reset()
+	}
 }
 
 func TestSafeHeaders(t *testing.T) {
