@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"os"
@@ -224,10 +225,5 @@ func (m *memory) Remove(_ context.Context, name string) error {
 func (m *memory) names() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var all []string
-	for name := range m.all {
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	return all
+	return slices.Sorted(maps.Keys(m.all))
 }

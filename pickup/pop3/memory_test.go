@@ -3,6 +3,7 @@ package pop3_test
 import (
 	"bytes"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -74,12 +75,7 @@ func (m *memory) Release() {
 func (m *memory) uids() []uint32 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var all []uint32
-	for uid := range m.messages {
-		all = append(all, uid)
-	}
-	slices.Sort(all)
-	return all
+	return slices.Sorted(maps.Keys(m.messages))
 }
 
 func (m *memory) Snapshot(context.Context) (pickup.MailboxInfo, []pickup.Message, error) {

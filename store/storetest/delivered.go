@@ -61,19 +61,7 @@ func forgetDelivered(s *suite) {
 		}
 		return nil
 	})
-	forget := func(before time.Time, most, want int) {
-		s.Helper()
-		s.update(func(tx store.Tx) error {
-			n, err := tx.ForgetDelivered(before, most)
-			s.equal(n, want)
-			return err
-		})
-		s.sound()
-	}
-	forget(noon(), 10, 0)
-	forget(noon().Add(3*time.Hour), 2, 2)
-	forget(noon().Add(3*time.Hour), 2, 1)
-	forget(noon().Add(3*time.Hour), 2, 0)
+	s.forgetsThree(func(tx store.Tx, before time.Time, most int) (int, error) { return tx.ForgetDelivered(before, most) })
 	s.view(func(tx store.Tx) error {
 		for i, k := range keys {
 			_, err := tx.Delivered(k)

@@ -180,3 +180,20 @@ func (s *suite) sound() store.CheckReport {
 	}
 	return r
 }
+
+// forgetsThree forgets what is older than three hours after noon, of what there is an
+// hour apart from noon on, two at a time.
+func (s *suite) forgetsThree(forget func(tx store.Tx, before time.Time, most int) (int, error)) {
+	s.Helper()
+	for _, row := range []struct {
+		before     time.Time
+		most, want int
+	}{{noon(), 10, 0}, {noon().Add(3 * time.Hour), 2, 2}, {noon().Add(3 * time.Hour), 2, 1}, {noon().Add(3 * time.Hour), 2, 0}} {
+		s.update(func(tx store.Tx) error {
+			n, err := forget(tx, row.before, row.most)
+			s.equal(n, row.want)
+			return err
+		})
+		s.sound()
+	}
+}
