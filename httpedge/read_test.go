@@ -116,7 +116,7 @@ func TestReadMessage(t *testing.T) {
 	got.Fields, got.listed = nil, listed{}
 	want := letterShown{
 		MessageID: "<1@b.example>", From: []string{"bob@b.example"}, To: []string{"alice@a.example"}, Cc: []string{}, Subject: "für Sie",
-		Date: "2026-06-01T12:00:00Z", InReplyTo: []string{"<0@a.example>"}, Text: "Grüße", HTML: "<script>alert(1)</script>",
+		Date: "2026-06-01T12:00:00Z", InReplyTo: []string{"<0@a.example>"}, Text: "Grüße", HTML: "<script>alert(1)</script>", Cut: true, // nobody says that these are one
 		Parts: []partShown{
 			{Part: 1, Type: "text/plain", Charset: "iso-8859-1", Size: 9}, {Part: 2, Type: "text/html", Size: 25},
 			{Part: 3, Type: "text/html", Name: "evil.html", Attachment: true, Size: 4}, {Part: 4, Type: "application/pdf", Attachment: true, Size: 4},
@@ -163,13 +163,17 @@ func TestHeadReadsNothing(t *testing.T) {
 	r.ok(r.do("HEAD", "/v1/messages/1-1", "", "Authorization: Bearer other-token"), 404)
 }
 
-// The texts of a message are shown one behind the other, and where one of two forms has
-// more of them than the other it is said that there is more.
-func TestReadTextsAroundAnAttachment(t *testing.T) {
+// The texts of a message are shown one behind the other, and where one of two forms may
+// say something else than the other it is said that there is more.
+func TestReadTextsInTwoForms(t *testing.T) {
 	const plain, html, pdf = "Content-Type: text/plain\r\n\r\n", "Content-Type: text/html\r\n\r\n", "Content-Type: application/pdf\r\n\r\nx"
-	mixed := func(parts ...string) string {
-		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + strings.Join(parts, "\r\n--b\r\n") + "\r\n--b--\r\n"
+	multi := func(kind, boundary string) func(...string) string {
+		return func(parts ...string) string {
+			b := "\r\n--" + boundary
+			return "Content-Type: multipart/" + kind + "; boundary=" + boundary + "\r\n" + b + "\r\n" + strings.Join(parts, b+"\r\n") + b + "--\r\n"
+		}
 	}
+	mixed, either, other, related := multi("mixed", "b"), multi("alternative", "c"), multi("alternative", "d"), multi("related", "e")
 	r := newRig(t, &house{inbox: []held{{Received{ID: "1-1"}, ""}}})
 	for _, tt := range []struct {
 		body, text, html string
@@ -177,7 +181,17 @@ func TestReadTextsAroundAnAttachment(t *testing.T) {
 	}{
 		{mixed(plain+"stop warfarin.", pdf, plain+"and start heparin."), "stop warfarin.\r\nand start heparin.", "", false},
 		{mixed(plain+"one\r\n", plain, plain+"two"), "one\r\ntwo", "", false},
-		{mixed(plain+"one", html+"<p>one</p>"), "one", "<p>one</p>", false},
+		{mixed(plain+"stop warfarin.", html+"<p>start heparin.</p>"), "stop warfarin.", "<p>start heparin.</p>", true},
+		{mixed(plain+"stop warfarin.", pdf, html+"<p>start heparin.</p>"), "stop warfarin.", "<p>start heparin.</p>", true},
+		{either(plain+"one", html+"<p>one</p>"), "one", "<p>one</p>", false},
+		{mixed(either(plain+"one", related(html+"<p>one</p>", pdf)), pdf), "one", "<p>one</p>", false},
+		{mixed(either(plain+"one", html+"<p>one</p>"), pdf, plain+"\r\n"), "one\r\n\r\n", "<p>one</p>", false},
+		{mixed(either(plain+"one", html+"<p>one</p>"), plain+"two"), "one\r\ntwo", "<p>one</p>", true},
+		{mixed(either(plain+"one", html+"<p>one</p>"), html+"two"), "one", "<p>one</p>\r\ntwo", true},
+		{mixed(either(plain+"one", html+"<p>one</p>"), other(plain+"two", html+"<p>two</p>")), "one\r\ntwo", "<p>one</p>\r\n<p>two</p>", false},
+		{mixed(either(plain+"one"), other(html+"<p>two</p>")), "one", "<p>two</p>", true},
+		{either(plain+"one", mixed(html+"<p>one</p>", pdf, html+"<p>two</p>")), "one", "<p>one</p>\r\n<p>two</p>", false},
+		{either(plain+"one", mixed(html+"<p>one</p>", plain+"two")), "one\r\ntwo", "<p>one</p>", true},
 		{mixed(plain+"one", html+"<p>one</p>", pdf, plain+"two"), "one\r\ntwo", "<p>one</p>", true},
 		{mixed(plain+strings.Repeat("x", maxShownText), pdf, plain+"two"), strings.Repeat("x", maxShownText), "", true},
 	} {

@@ -38,13 +38,8 @@ type showing struct {
 	out  *letterShown
 	left int // of maxShownRest
 
-	text, html textShown
-}
-
-// A textShown is a text of a message, made of one part or of several.
-type textShown struct {
-	strings.Builder
-	parts int
+	text, html strings.Builder // of one part or of several
+	forms      forms
 }
 
 func (o *opened) show(ctx context.Context) (*letterShown, error) {
@@ -54,7 +49,7 @@ func (o *opened) show(ctx context.Context) (*letterShown, error) {
 		From: addressTexts(h, "From"), To: addressTexts(h, "To"), Cc: addressTexts(h, "Cc"),
 		Date: dateText(h), InReplyTo: []string{},
 		Notice: mime.IsNotification(h), Fields: []fieldShown{}, Parts: []partShown{},
-	}}
+	}, forms: make(forms)}
 	s.out.Subject = s.value(mime.DecodeText(h.Get("Subject")), maxShownValue)
 	if h.Has("In-Reply-To") {
 		s.out.InReplyTo = append(s.out.InReplyTo, mime.RepliesTo(h)...)
@@ -72,10 +67,7 @@ func (o *opened) show(ctx context.Context) (*letterShown, error) {
 			return nil, err
 		}
 	}
-	// Where a message has its text in two forms neither may lack what the other says.
-	if s.text.parts > 0 && s.html.parts > 0 && s.text.parts != s.html.parts {
-		s.out.Cut = true
-	}
+	s.out.Cut = s.out.Cut || s.forms.differ()
 	s.out.Text, s.out.HTML = s.text.String(), s.html.String()
 	return s.out, nil
 }
@@ -102,14 +94,13 @@ func (s *showing) part(i int) error {
 	case part.Attachment:
 		return nil
 	case leaf.Media.Is("text/html"):
-		return s.add(leaf, &s.html)
+		return s.add(leaf, &s.html, inHTML)
 	}
-	return s.add(leaf, &s.text)
+	return s.add(leaf, &s.text, inText)
 }
 
 // add shows a text behind those before it.
-func (s *showing) add(leaf mime.Leaf, to *textShown) error {
-	to.parts++
+func (s *showing) add(leaf mime.Leaf, to *strings.Builder, as form) error {
 	if to.Len() >= maxShownText {
 		s.out.Cut = true
 		return nil
@@ -117,6 +108,9 @@ func (s *showing) add(leaf mime.Leaf, to *textShown) error {
 	text, whole, err := s.decode(leaf)
 	if err != nil {
 		return err
+	}
+	if strings.TrimSpace(text) != "" || !whole {
+		s.forms.add(leaf, as)
 	}
 	if to.Len() > 0 && !strings.HasSuffix(to.String(), "\n") && text != "" {
 		text = "\r\n" + text

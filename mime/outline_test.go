@@ -50,6 +50,39 @@ func TestOutline(t *testing.T) {
 	}
 }
 
+// Parts of which a reader chooses one are known as such (RFC 2046 §5.1.4).
+func TestOutlineAlternatives(t *testing.T) {
+	in := func(kind, boundary string, parts ...string) string {
+		b := "\r\n--" + boundary
+		return "Content-Type: multipart/" + kind + "; boundary=" + boundary + "\r\n" + b + "\r\n" + strings.Join(parts, b+"\r\n") + b + "--\r\n"
+	}
+	leaf := "\r\nx"
+	for name, tt := range map[string]struct {
+		raw  string
+		want [][2]int
+	}{
+		"none":         {leaf, [][2]int{{0, 0}}},
+		"mixed":        {in("mixed", "b", leaf, leaf), [][2]int{{0, 0}, {0, 0}}},
+		"alternative":  {in("alternative", "b", leaf, leaf), [][2]int{{1, 1}, {1, 2}}},
+		"related":      {in("alternative", "b", leaf, in("related", "c", leaf, leaf), leaf), [][2]int{{1, 1}, {1, 2}, {1, 2}, {1, 3}}},
+		"several":      {in("mixed", "b", in("alternative", "c", leaf, leaf), leaf, in("alternative", "d", leaf)), [][2]int{{1, 1}, {1, 2}, {0, 0}, {2, 1}}},
+		"within":       {in("alternative", "b", leaf, in("alternative", "c", leaf, leaf), leaf), [][2]int{{1, 1}, {2, 1}, {2, 2}, {1, 3}}},
+		"a broken one": {in("mixed", "b", "Content-Type: multipart/alternative\r\n\r\nx", leaf), [][2]int{{0, 0}, {0, 0}}},
+	} {
+		_, all, err := Outline(strings.NewReader(tt.raw), Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got [][2]int
+		for _, l := range all {
+			got = append(got, [2]int{l.Alternative, l.Choice})
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+}
+
 func TestOutlineIsBounded(t *testing.T) {
 	deep := strings.Repeat("Content-Type: multipart/mixed; boundary=b\n\n--b\n", 3)
 	_, _, err := Outline(strings.NewReader(deep), Limits{Depth: 2})
