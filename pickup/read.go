@@ -115,7 +115,7 @@ func (s *session) mark(v *view, positions []int, o *imap.FetchOptions) (map[uint
 	case reads && marks && len(unseen) > 0:
 		after, err = v.box.Read(s.ctx, all, add)
 	case reads:
-		_, err = v.box.Read(s.ctx, all, nil)
+		err = s.note(v, positions)
 	case len(unseen) > 0:
 		after, err = v.box.SetFlags(s.ctx, unseen, FlagChange{Op: AddFlags, Flags: add})
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"postern/internal/gateway/mailbox"
 	"postern/internal/login"
 	"postern/internal/testnet"
@@ -208,36 +210,53 @@ func TestNothingIsReadThatCannotBeNoted(t *testing.T) {
 	k.ok("SEARCH SUBJECT x")
 }
 
-// A diligent backend tells what was noted as read, together.
+// Notes are what was noted together: as about to be read, and as read.
+type notes struct{ read, took chan []uint32 }
+
+// A diligent backend tells of its notes.
 type diligent struct {
 	pickup.Backend
-	took chan []uint32
+	notes
 }
 
 func (d diligent) Login(ctx context.Context, a login.Attempt) (pickup.User, error) {
 	u, err := d.Backend.Login(ctx, a)
-	return diligentUser{u, d.took}, err
+	return diligentUser{u, d.notes}, err
 }
 
 type diligentUser struct {
 	pickup.User
-	took chan []uint32
+	notes
 }
 
 func (d diligentUser) Open(ctx context.Context, name string) (pickup.Mailbox, error) {
 	m, err := d.User.Open(ctx, name)
-	return diligentMailbox{m, d.took}, err
+	return diligentMailbox{m, d.notes}, err
 }
 
 type diligentMailbox struct {
 	pickup.Mailbox
-	took chan []uint32
+	notes
+}
+
+func (d diligentMailbox) Read(ctx context.Context, uids []uint32, add []string) ([]pickup.Message, error) {
+	after, err := d.Mailbox.Read(ctx, uids, add)
+	d.read <- uids
+	return after, err
 }
 
 func (d diligentMailbox) Took(ctx context.Context, uids []uint32) error {
 	err := d.Mailbox.Took(ctx, uids)
 	d.took <- uids
 	return err
+}
+
+// diligence has a house tell of its notes, and logs in.
+func (h *house) diligence() (*talk, notes) {
+	n := notes{make(chan []uint32, 1000), make(chan []uint32, 1000)}
+	s := pickup.NewIMAP(diligent{mailbox.New(h.store, auth, mailbox.Options{}), n}, pickup.Options{TLS: testnet.ServerTLS(), Implicit: true})
+	h.addr = h.serve(s)
+	return h.talk(), n
 }
 
 // A client that takes message by message has all of them noted in one transaction: when
@@ -248,27 +267,65 @@ func TestWhatIsReadOneByOneIsNotedTogether(t *testing.T) {
 	for range 5 {
 		h.deliver([]byte(plainMail))
 	}
-	took := make(chan []uint32, 100)
-	s := pickup.NewIMAP(diligent{mailbox.New(h.store, auth, mailbox.Options{}), took}, pickup.Options{TLS: testnet.ServerTLS(), Implicit: true})
-	h.addr = h.serve(s)
-	k := h.talk()
-	noted := func(want ...uint32) {
-		t.Helper()
-		if got := <-took; !slices.Equal(got, want) {
-			t.Errorf("noted %v, want %v", got, want)
-		}
-	}
+	k, notes := h.diligence()
 	k.ok("FETCH 1 BODY[]")
 	k.ok("UID FETCH 2 BODY[]")
-	noted(1, 2)
+	if got := <-notes.took; !slices.Equal(got, []uint32{1, 2}) {
+		t.Errorf("noted %v", got)
+	}
 	for _, command := range []string{`STORE 3 +FLAGS (\Deleted)`, "EXPUNGE", "SELECT INBOX", "LOGOUT"} {
 		k.ok("FETCH 3 BODY[]")
 		k.ok("%s", command)
 		select {
-		case <-took:
+		case <-notes.took:
 		default:
 			t.Errorf("%s is done before it is noted what was read", command)
 		}
+	}
+}
+
+// What a client asks for message by message, without waiting for the answers, is noted
+// together as about to be read: up to a command that is something else, which may change
+// what there is.
+func TestWhatIsAskedForAtOnceIsNotedTogether(t *testing.T) {
+	for name, tc := range map[string]struct {
+		commands string // a is the tag of the last
+		want     [][]uint32
+	}{
+		"mbsync": {"1 UID FETCH 1 (UID BODY.PEEK[])\n2 uid fetch 3 (body.peek[])\na FETCH 2 BODY.PEEK[]", [][]uint32{{1, 3, 2}}},
+		"again":  {"1 FETCH 1 BODY.PEEK[]\n2 FETCH 1 BODY.PEEK[]\n3 FETCH 9 BODY.PEEK[]\na FETCH 2:3 BODY.PEEK[]", [][]uint32{{1}, {2, 3}}},
+		"others": {"1 FETCH 1 BODY.PEEK[]\n2 NOOP\n3 FETCH 2 BODY.PEEK[]\n4 FETCH 3 BODY[]\na FETCH 4 BODY.PEEK[]", [][]uint32{{1}, {2}, {3}, {4}}},
+		"pieces": {"1 FETCH 1 BODY.PEEK[]\n2 FETCH 2 BODY.PEEK[]<0.3>\na FETCH 3 (BODY.PEEK[] ENVELOPE)", [][]uint32{{1}, {2}, {3}}},
+		"lists":  {"1 FETCH 1 (FLAGS ENVELOPE)\n2 FETCH 2 BODY.PEEK[]\na FETCH 3 (FLAGS UID)", [][]uint32{{2}}},
+		"large":  {"1 FETCH 5 BODY.PEEK[]\n2 FETCH 6 BODY.PEEK[]\na FETCH 1 BODY.PEEK[]", [][]uint32{{5}, {6, 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := implicit(t)
+			for range 4 {
+				h.deliver([]byte(plainMail))
+			}
+			for range 2 {
+				h.deliver(append([]byte(plainMail), bytes.Repeat([]byte("0123456789abcde\n"), 40<<10)...)) // 640 KiB
+			}
+			k, notes := h.diligence()
+			k.write(strings.ReplaceAll(tc.commands, "\n", "\r\n") + "\r\n")
+			bodies := 0
+			for _, l := range k.until("a") {
+				if strings.Contains(l, plainMail[:10]) {
+					bodies++
+				}
+			}
+			if want := strings.Count(strings.ToUpper(tc.commands), "BODY.PEEK[]"); name == "mbsync" && bodies != want {
+				t.Errorf("%d bodies of %d", bodies, want)
+			}
+			var got [][]uint32
+			for len(notes.read) > 0 {
+				got = append(got, <-notes.read)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
 	}
 }
 

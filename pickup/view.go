@@ -33,6 +33,7 @@ type entry struct {
 	Message
 	gone  bool // expunged, and the client does not know yet
 	dirty bool // with other flags than the client knows
+	noted bool // as about to be read
 }
 
 // maxKeywords bounds the keywords that are announced of a mailbox.

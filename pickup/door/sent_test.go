@@ -2,6 +2,7 @@ package door
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,15 +13,20 @@ import (
 // What was sent is noted together: soon, when it is much, and when somebody must know.
 func TestSentIsNotedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var notes [][]uint32
 		s := &Sent{Note: func(ctx context.Context, uids []uint32) {
 			if _, limited := ctx.Deadline(); !limited {
 				t.Error("noting may take for ever")
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			notes = append(notes, uids)
 		}}
 		equal := func(when string, want ...[]uint32) {
 			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
 			if diff := cmp.Diff(want, notes); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", when, diff)
 			}
