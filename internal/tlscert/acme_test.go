@@ -267,16 +267,112 @@ func TestTroubleThatIsOver(t *testing.T) {
 	w.renew()
 	equal(t, "issued", w.issuer.Certificate() != nil, true)
 
-	w.issuer.Directory += "/not-there"
-	w.clock.Advance(5 * 365 * 24 * time.Hour)
-	_, err = w.issuer.Renew(t.Context())
-	equal(t, "no such directory", err == nil, false)
-	w.clock.Advance(-5 * 365 * 24 * time.Hour)
-	next, err := w.issuer.Renew(t.Context())
-	equal(t, "asked again", err == nil, false)
-	if next.After(w.clock.Now().Add(24 * time.Hour)) {
-		t.Errorf("nobody is asked before %v", next)
+	for _, ahead := range []time.Duration{5 * 365 * 24 * time.Hour, 6 * 24 * time.Hour} {
+		w := newTown(t, tlscert.HTTP, acmeca.Options{})
+		right := w.issuer.Client
+		w.issuer.Client = tlscert.NewClient(nil, nil) // which does not believe the authority
+		w.clock.Advance(ahead)
+		_, err = w.issuer.Renew(t.Context())
+		equal(t, "while the clock is wrong", err == nil, false)
+		w.clock.Advance(-ahead)
+		w.issuer.Client = right
+		w.renew()
+		equal(t, "issued when it is right", w.issuer.Certificate() != nil, true)
 	}
+}
+
+// A key of a binding, or an address, that is mended is tried at the next start.
+func TestTroubleThatWasMended(t *testing.T) {
+	key := func(text string) *tlscert.Binding {
+		b, err := base64.RawURLEncoding.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &tlscert.Binding{KeyID: "kid-1", Key: b}
+	}
+	for name, row := range map[string]struct {
+		o           acmeca.Options
+		wrong, mend func(*tlscert.Issuer)
+	}{
+		"the key of a binding": {acmeca.Options{Binding: binding},
+			func(i *tlscert.Issuer) { i.Binding = key(binding[:len(binding)-4] + "AAAA") }, func(i *tlscert.Issuer) { i.Binding = key(binding) }},
+		"a contact": {acmeca.Options{}, func(i *tlscert.Issuer) { i.Contact = []string{"x@"} }, func(*tlscert.Issuer) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTown(t, tlscert.HTTP, row.o)
+			row.wrong(w.issuer)
+			_, err := w.issuer.Renew(t.Context())
+			equal(t, "refused", err == nil, false)
+			w.node(tlscert.HTTP)
+			row.wrong(w.issuer)
+			w.renew()
+			equal(t, "asked at once after a restart alone", w.issuer.Certificate() != nil, false)
+			w.node(tlscert.HTTP)
+			row.mend(w.issuer)
+			w.renew()
+			equal(t, "issued", w.issuer.Certificate() != nil, true)
+		})
+	}
+}
+
+// A long wait that began while the certificate was good does not go on behind its end.
+func TestTheWaitIsShortBehindTheEnd(t *testing.T) {
+	w := newTown(t, tlscert.HTTP, acmeca.Options{})
+	again := w.renew()
+	end := w.issuer.Certificate().Leaf.NotAfter
+	w.ca.Stop()
+	for again.Before(end) {
+		w.clock.Advance(again.Sub(w.clock.Now()))
+		again, _ = w.issuer.Renew(t.Context())
+	}
+	w.clock.Advance(end.Sub(w.clock.Now()) + time.Second)
+	again, _ = w.issuer.Renew(t.Context())
+	if wait := again.Sub(w.clock.Now()); wait > time.Hour {
+		t.Errorf("a second behind the end: again in %v", wait)
+	}
+}
+
+// A clock that is ahead of the authority's, so that what is issued is old by it, has no
+// order follow another at once.
+func TestNoOrderFollowsAtOnce(t *testing.T) {
+	const life = 24 * time.Hour
+	for _, ahead := range []time.Duration{13 * time.Hour, life - time.Minute} {
+		w := newTown(t, tlscert.HTTP, acmeca.Options{Life: uint64(life / time.Second)})
+		w.clock.Advance(ahead)
+		next := w.renew()
+		if want := max((life-ahead)/2, 5*time.Minute); next.Sub(w.clock.Now()).Round(time.Minute) != want {
+			t.Errorf("%v ahead: the next order is in %v", ahead, next.Sub(w.clock.Now()))
+		}
+		w.node(tlscert.HTTP)
+		w.clock.Advance(time.Second)
+		equal(t, "after a restart", w.renew(), next)
+		equal(t, "orders", w.keeper.Status().Orders, 0)
+		w.clock.Advance(-ahead) // it is set right, and the certificate has all of its life
+		equal(t, "by the right clock", w.renew().Sub(w.clock.Now()).Round(time.Hour), life/2)
+	}
+}
+
+// What an authority issued that an operator tried before is no better than good files.
+func TestFilesGoBeforeAnotherAuthority(t *testing.T) {
+	w := newTown(t, tlscert.HTTP, acmeca.Options{})
+	f := newFolder(t)
+	now := w.clock.Now()
+	own := newPair(t, "own.example", now, now.Add(time.Hour))
+	f.put(f.cert, own.cert)
+	f.put(f.key, own.key)
+	files, err := tlscert.Open(f.cert, f.key, w.clock.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.renew()
+	w.keeper.Files = files
+	equal(t, "issued", nameShown(t, w.at), "mail.b.example")
+	w.issuer.Directory += "/production"
+	equal(t, "another directory", nameShown(t, w.at), "own.example")
+	w.clock.Advance(2 * time.Hour)
+	equal(t, "the files are over", nameShown(t, w.at), "mail.b.example")
+	w.keeper.Files = nil
+	equal(t, "no files", nameShown(t, w.at), "mail.b.example")
 }
 
 // What nobody can prove is not issued: a name that leads elsewhere, and terms that were

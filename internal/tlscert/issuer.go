@@ -55,7 +55,8 @@ type Issuer struct {
 
 	mu      sync.Mutex
 	pair    *tls.Certificate
-	from    string // the directory that pair is from
+	from    string    // the directory that pair is from
+	got     time.Time // when; zero if that is not known
 	trouble trouble
 	orders  uint64
 	failed  uint64
@@ -63,9 +64,10 @@ type Issuer struct {
 
 // An issued is a certificate with its key, as the Cache has it.
 type issued struct {
-	Directory string   `json:"directory,omitempty"`
-	Key       []byte   `json:"key"`   // PKCS #8
-	Chain     [][]byte `json:"chain"` // DER, the certificate first
+	Directory string    `json:"directory,omitempty"`
+	Got       time.Time `json:"got,omitzero"`
+	Key       []byte    `json:"key"`   // PKCS #8
+	Chain     [][]byte  `json:"chain"` // DER, the certificate first
 }
 
 func (c issued) pair() (*tls.Certificate, error) {
@@ -85,9 +87,16 @@ func (c issued) pair() (*tls.Certificate, error) {
 
 // Certificate returns what was issued last, or nil.
 func (i *Issuer) Certificate() *tls.Certificate {
+	cert, _ := i.issued()
+	return cert
+}
+
+// issued returns what was issued last, or nil, and whether that was by the authority that
+// is asked now: an operator may have tried another one before.
+func (i *Issuer) issued() (cert *tls.Certificate, asked bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.pair
+	return i.pair, i.from == i.Directory
 }
 
 // Load reads what was issued from the Cache: at the start, and what another node has got
@@ -112,7 +121,10 @@ func (i *Issuer) Load(ctx context.Context) error {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.pair, i.from, i.trouble = pair, c.Directory, i.heeded(t)
+	i.pair, i.from, i.got, i.trouble = pair, c.Directory, c.Got, i.heeded(t)
+	if i.isAhead(i.got) {
+		i.got = time.Time{}
+	}
 	return nil
 }
 
@@ -121,6 +133,9 @@ func (i *Issuer) status(s *Status) {
 	defer i.mu.Unlock()
 	s.Orders, s.FailedOrders = i.orders, i.failed
 	s.FailingSince = i.trouble.Since
+	if s.Issued {
+		s.Late = lateAt(s.Leaf, i.got)
+	}
 }
 
 // get reads a record and says whether there was one.

@@ -13,21 +13,27 @@ type Keeper struct {
 	Now    func() time.Time
 }
 
-// Certificate returns what a handshake is to show: what was issued over ACME, as long as
-// it is good; else what is in the files; else what was issued and is over, which is more
-// than nothing to those who encrypt without asking with whom. An error is ErrNone.
+// Certificate returns what a handshake is to show: what the authority issued over ACME, as
+// long as it is good; else what is in the files; else what was issued and is over, or by
+// another authority before, which is more than nothing to those who encrypt without asking
+// with whom. An error is ErrNone.
 func (k *Keeper) Certificate() (*tls.Certificate, error) {
-	var issued *tls.Certificate
+	var issued, files *tls.Certificate
+	asked := false
 	if k.Issued != nil {
-		issued = k.Issued.Certificate()
+		issued, asked = k.Issued.issued()
 	}
-	if issued != nil && goodAt(issued.Leaf, k.Now()) {
+	good := issued != nil && goodAt(issued.Leaf, k.Now())
+	if good && asked {
 		return issued, nil
 	}
 	if k.Files != nil {
-		return k.Files.Certificate(), nil
+		files = k.Files.Certificate()
 	}
-	if issued != nil {
+	switch {
+	case files != nil && (!good || goodAt(files.Leaf, k.Now())):
+		return files, nil
+	case issued != nil:
 		return issued, nil
 	}
 	return nil, ErrNone
@@ -75,11 +81,8 @@ func (k *Keeper) Status() Status {
 		s.Reloads, s.FailedReloads = k.Files.counts()
 	}
 	if k.Issued != nil {
-		k.Issued.status(&s)
 		s.Issued = err == nil && cert == k.Issued.Certificate()
-	}
-	if s.Issued {
-		s.Late = lateAt(s.Leaf)
+		k.Issued.status(&s)
 	}
 	return s
 }

@@ -64,7 +64,7 @@ func (i *Issuer) take(ctx context.Context, key *ecdsa.PrivateKey, chain [][]byte
 	if err != nil {
 		return fmt.Errorf("writing a key: %w", err)
 	}
-	record := issued{Directory: i.Directory, Key: der, Chain: chain}
+	record := issued{Directory: i.Directory, Got: i.Now().UTC(), Key: der, Chain: chain}
 	pair, err := record.pair()
 	if err != nil {
 		return fmt.Errorf("reading what was issued: %w", err)

@@ -2,10 +2,11 @@ package tlscert
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"golang.org/x/crypto/acme"
@@ -32,41 +33,67 @@ const (
 type trouble struct {
 	Asked    string    `json:"asked"` // what was asked for: other questions get other answers
 	Failures int       `json:"failures"`
-	Since    time.Time `json:"since"`
-	Until    time.Time `json:"until"` // before it nobody is asked
+	Since    time.Time `json:"since"` // of the first
+	At       time.Time `json:"at"`    // of the last
+	// Limit is how long the authority itself wants to be left alone from then on.
+	Limit time.Duration `json:"limit,omitempty"`
 }
 
-// asked is all that decides what an authority says.
-func (i *Issuer) asked() string {
-	binding := ""
-	if i.Binding != nil {
-		binding = i.Binding.KeyID
+// until is when the authority may be asked again. It is soon where there is no
+// certificate to go on with, also if there was one when the last attempt failed.
+func (t trouble) until(bare bool) time.Time {
+	most := mostWait
+	switch {
+	case t.Failures == 0:
+		return time.Time{}
+	case bare:
+		most = bareWait
 	}
-	return fmt.Sprintf("%q", append([]string{i.Directory, i.Challenge, strconv.FormatBool(i.Terms), binding}, i.Hosts...))
+	wait := min(firstWait<<min(t.Failures-1, 10), most)
+	return t.At.Add(max(wait, min(t.Limit, longestWait)))
+}
+
+// asked is a hash of all that decides what an authority says.
+func (i *Issuer) asked() string {
+	var binding Binding
+	if i.Binding != nil {
+		binding = *i.Binding
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %x %q %q", i.Directory, i.Challenge, i.Terms, binding.KeyID, binding.Key, i.Contact, i.Hosts))
+	return hex.EncodeToString(sum[:])
 }
 
 // heeded is a trouble that was found in the Cache, or none if it is of another
 // configuration or of a clock that was wrong.
 func (i *Issuer) heeded(t trouble) trouble {
-	if t.Asked != i.asked() || t.Until.After(i.Now().Add(longestWait)) {
+	if t.Asked != i.asked() || i.isAhead(t.At) {
 		return trouble{}
 	}
 	return t
 }
 
+// isAhead reports whether what is noted of the past was noted by a clock that was ahead.
+func (i *Issuer) isAhead(at time.Time) bool { return at.After(i.Now().Add(clockSkew)) }
+
 // renewAt is when a certificate is to be replaced: after two thirds of its life, and of
 // one that lives for less than ten days after half of it. There is time for many tries.
-func renewAt(leaf *x509.Certificate) time.Time {
-	life := leaf.NotAfter.Sub(leaf.NotBefore)
-	if life < 10*day {
-		return leaf.NotBefore.Add(life / 2)
+// Its life begins when we got it, or a clock of ours that is ahead would have it replaced
+// at once, and again and again.
+func renewAt(leaf *x509.Certificate, got time.Time) time.Time {
+	begin := leaf.NotBefore
+	if got.After(begin) {
+		begin = got
 	}
-	return leaf.NotBefore.Add(life / 3 * 2)
+	part := leaf.NotAfter.Sub(begin) / 3 * 2
+	if leaf.NotAfter.Sub(leaf.NotBefore) < 10*day {
+		part = leaf.NotAfter.Sub(begin) / 2
+	}
+	return begin.Add(max(part, firstWait))
 }
 
 // lateAt is when half of the time for tries is over.
-func lateAt(leaf *x509.Certificate) time.Time {
-	at := renewAt(leaf)
+func lateAt(leaf *x509.Certificate, got time.Time) time.Time {
+	at := renewAt(leaf, got)
 	return at.Add(leaf.NotAfter.Sub(at) / 2)
 }
 
@@ -82,7 +109,7 @@ func (i *Issuer) due() time.Time {
 			return time.Time{}
 		}
 	}
-	return renewAt(i.pair.Leaf)
+	return renewAt(i.pair.Leaf, i.got)
 }
 
 // Renew orders a certificate if it is time to, and returns when to come again. The error
@@ -111,40 +138,34 @@ func (i *Issuer) Renew(ctx context.Context) (time.Time, error) {
 	return i.succeed(ctx)
 }
 
+// waiting is when the authority may be asked again.
 func (i *Issuer) waiting() time.Time {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.trouble.Until
+	return i.trouble.until(i.bare())
 }
+
+// bare reports whether there is no certificate of the authority that is good.
+func (i *Issuer) bare() bool { return i.pair == nil || !goodAt(i.pair.Leaf, i.Now()) }
 
 // fail notes a failure and returns when to try again.
 func (i *Issuer) fail(ctx context.Context, why error) time.Time {
 	i.mu.Lock()
-	now := i.Now()
 	t := &i.trouble
+	t.At, t.Asked = i.Now(), i.asked()
 	if t.Failures == 0 {
-		t.Since = now
+		t.Since = t.At
 	}
-	most := mostWait
-	if i.pair == nil || !goodAt(i.pair.Leaf, now) {
-		most = bareWait
-	}
-	wait := min(firstWait<<min(t.Failures, 10), most)
-	after, limited := acme.RateLimit(why)
-	if limited {
-		wait = min(max(wait, after), longestWait)
-	}
-	t.Asked = i.asked()
 	t.Failures++
-	t.Until = now.Add(wait)
+	t.Limit, _ = acme.RateLimit(why)
 	i.failed++
-	record := *t
+	record, again := *t, t.until(i.bare())
 	i.mu.Unlock()
 	err := put(ctx, i.Cache, nameTrouble, record, "")
 	if err != nil {
 		i.Log.Error("the failure of an order cannot be noted", "err", err)
 	}
-	return record.Until
+	return again
 }
 
 func (i *Issuer) succeed(ctx context.Context) (time.Time, error) {
