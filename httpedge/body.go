@@ -23,7 +23,9 @@ type body struct {
 	until   time.Time
 	pace    int64     // octets a second that must come, 0 for any
 	began   time.Time // of the pace
+	paced   int64     // octets since then
 	read    int64
+	hold    func(octets int64) error // waits until so many that came may be held; nil does not
 	left    int64
 	digest  hash.Hash
 	err     error
@@ -61,7 +63,7 @@ func (b *body) Read(p []byte) (int, error) {
 		soon = b.until
 	}
 	if b.pace > 0 {
-		late := b.began.Add(b.silence + time.Duration(b.read)*time.Second/time.Duration(b.pace))
+		late := b.began.Add(b.silence + time.Duration(b.paced)*time.Second/time.Duration(b.pace))
 		if soon.After(late) {
 			soon = late
 		}
@@ -71,6 +73,7 @@ func (b *body) Read(p []byte) (int, error) {
 	_ = b.control.SetWriteDeadline(soon.Add(b.silence))
 	n, err := b.r.Read(p)
 	b.read += int64(n)
+	b.paced += int64(n)
 	b.left -= int64(n)
 	b.digest.Write(p[:n])
 	switch {
@@ -82,12 +85,18 @@ func (b *body) Read(p []byte) (int, error) {
 		b.err = badRequest("the content ended too early")
 	case err != nil:
 		b.err = err
+	case b.hold != nil:
+		b.err = b.hold(b.read)
+		b.began = b.began.Add(time.Since(now)) // which is not the client's
 	}
 	return n, b.err
 }
 
-// hurry has the rest come so fast in the long run, in octets a second.
-func (b *body) hurry(pace int64) { b.pace, b.began, b.read = pace, time.Now(), 0 }
+// hurry has the rest come so fast in the long run, in octets a second, and no faster than
+// what came may be held.
+func (b *body) hurry(pace int64, hold func(octets int64) error) {
+	b.pace, b.began, b.paced, b.hold = pace, time.Now(), 0, hold
+}
 
 // sum is the digest of the request, of which all must have been read.
 func (b *body) sum() Digest { return Digest(b.digest.Sum(nil)) }

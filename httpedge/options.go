@@ -22,8 +22,9 @@ type Options struct {
 	Lookups          int   // a minute of one account, and recipients of its messages that are refused; default 60
 	AuthFailures     int   // on a connection before it ends; default 3
 	// JSONMemory bounds what messages that come and go within JSON may take of memory,
-	// all together, in octets, and a quarter of it, but at least twice MessageBytes, those
-	// of one account; others wait for it. Default 256 MiB.
+	// all together, in octets; others wait for it. Three quarters are for those that come,
+	// and of these a quarter, but at least twice MessageBytes, for those of one account;
+	// one quarter is for those that are shown. Default 256 MiB.
 	JSONMemory int64
 
 	// AuthDelay is how long the answer to a first wrong token waits; each further one on

@@ -110,11 +110,11 @@ func (s *Server) readMessage(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	release, err := s.room(r, readingOf(o.body.Size()))
+	end, err := s.reading(r, o.body.Size())
 	if err != nil {
 		return err
 	}
-	defer release() // when the answer was sent
+	defer end() // when the answer was sent
 	err = o.outline(r.Context())
 	if err != nil {
 		return err
@@ -161,11 +161,11 @@ func (s *Server) readPart(w http.ResponseWriter, r *request) error {
 
 // leaf finds a part.
 func (s *Server) leaf(r *request, o *opened, n int) (mime.Leaf, error) {
-	release, err := s.room(r, readingOf(o.body.Size()))
+	end, err := s.reading(r, o.body.Size())
 	if err != nil {
 		return mime.Leaf{}, err
 	}
-	defer release()
+	defer end()
 	err = o.outline(r.Context())
 	if err == nil && n > len(o.leaves) {
 		err = notFound()

@@ -11,9 +11,13 @@ import (
 
 // A memory is what requests may hold in memory, in octets: all together, and those of
 // one account, so that none keeps out the others. Who wants more waits for its turn.
+//
+// One part is for what requests say that they will hold, so that those that begin can
+// end. Where it is taken the other part is for what has come of a request: what is
+// announced and does not come keeps nobody out.
 type memory struct {
-	all   *semaphore.Weighted
-	share int64 // of one account
+	announced, come *semaphore.Weighted
+	share           int64 // of one account
 
 	mu     sync.Mutex
 	shares map[string]*share // by Address.Key
@@ -28,31 +32,60 @@ type share struct {
 // newMemory has room for most octets, a quarter of that for one account. A largest
 // request fits in any case.
 func newMemory(most, largest int64) *memory {
-	return &memory{
-		all: semaphore.NewWeighted(most), share: max(most/4, min(most, largest)), shares: make(map[string]*share),
-	}
+	m := &memory{share: max(most/4, min(most, largest)), shares: make(map[string]*share)}
+	come := max(most/2, m.share)
+	m.come, m.announced = semaphore.NewWeighted(come), semaphore.NewWeighted(most-come)
+	return m
 }
 
-// take waits for room, first of the account and then of all.
-func (m *memory) take(ctx context.Context, account string, size int64) (release func(), err error) {
-	size = min(size, m.share)
-	own, done := m.of(account)
-	err = own.Acquire(ctx, size)
+// A turn is what a request holds, or will.
+type turn struct {
+	*memory
+	own   *share
+	done  func()
+	size  int64 // of the share of its account
+	whole bool  // it has room for all that it said
+	held  int64 // of come, if not
+}
+
+// begin waits for room in the share of an account, for a request that will hold so much.
+func (m *memory) begin(ctx context.Context, account string, size int64) (*turn, error) {
+	t := &turn{memory: m, size: min(size, m.share)}
+	t.own, t.done = m.of(account)
+	err := t.own.Acquire(ctx, t.size)
 	if err != nil {
-		done()
+		t.done()
 		return nil, err
 	}
-	err = m.all.Acquire(ctx, size)
-	if err != nil {
-		own.Release(size)
-		done()
-		return nil, err
+	t.whole = m.announced.TryAcquire(t.size)
+	return t, nil
+}
+
+// holdStep is how much is taken at once of what is for what has come.
+const holdStep = 1 << 20
+
+// hold waits until the request may hold so much.
+func (t *turn) hold(ctx context.Context, octets int64) error {
+	octets = min(octets, t.size)
+	if t.whole || octets <= t.held {
+		return nil
 	}
-	return func() {
-		m.all.Release(size)
-		own.Release(size)
-		done()
-	}, nil
+	more := min(max(octets, t.held+holdStep), t.size) - t.held
+	err := t.come.Acquire(ctx, more)
+	if err == nil {
+		t.held += more
+	}
+	return err
+}
+
+// end gives all of it back.
+func (t *turn) end() {
+	if t.whole {
+		t.announced.Release(t.size)
+	}
+	t.come.Release(t.held)
+	t.own.Release(t.size)
+	t.done()
 }
 
 // of returns the share of an account, which is forgotten when nobody uses it.
@@ -78,16 +111,49 @@ func (m *memory) of(account string) (s *share, done func()) {
 // smallRoom is what a request may hold without a turn.
 const smallRoom = 1 << 20
 
-// room waits for its turn where a request takes much memory.
-func (s *Server) room(r *request, size int64) (release func(), err error) {
+// reading waits for the turn of a request that shows a message of a size.
+func (s *Server) reading(r *request, size int64) (end func(), err error) {
+	size = readingOf(size)
 	if size <= smallRoom {
 		return func() {}, nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.options.Silence/2)
 	defer cancel()
-	release, err = s.memory.take(ctx, r.login.Account.Key(), size)
+	t, err := s.shown.begin(ctx, r.login.Account.Key(), size)
 	if err != nil {
-		return nil, reason.New(reason.Busy, "waiting for memory: %w", err)
+		return nil, noTurn(err)
 	}
-	return release, nil
+	err = t.hold(ctx, size)
+	if err != nil {
+		t.end()
+		return nil, noTurn(err)
+	}
+	return t.end, nil
+}
+
+// taking waits for the turn of a request whose content will be held in memory, and then
+// for room for each piece of it that comes.
+func (s *Server) taking(r *request, in *body, size int64) (end func(), err error) {
+	if size <= smallRoom {
+		return func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.options.Silence/2)
+	defer cancel()
+	t, err := s.taken.begin(ctx, r.login.Account.Key(), size)
+	if err != nil {
+		return nil, noTurn(err)
+	}
+	in.hurry(leastPace, func(octets int64) error {
+		ctx, cancel := context.WithTimeout(r.Context(), s.options.Silence/2)
+		defer cancel()
+		return noTurn(t.hold(ctx, 2*octets))
+	})
+	return t.end, nil
+}
+
+func noTurn(err error) error {
+	if err != nil {
+		err = reason.New(reason.Busy, "waiting for memory: %w", err)
+	}
+	return err
 }

@@ -20,40 +20,98 @@ func TestMemoryHasSharesOfAccounts(t *testing.T) {
 	m := newMemory(100, 20)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	first, err := m.take(t.Context(), "eve", 1000) // no more than its share
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = m.take(ended, "eve", 1)
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("beyond its share: %v", err)
-	}
-	waiting := make(chan func())
-	go func() {
-		release, err := m.take(t.Context(), "eve", 20)
-		if err != nil {
-			t.Error(err)
-		}
-		waiting <- release
-	}()
-	for _, name := range []string{"alice", "bob", "carol"} {
-		release, err := m.take(t.Context(), name, 25)
+	begin := func(name string, size int64) *turn {
+		t.Helper()
+		turn, err := m.begin(t.Context(), name, size)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer release()
+		return turn
 	}
-	_, err = m.take(ended, "dave", 1)
+	first := begin("eve", 1000) // no more than its share
+	_, err := m.begin(ended, "eve", 1)
 	if !errors.Is(err, context.Canceled) {
+		t.Errorf("beyond its share: %v", err)
+	}
+	waiting := make(chan *turn)
+	go func() { waiting <- begin("eve", 20) }()
+	turns := []*turn{begin("alice", 25), begin("bob", 25), begin("carol", 25)}
+	for i, turn := range append(turns, first) {
+		if err := turn.hold(t.Context(), 25); err != nil || turn.whole != (i == 0 || i == 3) {
+			t.Errorf("%d: %v, has room for the whole: %v", i, err, turn.whole)
+		}
+	}
+	dave := begin("dave", 1)
+	if err := dave.hold(ended, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("beyond all: %v", err)
 	}
-	first()
-	(<-waiting)()
-	if len(m.shares) != 3 {
-		t.Errorf("%d accounts are known", len(m.shares))
+	first.end()
+	last := <-waiting
+	if !last.whole {
+		t.Error("what ended is not free")
 	}
-	if m := newMemory(100, 80); m.share != 80 {
-		t.Errorf("the share is %d, and a largest request does not fit", m.share)
+	for _, turn := range append(turns, dave, last) {
+		turn.end()
+	}
+	if len(m.shares) != 0 || !m.announced.TryAcquire(50) || !m.come.TryAcquire(50) {
+		t.Errorf("%d accounts are known, or something is held", len(m.shares))
+	}
+	if m := newMemory(100, 80); m.share != 80 || !m.come.TryAcquire(80) || !m.announced.TryAcquire(20) {
+		t.Errorf("the share is %d, or a largest request does not fit", m.share)
+	}
+}
+
+// What is announced and does not come keeps nobody out.
+func TestAnnouncedMemoryIsNotHeld(t *testing.T) {
+	m := newMemory(400<<20, 72<<20)
+	soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for _, name := range []string{"eve", "ann", "bob", "cid", "dan"} {
+		turn, err := m.begin(t.Context(), name, 100<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := turn.hold(soon, 1000); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		defer turn.end()
+	}
+	turn, err := m.begin(t.Context(), "fay", 3<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer turn.end()
+	for octets := int64(0); octets <= 3<<20; octets += 100_000 {
+		if err := turn.hold(soon, octets); err != nil {
+			t.Fatalf("of %d octets: %v", octets, err)
+		}
+	}
+}
+
+// Where there is no room for what comes the client is asked to come again, and what it
+// had is free.
+func TestFullMemoryIsBusy(t *testing.T) {
+	r := newRig(t, &house{}, func(o *Options) { o.JSONMemory, o.MessageBytes, o.Silence = 8<<20, 2<<20, 200*time.Millisecond })
+	eve, err := r.server.taken.begin(t.Context(), "eve", 2<<20)
+	if err != nil || !eve.whole {
+		t.Fatal(err)
+	}
+	body := `{"to":["bob@b.example"],"attachments":[{"content":"` + strings.Repeat("AAAA", 300_000) + `"}]}`
+	for range 3 {
+		r.ok(r.do("POST", "/v1/messages", body, asJSON), 202) // by what comes
+	}
+	if !r.server.taken.come.TryAcquire(3 << 20) {
+		t.Fatal("something is held")
+	}
+	if a := r.do("POST", "/v1/messages", body, asJSON); a.Header.Get("Retry-After") == "" {
+		t.Errorf("without Retry-After: %v", a.Header)
+	} else {
+		r.code(a, 503, "busy")
+	}
+	r.server.taken.come.Release(3 << 20)
+	eve.end()
+	if !r.server.taken.come.TryAcquire(4<<20) || !r.server.taken.announced.TryAcquire(2<<20) {
+		t.Error("something is held")
 	}
 }
 
@@ -66,7 +124,12 @@ func TestABodyThatTakesMemoryIsHurried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.hurry(100)
+	b.hurry(100, func(octets int64) error {
+		if octets > 3000 {
+			return errFull
+		}
+		return nil
+	})
 	for i := range 3 {
 		_, err := io.ReadFull(b, make([]byte, 1000))
 		if err != nil {
@@ -77,6 +140,10 @@ func TestABodyThatTakesMemoryIsHurried(t *testing.T) {
 			t.Errorf("after %d octets it may take until %v, want %v", i*1000, w.read, late)
 		}
 		b.began = b.began.Add(-20 * time.Second)
+	}
+	b.r = strings.NewReader("x")
+	if _, err := b.Read(make([]byte, 1)); !errors.Is(err, errFull) {
+		t.Errorf("what may not be held: %v", err)
 	}
 }
 
@@ -94,11 +161,11 @@ func (d *deadlines) SetReadDeadline(t time.Time) error {
 // A small message whose size was not announced waits for no memory.
 func TestSmallJSONWithoutASizeTakesNoTurn(t *testing.T) {
 	r := newRig(t, &house{})
-	release, err := r.server.memory.take(t.Context(), testAddress("alice@a.example").Key(), 1<<40) // all of its share
+	all, err := r.server.taken.begin(t.Context(), testAddress("alice@a.example").Key(), 1<<40) // of its share
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer release()
+	defer all.end()
 	a, err := r.try("POST", "/v1/messages", struct{ io.Reader }{strings.NewReader(plainJSON)}, asJSON)
 	if err != nil {
 		t.Fatal(err)

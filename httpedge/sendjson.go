@@ -52,14 +52,11 @@ func (s *Server) readJSON(r *request, in *body, p *posting) error {
 	if err != nil {
 		return err
 	}
-	release, err := s.room(r, size)
+	end, err := s.taking(r, in, size)
 	if err != nil {
 		return err
 	}
-	p.atEnd(release)
-	if size > smallRoom {
-		in.hurry(leastPace)
-	}
+	p.atEnd(end)
 	l := &letter{limit: s.options.MessageBytes}
 	err = l.read(newJSONReader(text), s.options.Recipients)
 	if err == nil {

@@ -36,7 +36,8 @@ type Server struct {
 	told       admit.Meter[netip.Prefix] // those refused that were logged
 	lookups    admit.Meter[string]       // by Address.Key
 	refused    admit.Meter[string]       // recipients, by Address.Key of who named them
-	memory     *memory
+	taken      *memory                   // of messages that come within JSON
+	shown      *memory                   // of those that are shown
 	turnedAway atomic.Uint64
 	errors     atomic.Uint64
 	open       atomic.Int64
@@ -53,7 +54,7 @@ type Server struct {
 func New(b Backend, o Options) *Server {
 	o = o.withDefaults()
 	s := &Server{
-		backend: b, options: o, memory: newMemory(o.JSONMemory, 2*o.MessageBytes),
+		backend: b, options: o, taken: newMemory(o.JSONMemory-o.JSONMemory/4, 2*o.MessageBytes), shown: newMemory(o.JSONMemory/4, reading),
 		gate:     admit.Gate{Total: o.Connections, Each: o.ConnectionsPerIP},
 		arrivals: admit.Meter[netip.Prefix]{Burst: o.ConnectionRate, Per: time.Minute},
 		told:     admit.Meter[netip.Prefix]{Burst: 1, Per: time.Minute},
