@@ -11,8 +11,9 @@ import (
 )
 
 // Errors a Backend returns, wrapped or bare, beside those that carry a reason.Code.
-// A WrongParameter names a parameter of a list. An error that is none of these is trouble
-// of the server: it is logged, and the client is told only that there was some.
+// A WrongParameter names a parameter of a list, a WrongMember one of the content. An error
+// that is none of these is trouble of the server: it is logged, and the client is told only
+// that there was some.
 var (
 	// ErrNotFound says that there is no such thing, or that it is somebody else's:
 	// nobody learns which.
@@ -23,9 +24,6 @@ var (
 	ErrStale = errors.New("the cursor is no longer good")
 	// ErrLimit says that an account has as many of something as it may have.
 	ErrLimit = errors.New("there are as many as there may be")
-	// ErrInvalid says that what was asked for cannot be so; its text, which is for the
-	// client, says why.
-	ErrInvalid = errors.New("not possible")
 )
 
 // A Scope is what a token is good for.
@@ -214,7 +212,7 @@ type InboxPage struct {
 type Hooks interface {
 	// Hooks lists those of an account, the oldest first.
 	Hooks(ctx context.Context, l Login) ([]Hook, error)
-	// AddHook makes one and returns it with its secret. ErrLimit, ErrInvalid.
+	// AddHook makes one and returns it with its secret. ErrLimit.
 	AddHook(ctx context.Context, l Login, url string, events []string) (Hook, error)
 	// Hook returns one. ErrNotFound.
 	Hook(ctx context.Context, l Login, id string) (Hook, error)

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,6 +38,7 @@ type house struct {
 	full     error // of Ready
 	blank    int   // pages that are empty, before others
 	block    chan struct{}
+	stall    chan struct{} // Ready waits for it
 }
 
 type held struct {
@@ -103,7 +103,12 @@ func (h *house) Check(context.Context, Login) error {
 	return nil
 }
 
-func (h *house) Ready(context.Context, Login) error { return h.full }
+func (h *house) Ready(context.Context, Login) error {
+	if h.stall != nil {
+		<-h.stall
+	}
+	return h.full
+}
 
 func (h *house) Refused(_ context.Context, l Login, m Outgoing) ([]Refusal, error) {
 	if !m.From.Same(l.Account) {
@@ -293,7 +298,7 @@ func (h *house) Hooks(context.Context, Login) ([]Hook, error) { return h.hooks, 
 
 func (h *house) AddHook(_ context.Context, _ Login, url string, events []string) (Hook, error) {
 	if !strings.HasPrefix(url, "https://") {
-		return Hook{}, errors.Join(ErrInvalid, errors.New("https alone"))
+		return Hook{}, WrongMember("url", "https alone")
 	}
 	if len(h.hooks) == 1 {
 		return Hook{}, ErrLimit

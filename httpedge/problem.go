@@ -77,6 +77,14 @@ func wrong(member, format string, args ...any) *problem {
 // detail is for the client.
 func WrongParameter(name, detail string) error { return wrong(name, "%s", detail) }
 
+// WrongMember is what a Backend returns for a member of the content that can be read and
+// cannot be so. The detail is for the client.
+func WrongMember(name, detail string) error {
+	p := newProblem(http.StatusUnprocessableEntity, codeInvalid, "%s", detail)
+	p.Member = name
+	return p
+}
+
 func notFound() *problem {
 	return newProblem(http.StatusNotFound, codeNotFound, "there is no such thing here")
 }
@@ -100,8 +108,6 @@ func problemOf(err error) *problem {
 		return newProblem(http.StatusGone, codeStale, "the mailbox was made anew since: begin without a cursor")
 	case errors.Is(err, ErrLimit):
 		return newProblem(http.StatusConflict, codeLimit, "there are as many as an account may have")
-	case errors.Is(err, ErrInvalid):
-		return newProblem(http.StatusUnprocessableEntity, codeInvalid, "%s", err)
 	}
 	p = problemFor(reason.Of(err))
 	p.Member = reason.FieldOf(err)

@@ -363,7 +363,10 @@ func TestLookup(t *testing.T) {
 func TestHooks(t *testing.T) {
 	r := newRig(t, &house{})
 	const order = `{"url":"https://h.example/x","events":["arrived"]}`
-	r.code(r.do("POST", "/v1/hooks", `{"url":"http://h.example/x","events":["arrived"]}`, asJSON), 422, "invalid")
+	p := r.code(r.do("POST", "/v1/hooks", `{"url":"http://h.example/x","events":["arrived"]}`, asJSON), 422, "invalid")
+	if p.Member != "url" {
+		t.Errorf("%+v", p)
+	}
 	r.code(r.do("POST", "/v1/hooks", order, "Content-Type: text/plain"), 415, "unsupported-media-type")
 	r.code(r.do("POST", "/v1/hooks", `{"url":"https://h.example/x","events":["arrived"],"secret":"x"}`, asJSON), 400, "bad-request")
 	r.code(r.do("POST", "/v1/hooks", `{"url":"`+strings.Repeat("x", maxHookBody)+`"}`, asJSON), 413, "too-large")

@@ -201,6 +201,60 @@ func TestRefusalsOfLargeBodiesAreSeen(t *testing.T) {
 	}
 }
 
+// A refusal does not wait for a body that nobody sends.
+func TestRefusalsWaitForNoBody(t *testing.T) {
+	r := newRig(t, &house{})
+	body, unsent := io.Pipe()
+	defer unsent.Close()
+	begun := time.Now()
+	a, err := r.try("POST", "/v1/messages", body, asMail, "Authorization: Bearer wrong")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.code(a, 401, "auth-failed")
+	if took := time.Since(begun); took > pause+10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// What a client of HTTP/2 sends ahead of who reads it is little.
+func TestUnreadContentIsLittle(t *testing.T) {
+	h := &house{stall: make(chan struct{}), full: errFull}
+	r := newRig(t, h)
+	body := &ahead{r: strings.NewReader(strings.Repeat("x", 8<<20)), most: make(chan struct{})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a, err := r.try("POST", "/v1/messages", body, asMail)
+		if err != nil || a.ProtoMajor != 2 || a.StatusCode != 503 {
+			t.Errorf("%+v, %v", a.Response, err)
+		}
+	}()
+	select {
+	case <-body.most:
+		t.Errorf("%d octets were sent that nobody reads", 4*maxUnread)
+	case <-time.After(300 * time.Millisecond): // which what is not to happen has
+	}
+	close(h.stall)
+	<-done
+}
+
+// An ahead body tells when very much of it was read.
+type ahead struct {
+	r    io.Reader
+	n    int
+	most chan struct{}
+}
+
+func (a *ahead) Read(p []byte) (int, error) {
+	n, err := a.r.Read(p)
+	if a.n < 4*maxUnread && a.n+n >= 4*maxUnread {
+		close(a.most)
+	}
+	a.n += n
+	return n, err
+}
+
 type counted struct {
 	r io.Reader
 	n int

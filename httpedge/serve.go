@@ -160,8 +160,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 // of the header (RFC 9110 §10.1.1).
 const patient = 300 * time.Millisecond
 
-// hearOut takes the rest of a body that is refused, for a while: a client that is still
-// sending when the connection ends does not see the answer.
+// pause is how long nothing may come of a body that is refused, before the answer goes.
+const pause = 2 * time.Second
+
+// hearOut takes the rest of a body that is refused, for a while, as long as it comes: a
+// client that is still sending when the connection ends does not see the answer.
 func (s *Server) hearOut(w http.ResponseWriter, r *http.Request, err error, begun time.Time) {
 	if r.Body == http.NoBody || reason.Of(err) == reason.TooSlow || r.Context().Err() != nil {
 		return
@@ -171,9 +174,16 @@ func (s *Server) hearOut(w http.ResponseWriter, r *http.Request, err error, begu
 	}
 	c := http.NewResponseController(w)
 	until := time.Now().Add(s.options.Silence)
-	_ = c.SetReadDeadline(until)
 	_ = c.SetWriteDeadline(until.Add(s.options.Silence))
-	_, _ = io.CopyN(io.Discard, r.Body, mime.Base64Size(s.options.MessageBytes)+smallRoom) // whatever comes of it
+	rest := io.LimitReader(r.Body, mime.Base64Size(s.options.MessageBytes)+smallRoom)
+	buf := make([]byte, 32<<10)
+	for now := time.Now(); now.Before(until); now = time.Now() {
+		_ = c.SetReadDeadline(now.Add(min(pause, until.Sub(now))))
+		_, err := rest.Read(buf)
+		if err != nil {
+			return // all has come, or the client waits for the answer
+		}
+	}
 }
 
 // tell logs what a request came to. What is ours is an error: not what is busy or full,

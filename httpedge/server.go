@@ -21,7 +21,8 @@ import (
 // Bounds of HTTP itself.
 const (
 	maxHeaderBytes = 16 << 10
-	maxStreams     = 32 // at once on a connection of HTTP/2
+	maxStreams     = 32        // at once on a connection of HTTP/2
+	maxUnread      = 128 << 10 // of what a client of HTTP/2 may send ahead, on a connection
 )
 
 // A Server serves the requests of our accounts. Use New.
@@ -69,7 +70,10 @@ func New(b Backend, o Options) *Server {
 		ReadHeaderTimeout: o.HeaderTime, IdleTimeout: o.Idle,
 		// Bodies go on as long as they move: see paced.
 		ReadTimeout: o.Silence, WriteTimeout: o.Silence,
-		MaxHeaderBytes: maxHeaderBytes, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		MaxHeaderBytes: maxHeaderBytes,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: maxUnread, MaxReceiveBufferPerStream: maxUnread,
+		},
 		ErrorLog:    slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return withConnection(ctx, c) },
 		ConnState:   s.count,

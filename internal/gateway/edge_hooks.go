@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"postern/httpedge"
 	"postern/internal/audit"
@@ -17,8 +16,10 @@ func hookError(err error) error {
 		return httpedge.ErrNotFound
 	case errors.Is(err, ErrHooksEnough):
 		return httpedge.ErrLimit
-	case errors.Is(err, ErrHookURL), errors.Is(err, ErrHookEvents):
-		return fmt.Errorf("%w: %w", httpedge.ErrInvalid, err)
+	case errors.Is(err, ErrHookURL):
+		return httpedge.WrongMember("url", err.Error())
+	case errors.Is(err, ErrHookEvents):
+		return httpedge.WrongMember("events", err.Error())
 	}
 	return err
 }
