@@ -130,3 +130,48 @@ func TestHTTPEdgeListsWhatWasSentAsOthers(t *testing.T) {
 		t.Errorf("ann's: %+v, %v", page, err)
 	}
 }
+
+// A page of messages to many ends early, and the list goes on behind it.
+func TestHTTPEdgePagesAreBoundedByRecipients(t *testing.T) {
+	w := newWorld(t)
+	a := w.site("a.example")
+	a.accounts("alice@a.example")
+	e, alice := a.app("alice@a.example")
+	const messages, recipients = 25, 100
+	err := e.Store.Update(t.Context(), func(tx store.Tx) error {
+		account, err := tx.Account(alice.Account)
+		if err != nil {
+			return err
+		}
+		for range messages {
+			id, err := store.NewTrackID(e.Now(), nil)
+			track := store.Track{ID: id, Outbound: true, Account: alice.Account, Sender: alice.Account, Era: account.Era}
+			for range recipients {
+				track.Recipients = append(track.Recipients, store.TrackRecipient{Address: addr(t, "bob@b.example"), State: store.TrackQueued})
+			}
+			if err == nil {
+				err = tx.PutTrack(track)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for after := ""; ; {
+		page, err := e.SentMessages(t.Context(), alice, httpedge.SentQuery{Limit: 500, After: after})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, len(page.Messages))
+		after = page.Next
+		if after == "" {
+			break
+		}
+	}
+	equal(t, "messages of each page", got, []int{10, 10, 5})
+}

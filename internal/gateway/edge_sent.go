@@ -11,10 +11,11 @@ import (
 	"postern/trust/reason"
 )
 
-// Bounds on how many tracks one question looks at.
+// Bounds on how many tracks one question looks at, and how many recipients end a page.
 const (
-	tracksForPage = 5000
-	tracksOfOneID = 100
+	tracksForPage     = 5000
+	tracksOfOneID     = 100
+	recipientsForPage = 1000
 )
 
 // handedIn reports whether an account handed a message in. What we send in its name is
@@ -78,16 +79,17 @@ func (e HTTPEdge) SentMessages(ctx context.Context, l httpedge.Login, q httpedge
 		if err != nil {
 			return err
 		}
-		looked := 0
+		looked, recipients := 0, 0
 		ask := store.TrackQuery{Address: l.Account, After: store.TrackID(q.After), Since: q.Since, Until: q.Until}
 		return tx.EachTrack(ask, func(t store.Track) bool {
-			if len(page.Messages) == q.Limit || looked == tracksForPage {
+			if len(page.Messages) == q.Limit || looked == tracksForPage || recipients >= recipientsForPage {
 				return false
 			}
 			looked++
 			page.Next = string(t.ID)
 			if handedIn(account, t) && isAskedFor(t, q) {
 				page.Messages = append(page.Messages, sentMessage(t))
+				recipients += len(t.Recipients)
 			}
 			return true
 		})
