@@ -11,8 +11,8 @@ import (
 const maxMetered = 20_000
 
 // A Meter counts what each of many has done: Burst at once after silence, and in
-// the long run Burst in each Per. What is counted is never taken back, so that one
-// may owe as much as Burst, and has nothing before that is paid. The zero Meter has
+// the long run Burst in each Per. What is counted stays so but for what Return takes back:
+// one may owe as much as Burst, and has nothing before that is paid. The zero Meter has
 // no limit.
 //
 // It remembers 20,000 of those that it counted last. Where a stranger can be as many
@@ -77,6 +77,19 @@ func (m *Meter[K]) Take(now time.Time, who K) bool {
 	}
 	m.count(now, 1, who)
 	return true
+}
+
+// Return takes back one that Take counted.
+func (m *Meter[K]) Return(now time.Time, who K) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.known[who]
+	if !ok {
+		return
+	}
+	k := e.Value.(*metered[K])
+	k.bucket = m.fill().refill(k.bucket, now)
+	k.left = min(k.left+1, float64(m.Burst))
 }
 
 func (m *Meter[K]) count(now time.Time, n int, who K) {

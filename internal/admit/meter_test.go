@@ -86,3 +86,28 @@ func TestZeroMeterHasNoLimit(t *testing.T) {
 		t.Error("it remembers")
 	}
 }
+
+// What is returned can be taken again, and is never more than there was.
+func TestMeterReturn(t *testing.T) {
+	m := Meter[string]{Burst: 2, Per: time.Minute}
+	now := time.Now()
+	m.Return(now, "nobody")
+	take := func(want bool) {
+		t.Helper()
+		if m.Take(now, "a") != want {
+			t.Errorf("taken: %t", !want)
+		}
+	}
+	take(true)
+	take(true)
+	take(false)
+	m.Return(now, "a")
+	take(true)
+	take(false)
+	m.Return(now.Add(time.Minute), "a")
+	m.Return(now.Add(time.Minute), "a")
+	now = now.Add(time.Minute)
+	take(true)
+	take(true)
+	take(false)
+}

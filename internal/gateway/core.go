@@ -141,7 +141,6 @@ type Core struct {
 	tokens      *admit.Meter[tokenUse] // that were recorded
 	loginKey    loginKey
 	learning    sync.Mutex // see learn
-	proving     sync.Mutex // see tryLogin
 	rates       *rates     // of messages
 	turned      *turned    // recipients
 	limited     limited

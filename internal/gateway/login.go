@@ -27,26 +27,32 @@ func (c *Core) Login(ctx context.Context, a login.Attempt) (login.Grant, error) 
 // tryLogin decides on an attempt and counts how it ends.
 func (c *Core) tryLogin(ctx context.Context, a login.Attempt) (login.Grant, error) {
 	who := guesserOf(a.User, a.Remote)
-	if a.Method == login.Scram {
-		// To look at a proof takes no time, so that thousands may come at once: each is
-		// counted before the next is looked at.
-		c.proving.Lock()
-		defer c.proving.Unlock()
-	}
-	allowed := c.wrong.allows(c.Steady(), who)
-	if !allowed && guessable(a) {
-		return login.Grant{}, c.tooMany(who)
+	if guessable(a) {
+		return c.tryGuess(ctx, a, who)
 	}
 	granted, err := c.decide(ctx, a, who)
-	switch {
-	case err == nil && granted.Access == "" && who.account != "":
-		// Only the password is proof of knowing it: who has an app password does not
-		// get more guesses at the password by it.
-		c.wrong.knew(c.Steady(), who)
-	case reason.Of(err) == reason.AuthFailed && !allowed:
+	if reason.Of(err) == reason.AuthFailed && !c.wrong.wrong(c.Steady(), who) {
 		return login.Grant{}, c.tooMany(who) // as of any other, and without a record of each
+	}
+	return granted, err
+}
+
+// tryGuess decides on what could be guessed, which is looked at only where there are not
+// too many wrong ones. It alone is proof of knowing the password: who has an app password
+// does not get more guesses by it.
+func (c *Core) tryGuess(ctx context.Context, a login.Attempt, who guesser) (login.Grant, error) {
+	g, ok := c.wrong.take(ctx, c.Steady, who)
+	if !ok {
+		return login.Grant{}, c.tooMany(who)
+	}
+	was := unjudged
+	defer func() { c.wrong.end(c.Steady(), g, was) }()
+	granted, err := c.decide(ctx, a, who)
+	switch {
+	case err == nil:
+		was = rightGuess
 	case reason.Of(err) == reason.AuthFailed:
-		c.wrong.failed(c.Steady(), who)
+		was = wrongGuess
 	}
 	return granted, err
 }
