@@ -68,7 +68,7 @@ func crowdTogether(ctx context.Context, db *store.DB, n int, sender, to mime.Add
 				return err
 			}
 			err = tx.PutTrack(store.Track{
-				ID: id, Outbound: true, Sender: sender, Received: now, Size: crowdSize,
+				ID: id, Era: store.Now, Outbound: true, Sender: sender, Received: now, Size: crowdSize,
 				Recipients: []store.TrackRecipient{{Address: to, State: store.TrackSealed, Updated: now}},
 			})
 			if err != nil {
@@ -79,7 +79,7 @@ func crowdTogether(ctx context.Context, db *store.DB, n int, sender, to mime.Add
 				return err
 			}
 			_, err = tx.Enqueue(store.Job{
-				Kind: store.RelayJob, Track: id, Body: body, Sender: sender, Recipients: []mime.Address{to}, Destination: deadRoute,
+				Kind: store.RelayJob, Track: id, Era: store.Now, Body: body, Sender: sender, Recipients: []mime.Address{to}, Destination: deadRoute,
 				Lane: deadRoute, Flow: sender.Key(), Created: now, Due: now, Expires: now.Add(72 * time.Hour),
 			})
 			if err != nil {

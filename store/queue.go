@@ -53,7 +53,8 @@ type Job struct {
 	// one Waits until then, and is not due.
 	Next  JobID `json:"next,omitempty"`
 	Waits bool  `json:"waits,omitempty"`
-	// Era is when the job was taken. Enqueue gives it to one that has none.
+	// Era is when its message was taken: Now where it is taken with the job, and else that
+	// of the job or the track which this one is made of. It stays.
 	Era      Era       `json:"era,omitempty"`
 	Created  time.Time `json:"created"`
 	Due      time.Time `json:"due"`

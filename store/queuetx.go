@@ -15,11 +15,9 @@ func (t *tx) Enqueue(j Job) (JobID, error) {
 	if err != nil {
 		return 0, err
 	}
-	if j.Era == 0 {
-		j.Era, err = t.Era()
-		if err != nil {
-			return 0, err
-		}
+	j.Era, err = t.eraGiven(j.Era)
+	if err != nil {
+		return 0, err
 	}
 	err = t.refJob(&j)
 	if err != nil {
@@ -123,6 +121,7 @@ func (t *tx) Reschedule(j Job) error {
 	if err != nil {
 		return err
 	}
+	j.Era = old.Era
 	if old.Body != j.Body {
 		err := errors.Join(t.refJob(&j), t.unrefJob(old))
 		if err != nil {

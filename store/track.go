@@ -59,8 +59,9 @@ type Track struct {
 	Size       int64            `json:"size"`
 	Received   time.Time        `json:"received"`
 	Recipients []TrackRecipient `json:"recipients"`
-	// Era is when the message was taken: its addresses are those who held them then.
-	// PutTrack gives it.
+	// Era is when the message was taken: its addresses are those who held them then. It
+	// is that of the message which this one is made of, and Now where it is made of none;
+	// and it stays.
 	Era Era `json:"era,omitempty"`
 }
 

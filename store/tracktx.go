@@ -24,7 +24,7 @@ func (t *tx) PutTrack(k Track) error {
 		err = t.countTrack(1)
 		if err == nil {
 			old = Track{}
-			old.Era, err = t.Era()
+			old.Era, err = t.eraGiven(k.Era)
 		}
 	}
 	if err != nil {

@@ -33,7 +33,7 @@ func TestRemovingAnAccountTellsWhatWaits(t *testing.T) {
 	must(t, s.core.Store.Update(ctx, func(tx store.Tx) error {
 		now := s.core.Steady()
 		for _, account := range addresses(t, "alice@a.example", "alice@a.example", "carl@a.example") {
-			_, err := tx.Enqueue(store.Job{Kind: store.HookJob, Sender: account, Recipients: addresses(t, account.String()), Hook: "x", Due: now, Expires: now.Add(time.Hour)})
+			_, err := tx.Enqueue(store.Job{Kind: store.HookJob, Era: store.Now, Sender: account, Recipients: addresses(t, account.String()), Hook: "x", Due: now, Expires: now.Add(time.Hour)})
 			if err != nil {
 				return err
 			}

@@ -54,7 +54,8 @@ func (s *server) enqueue(t *testing.T, j store.Job) (id store.JobID) {
 	j.Track, err = store.NewTrackID(now, nil)
 	must(t, err)
 	j.Created, j.Due, j.Expires = now, now.Add(time.Hour), now.Add(2*time.Hour)
-	track := store.Track{ID: j.Track, Sender: j.Sender, Outbound: j.Kind != store.OpenJob}
+	j.Era = store.Now
+	track := store.Track{ID: j.Track, Era: j.Era, Sender: j.Sender, Outbound: j.Kind != store.OpenJob}
 	for _, a := range j.Recipients {
 		track.Recipients = append(track.Recipients, store.TrackRecipient{Address: a, State: store.TrackSealed})
 	}

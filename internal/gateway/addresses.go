@@ -16,6 +16,8 @@ import (
 type addressBook interface {
 	account(a mime.Address) (store.Account, bool, error)
 	alias(a mime.Address) (store.Alias, bool, error)
+	// former says when the address was somebody's who has it no more.
+	former(a mime.Address) (store.Former, bool, error)
 	// separator is what stands between an address and its detail; "" is nothing.
 	separator() string
 }
@@ -25,6 +27,8 @@ type addressBook interface {
 type target struct {
 	members []store.Account // with mailboxes, in the order of their addresses
 	group   bool
+	// gone is who had the address, of those who have it no more; zero where nobody had.
+	gone store.Former
 }
 
 // exists reports whether the address is one of ours.
@@ -49,15 +53,20 @@ func (t target) belongsTo(account mime.Address) bool {
 	return owned && owner.Address.Same(account)
 }
 
-// patient reports whether a patient controls the address.
+// isGone reports whether whoever had the address has it no more.
+func (t target) isGone() bool { return !t.gone.Address.IsZero() }
+
+// patient reports whether a patient controls the address, or did who had it.
 func (t target) patient() bool {
 	owner, _ := t.owner()
-	return owner.Patient
+	return owner.Patient || t.gone.Patient
 }
 
 // check refuses an address that nobody gets mail at.
 func (t target) check(a mime.Address) error {
 	switch {
+	case t.isGone():
+		return reason.New(reason.UnknownRecipient, "%s", goneAccount)
 	case !t.exists():
 		return reason.New(reason.UnknownRecipient, "%s has no account", a)
 	case len(t.open()) == 0:
@@ -69,35 +78,51 @@ func (t target) check(a mime.Address) error {
 // find finds out where what is written to an address goes: to the account or the alias
 // of that name or else, where addresses have details, to the one that it is a detail of
 // (RFC 5233 §4).
-func find(b addressBook, to mime.Address) (target, error) {
+func find(b addressBook, to mime.Address) (target, error) { return findIn(b, to, store.Now) }
+
+// findIn is find for what was taken in an era: it goes to nobody who has the address
+// since, whether somebody had it then or not, and where somebody had it who is gone to
+// nobody at all. To those that it looks like a detail of it goes if it was one then.
+func findIn(b addressBook, to mime.Address, e store.Era) (target, error) {
 	for a := range names(to, b.separator()) {
-		t, err := findExactly(b, a)
-		if err != nil || t.exists() {
+		t, there, err := findExactly(b, a, e)
+		if err != nil || there {
 			return t, err
 		}
 	}
 	return target{}, nil
 }
 
-func findExactly(b addressBook, a mime.Address) (target, error) {
-	account, known, err := b.account(a)
-	if err != nil {
-		return target{}, err
-	}
-	if known {
-		return target{members: []store.Account{account}}, nil
+// findExactly is findIn for a name alone, and reports whether there was one of that name.
+func findExactly(b addressBook, a mime.Address, e store.Era) (t target, there bool, err error) {
+	account, held, err := holderIn(b, a, e)
+	if err != nil || held {
+		return target{members: []store.Account{account}}, true, err
 	}
 	alias, known, err := b.alias(a)
-	if err != nil || !known {
-		return target{}, err
+	if err == nil && known && alias.HeldIn(e) {
+		t, err = behind(b, alias, e)
+		return t, true, err
 	}
+	if err != nil {
+		return target{}, false, err
+	}
+	former, known, err := b.former(a)
+	if err != nil || !known || !former.HeldIn(e) {
+		return target{}, false, err
+	}
+	return target{gone: former}, true, nil
+}
+
+// behind are those who get what was written to an alias or a group in an era.
+func behind(b addressBook, alias store.Alias, e store.Era) (target, error) {
 	t := target{group: alias.Group}
 	for _, m := range alias.Members {
-		account, known, err := b.account(m)
+		account, held, err := holderIn(b, m, e)
 		if err != nil {
 			return target{}, err
 		}
-		if known {
+		if held {
 			t.members = append(t.members, account)
 		}
 	}
@@ -123,7 +148,7 @@ func names(a mime.Address, separator string) iter.Seq[mime.Address] {
 	}
 }
 
-// account, alias and separator make an addressBook of the Directory.
+// account, alias, former and separator make an addressBook of the Directory.
 func (d *Directory) account(a mime.Address) (store.Account, bool, error) {
 	account, known := d.Account(a)
 	return account, known, nil
@@ -134,11 +159,18 @@ func (d *Directory) alias(a mime.Address) (store.Alias, bool, error) {
 	return alias, known, nil
 }
 
+func (d *Directory) former(a mime.Address) (store.Former, bool, error) {
+	former, known := d.formers[a.Key()]
+	return former, known, nil
+}
+
 func (d *Directory) separator() string { return d.subaddress }
 
-// find is find in memory, which does not fail.
-func (d *Directory) find(a mime.Address) target {
-	t, _ := find(d, a)
+// find is find in memory, which does not fail, and so is findIn.
+func (d *Directory) find(a mime.Address) target { return d.findIn(a, store.Now) }
+
+func (d *Directory) findIn(a mime.Address, e store.Era) target {
+	t, _ := findIn(d, a, e)
 	return t
 }
 
@@ -152,16 +184,18 @@ func (d *Directory) Alone(account, to mime.Address) bool {
 type txBook struct {
 	store.Tx
 	subaddress string
-	era        store.Era // what was made later is not there
 }
 
 func (b txBook) account(a mime.Address) (store.Account, bool, error) {
-	return holderIn(b.Tx, a, b.era)
+	return unlessMissing(b.Account(a))
 }
 
 func (b txBook) alias(a mime.Address) (store.Alias, bool, error) {
-	alias, known, err := unlessMissing(b.Alias(a))
-	return alias, known && alias.HeldIn(b.era), err
+	return unlessMissing(b.Alias(a))
+}
+
+func (b txBook) former(a mime.Address) (store.Former, bool, error) {
+	return unlessMissing(b.Former(a))
 }
 
 func (b txBook) separator() string { return b.subaddress }

@@ -154,7 +154,8 @@ func (p *part) composeLacking(ctx context.Context) error {
 	return nil
 }
 
-// queueMDN queues a notification, which has a track of its own.
+// queueMDN queues a notification, which has a track of its own. It is the word of whoever
+// the message was for, and so of the era of that.
 func (p *part) queueMDN(tx store.Tx, m ownMDN, next store.JobID, waits bool) (store.Job, error) {
 	id, err := tx.PutBody(m.body)
 	if err != nil {
@@ -163,7 +164,7 @@ func (p *part) queueMDN(tx store.Tx, m ownMDN, next store.JobID, waits bool) (st
 	to := []mime.Address{m.to}
 	// RFC 8098 §3 would have a null reverse-path, but agents refuse a message
 	// whose MAIL FROM is not its From (AS-55); loops are ruled out by AS-86.
-	track, err := p.newTrack(m.messageID, m.recipient, to, m.body.Size(), p.now)
+	track, err := p.newTrack(p.job.Era, m.messageID, m.recipient, to, m.body.Size(), p.now)
 	if err != nil {
 		return store.Job{}, err
 	}
@@ -173,7 +174,7 @@ func (p *part) queueMDN(tx store.Tx, m ownMDN, next store.JobID, waits bool) (st
 		return store.Job{}, err
 	}
 	j := store.Job{
-		Kind: store.SealJob, Track: track.ID, Body: id, Size: m.body.Size(),
+		Kind: store.SealJob, Track: track.ID, Era: p.job.Era, Body: id, Size: m.body.Size(),
 		Sender: m.recipient, Recipients: to, Automatic: true, Flow: flowOf(m.recipient),
 		Created: p.due, Due: p.due, Expires: p.expiry(true),
 		Next: next, Waits: waits,

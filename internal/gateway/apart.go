@@ -40,6 +40,9 @@ func (c *Core) lookUp(ctx context.Context, dir *Directory, job store.Job) (looke
 		defer timer.Stop()
 	}
 	all, err := c.sideBySide(ctx, job.Recipients, func(to mime.Address, known *judged) Route {
+		if dir.findIn(to, job.Era).isGone() {
+			return Route{Recipient: to, Local: true, Code: reason.UnknownRecipient, Detail: goneAccount}
+		}
 		r := c.routeBeside(looking, dir, job.Sender.Domain(), to, c.Now(), known)
 		// Also one that was found: of its revocation less may be known than there
 		// would be time to ask for.

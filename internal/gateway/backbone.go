@@ -47,7 +47,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 		return string(b.refuse(ctx, e, messageID, err)), err
 	}
 	now, due := b.Now(), b.Steady()
-	track, err := b.newTrack(messageID, e.From, e.To, body.Size(), now)
+	track, err := b.newTrack(store.Now, messageID, e.From, e.To, body.Size(), now)
 	if err != nil {
 		return "", err
 	}
@@ -61,7 +61,7 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 			return err
 		}
 		_, err = tx.Enqueue(store.Job{
-			Kind: store.OpenJob, Track: track.ID, Body: id, Size: body.Size(),
+			Kind: store.OpenJob, Track: track.ID, Era: store.Now, Body: id, Size: body.Size(),
 			Sender: e.From, Recipients: e.To, Flow: networkOf(e),
 			Created: due, Due: due, Expires: due.Add(b.RetryFor),
 			Trace: b.received(e, track.ID, now),

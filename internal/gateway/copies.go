@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -42,8 +43,40 @@ func ownTracks(tx store.Tx, messageID string, owner mime.Address, most int) ([]s
 }
 
 // copiesOf returns other tracks of a message that a client handed in more than once:
-// the nearest before it and after it.
-func copiesOf(tx store.Tx, t store.Track) ([]store.Track, error) {
+// the nearest before it and after it, of which the same account is told. What was told to
+// who had the address before is no answer to who has it now.
+func (c *Core) copiesOf(tx store.Tx, t store.Track) ([]store.Track, error) {
+	all, err := samesOf(tx, t)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	told, err := c.toldOf(tx, t)
+	if err != nil {
+		return nil, err
+	}
+	var copies []store.Track
+	for _, k := range all {
+		other, err := c.toldOf(tx, k)
+		if err != nil {
+			return nil, err
+		}
+		if other == told {
+			copies = append(copies, k)
+		}
+	}
+	return copies, nil
+}
+
+// toldOf is the account that is told of a message; zero if none is, as where it is damaged.
+func (c *Core) toldOf(tx store.Tx, t store.Track) (mime.Address, error) {
+	account, held, err := readerOf(c.book(tx), t)
+	if errors.Is(err, store.ErrCorrupt) || err == nil && !held {
+		return mime.Address{}, nil
+	}
+	return account.Address, err
+}
+
+func samesOf(tx store.Tx, t store.Track) ([]store.Track, error) {
 	if t.MessageID == "" || t.Digest == "" {
 		return nil, nil
 	}
@@ -115,7 +148,10 @@ func (c *Core) settle(tx store.Tx, job store.Job, failed []failure) (settling, e
 	if len(failed) == 0 {
 		return s, nil
 	}
-	s.copies, err = copiesOf(tx, t)
+	s.copies, err = c.copiesOf(tx, t)
+	if err != nil {
+		return s, err
+	}
 	others := c.standOf(s.copies)
 	for _, f := range failed {
 		key, answer := f.recipient.Key(), store.ToldFailure

@@ -54,7 +54,7 @@ func (s *site) crowd(n int, id string, change func(i int, t *store.Track)) {
 	s.t.Helper()
 	s.update(func(tx store.Tx) error {
 		for i := range n {
-			tr, err := s.newTrack(id, addr(s.t, "bob@b.example"), addrs(s.t, "alice@a.example"), 100, s.Now())
+			tr, err := s.newTrack(store.Now, id, addr(s.t, "bob@b.example"), addrs(s.t, "alice@a.example"), 100, s.Now())
 			if err != nil {
 				return err
 			}

@@ -274,7 +274,7 @@ func TestDN12_AColleaguesMessageIDs(t *testing.T) {
 	a.accounts("alice@a.example", "carol@a.example")
 	a.update(func(tx store.Tx) error {
 		for range 1000 {
-			tr, err := a.newTrack("<M1@a.example>", addr(t, "carol@a.example"), addrs(t, "bob@b.example"), 100, a.Now())
+			tr, err := a.newTrack(store.Now, "<M1@a.example>", addr(t, "carol@a.example"), addrs(t, "bob@b.example"), 100, a.Now())
 			if err != nil {
 				return err
 			}

@@ -106,22 +106,20 @@ func (p *part) deliver(tx store.Tx, to mime.Address, bodies map[*delivery]store.
 // targetOf finds out where the message goes. What is told about messages that were sent
 // from an address without a mailbox goes to who handed them in.
 func (p *part) targetOf(tx store.Tx, to mime.Address) (target, error) {
-	era := p.job.Era
-	if heard, known := p.heardOf[to.Key()]; known {
-		era = min(era, heard)
+	readers, known := p.readers[to.Key()]
+	if known {
+		return readers, nil
 	}
-	t, err := find(p.bookIn(tx, era), to)
+	b := p.book(tx)
+	t, err := findIn(b, to, p.job.Era)
 	if err != nil || t.exists() || p.report == nil && !mime.IsNotification(p.opened.Header) {
 		return t, err
 	}
-	account, known := p.handedIn[to.Key()]
-	if !known {
-		account, err = p.sentAs(tx, to)
-		if err != nil {
-			return target{}, err
-		}
+	account, err := p.sentAsIn(tx, to, p.job.Era)
+	if err != nil || account.IsZero() {
+		return t, err
 	}
-	return findExactly(p.bookIn(tx, era), account)
+	return readersAt(b, account, p.job.Era)
 }
 
 // deliverTo puts the message into the INBOX of one account. The first delivery of a body

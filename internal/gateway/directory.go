@@ -30,6 +30,7 @@ type Directory struct {
 	domains    map[mime.Domain]bool
 	accounts   map[string]store.Account // by Address.Key
 	aliases    map[string]store.Alias   // by Address.Key
+	formers    map[string]store.Former  // by Address.Key
 	subaddress string                   // see addressBook
 	keys       map[string][]Identity    // by owner
 	held       []*x509.Certificate      // intermediates that came with our keys
@@ -59,16 +60,45 @@ func (d *Directory) Identities(a mime.Address) []Identity {
 	return slices.Concat(d.keys[a.Key()], d.keys[string(a.Domain())])
 }
 
-// owners are whose certificates speak for an address, the first who has any: the
-// address itself and then its domain. For one that a patient controls, an alias too,
-// the domain never speaks (BB-35). A certificate of the account behind an alias, or
-// behind an address with a detail, does not name that, so that nobody would believe it
-// (AS-11).
-func (d *Directory) owners(a mime.Address) []string {
-	if d.find(a).patient() {
-		return []string{a.Key()}
+// A speaker is an address as somebody had it in an era.
+type speaker struct {
+	address mime.Address
+	era     store.Era
+}
+
+// owners are whose certificates speak for a speaker, the first who has any: the
+// address itself, unless it is somebody else's since, and then its domain. For one that a
+// patient controls, an alias too, the domain never speaks (BB-35). A certificate of the
+// account behind an alias, or behind an address with a detail, does not name that, so that
+// nobody would believe it (AS-11).
+func (d *Directory) owners(s speaker) []string {
+	var all []string
+	if d.isStill(s) {
+		all = append(all, s.address.Key())
 	}
-	return []string{a.Key(), string(a.Domain())}
+	if !d.isPatient(s) {
+		all = append(all, string(s.address.Domain()))
+	}
+	return all
+}
+
+// isStill reports whether an address is whose it was, or nobody's as it was: its keys are
+// of who has it now.
+func (d *Directory) isStill(s speaker) bool {
+	account, known := d.Account(s.address)
+	if known {
+		return account.HeldIn(s.era)
+	}
+	alias, known := d.aliases[s.address.Key()]
+	if known {
+		return alias.HeldIn(s.era)
+	}
+	return !d.formers[s.address.Key()].HeldIn(s.era)
+}
+
+// isPatient reports whether a patient controls the address, or did.
+func (d *Directory) isPatient(s speaker) bool {
+	return d.find(s.address).patient() || d.findIn(s.address, s.era).patient()
 }
 
 // maxSigners bounds the signatures of one message. Others judge as few.
@@ -80,12 +110,13 @@ const maxSigners = 4
 // signature, and certificates of two communities, or of a community and of
 // extended validation, one each. It is empty if nothing may sign.
 func (d *Directory) Signers(a mime.Address, at time.Time) []cms.Signer {
-	return d.signersAlso(a, nil, at, trust.V13)
+	return d.signersAlso(speaker{a, store.Now}, nil, at, trust.V13)
 }
 
-// signersAlso is Signers that speak for others as well, by the rules of a profile.
-func (d *Directory) signersAlso(a mime.Address, others []mime.Address, at time.Time, p trust.Profile) []cms.Signer {
-	for _, owner := range d.owners(a) {
+// signersAlso is Signers of a speaker that speak for others as well, by the rules of a
+// profile.
+func (d *Directory) signersAlso(s speaker, others []mime.Address, at time.Time, p trust.Profile) []cms.Signer {
+	for _, owner := range d.owners(s) {
 		newest := make(map[string]Identity)
 		for _, id := range d.keys[owner] {
 			if !id.Retired.IsZero() || !trust.MayUse(id.Leaf, trust.Sign) || !inDate(id.Leaf, at) || !bindsAll(id.Leaf, others, p) {
@@ -142,7 +173,7 @@ func MayEncryptTo(leaf *x509.Certificate) bool {
 // can say so.
 func (d *Directory) Certificates(a mime.Address, at time.Time) []*x509.Certificate {
 	var others []*x509.Certificate
-	for _, owner := range d.owners(a) {
+	for _, owner := range d.owners(speaker{a, store.Now}) {
 		var found []*x509.Certificate
 		for _, id := range d.keys[owner] {
 			switch {
@@ -163,13 +194,19 @@ func (d *Directory) Certificates(a mime.Address, at time.Time) []*x509.Certifica
 // lackedSigner is what a sender who cannot sign lacks.
 const lackedSigner = "signing certificate in use and in date"
 
-// lacks says that neither an address nor, unless a patient controls it, its domain
-// has something.
-func (d *Directory) lacks(a mime.Address, what string) string {
-	if len(d.owners(a)) == 1 {
-		return fmt.Sprintf("%s, which a patient controls, has no %s of its own", a, what)
+// lacks says that neither an address, as far as it is still whose it was, nor, unless a
+// patient controls it, its domain has something.
+func (d *Directory) lacks(s speaker, what string) string {
+	still, patient := d.isStill(s), d.isPatient(s)
+	switch {
+	case !still && patient:
+		return fmt.Sprintf("%s, which a patient controls or did, is not whose it was any more", s.address)
+	case !still:
+		return fmt.Sprintf("%s is not whose it was any more, and its domain has no %s", s.address, what)
+	case patient:
+		return fmt.Sprintf("%s, which a patient controls, has no %s of its own", s.address, what)
 	}
-	return fmt.Sprintf("neither %s nor its domain has a %s", a, what)
+	return fmt.Sprintf("neither %s nor its domain has a %s", s.address, what)
 }
 
 // A keyGroup is recipients whose messages the same keys may open.
@@ -272,6 +309,7 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 		domains:    make(map[mime.Domain]bool),
 		accounts:   make(map[string]store.Account),
 		aliases:    make(map[string]store.Alias),
+		formers:    make(map[string]store.Former),
 		subaddress: c.subaddress,
 		keys:       make(map[string][]Identity),
 	}
@@ -295,6 +333,13 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 	}
 	for _, a := range aliases {
 		d.aliases[a.Address.Key()] = a
+	}
+	formers, err := tx.Formers()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range formers {
+		d.formers[f.Address.Key()] = f
 	}
 	err = d.readKeys(tx, c.latest, c.log)
 	if err != nil {

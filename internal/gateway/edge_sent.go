@@ -24,10 +24,7 @@ func handedIn(account store.Account, t store.Track) bool {
 	if !t.Outbound || t.Automatic || !account.HeldIn(t.Era) {
 		return false
 	}
-	if !t.Account.IsZero() {
-		return account.Address.Same(t.Account)
-	}
-	return account.Address.Same(t.Sender)
+	return account.Address.Same(handedInBy(t))
 }
 
 // SentMessage implements httpedge.Outbox.

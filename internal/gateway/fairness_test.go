@@ -83,7 +83,7 @@ func (s *site) bulk(n int, from, to string, automatic bool) {
 				return err
 			}
 			_, err = tx.Enqueue(store.Job{
-				Kind: store.RelayJob, Body: id, Sender: addr(s.t, from), Recipients: []mime.Address{a}, Destination: a.Domain(),
+				Kind: store.RelayJob, Era: store.Now, Body: id, Sender: addr(s.t, from), Recipients: []mime.Address{a}, Destination: a.Domain(),
 				Lane: a.Domain().String(), Flow: flowOf(addr(s.t, from)), Automatic: automatic,
 				Created: now, Due: now, Expires: now.Add(s.RetryFor),
 			})

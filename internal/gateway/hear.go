@@ -24,8 +24,7 @@ type hiding struct {
 // out from whose mailboxes it is kept. However many it is addressed to, it reads no
 // more tracks than if it were one, and writes each once.
 func (p *part) hear(tx store.Tx) error {
-	p.hidden, p.news, p.handedIn = make(map[string]hiding), nil, make(map[string]mime.Address)
-	p.heardOf = make(map[string]store.Era)
+	p.hidden, p.news, p.readers = make(map[string]hiding), nil, make(map[string]target)
 	if p.report == nil {
 		return nil
 	}
@@ -39,12 +38,12 @@ func (p *part) hear(tx store.Tx) error {
 		if err != nil {
 			return err
 		}
+		tracks, err = p.readable(tx, v.Recipient, tracks)
+		if err != nil {
+			return err
+		}
 		h := &hearing{part: p, verdict: v}
 		for _, t := range tracks {
-			p.heardOf[v.Recipient.Key()] = max(p.heardOf[v.Recipient.Key()], t.Era)
-			if !t.Account.IsZero() {
-				p.handedIn[v.Recipient.Key()] = t.Account
-			}
 			k := known[t.ID]
 			if k == nil {
 				k = &followed{Track: t}

@@ -1,39 +1,73 @@
 package gateway
 
 import (
-	"math"
+	"cmp"
+	"fmt"
 
 	"postern/mime"
 	"postern/store"
 )
 
-// present is later than every era: what is found then is there now.
-const present store.Era = math.MaxUint64
-
-// bookIn is the address book for what was taken in an era: an account or an alias that
-// was made later is not in it, whoever had the address before.
-func (c *Core) bookIn(tx store.Tx, e store.Era) addressBook { return txBook{tx, c.Subaddress, e} }
-
-// eraOf is when a job was taken, or its message, where that was earlier.
-func eraOf(tx store.Tx, job store.Job) (store.Era, error) {
-	t, known, err := trackOf(tx, job.Track)
-	if known {
-		return min(job.Era, t.Era), err
-	}
-	return job.Era, err
-}
+// book is the address book as a transaction sees it.
+func (c *Core) book(tx store.Tx) addressBook { return txBook{tx, c.Subaddress} }
 
 // holderIn returns the account of an address if it was there in an era already.
-func holderIn(tx store.Tx, a mime.Address, e store.Era) (store.Account, bool, error) {
-	account, known, err := unlessMissing(tx.Account(a))
-	return account, known && account.HeldIn(e), err
+func holderIn(b addressBook, a mime.Address, e store.Era) (store.Account, bool, error) {
+	account, known, err := b.account(a)
+	return account, err == nil && known && account.HeldIn(e), err
 }
 
 // pushHolder returns the account that a push is for, unless it was removed since.
 func pushHolder(tx store.Tx, job store.Job) (store.Account, bool, error) {
-	e, err := eraOf(tx, job)
+	return holderIn(txBook{Tx: tx}, job.Push.Account, job.Era)
+}
+
+// handedInBy is the account that a message of ours is of, whoever has its address now.
+func handedInBy(t store.Track) mime.Address { return cmp.Or(t.Account, t.Sender) }
+
+// readerOf finds the account that is told what becomes of a message: that of the address
+// it was sent from or, where that is nobody's alone, who handed it in. Nobody is told
+// where they are gone, whoever has their addresses now.
+func readerOf(b addressBook, t store.Track) (store.Account, bool, error) {
+	from, err := findIn(b, t.Sender, t.Era)
 	if err != nil {
 		return store.Account{}, false, err
 	}
-	return holderIn(tx, job.Push.Account, e)
+	owner, owned := from.owner()
+	if owned {
+		return owner, true, nil
+	}
+	return holderIn(b, handedInBy(t), t.Era)
+}
+
+// mailboxOf finds the account whose mailbox gets what is told about a message of ours:
+// see readerOf. It is store.ErrNotFound if there is none.
+func (c *Core) mailboxOf(tx store.Tx, job store.Job) (mime.Address, error) {
+	track, known, err := trackOf(tx, job.Track)
+	if err == nil && !known {
+		track = store.Track{Sender: job.Sender, Era: job.Era}
+		track.Account, err = c.sentAsIn(tx, job.Sender, job.Era)
+	}
+	if err != nil {
+		return mime.Address{}, err
+	}
+	account, held, err := readerOf(c.book(tx), track)
+	if err == nil && !held {
+		err = fmt.Errorf("the account of %s: %w", job.Sender, store.ErrNotFound)
+	}
+	return account.Address, err
+}
+
+// sentAsIn returns who sent last as an address in an era, or the zero address. Where
+// somebody had the address then who is gone, nobody else speaks for it.
+func (c *Core) sentAsIn(tx store.Tx, a mime.Address, e store.Era) (mime.Address, error) {
+	t, err := findIn(c.book(tx), a, e)
+	if err != nil || t.isGone() {
+		return mime.Address{}, err
+	}
+	last, known, err := unlessMissing(tx.SentAs(a))
+	if err != nil || !known {
+		return mime.Address{}, err
+	}
+	return last.Account, nil
 }

@@ -75,7 +75,7 @@ func (c *Core) raiseFor(tx store.Tx, h store.Hook, e store.HookEvent) error {
 	due := c.Steady()
 	_, err = tx.Enqueue(store.Job{
 		Kind: store.HookJob, Track: e.Message, Sender: h.Account, Recipients: []mime.Address{h.Account},
-		Destination: mime.Domain(hookHost(h.URL)), Lane: hookHost(h.URL), Flow: h.ID, Hook: h.ID, Event: e,
+		Destination: mime.Domain(hookHost(h.URL)), Lane: hookHost(h.URL), Flow: h.ID, Hook: h.ID, Event: e, Era: store.Now,
 		Created: due, Due: due, Expires: due.Add(c.RetryFor),
 	})
 	return err
@@ -96,11 +96,8 @@ func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 		return false, nil
 	}
 	// Who handed the message in is told, and nobody else who may use its address.
-	account := t.Account
-	if account.IsZero() {
-		account = t.Sender
-	}
-	_, held, err := holderIn(tx, account, t.Era)
+	account := handedInBy(*t)
+	_, held, err := holderIn(c.book(tx), account, t.Era)
 	if errors.Is(err, store.ErrCorrupt) {
 		c.Log.Error("whose a message is cannot be read: no web hook is told of it", "account", account, "track", t.ID, "err", err)
 		return false, nil

@@ -104,7 +104,7 @@ func (c *Core) setWatch(tx store.Tx, t *store.Track) error {
 	}
 	if job.ID == 0 {
 		now := c.Steady()
-		job = store.Job{Kind: store.WatchJob, Track: t.ID, Sender: t.Sender, Created: now}
+		job = store.Job{Kind: store.WatchJob, Track: t.ID, Era: t.Era, Sender: t.Sender, Created: now}
 	}
 	next := c.Notify.next(*t, job.Created)
 	switch {

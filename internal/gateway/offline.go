@@ -70,7 +70,7 @@ func (c *Core) SealOffline(ctx context.Context, w io.Writer, message smime.Sourc
 // stays comes before what may pass, for then another try is in vain.
 func (c *Core) judgeSealing(dir *Directory, report *SealReport, from mime.Address, to []mime.Address) {
 	if len(report.Signers) == 0 {
-		report.Refused = reason.New(reason.NoSigningKey, "%s", dir.lacks(from, lackedSigner))
+		report.Refused = reason.New(reason.NoSigningKey, "%s", dir.lacks(speaker{from, store.Now}, lackedSigner))
 		return
 	}
 	for _, r := range report.Routes {

@@ -31,11 +31,9 @@ type part struct {
 	named   []naming // the pushes that answer for the recipient that it is about
 	hidden  map[string]hiding
 	news    []news
-	// handedIn is who handed in what a notification is about, by the Address.Key of whom
-	// that is addressed to.
-	handedIn map[string]mime.Address
-	// heardOf is when that was sent: it is told to nobody who has the address since.
-	heardOf map[string]store.Era
+	// readers are, of a notification about messages that are known, who may read what is
+	// told of them, by the Address.Key of whom it is addressed to.
+	readers map[string]target
 }
 
 func (p *part) discard() {

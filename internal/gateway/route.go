@@ -98,7 +98,7 @@ func localResult(dir *Directory, to mime.Address, at time.Time) discovery.Result
 		res.Certificates = append(res.Certificates, discovery.Found{Certificate: cert, Source: localSource})
 	}
 	if len(res.Certificates) == 0 {
-		res.Err = reason.New(reason.NoCertificate, "%s", dir.lacks(to, "certificate in use here"))
+		res.Err = reason.New(reason.NoCertificate, "%s", dir.lacks(speaker{to, store.Now}, "certificate in use here"))
 	}
 	return res
 }

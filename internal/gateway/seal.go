@@ -309,7 +309,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error
 		return err
 	}
 	j := store.Job{
-		Kind: store.RelayJob, Track: s.job.Track, Body: id, Size: c.body.Size(),
+		Kind: store.RelayJob, Track: s.job.Track, Era: s.job.Era, Body: id, Size: c.body.Size(),
 		Sender: s.job.Sender, Recipients: c.recipients, Destination: c.destination,
 		Lane: string(c.destination), Flow: cmp.Or(s.job.Flow, flowOf(s.job.Sender)),
 		Automatic: s.job.Automatic, Created: s.job.Created, Due: s.due, Expires: s.job.Expires, Next: next,
@@ -322,7 +322,7 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error
 	if err != nil {
 		return err
 	}
-	in, err := s.newTrack(out.MessageID, s.job.Sender, c.recipients, c.body.Size(), s.now)
+	in, err := s.newTrack(s.job.Era, out.MessageID, s.job.Sender, c.recipients, c.body.Size(), s.now)
 	if err != nil {
 		return err
 	}

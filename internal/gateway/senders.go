@@ -90,8 +90,6 @@ func (s speaking) note(tx store.Tx, c *Core) error {
 	return nil
 }
 
-func (c *Core) book(tx store.Tx) addressBook { return c.bookIn(tx, present) }
-
 // namesOfSender is where a header names who sends it.
 const namesOfSender = "From or Sender"
 
@@ -153,51 +151,9 @@ func (c *Core) checkLocal(ctx context.Context, dir *Directory, to mime.Address) 
 	return nil
 }
 
-// mailboxOf finds the account whose mailbox gets what is told about a message: that of
-// the address it was sent from or, where that is nobody's, who handed it in. It is
-// store.ErrNotFound if they are gone, whoever has their addresses now.
-func (c *Core) mailboxOf(tx store.Tx, job store.Job) (mime.Address, error) {
-	track, known, err := trackOf(tx, job.Track)
-	if err != nil {
-		return mime.Address{}, err
-	}
-	era := job.Era
-	if known {
-		era = track.Era
-	}
-	t, err := find(c.bookIn(tx, era), job.Sender)
-	if err != nil {
-		return mime.Address{}, err
-	}
-	owner, owned := t.owner()
-	if owned {
-		return owner.Address, nil
-	}
-	by := track.Account // zero is the account of the Sender, which is gone
-	if !known {
-		by, err = c.sentAs(tx, job.Sender)
-		if err != nil {
-			return mime.Address{}, err
-		}
-	}
-	_, held, err := holderIn(tx, by, era)
-	if err == nil && !held {
-		err = fmt.Errorf("the account of %s: %w", job.Sender, store.ErrNotFound)
-	}
-	return by, err
-}
-
-// sentAs returns who sent last as an address, or the address itself if nobody did.
-func (c *Core) sentAs(tx store.Tx, a mime.Address) (mime.Address, error) {
-	last, known, err := unlessMissing(tx.SentAs(a))
-	if err != nil || !known {
-		return a, err
-	}
-	return last.Account, nil
-}
-
 // findSigners finds what signs for the author of the message, and for whoever else is
-// shown as its sender: the far side demands that of each signature (AS-65).
+// shown as its sender: the far side demands that of each signature (AS-65). Of an address
+// that somebody else has since, nothing speaks for the author but its domain.
 func (s *sealing) findSigners(dir *Directory, routes []Route) error {
 	header, err := readHeader(s.src)
 	if err != nil {
@@ -212,13 +168,14 @@ func (s *sealing) findSigners(dir *Directory, routes []Route) error {
 		return err
 	}
 	others := slices.DeleteFunc(all, author.Same)
-	s.signers = dir.signersAlso(author, others, s.now, s.Profile)
+	speaker := speaker{author, s.job.Era}
+	s.signers = dir.signersAlso(speaker, others, s.now, s.Profile)
 	switch {
 	case len(s.signers) > 0:
-	case len(dir.Signers(author, s.now)) > 0:
+	case len(dir.signersAlso(speaker, nil, s.now, s.Profile)) > 0:
 		failAll(routes, reason.NoSigningKey, fmt.Sprintf("no %s speaks for %s and for %s, as a certificate of their domain would", lackedSigner, author, others[0]))
 	default:
-		failAll(routes, reason.NoSigningKey, dir.lacks(author, lackedSigner))
+		failAll(routes, reason.NoSigningKey, dir.lacks(speaker, lackedSigner))
 	}
 	return nil
 }

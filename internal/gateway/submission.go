@@ -159,7 +159,7 @@ func (s Submission) takeFrom(ctx context.Context, e smtp.Envelope, in *incoming,
 		return store.Track{}, err
 	}
 	defer body.Discard()
-	track, err := s.newTrack(header.MessageID(), e.From, e.To, body.Size(), now)
+	track, err := s.newTrack(store.Now, header.MessageID(), e.From, e.To, body.Size(), now)
 	if err != nil {
 		return store.Track{}, err
 	}
@@ -192,7 +192,7 @@ func (s Submission) takeFrom(ctx context.Context, e smtp.Envelope, in *incoming,
 			return err
 		}
 		_, err = tx.Enqueue(store.Job{
-			Kind: store.SealJob, Track: track.ID, Body: id, Size: body.Size(),
+			Kind: store.SealJob, Track: track.ID, Era: store.Now, Body: id, Size: body.Size(),
 			Sender: e.From, Recipients: e.To, Blind: blind,
 			Automatic: track.Automatic, Flow: flowOf(e.Account),
 			Created: due, Due: due, Expires: s.expiry(track.Automatic),

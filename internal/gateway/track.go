@@ -11,12 +11,14 @@ import (
 	"postern/trust/reason"
 )
 
-func (c *Core) newTrack(messageID string, from mime.Address, to []mime.Address, size int64, now time.Time) (store.Track, error) {
+// newTrack is the track of a message that is taken, in the present era, or made of another,
+// whose era it is of.
+func (c *Core) newTrack(e store.Era, messageID string, from mime.Address, to []mime.Address, size int64, now time.Time) (store.Track, error) {
 	id, err := store.NewTrackID(now, c.Rand)
 	if err != nil {
 		return store.Track{}, reason.New(reason.Internal, "naming a message: %w", err)
 	}
-	t := store.Track{ID: id, MessageID: messageID, Sender: from, Size: size, Received: now}
+	t := store.Track{ID: id, Era: e, MessageID: messageID, Sender: from, Size: size, Received: now}
 	for _, a := range to {
 		t.Recipients = append(t.Recipients, store.TrackRecipient{Address: a, State: store.TrackQueued, Updated: now})
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"postern/internal/admit"
@@ -138,7 +139,7 @@ func (c *Core) turnAway(ctx context.Context, t turning) store.TrackID {
 		to = append(to, f.Recipient)
 		r.Parts = append(r.Parts, audit.Part{Recipient: f.Recipient.String(), State: string(store.TrackRefused), Reason: reason.Of(f.Err).String()})
 	}
-	track, err := c.newTrack(t.messageID, e.From, to, 0, now)
+	track, err := c.newTrack(store.Now, t.messageID, e.From, to, 0, now)
 	if err == nil {
 		r.Track = string(track.ID)
 		if !e.Account.IsZero() {
@@ -159,7 +160,8 @@ func (c *Core) turnAway(ctx context.Context, t turning) store.TrackID {
 func putTurned(tx store.Tx, track store.Track, r audit.Record, t turning) error {
 	for i, f := range t.refused {
 		to := &track.Recipients[i]
-		to.State, to.Reason, to.Detail = store.TrackRefused, reason.Of(f.Err).String(), f.Err.Error()
+		to.State, to.Reason = store.TrackRefused, reason.Of(f.Err).String()
+		to.Detail = strings.TrimPrefix(f.Err.Error(), to.Reason+": ")
 	}
 	err := tx.Audit(r)
 	if err == nil {

@@ -83,13 +83,13 @@ func eras(s *suite) {
 func takenIn(s *suite) {
 	s.accounts("doctor@b.example")
 	var then store.Era
-	track := store.Track{ID: "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
+	track := store.Track{ID: "01ARZ3NDEKTSV4RRFFQ69G5FAV", Era: store.Now}
 	s.update(func(tx store.Tx) (err error) {
 		then, err = tx.Era()
 		s.must(err)
 		return tx.PutTrack(track)
 	})
-	job := s.enqueueOnly(store.Job{Kind: store.OpenJob, Due: noon()})
+	job := s.enqueueOnly(store.Job{Kind: store.OpenJob, Due: noon(), Era: store.Now})
 	s.accounts("nurse@b.example")
 	s.update(func(tx store.Tx) error {
 		s.must(tx.PutTrack(track))

@@ -248,7 +248,7 @@ func pushTotals(s *suite) {
 	s.update(func(tx store.Tx) error {
 		j, err := tx.Job(id - 1)
 		s.must(err)
-		later, err = tx.Enqueue(store.Job{Kind: store.PushJob, Due: noon(), Body: j.Body, Push: store.Push{Account: a}})
+		later, err = tx.Enqueue(store.Job{Kind: store.PushJob, Due: noon(), Era: store.Now, Body: j.Body, Push: store.Push{Account: a}})
 		s.must(err)
 		next, err := tx.Account(a)
 		s.must(err)
