@@ -11,8 +11,8 @@ func (s *session) data() reply {
 	r := s.mayTake()
 	if !r.ok() {
 		// What a client has sent ahead is its message, which must not be read as
-		// commands: it may hold some (RFC 2920 §3.1).
-		s.gone = s.isAhead()
+		// commands: it may hold some (RFC 2920 §3.1). It may also be on its way.
+		s.gone, s.unsure = s.isAhead(), true
 		return r
 	}
 	s.wire.begin()

@@ -61,7 +61,7 @@ func (s *session) beginMail(e Envelope, from path) reply {
 		return s.refuse("MAIL", err)
 	}
 	s.wire.useful()
-	s.envelope = &e
+	s.envelope, s.unsure = &e, false
 	return saidSender
 }
 

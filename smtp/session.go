@@ -43,6 +43,7 @@ type session struct {
 	envelope *Envelope
 	refused  []Refusal // of its recipients; not more than errors of a connection
 	pending  *command  // read within a message in chunks, and to be done after it
+	unsure   bool      // DATA was refused, and what comes may be its message
 	gone     bool      // the connection is being ended
 	midway   bool      // and the client is still sending
 }
@@ -94,9 +95,9 @@ func (s *session) next() (command, error) {
 		line, err := s.line()
 		switch {
 		case errors.Is(err, errLineForm):
-			s.answer(s.wrong(errBadLine))
+			s.answer(s.noCommand(errBadLine))
 		case errors.Is(err, errLineLong):
-			s.answer(s.wrong(errLongLine))
+			s.answer(s.noCommand(errLongLine))
 		case err != nil:
 			return command{}, err
 		default:
@@ -226,7 +227,7 @@ func (s *session) dispatchBare(c command) reply {
 	case "STARTTLS":
 		do = s.startTLS
 	default:
-		return s.wrong(errUnknown)
+		return s.noCommand(errUnknown)
 	}
 	if c.arg != "" {
 		return errArgument
@@ -292,6 +293,15 @@ func (s *session) wrong(r reply) reply {
 	return r
 }
 
+// noCommand is wrong for what is no command. Behind a DATA that was refused that is the
+// begin of the message, and the connection ends before more of it is read as commands.
+func (s *session) noCommand(r reply) reply {
+	if s.unsure {
+		s.gone, s.midway = true, true
+	}
+	return s.wrong(r)
+}
+
 func (s *session) refuse(command string, err error) reply {
 	s.logRefusal(command, err, "")
 	return s.wrong(refusal(err, ""))
@@ -313,7 +323,7 @@ const departure = 5 * time.Second
 // the last reply back; so of a client that is still sending all is read, as nothing.
 func (s *session) depart() {
 	s.flush()
-	if !s.midway && !s.isAhead() || s.wire.isDraining() {
+	if !s.midway && !s.isAhead() {
 		return
 	}
 	if s.tls != nil {

@@ -122,6 +122,21 @@ func TestMessageBehindARefusedDATAIsNoCommand(t *testing.T) {
 	}
 }
 
+// The message of a client that does not wait for the answer to DATA may come after that
+// answer: what it begins with is no command, and nothing behind that is one.
+func TestMessageComesAfterARefusedDATA(t *testing.T) {
+	for _, begin := range []string{"Subject: x", "", "AAAA", "From : a@a.test", "\x01", strings.Repeat("x", 13_000)} {
+		h, addr := startBackbone(t)
+		dial(t, addr).play("< 220\n> EHLO far.test\n< 250\n> MAIL FROM:<carol@far.test>\n< 250\n> RCPT TO:<dave@near.test>\n< 550\n> DATA\n< 554\n" +
+			"! " + fmt.Sprintf("%q", begin+"\r\n\r\nRSET\r\nMAIL FROM:<carol@far.test>\r\nRCPT TO:<bob@near.test>\r\nDATA\r\nx: y\r\n.\r\n") + "\n< 500\neof")
+		if got := h.taken(); len(got) != 0 {
+			t.Errorf("%.20q: %+v", begin, got)
+		}
+	}
+	_, addr := startBackbone(t)
+	dial(t, addr).play(toBob + "> RSET\n< 250\n> DATA\n< 503\n> NOOP\n< 250\n> MAIL FROM:<carol@far.test>\n< 250\n> FOO\n< 500\n> NOOP\n< 250")
+}
+
 // A chunk whose length cannot be read ends the connection: its octets are no commands.
 func TestChunkOfUnknownLengthEndsTheConnection(t *testing.T) {
 	for _, bdat := range []string{"BDAT", "BDAT x", "BDAT -1 LAST", "BDAT 5 FIRST", "BDAT 5 LAST 6", "BDAT 99999999999 LAST"} {

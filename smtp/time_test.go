@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,6 +159,43 @@ func TestShutdownLetsATransferEnd(t *testing.T) {
 	}
 	if err := s.Serve(context.Background(), l); err != nil {
 		t.Errorf("Serve after Shutdown: %v", err)
+	}
+}
+
+// While the server ends nothing is carried out that a client has sent behind its message:
+// it has the answer to that, and then 421.
+func TestShutdownEndsAClientThatPipelines(t *testing.T) {
+	h := &house{}
+	s := NewBackbone(backboneHouse{h}, testOptions())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, l) }()
+	entered := make(chan struct{}, 1)
+	h.accept = func(_ context.Context, _ Envelope, r io.Reader) (string, error) {
+		entered <- struct{}{}
+		_, err := io.Copy(io.Discard, r)
+		return "m1", err
+	}
+	d := dial(t, l.Addr().String()).play(toBob + "> DATA\n< 354\n! \"one\\r\\n\"")
+	<-entered
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	next := "MAIL FROM:<carol@far.test>\r\nRCPT TO:<bob@near.test>\r\nDATA\r\n"
+	d.send("two\r\n.\r\n" + next + strings.Repeat("three\r\n", 10_000) + ".\r\n" + next)
+	d.play("< 250 2.0.0 accepted as m1\n< 421\neof")
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-entered:
+		t.Error("another message was begun")
+	default:
 	}
 }
 

@@ -208,15 +208,19 @@ func (w *wire) Write(p []byte) (int, error) {
 
 // expect says that a command line, or a TLS handshake, is read next. A client that
 // has made errors waits here, and who has made too many is told so by an error: what it
-// sent before is not carried out either.
+// sent before is not carried out either. Nor is it while the server ends, unless a message
+// is being transferred.
 func (w *wire) expect() error {
 	late := w.nextCommand()
 	w.linger(late)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.idle, w.command = time.Now().Add(w.opts.CommandIdle), 0
-	if errors.Is(w.failed, errTiresome) {
+	switch {
+	case errors.Is(w.failed, errTiresome):
 		return w.failed
+	case w.draining && w.transfer == nil:
+		return os.ErrDeadlineExceeded
 	}
 	return nil
 }
