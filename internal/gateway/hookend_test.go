@@ -147,3 +147,35 @@ func TestADamagedHookHoldsUpNoMail(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A dropped event is one of its hook: the record names it and who did it, and the message
+// that it tells of is as it was.
+func TestADroppedEventIsNotItsMessage(t *testing.T) {
+	w, a, b := twoSites(t)
+	r, h, _ := b.everything("bob@b.example")
+	r.says(http.StatusInternalServerError)
+	a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+	w.runAll()
+	in := b.tracksOf("<m1@a.example>")[0].ID
+	before := b.events(in, store.StageQueue)
+	j := b.jobs(store.HookJob)[0]
+	if err := b.Drop(t.Context(), j.ID, "operator:7", false, nil); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "events", b.events(in, store.StageQueue), before)
+	var got []audit.Record
+	b.view(func(tx store.Tx) error {
+		got = nil
+		return tx.EachAudit(0, func(_ uint64, stored []byte) bool {
+			e, err := audit.ParseEntry(stored)
+			if err == nil && e.Action == audit.Dropped {
+				got = append(got, e.Record)
+			}
+			return true
+		})
+	})
+	if len(got) != 1 || got[0].Actor != "operator:7" || got[0].Object != hookObject(h) || len(got[0].Parts) != 0 ||
+		got[0].Detail != "arrived, event "+j.Event.ID+": dropped" {
+		t.Errorf("the trail has %+v", got)
+	}
+}

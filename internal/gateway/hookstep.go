@@ -65,6 +65,7 @@ type hookEnd struct {
 	over    string // why it is not tried any more, though it was not taken
 	gone    bool   // the receiver wants no more events
 	full    bool   // as many wait as may: others were lost, or will be
+	by      string // who ended it, for the audit trail; "" is the gateway itself
 }
 
 func (e *hookEnd) lane() laneID { return laneID{kind: store.HookJob, lane: e.job.Lane} }
@@ -130,7 +131,7 @@ func (e *hookEnd) commit(tx store.Tx) error {
 // record has the trail know what became of the event.
 func (e *hookEnd) record(tx store.Tx) error {
 	r := audit.Record{
-		At: e.Now(), Actor: audit.System, Action: audit.Notified, Track: string(e.job.Track),
+		At: e.Now(), Actor: cmp.Or(e.by, audit.System), Action: audit.Notified, Track: string(e.job.Track),
 		Object: hookObject(store.Hook{ID: e.job.Hook, Account: e.job.Sender}),
 		Detail: fmt.Sprintf("%s, event %s: %s", e.job.Event.Type, e.job.Event.ID, e.attempt),
 	}
@@ -235,12 +236,19 @@ func (c *Core) giveUpHook(ctx context.Context, job store.Job, why error) error {
 	return err
 }
 
-// dropHook ends an event for an operator, which its hook has as lost.
-func (c *Core) dropHook(tx store.Tx, job store.Job) error {
-	e := &hookEnd{Core: c, job: job, over: "dropped"}
-	err := e.note(tx)
-	if err != nil {
-		return err
+// dropHook ends an event for an operator, which its hook has as lost. The message that it
+// tells of is not touched.
+func (c *Core) dropHook(ctx context.Context, job store.Job, d dropping) error {
+	e := &hookEnd{Core: c, job: job, over: "dropped", by: d.actor}
+	err := c.Store.Update(ctx, func(tx store.Tx) error {
+		_, err := c.droppable(tx, job, d)
+		if err != nil {
+			return err
+		}
+		return e.commit(tx)
+	})
+	if err == nil {
+		e.tell()
 	}
-	return c.finish(tx, job)
+	return err
 }

@@ -75,6 +75,13 @@ func (c *Core) LetGo(job store.Job) store.Job {
 	return job
 }
 
+// A dropping is how an operator ends jobs.
+type dropping struct {
+	actor  string
+	silent bool
+	still  func(store.Job) bool // whether he means a job as it is now; nil is any
+}
+
 // Drop ends a job for an operator. The sender of an outgoing message gets a
 // failure notice unless silent, and never for a notification (AS-86); an incoming
 // one is refused. ErrInWork says that it is too late for the moment, and
@@ -89,11 +96,24 @@ func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bo
 	if err != nil {
 		return err
 	}
-	end := ending{job: job, at: c.Now(), done: dropped(job, actor, silent)}
-	if !silent && job.Kind != store.PushJob {
+	d := dropping{actor, silent, still}
+	switch job.Kind {
+	case store.PushJob:
+		return c.dropPush(ctx, job, d)
+	case store.HookJob:
+		return c.dropHook(ctx, job, d)
+	}
+	end := ending{job: job, at: c.Now(), done: dropped(job, d)}
+	if !silent {
 		end.failed = failuresOf(end.done)
 	}
-	err = c.endOutgoing(ctx, end, func(tx store.Tx) error { return c.dropJob(tx, job, silent, still) })
+	err = c.endOutgoing(ctx, end, func(tx store.Tx) error {
+		stored, err := c.droppable(tx, job, d)
+		if err != nil {
+			return err
+		}
+		return c.finish(tx, stored)
+	})
 	if err == nil {
 		c.tell(job.Track, end.done)
 	}
@@ -102,43 +122,38 @@ func (c *Core) Drop(ctx context.Context, id store.JobID, actor string, silent bo
 
 // dropped is what a drop makes of a job's recipients. The originals of messages
 // that were refused before are dropped without more.
-func dropped(job store.Job, actor string, silent bool) []outcome {
+func dropped(job store.Job, d dropping) []outcome {
 	state, answer := store.TrackState(""), store.Answer("")
 	switch job.Kind {
 	case store.SealJob, store.RelayJob:
 		state = store.TrackFailed
-		if silent && !job.Automatic {
+		if d.silent && !job.Automatic {
 			answer = store.ToldSilent
 		}
 	case store.OpenJob:
 		state = store.TrackRefused
 	}
-	all := outcomes(job, state, reason.Dropped, "dropped by "+actor)
+	all := outcomes(job, state, reason.Dropped, "dropped by "+d.actor)
 	for i := range all {
-		all[i].stage, all[i].by, all[i].answer = store.StageQueue, actor, answer
+		all[i].stage, all[i].by, all[i].answer = store.StageQueue, d.actor, answer
 	}
 	return all
 }
 
-func (c *Core) dropJob(tx store.Tx, job store.Job, silent bool, still func(store.Job) bool) error {
+// droppable is a job as it is stored, if it may be dropped now.
+func (c *Core) droppable(tx store.Tx, job store.Job, d dropping) (store.Job, error) {
 	stored, err := tx.Job(job.ID)
 	if err != nil {
-		return err
+		return stored, err
 	}
-	if still != nil && !still(stored) {
-		return store.ErrNotFound
+	if d.still != nil && !d.still(stored) {
+		return stored, store.ErrNotFound
 	}
 	if len(stored.Recipients) != len(job.Recipients) || stored.Kind != job.Kind {
-		return ErrInWork // it went on since it was read
+		return stored, ErrInWork // it went on since it was read
 	}
 	if c.sending.has(job.ID) {
-		return ErrInWork
+		return stored, ErrInWork
 	}
-	switch stored.Kind {
-	case store.PushJob:
-		return c.dropPush(tx, stored, silent)
-	case store.HookJob:
-		return c.dropHook(tx, stored)
-	}
-	return c.finish(tx, stored)
+	return stored, nil
 }

@@ -27,7 +27,7 @@ func (c *Core) push(ctx context.Context, job store.Job) error {
 	if err != nil {
 		return err
 	}
-	var done []outcome
+	var done []tracked
 	err = c.insist(ctx, job, func() error {
 		return c.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) (err error) {
 			done, err = e.commit(tx)
@@ -35,7 +35,7 @@ func (c *Core) push(ctx context.Context, job store.Job) error {
 		})
 	})
 	if err == nil {
-		c.tell(job.Track, done)
+		c.tellAll(done)
 	}
 	return err
 }
@@ -43,8 +43,7 @@ func (c *Core) push(ctx context.Context, job store.Job) error {
 // A pushEnd is what becomes of a push job after an attempt.
 type pushEnd struct {
 	*relayEnd
-	// noEdge is why the message is not handed to an edge; "" where it was.
-	noEdge string
+	noEdge bool // there was none to hand the message to
 }
 
 // pushed makes an attempt.
@@ -54,7 +53,7 @@ func (c *Core) pushed(ctx context.Context, job store.Job) (*pushEnd, error) {
 		return nil, err
 	}
 	if without != "" {
-		return &pushEnd{relayEnd: &relayEnd{Core: c, job: job, due: c.Steady()}, noEdge: without}, nil
+		return &pushEnd{relayEnd: &relayEnd{Core: c, job: job, due: c.Steady()}, noEdge: true}, nil
 	}
 	job.Destination, job.Lane = mime.Domain(edgeLane(edge)), edgeLane(edge) // it may be another since
 	e, over := c.expiredWhileDown(job)
@@ -86,33 +85,36 @@ func (c *Core) pushed(ctx context.Context, job store.Job) (*pushEnd, error) {
 	return &pushEnd{relayEnd: e}, nil
 }
 
-// edgeOf finds the edge that a message is handed to, or why it is handed to none. Where
-// an edge is the domain's, it takes nothing for an account that is gone or shut out.
+// edgeOf finds the edge that a message is handed to, with its password, or why it is
+// handed to none.
 func (c *Core) edgeOf(ctx context.Context, job store.Job) (edge store.Edge, without string, err error) {
 	err = c.Store.View(ctx, func(tx store.Tx) error {
-		account, held, err := pushHolder(tx, job)
-		switch {
-		case err != nil:
-			return err
-		case !held:
-			without = goneAccount
-			return nil
-		case account.Disabled:
-			without = "its account is disabled"
-			return nil
-		}
-		var ok bool
-		edge, ok, err = store.EdgeFor(tx, account.Address)
-		if err != nil {
+		edge, without, err = edgeIn(tx, job)
+		if err != nil || without != "" {
 			return err
 		}
-		if !ok {
-			without = "its account has no edge any more"
-			return nil
-		}
-		edge, err = tx.Edge(edge.Owner) // with its password
+		edge, err = tx.Edge(edge.Owner)
 		return err
 	})
+	return edge, without, err
+}
+
+// edgeIn is edgeOf in a transaction, without the password. Where an edge is the domain's,
+// it takes nothing for an account that is gone or shut out.
+func edgeIn(tx store.Tx, job store.Job) (edge store.Edge, without string, err error) {
+	account, held, err := pushHolder(tx, job)
+	switch {
+	case err != nil:
+		return edge, "", err
+	case !held:
+		return edge, goneAccount, nil
+	case account.Disabled:
+		return edge, "its account is disabled", nil
+	}
+	edge, ok, err := store.EdgeFor(tx, account.Address)
+	if err == nil && !ok {
+		without = "its account has no edge any more"
+	}
 	return edge, without, err
 }
 
@@ -140,7 +142,7 @@ func (c *Core) hand(ctx context.Context, edge store.Edge, job store.Job) ([]smtp
 }
 
 // commit ends the attempt in one transaction. It may be called again after it failed.
-func (e *pushEnd) commit(tx store.Tx) ([]outcome, error) {
+func (e *pushEnd) commit(tx store.Tx) ([]tracked, error) {
 	stored, err := tx.Job(e.job.ID)
 	if err != nil {
 		return nil, err
@@ -148,14 +150,18 @@ func (e *pushEnd) commit(tx store.Tx) ([]outcome, error) {
 	switch {
 	case e.cut:
 		return nil, nil
-	case e.noEdge != "":
-		return e.toInbox(tx, stored, reason.OK, e.noEdge)
+	case e.noEdge:
+		_, without, err := edgeIn(tx, stored)
+		if err != nil || without == "" {
+			return nil, err // there is one again, which the next attempt is at
+		}
+		return e.toInbox(tx, stored, reason.OK, without)
 	case len(e.again) > 0:
-		err = e.stillWaits(tx, stored)
+		all, err := e.stillWaits(tx, stored)
 		if err != nil {
 			return nil, err
 		}
-		return e.outcomes, putAgain(tx, e.later())
+		return all, putAgain(tx, e.later())
 	case len(e.failed) > 0 && !answers(stored):
 		// Nobody else would learn of it: what cannot be answered, such as a notification
 		// for the account, is not lost.
@@ -165,13 +171,12 @@ func (e *pushEnd) commit(tx store.Tx) ([]outcome, error) {
 	if len(e.failed) > 0 {
 		state, code = store.TrackFailed, e.failed[0].code
 	}
-	err = e.endPush(tx, stored, state, code, e.outcomes...)
-	return e.outcomes, err
+	return e.endPush(tx, stored, state, code, e.outcomes...)
 }
 
 // toInbox puts the message into the account's mailbox after all, if it may have mail.
 // Nothing goes to whoever has the address since.
-func (e *pushEnd) toInbox(tx store.Tx, job store.Job, code reason.Code, why string) ([]outcome, error) {
+func (e *pushEnd) toInbox(tx store.Tx, job store.Job, code reason.Code, why string) ([]tracked, error) {
 	o := outcome{recipient: job.Recipients[0], state: store.TrackDelivered, stage: store.StagePush, pushing: 0}
 	account, held, err := pushHolder(tx, job)
 	switch { // as deliver has it
@@ -183,8 +188,7 @@ func (e *pushEnd) toInbox(tx store.Tx, job store.Job, code reason.Code, why stri
 		o.state, o.code, o.detail = store.TrackFailed, reason.RecipientDisabled, why
 	}
 	if !o.code.IsOK() {
-		done := []outcome{o}
-		return done, e.endPush(tx, job, store.TrackFailed, o.code, done...)
+		return e.endPush(tx, job, store.TrackFailed, o.code, o)
 	}
 	inbox, err := tx.MailboxByName(account.Address, store.Inbox)
 	if err != nil {
@@ -202,6 +206,5 @@ func (e *pushEnd) toInbox(tx store.Tx, job store.Job, code reason.Code, why stri
 	if err != nil {
 		return nil, err
 	}
-	done := []outcome{o}
-	return done, e.endPush(tx, job, store.TrackDelivered, reason.OK, done...)
+	return e.endPush(tx, job, store.TrackDelivered, reason.OK, o)
 }

@@ -109,7 +109,8 @@ func (c *Core) noticeWaits(ctx context.Context, id store.TrackID) (waits bool, e
 // giveUpPush ends a push whose step fails although its time is over. What nobody would
 // be told of goes to the mailbox after all: see commit.
 func (c *Core) giveUpPush(ctx context.Context, job store.Job, why error) error {
-	return c.Store.Update(ctx, func(tx store.Tx) error {
+	var done []tracked
+	err := c.Store.Update(ctx, func(tx store.Tx) error {
 		stored, err := tx.Job(job.ID)
 		if err != nil {
 			return err
@@ -119,28 +120,15 @@ func (c *Core) giveUpPush(ctx context.Context, job store.Job, why error) error {
 		}
 		if !answers(stored) {
 			e := &pushEnd{relayEnd: &relayEnd{Core: c, job: stored}}
-			_, err = e.toInbox(tx, stored, reason.QueueExpired, why.Error())
+			done, err = e.toInbox(tx, stored, reason.QueueExpired, why.Error())
 			return err
 		}
-		done := outcome{recipient: stored.Recipients[0], state: store.TrackFailed, stage: store.StagePush, code: reason.QueueExpired, detail: why.Error()}
-		return c.endPush(tx, stored, store.TrackFailed, reason.QueueExpired, done)
+		o := outcome{recipient: stored.Recipients[0], state: store.TrackFailed, stage: store.StagePush, code: reason.QueueExpired, detail: why.Error()}
+		done, err = c.endPush(tx, stored, store.TrackFailed, reason.QueueExpired, o)
+		return err
 	})
-}
-
-// dropPush ends a push for an operator. The sender of the message has heard that it was
-// processed, so that he is told that it failed, unless silent.
-func (c *Core) dropPush(tx store.Tx, job store.Job, silent bool) error {
-	if job.Push.Ended != "" {
-		return c.finish(tx, job)
+	if err == nil {
+		c.tellAll(done)
 	}
-	if silent {
-		all := job.Names()
-		for i := range all {
-			all[i].Answers = false
-		}
-		job = job.Naming(all...)
-	}
-	return c.endPush(tx, job, store.TrackFailed, reason.Dropped, outcome{
-		recipient: job.Recipients[0], state: store.TrackFailed, stage: store.StagePush, code: reason.Dropped, detail: "taken out of the queue",
-	})
+	return err
 }

@@ -28,6 +28,19 @@ func byTrack(job store.Job) [][]store.PushName {
 	return all
 }
 
+// A tracked is what an attempt did to one transmission of a message.
+type tracked struct {
+	track store.TrackID
+	done  []outcome
+}
+
+// tellAll logs what an attempt did to each, once it is committed.
+func (c *Core) tellAll(all []tracked) {
+	for _, s := range all {
+		c.tell(s.track, s.done)
+	}
+}
+
 // spread are the outcomes of an attempt for each of the names of one transmission. An
 // outcome of no recipient is of another host of the attempt.
 func spread(names []store.PushName, done []outcome, of func(store.PushName, outcome) outcome) []outcome {
@@ -48,11 +61,11 @@ func spread(names []store.PushName, done []outcome, of func(store.PushName, outc
 // stillWaits records an attempt after which the edge is tried again. A recipient is left
 // where he stands whose sender was told that the message failed, as of another account
 // behind the address, and so are those whom a notice is about.
-func (e *pushEnd) stillWaits(tx store.Tx, job store.Job) error {
+func (e *pushEnd) stillWaits(tx store.Tx, job store.Job) (all []tracked, err error) {
 	for _, names := range byTrack(job) {
 		t, _, err := trackOf(tx, names[0].Track)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		done := spread(names, e.outcomes, func(n store.PushName, o outcome) outcome {
 			if t.Outbound || standsAt(t, n.Address).State == store.TrackFailed {
@@ -62,10 +75,11 @@ func (e *pushEnd) stillWaits(tx store.Tx, job store.Job) error {
 		})
 		err = record(tx, names[0].Track, e.Now(), done)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		all = append(all, tracked{names[0].Track, done})
 	}
-	return nil
+	return all, nil
 }
 
 // standsAt is how a recipient of an incoming message stands before its push ends, as far
@@ -81,13 +95,15 @@ func standsAt(t store.Track, a mime.Address) store.TrackRecipient {
 
 // endPush ends the handing over of a message for one account, and leaves the answers
 // that its sender is to get, if any: one of an address, however often it came.
-func (c *Core) endPush(tx store.Tx, job store.Job, state store.TrackState, code reason.Code, done ...outcome) error {
+func (c *Core) endPush(tx store.Tx, job store.Job, state store.TrackState, code reason.Code, done ...outcome) ([]tracked, error) {
+	var all []tracked
 	var answered []store.PushName
 	for _, names := range byTrack(job) {
-		final, err := c.endNames(tx, job, names, state, done)
+		s, final, err := c.endNames(tx, job, names, state, done)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		all = append(all, s)
 		for _, n := range final {
 			if n.Answers && !slices.ContainsFunc(answered, func(a store.PushName) bool { return a.Address.Same(n.Address) }) {
 				answered = append(answered, n)
@@ -95,24 +111,34 @@ func (c *Core) endPush(tx store.Tx, job store.Job, state store.TrackState, code 
 		}
 	}
 	for _, n := range answered {
-		now := c.Steady()
-		j := job.Naming(n)
-		j.Push.Ended, j.Reason, j.Detail, j.Attempts = state, code.String(), "", 0
-		j.Lane, j.Due, j.Expires = "", now, now.Add(c.RetryFor) // it waits for the edge no more
-		_, err := tx.Enqueue(j)
+		_, err := tx.Enqueue(c.answerTo(job, n, state, code))
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return c.finish(tx, job)
+	return all, c.finish(tx, job)
+}
+
+// answerTo is the job that tells the sender of a message what its edge made of it, under
+// one of its addresses. It waits for no edge, and what an operator did to the push was not
+// done to it.
+func (c *Core) answerTo(push store.Job, n store.PushName, ended store.TrackState, code reason.Code) store.Job {
+	now := c.Steady()
+	j := store.Job{
+		Kind: store.PushJob, Body: push.Body, Size: push.Size, Sender: push.Sender,
+		Destination: push.Destination, Flow: push.Flow, Era: push.Era,
+		Created: now, Due: now, Expires: now.Add(c.RetryFor), Reason: code.String(),
+		Push: store.Push{Account: push.Push.Account, Ended: ended},
+	}
+	return j.Naming(n)
 }
 
 // endNames records the end of a push for one transmission of its message, and returns
 // those of its addresses whose answer it makes final.
-func (c *Core) endNames(tx store.Tx, job store.Job, names []store.PushName, state store.TrackState, done []outcome) (final []store.PushName, err error) {
+func (c *Core) endNames(tx store.Tx, job store.Job, names []store.PushName, state store.TrackState, done []outcome) (s tracked, final []store.PushName, err error) {
 	t, _, err := trackOf(tx, names[0].Track)
 	if err != nil {
-		return nil, err
+		return s, nil, err
 	}
 	before := make(map[string]store.TrackRecipient)
 	for _, n := range names {
@@ -138,5 +164,5 @@ func (c *Core) endNames(tx store.Tx, job store.Job, names []store.PushName, stat
 	if err == nil && state == store.TrackFailed {
 		err = forgetRefused(tx, t, job.Push.Account)
 	}
-	return final, err
+	return tracked{names[0].Track, done}, final, err
 }
