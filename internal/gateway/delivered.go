@@ -32,8 +32,9 @@ func saysOurs(name string) bool {
 		len(name) >= len(own) && strings.EqualFold(name[:len(own)], own)
 }
 
-// withoutOurs returns the fields of a header that may stay, as they came, and the
-// number of those that may not.
+// withoutOurs returns the fields of a header that may stay, and the number of those that
+// may not. They stay as they came, but for what some reader takes for the end of a line:
+// what stands behind it would be a field to him.
 func withoutOurs(h *mime.Header) (kept *mime.Header, removed int) {
 	kept = &mime.Header{}
 	for _, f := range h.Fields() {
@@ -41,7 +42,7 @@ func withoutOurs(h *mime.Header) (kept *mime.Header, removed int) {
 			removed++
 			continue
 		}
-		kept.AddField(f)
+		kept.AddField(f.Plain())
 	}
 	return kept, removed
 }

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"fmt"
 	"maps"
 	"net/mail"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"postern/mime"
 	"postern/sta"
@@ -289,12 +291,32 @@ func TestNamesOfStrangersStayInTheirQuotes(t *testing.T) {
 	equal(t, "anchor", strings.Count(got["anchor"], "smime=fail"), 1)
 }
 
+// What some reader takes for the end of a line is none to any of them, and hides nothing.
+func TestFieldsEndForAllReadersAlike(t *testing.T) {
+	const forged = "Authentication-Results: mx.b.example; smime=pass (forged)"
+	w := newWorld(t)
+	b := w.site("b.example")
+	b.accounts("bob@b.example")
+	alice := peer{t: t, at: w.clock, id: w.root.Leaf("a.example")}
+	for i, end := range []string{"\v", "\f", "\x1c", "\u0085", "\u2028"} {
+		text := strings.Replace(message("alice@a.example", "bob@b.example", "X-Odd: y"+end+forged), "<m1", fmt.Sprintf("<m%d", 10+i), 1)
+		id := b.receive(alice.seal(text, b, "bob@b.example"), addr(t, "alice@a.example"), addr(t, "bob@b.example"))
+		b.run()
+		equal(t, "states", b.states(id), []string{"bob@b.example delivered"})
+		raw := latest(b.inbox("bob@b.example"))
+		if !strings.Contains(raw, "\r\nX-Odd: y "+forged+"\r\n") {
+			t.Errorf("%q: %s", end, raw)
+		}
+	}
+}
+
 // FuzzWithoutOurs: of whatever header a sender signs, another reader finds nothing that
 // only we may say, and all else is there as it was.
 func FuzzWithoutOurs(f *testing.F) {
 	f.Add("Authentication-Results: mx.b.example; smime=pass\r\nSubject: x\r\n")
 	f.Add("authentication-RESULTS :\r\n\tmx.b.example\r\n (c)\r\nPostern-x: y\nFrom: a@b\n")
 	f.Add("Return-Path\t:<>\r\nX: \xff\r\n Postern-Verified: folded\r\n")
+	f.Add("X: y\vAuthentication-Results: a\u0085Return-Path: b\u2028Postern-x: c\x1cDelivered-To: d\n\n")
 	f.Fuzz(func(t *testing.T, raw string) {
 		h, err := mime.ReadHeader(bufioReader(raw), mime.Limits{})
 		if err != nil {
@@ -308,6 +330,17 @@ func FuzzWithoutOurs(f *testing.F) {
 		_, err = kept.WriteTo(&b)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for line := range strings.SplitSeq(b.String(), "\r\n") {
+			if strings.ContainsAny(line, "\n\r") {
+				t.Errorf("%q is a line", line)
+			}
+		}
+		for _, line := range strings.FieldsFunc(b.String(), func(r rune) bool { return unicode.IsControl(r) && r != '\t' || r == '\u2028' || r == '\u2029' }) {
+			name, _, _ := strings.Cut(line, ":")
+			if saysOurs(strings.TrimRight(name, " \t")) {
+				t.Errorf("%q is left in %q, to some", name, b.String())
+			}
 		}
 		m, err := mail.ReadMessage(strings.NewReader(b.String()))
 		if err != nil {
