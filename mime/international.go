@@ -3,7 +3,9 @@ package mime
 import (
 	"errors"
 	"fmt"
+	"maps"
 	stdmime "mime"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -57,12 +59,55 @@ func asciiParameters(value string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: its parameters", ErrHeader)
 	}
-	text := stdmime.FormatMediaType(kind, params)
+	text := stdmime.FormatMediaType(kind, nil)
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		one := stdmime.FormatMediaType("x", map[string]string{name: params[name]})
+		if one == "" || text == "" {
+			return "", fmt.Errorf("%w: its parameters", ErrHeader)
+		}
+		if len(one) > longParameter {
+			one = inPieces(name, params[name])
+		}
+		text += strings.TrimPrefix(one, "x")
+	}
 	if text == "" {
 		return "", fmt.Errorf("%w: its parameters", ErrHeader)
 	}
 	return text, nil
 }
+
+const (
+	// longParameter is how long a parameter may be that is written in one piece, which
+	// is one line.
+	longParameter = 900
+	// pieceOfParameter is how long pieces are.
+	pieceOfParameter = 60
+)
+
+// inPieces writes a parameter as several (RFC 2231 §4.1).
+func inPieces(name, value string) string {
+	var b strings.Builder
+	left, pieces := 0, 0
+	for i := range len(value) {
+		octet := fmt.Sprintf("%%%02X", value[i])
+		if strings.IndexByte(attributeChars, value[i]) >= 0 {
+			octet = value[i : i+1]
+		}
+		if left < len(octet) {
+			fmt.Fprintf(&b, "; %s*%d*=", name, pieces)
+			if pieces == 0 {
+				b.WriteString("utf-8''")
+			}
+			left, pieces = pieceOfParameter, pieces+1
+		}
+		b.WriteString(octet)
+		left -= len(octet)
+	}
+	return b.String()
+}
+
+// attributeChars stand for themselves in a parameter (RFC 2231 §7).
+const attributeChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&+-.^_`{|}~"
 
 // asciiAddresses writes the names of a list of addresses in encoded words, and leaves
 // all else as it stands.

@@ -79,3 +79,27 @@ func FuzzInASCII(f *testing.F) {
 		}
 	})
 }
+
+// A name that is longer than a line is written in pieces, which others put together.
+func TestInASCIILongNames(t *testing.T) {
+	for _, name := range []string{strings.Repeat("\u00fc", 200), strings.Repeat("\u6aa2\u9a57", 300) + " a.pdf", "\u00fc" + strings.Repeat("a%'*", 300)} {
+		h := &Header{}
+		h.AddField(Field{Name: "Content-Disposition", Raw: []byte("Content-Disposition: attachment; size=3; filename=\"" + name + "\"\r\n")})
+		ascii, err := h.InASCII()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if _, err := ascii.WriteTo(&b); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.SplitSeq(b.String(), "\r\n") {
+			if len(line) > 100 {
+				t.Errorf("a line of %d octets: %s", len(line), line)
+			}
+		}
+		if got := ascii.FileName(); got != name {
+			t.Errorf("%q became %q", name, got)
+		}
+	}
+}
