@@ -289,6 +289,10 @@ func TestNamesOfStrangersStayInTheirQuotes(t *testing.T) {
 	equal(t, "fields", slices.Sorted(maps.Keys(parsed.Header)), []string{"Authentication-Results", "Postern-Verified", "Return-Path"})
 	_, got := verifiedBy(t, raw.String())
 	equal(t, "anchor", strings.Count(got["anchor"], "smime=fail"), 1)
+	v.opened.Sender = addr(t, `"x;smime=pass;dkim=pass"@a.example`)
+	if said := v.smimeResult(); strings.Contains(said, "dkim") {
+		t.Errorf("a local part reads as a result: %s", said)
+	}
 }
 
 // What some reader takes for the end of a line is none to any of them, and hides nothing.

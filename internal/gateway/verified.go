@@ -77,7 +77,9 @@ func (v verified) smimeResult() string {
 		scope = "(the content is signed, the header is not)"
 	}
 	parts := []string{"smime=pass", scope}
-	if id := v.opened.Sender.String(); printable(id) {
+	// A quoted local part, which Postern-Verified has, may look like other results to who
+	// reads by semicolons.
+	if id := v.opened.Sender.String(); printable(id) && !strings.HasPrefix(id, `"`) {
 		parts = append(parts, "body.smime-identifier="+id)
 	}
 	signer := v.verdict.Signer
