@@ -204,6 +204,16 @@ func TestReadTextsInTwoForms(t *testing.T) {
 	}
 }
 
+// What an encoded word holds ends no line of whoever writes a field on.
+func TestReadFieldsAreOfOneLine(t *testing.T) {
+	r := newRig(t, received("Subject: =?utf-8?q?a=0D=0AInjected:_x=0C=E2=80=A8y?=\r\nX-Other: =?utf-8?q?b=0Ac?=\r\n\r\n"))
+	var got letterShown
+	err := json.Unmarshal([]byte(r.ok(r.do("GET", "/v1/messages/1-1", ""), 200).body), &got)
+	if err != nil || got.Subject != "a  Injected: x  y" || got.Fields[0].Value != got.Subject || got.Fields[1].Value != "b c" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // Whatever a stranger wrote, what is shown of it is bounded.
 func TestReadIsBounded(t *testing.T) {
 	bad := strings.Repeat("\x01", 8000)

@@ -164,7 +164,7 @@ func (s *Server) check(r *request, m Outgoing) error {
 	account := r.login.Account.Key()
 	if !s.refused.Allows(time.Now(), account) {
 		p := problemFor(reason.RateLimited)
-		p.Detail = "too many recipients were refused in too short a time"
+		p.Detail, p.wait = "too many recipients were refused in too short a time", 60
 		return p
 	}
 	refused, err := s.backend.Refused(r.Context(), r.login, m)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"postern/mime"
@@ -72,9 +73,9 @@ func (o *opened) show(ctx context.Context) (*letterShown, error) {
 	return s.out, nil
 }
 
-// value is a text beside that of the message, as far as there is room for it.
+// value is a text beside that of the message, in one line, as far as there is room for it.
 func (s *showing) value(text string, most int) string {
-	text = readable(text)
+	text = strings.Map(oneLine, readable(text))
 	short := cut(text, min(most, s.left))
 	s.out.Cut = s.out.Cut || len(short) < len(text)
 	s.left -= len(short)
@@ -147,6 +148,14 @@ func readable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// oneLine keeps what encoded words hold from ending the line that it is put into.
+func oneLine(r rune) rune {
+	if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+		return ' '
+	}
+	return r
 }
 
 // cut is the beginning of a text in UTF-8, of at most so many octets.
