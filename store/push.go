@@ -1,6 +1,10 @@
 package store
 
-import "postern/mime"
+import (
+	"slices"
+
+	"postern/mime"
+)
 
 // MaxPushNames is how many addresses one push may answer for.
 const MaxPushNames = 1000
@@ -23,6 +27,18 @@ func (j Job) Names() []PushName {
 		all = append(all, PushName{j.Track, j.Recipients[0], j.Push.Answers, j.Push.Notice})
 	}
 	return append(all, j.Push.Also...)
+}
+
+// Tracks are the transmissions that a job is a step of, each once: of a PushJob those that
+// came while it waited as well.
+func (j Job) Tracks() []TrackID {
+	all := []TrackID{j.Track}
+	for _, n := range j.Push.Also {
+		if !slices.Contains(all, n.Track) {
+			all = append(all, n.Track)
+		}
+	}
+	return all
 }
 
 // Naming is the PushJob as it answers for these addresses, of which there is one at

@@ -6,10 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"postern/internal/control"
+	"postern/mime"
 	"postern/store"
 )
 
@@ -78,11 +80,23 @@ func (inv *invocation) listJobs(ctx context.Context, c *control.Client, f contro
 // jobLine tells of one job.
 func jobLine(j store.Job) string {
 	line := fmt.Sprintf("%d  %s  %s  from %s to %s, %d bytes, %s", j.ID, j.Kind, j.Track,
-		or(j.Sender.String(), "<>"), addresses(j.Recipients), j.Size, dueText(j))
+		or(j.Sender.String(), "<>"), addresses(served(j)), j.Size, dueText(j))
 	if j.Reason != "" {
 		line += "  " + j.Reason
 	}
 	return line
+}
+
+// served are the addresses that a job is for, each once: of a push those that came while
+// it waits as well.
+func served(j store.Job) []mime.Address {
+	all := slices.Clone(j.Recipients)
+	for _, n := range j.Push.Also {
+		if !slices.ContainsFunc(all, n.Address.Same) {
+			all = append(all, n.Address)
+		}
+	}
+	return all
 }
 
 func dueText(j store.Job) string {
@@ -195,6 +209,9 @@ func printEntry(inv *invocation, e control.QueueEntry) {
 	for _, j := range e.Jobs {
 		fmt.Fprintln(inv.stdout, jobLine(j))
 		t.say(1, "message", string(j.Track))
+		for _, n := range j.Push.Also {
+			t.say(1, "and", fmt.Sprintf("%s to %s", n.Track, n.Address))
+		}
 		if j.Kind == store.KeptJob {
 			t.say(1, "refused because", strings.TrimSpace(j.Reason+" "+oneLine(j.Detail)))
 			continue

@@ -200,10 +200,13 @@ func (s *Service) changeSome(ctx context.Context, tx store.Tx, ids []store.JobID
 		if done == "" {
 			continue
 		}
-		err = errors.Join(tx.Reschedule(j), s.note(tx, j, done+" by "+actor(ctx)), tx.Audit(audit.Record{
-			Actor: actor(ctx), Action: audit.Changed, Object: fmt.Sprintf("%s job %d", was, j.ID),
-			Track: string(j.Track), Detail: done + in.whom(),
-		}))
+		err = errors.Join(tx.Reschedule(j), s.note(tx, j, done+" by "+actor(ctx)))
+		for _, track := range j.Tracks() {
+			err = errors.Join(err, tx.Audit(audit.Record{
+				Actor: actor(ctx), Action: audit.Changed, Object: fmt.Sprintf("%s job %d", was, j.ID),
+				Track: string(track), Detail: done + in.whom(),
+			}))
+		}
 		if err != nil {
 			return changed, err
 		}
@@ -215,13 +218,19 @@ func (s *Service) changeSome(ctx context.Context, tx store.Tx, ids []store.JobID
 	return changed, nil
 }
 
-// note adds an event to the track of a job, if it is still kept.
+// note adds an event to the tracks of a job that are still kept. What is done to an event
+// of a web hook is not done to the message that it tells of.
 func (s *Service) note(tx store.Tx, j store.Job, what string) error {
-	_, err := tx.Track(j.Track)
-	if errors.Is(err, store.ErrNotFound) {
+	if j.Kind == store.HookJob {
 		return nil
 	}
-	return errors.Join(err, tx.AddEvent(j.Track, store.Event{At: s.Core.Now(), Stage: store.StageQueue, Detail: what}))
+	for _, track := range j.Tracks() {
+		err := tx.AddEvent(track, store.Event{At: s.Core.Now(), Stage: store.StageQueue, Detail: what})
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // noteTaking records that the sealed message of a job is handed out, before it is.
@@ -246,6 +255,13 @@ func (o QueueOrder) whom() string {
 	return text
 }
 
+// ofOneMessage reports whether jobs are all steps of one transmission.
+func ofOneMessage(jobs []store.Job) bool {
+	return slices.ContainsFunc(jobs[0].Tracks(), func(t store.TrackID) bool {
+		return !slices.ContainsFunc(jobs, func(j store.Job) bool { return !slices.Contains(j.Tracks(), t) })
+	})
+}
+
 // meant returns the ids of the jobs that an order means and takes, each once.
 func (s *Service) meant(ctx context.Context, in QueueOrder, takes func(store.Job) bool) ([]store.JobID, error) {
 	if !in.Clear() {
@@ -257,7 +273,7 @@ func (s *Service) meant(ctx context.Context, in QueueOrder, takes func(store.Job
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(jobs, func(j store.Job) bool { return j.Track != jobs[0].Track }) {
+		if strings.Contains(id, "@") && !ofOneMessage(jobs) {
 			return nil, &Error{
 				Kind: Invalid, Message: "there are several messages with the Message-ID " + id,
 				Hint: "name one by its own id: postern queue show " + id,

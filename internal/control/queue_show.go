@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,8 +27,12 @@ func (s *Service) showQueue(ctx context.Context, in MessageName) (QueueEntry, er
 		return e, err
 	}
 	e.Jobs = jobs
+	of := jobs[0].Track
+	if slices.Contains(jobs[0].Tracks(), store.TrackID(id)) {
+		of = store.TrackID(id)
+	}
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
-		t, err := tx.Track(jobs[0].Track)
+		t, err := tx.Track(of)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -56,7 +61,7 @@ func (s *Service) jobsOf(ctx context.Context, id string) ([]store.Job, error) {
 		}
 		return []store.Job{j}, err
 	}
-	return s.jobsWith(ctx, id, func(j store.Job) bool { return string(j.Track) == id })
+	return s.jobsWith(ctx, id, func(j store.Job) bool { return slices.Contains(j.Tracks(), store.TrackID(id)) })
 }
 
 func nothingNamed(id string) error {
@@ -90,7 +95,9 @@ func (s *Service) jobsOfMessage(ctx context.Context, messageID string) (jobs []s
 	if err != nil || len(named) == 0 {
 		return nil, errors.Join(err, nothingNamed(messageID))
 	}
-	return s.jobsWith(ctx, messageID, func(j store.Job) bool { return named[j.Track] })
+	return s.jobsWith(ctx, messageID, func(j store.Job) bool {
+		return slices.ContainsFunc(j.Tracks(), func(t store.TrackID) bool { return named[t] })
+	})
 }
 
 // maxShown bounds the jobs of one message; it has one for each destination.
