@@ -101,15 +101,19 @@ func (c *chunks) next() {
 				s.answer(s.lostChunk())
 				c.err = errAborted
 			}
+			if c.left == 0 && !c.last {
+				s.wire.inVain()
+			}
 			return
 		case next.verb == "RSET" || next.verb == "QUIT" || next.verb == "EHLO" || next.verb == "HELO":
 			s.pending, c.err = &next, errAborted
 			return
 		case next.verb == "NOOP" || next.verb == "HELP":
+			s.wire.inVain()
 			s.answer(s.dispatch(next))
 		default:
 			s.answer(s.wrong(errInChunks))
-			if next.verb == "DATA" && s.isAhead() {
+			if next.verb == "DATA" && s.hasSentMore() {
 				s.gone = true
 			}
 			if s.gone {

@@ -17,7 +17,8 @@ var (
 )
 
 // readLine reads a line and returns it without its CR LF. Of one that is too long or
-// ends otherwise all is read, so that the next begins where it should.
+// ends otherwise all is read, so that the next begins where it should; the line is there
+// with errLineForm too.
 func readLine(in *bufio.Reader) (string, error) {
 	var line []byte
 	long := false
@@ -41,7 +42,7 @@ func readLine(in *bufio.Reader) (string, error) {
 	}
 	text, ok := bytes.CutSuffix(line, []byte("\r\n")) // RFC 5321 §2.3.8
 	if !ok || bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-		return "", errLineForm
+		return string(line), errLineForm
 	}
 	return string(text), nil
 }

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"io"
+	"strings"
 
 	"postern/trust/reason"
 )
@@ -10,9 +11,7 @@ import (
 func (s *session) data() reply {
 	r := s.mayTake()
 	if !r.ok() {
-		// What a client has sent ahead is its message, which must not be read as
-		// commands: it may hold some (RFC 2920 §3.1). It may also be on its way.
-		s.gone, s.unsure = s.isAhead(), true
+		s.refusedData()
 		return r
 	}
 	s.wire.begin()
@@ -31,6 +30,24 @@ func (s *session) data() reply {
 	}
 	s.reset()
 	return r
+}
+
+// refusedData sees to it that a message which the client sends though DATA was refused
+// is not read as commands, of which it may hold some (RFC 2920 §3.1): not what is here
+// already, and what is still to come only up to its first line that is no command.
+func (s *session) refusedData() {
+	s.gone, s.unsure = s.gone || s.hasSentMore(), true
+}
+
+// looksLikeData reports whether a client may take a line for DATA that is not.
+func looksLikeData(line string) bool {
+	letters := strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, line)
+	return len(letters) >= 4 && strings.EqualFold(letters[:4], "DATA")
 }
 
 // mayTake says whether the envelope is complete.

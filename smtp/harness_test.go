@@ -81,6 +81,8 @@ func (h *house) CheckSender(_ context.Context, login Login, from mime.Address) e
 
 func (h *house) known(to mime.Address) error {
 	switch {
+	case to.Domain() == "many.test": // which has everybody
+		return nil
 	case to.Domain() != "near.test":
 		return reason.New(reason.NotOurDomain, "%s", to.Domain())
 	case to.Local() == "panic":

@@ -59,7 +59,7 @@ func (s *session) recipientOf(p path) (mime.Address, reply) {
 func (s *session) addRecipient(to mime.Address, asked Asked) reply {
 	again := slices.ContainsFunc(s.envelope.To, to.Same)
 	if !again && len(s.envelope.To) >= s.opts.Recipients {
-		return s.refuse("RCPT", reason.New(reason.TooManyRecipients, "more than %d", s.opts.Recipients)) // RFC 5321 §4.5.3.1.10
+		return s.tooMany()
 	}
 	err := s.policy.recipient(s.wire.ctx, *s.envelope, to)
 	if err != nil {
@@ -72,6 +72,25 @@ func (s *session) addRecipient(to mime.Address, asked Asked) reply {
 		s.envelope.Asked = append(s.envelope.Asked, asked)
 	}
 	return saidRecipient
+}
+
+// freeSurplus is how many recipients of an envelope beyond the limit are no error: most
+// clients name all that they have and send the rest in another message, as they may.
+const freeSurplus = 1000
+
+// tooMany refuses a recipient beyond the limit (RFC 5321 §4.5.3.1.10), which is logged
+// once for an envelope.
+func (s *session) tooMany() reply {
+	err := reason.New(reason.TooManyRecipients, "more than %d", s.opts.Recipients)
+	s.surplus++
+	switch {
+	case s.surplus > freeSurplus:
+		return s.refuse("RCPT", err)
+	case s.surplus == 1:
+		s.logRefusal("RCPT", err, "")
+	}
+	s.wire.useful()
+	return refusal(err, "")
 }
 
 // rcptParams reads the parameters of RCPT, which are those of DSN (RFC 3461 §4.1,

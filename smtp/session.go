@@ -42,6 +42,7 @@ type session struct {
 	extended bool   // it said EHLO
 	envelope *Envelope
 	refused  []Refusal // of its recipients; not more than errors of a connection
+	surplus  int       // recipients beyond those that a message may have
 	pending  *command  // read within a message in chunks, and to be done after it
 	unsure   bool      // DATA was refused, and what comes may be its message
 	gone     bool      // the connection is being ended
@@ -96,6 +97,9 @@ func (s *session) next() (command, error) {
 		switch {
 		case errors.Is(err, errLineForm):
 			s.answer(s.noCommand(errBadLine))
+			if looksLikeData(line) {
+				s.refusedData()
+			}
 		case errors.Is(err, errLineLong):
 			s.answer(s.noCommand(errLongLine))
 		case err != nil:
@@ -123,6 +127,18 @@ func (s *session) line() (string, error) {
 
 // isAhead reports whether the client has sent more already.
 func (s *session) isAhead() bool { return s.in.Buffered() > 0 }
+
+// hasSentMore is isAhead also for what was not read yet: that is under TLS, or in the
+// socket.
+func (s *session) hasSentMore() bool {
+	if s.isAhead() || s.wire.holdsMore() {
+		return true
+	}
+	s.wire.probe(true)
+	defer s.wire.probe(false)
+	_, err := s.in.Peek(1)
+	return err == nil
+}
 
 // answer has a reply sent before the session waits for the client.
 func (s *session) answer(r reply) {
@@ -230,6 +246,9 @@ func (s *session) dispatchBare(c command) reply {
 		return s.noCommand(errUnknown)
 	}
 	if c.arg != "" {
+		if c.verb == "DATA" {
+			s.refusedData()
+		}
 		return errArgument
 	}
 	return do()
@@ -262,7 +281,7 @@ func (s *session) mustSecure() bool { return s.server.needTLS && s.tls == nil }
 // reset ends the transaction, done or not.
 func (s *session) reset() {
 	s.tellRefused()
-	s.envelope = nil
+	s.envelope, s.surplus = nil, 0
 	s.wire.end()
 }
 
@@ -316,8 +335,12 @@ func (s *session) logRefusal(command string, err error, id string) {
 	s.log.Log(s.wire.ctx, level, "refused", "command", command, "reason", code.String(), "id", id, "err", err)
 }
 
-// departure is how long a client that is still sending has to read the last reply.
-const departure = 5 * time.Second
+// departure is how long a client that is still sending has to read the last reply, and
+// haste how long while the server ends.
+const (
+	departure = 5 * time.Second
+	haste     = time.Second
+)
 
 // depart sends what is left to say. A socket that is closed with octets unread takes
 // the last reply back; so of a client that is still sending all is read, as nothing.
@@ -329,9 +352,12 @@ func (s *session) depart() {
 	if s.tls != nil {
 		_ = s.tls.CloseWrite()
 	}
-	socket := s.wire.Conn
+	socket, wait := s.wire.Conn, departure
+	if s.wire.isDraining() {
+		wait = haste
+	}
 	half, ok := socket.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil || socket.SetReadDeadline(time.Now().Add(departure)) != nil {
+	if !ok || half.CloseWrite() != nil || socket.SetReadDeadline(time.Now().Add(wait)) != nil {
 		return
 	}
 	_, _ = io.Copy(io.Discard, socket)

@@ -133,8 +133,48 @@ func TestMessageComesAfterARefusedDATA(t *testing.T) {
 			t.Errorf("%.20q: %+v", begin, got)
 		}
 	}
+	const inner = "Subject: x\r\n\r\nRSET\r\nMAIL FROM:<carol@far.test>\r\nRCPT TO:<bob@near.test>\r\nDATA\r\nx: y\r\n.\r\n"
+	for line, code := range map[string]string{"DATA x\r\n": "501", "DATA\n": "500", "\x00DATA\r\n": "500", " data\x7f\r\n": "500"} {
+		for _, apart := range []bool{false, true} {
+			h, addr := startBackbone(t)
+			d := dial(t, addr).play(toBob)
+			if !apart {
+				d.send(line + inner)
+			} else {
+				d.send(line)
+			}
+			d.play("< " + code)
+			if apart {
+				d.send(inner)
+				d.play("< 500")
+			}
+			d.play("eof")
+			if got := h.taken(); len(got) != 0 {
+				t.Errorf("%q: %+v", line, got)
+			}
+		}
+	}
 	_, addr := startBackbone(t)
 	dial(t, addr).play(toBob + "> RSET\n< 250\n> DATA\n< 503\n> NOOP\n< 250\n> MAIL FROM:<carol@far.test>\n< 250\n> FOO\n< 500\n> NOOP\n< 250")
+}
+
+// What came with DATA, and the session has not read yet, is no list of commands either:
+// behind what its buffer holds, and in another record of TLS.
+func TestMessageBehindARefusedDATAIsLookedFor(t *testing.T) {
+	h, addr := startBackbone(t)
+	d := dial(t, addr).play("< 220\n> EHLO far.test\n< 250\n> MAIL FROM:<carol@far.test>\n< 250\n> RCPT TO:<dave@near.test>\n< 550")
+	const data = "DATA\r\n"
+	const inner = "RSET\r\nMAIL FROM:<carol@far.test>\r\nRCPT TO:<bob@near.test>\r\nDATA\r\nx: y\r\n.\r\n"
+	d.send("NOOP " + strings.Repeat("x", 4096-len("NOOP \r\n")-len(data)) + "\r\n" + data + inner)
+	d.play("< 250\n< 554\neof")
+
+	over := "< 220\n> EHLO far.test\n<~ STARTTLS\n> STARTTLS\n< 220\ntls\n> EHLO far.test\n< 250\n> MAIL FROM:<carol@far.test>\n< 250\n> RCPT TO:<dave@near.test>\n< 550"
+	d = dial(t, addr).play(over)
+	d.send("NOOP " + strings.Repeat("x", 4096-len("NOOP \r\n")-len(data)) + "\r\n" + data + inner) // one record, of which a part is read
+	d.play("< 250\n< 554\neof")
+	if got := h.taken(); len(got) != 0 {
+		t.Errorf("accepted %+v", got)
+	}
 }
 
 // A chunk whose length cannot be read ends the connection: its octets are no commands.

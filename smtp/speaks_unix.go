@@ -25,3 +25,9 @@ func speaks(conn net.Conn) bool {
 	})
 	return err != nil || !errors.Is(peeked, syscall.EAGAIN)
 }
+
+// waits is speaks, but false where it is not known.
+func waits(conn net.Conn) bool {
+	_, known := conn.(syscall.Conn)
+	return known && speaks(conn)
+}

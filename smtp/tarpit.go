@@ -54,16 +54,27 @@ func (w *wire) worthwhile() {
 	w.junk = 0
 }
 
+// inVain counts a command within a transfer that brings nothing.
+func (w *wire) inVain() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.countJunk()
+}
+
+func (w *wire) countJunk() {
+	w.junk++
+	if w.junk > freeJunk && w.countError() && w.failed == nil {
+		w.failed = errTiresome
+	}
+}
+
 // nextCommand counts the command that is read next, and returns how long that has
 // to wait. Within a transfer there are chunks, which its time and octets bound.
 func (w *wire) nextCommand() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.transfer == nil {
-		w.junk++
-	}
-	if w.junk > freeJunk && w.countError() && w.failed == nil {
-		w.failed = errTiresome
+		w.countJunk()
 	}
 	d := w.owed
 	w.owed = 0

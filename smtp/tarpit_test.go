@@ -277,3 +277,63 @@ func TestBusyPasswordsEndTheConnection(t *testing.T) {
 	}
 	d.play(busy + "< 421\neof")
 }
+
+// RFC 5321 §4.5.3.1.10: a client that names more recipients than a message may have is
+// told so for each, at once, and sends to those that were accepted. It is no guesser.
+func TestRecipientsBeyondTheLimitAreNoErrors(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Server, p *testnet.Pipes) {
+		c := visit(p)
+		defer c.conn.Close()
+		c.say("EHLO far.test")
+		for range 2 {
+			c.say("MAIL FROM:<carol@far.test>")
+			for i := range DefaultRecipients + freeSurplus {
+				want := "250"
+				if i >= DefaultRecipients {
+					want = "452"
+				}
+				code, took := c.say(fmt.Sprintf("RCPT TO:<p%d@many.test>", i))
+				if code != want || took > 0 {
+					t.Fatalf("recipient %d: %s after %s", i, code, took)
+				}
+			}
+			if code, _ := c.say("DATA"); code != "354" {
+				t.Fatal(code)
+			}
+			if code, took := c.say("x: y\r\n."); code != "250" || took > 0 {
+				t.Fatal(code, took)
+			}
+		}
+		if n := s.Stats().Errors; n != 0 {
+			t.Errorf("%d errors", n)
+		}
+		c.say("MAIL FROM:<carol@far.test>")
+		code := ""
+		for i := 0; i < 2*freeSurplus && code != "421"; i++ {
+			code, _ = c.say(fmt.Sprintf("RCPT TO:<p%d@many.test>", i))
+		}
+		if code != "421" {
+			t.Errorf("recipients without end: %s", code)
+		}
+	})
+}
+
+// Commands between chunks that bring nothing are counted as they are elsewhere.
+func TestNothingBetweenChunksIsCounted(t *testing.T) {
+	for _, line := range []string{"NOOP", "HELP", "BDAT 0"} {
+		inBubble(t, func(t *testing.T, s *Server, p *testnet.Pipes) {
+			c := visit(p)
+			defer c.conn.Close()
+			c.say("EHLO far.test")
+			c.say("MAIL FROM:<carol@far.test>")
+			c.say("RCPT TO:<bob@near.test>")
+			n := 0
+			for code := "250"; code == "250" || code == "214"; n++ {
+				code, _ = c.say(line)
+			}
+			if n > freeJunk+maxErrors+5 {
+				t.Errorf("%s: %d", line, n)
+			}
+		})
+	}
+}

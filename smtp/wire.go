@@ -37,6 +37,7 @@ type wire struct {
 	command  int       // octets read since
 	transfer *transfer // nil outside a transfer
 	draining bool      // no further command is read
+	probing  bool      // nothing is read from the socket
 	failed   error     // what every Read returns from now on
 	unsent   error     // the same for Write
 	errors   int       // what the client did wrong
@@ -141,6 +142,8 @@ func (w *wire) prepare() (bool, error) {
 	switch {
 	case w.failed != nil:
 		return false, w.failed
+	case w.probing:
+		return false, os.ErrDeadlineExceeded
 	case w.transfer != nil:
 		return true, w.Conn.SetReadDeadline(w.transfer.deadline(time.Now(), w.opts))
 	case w.draining:
@@ -150,6 +153,17 @@ func (w *wire) prepare() (bool, error) {
 		return false, w.failed
 	}
 	return false, w.Conn.SetReadDeadline(w.idle)
+}
+
+// holdsMore reports whether there is something that was not read yet, here or in the
+// socket.
+func (w *wire) holdsMore() bool { return len(w.unread) > 0 || waits(w.Conn) }
+
+// probe has reads find nothing but what is above the wire, and end without harm.
+func (w *wire) probe(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.probing = on
 }
 
 // account notes what was read. The first failure is the last thing on the
