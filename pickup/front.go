@@ -53,7 +53,6 @@ type front struct {
 	nonSync bool
 
 	door.Patience           // with commands answered BAD
-	until         time.Time // when the client must have logged in; zero afterwards
 	deadline      time.Time // of reading, as it was last set
 	taker         taker     // looks at commands before the library; nil does not
 	talk          string    // the command whose lines are no commands

@@ -141,7 +141,7 @@ func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapser
 		s.gate.Log(s.options.Log, cc)
 		return nil, nil, bye(cc.Over)
 	}
-	f.until = time.Now().Add(s.options.LoginTime)
+	f.Until = time.Now().Add(s.options.LoginTime)
 	f.Delay, f.Errors = s.options.ErrorDelay, &s.errors
 	c := &session{server: s, conn: conn, net: cc, front: f, log: s.options.Log.With("remote", cc.IP)}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)

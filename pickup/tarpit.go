@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-var errTooManyErrors = errors.New("too many errors")
+var (
+	errTooManyErrors = errors.New("too many errors")
+	errLate          = errors.New("nobody has logged in for too long")
+)
 
 // judge counts a response that says BAD: a whole line with its tag, which the
 // library writes at once.
@@ -22,17 +25,20 @@ func (f *front) pay() error {
 	if !f.Pay() {
 		return f.giveUp(errTooManyErrors)
 	}
+	if f.Late() {
+		return f.giveUp(errLate)
+	}
 	return nil
 }
 
 // welcome says that the client has logged in. It is called between two reads.
-func (f *front) welcome() { f.until = time.Time{} }
+func (f *front) welcome() { f.Until = time.Time{} }
 
 // SetReadDeadline sets the time for reading. Until the client has logged in, no
 // number of commands gives it more than LoginTime.
 func (f *front) SetReadDeadline(t time.Time) error {
-	if !f.until.IsZero() && (t.IsZero() || t.After(f.until)) {
-		t = f.until
+	if !f.Until.IsZero() && (t.IsZero() || t.After(f.Until)) {
+		t = f.Until
 	}
 	f.deadline = t
 	return f.Conn.SetReadDeadline(t)

@@ -304,3 +304,21 @@ func TestConnectionRate(t *testing.T) {
 		}
 	})
 }
+
+// What came in one piece before the time to log in was over is not carried out behind it.
+func TestNothingIsCarriedOutBehindTheTimeToLogIn(t *testing.T) {
+	for _, command := range []string{"a NOOP x\r\n", "a FETCH 1 FLAGS\r\n", "a AUTHENTICATE PLAIN\r\n*\r\n"} {
+		inBubble(t, pickup.Options{}, func(b *bubble) {
+			c := b.visit()
+			defer c.conn.Close()
+			before := time.Now()
+			go func() {
+				_, _ = io.WriteString(c.conn, strings.Repeat(command, 30)+fmt.Sprintf("l LOGIN %s %q\r\n", testUser, testPassword))
+			}()
+			got, _ := io.ReadAll(c.r)
+			if took := time.Since(before); took != time.Minute || strings.Contains(string(got), "l OK") || !strings.Contains(string(got), "* BYE") {
+				t.Errorf("%q: %s: %q", command, took, got)
+			}
+		})
+	}
+}

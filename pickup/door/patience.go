@@ -26,6 +26,9 @@ type Patience struct {
 	Delay  time.Duration   // the unit of what is waited
 	Errors *atomic.Uint64  // counts what was wrong, on all connections; nil does not
 	Ended  <-chan struct{} // closed when the server ends, which ends all waiting
+	// Until is when the client must have logged in, and zero afterwards. Its connection
+	// sets it, in the goroutine that waits.
+	Until time.Time
 
 	mu   sync.Mutex
 	bad  int
@@ -57,8 +60,17 @@ func (p *Patience) Pay() bool {
 	return true
 }
 
-// Linger waits, at most until the server ends.
-func (p *Patience) Linger(d time.Duration) { admit.Linger(d, p.Ended, nil) }
+// Linger waits, at most until the server ends or the time to log in is over.
+func (p *Patience) Linger(d time.Duration) {
+	if !p.Until.IsZero() {
+		d = min(d, time.Until(p.Until))
+	}
+	admit.Linger(d, p.Ended, nil)
+}
+
+// Late reports whether the time to log in is over. What came before its end is not
+// carried out behind it.
+func (p *Patience) Late() bool { return !p.Until.IsZero() && !time.Now().Before(p.Until) }
 
 // Handshake ends a TLS handshake of the server in bounded time, and lets the
 // connection have all the time there is afterwards.

@@ -171,7 +171,7 @@ func (s *session) enter() error {
 		s.user, s.log = nil, s.options.Log.With("remote", s.net.IP)
 		return s.fail("open", err)
 	}
-	s.until = time.Time{}
+	s.Until = time.Time{}
 	s.log.Info("pop3 login", "messages", len(s.drop.entries))
 	s.say("+OK %d messages", len(s.drop.entries))
 	return nil

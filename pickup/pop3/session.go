@@ -26,7 +26,6 @@ type session struct {
 	cancel context.CancelFunc
 	drain  func()          // closes Patience.Ended
 	begins context.Context // ends when no session may begin any more
-	until  time.Time       // when the client must have logged in; zero afterwards
 	secure *tls.Conn       // nil: in clear
 	in     *bufio.Reader
 	out    *bufio.Writer
@@ -109,7 +108,7 @@ func (s *session) end() {
 
 // open brings the connection under TLS, if that is to come first, and greets.
 func (s *session) open() error {
-	s.until = time.Now().Add(s.options.LoginTime)
+	s.Until = time.Now().Add(s.options.LoginTime)
 	if s.options.Implicit {
 		err := s.secured()
 		if err != nil {
@@ -138,7 +137,7 @@ func (s *session) secured() error {
 		return errors.Join(errGone, err)
 	}
 	s.secure, s.name = t, ""
-	s.until = time.Now().Add(s.options.LoginTime)
+	s.Until = time.Now().Add(s.options.LoginTime)
 	s.over()
 	return nil
 }
@@ -147,6 +146,10 @@ func (s *session) secured() error {
 func (s *session) turn() error {
 	if !s.Pay() {
 		s.say("-ERR Too many errors")
+		return errQuit
+	}
+	if s.Late() {
+		s.say(tooLate)
 		return errQuit
 	}
 	line, err := s.line(s.deadline())
@@ -172,8 +175,8 @@ func (s *session) turn() error {
 
 // deadline is until when the next command must be there.
 func (s *session) deadline() time.Time {
-	if !s.until.IsZero() {
-		return s.until
+	if !s.Until.IsZero() {
+		return s.Until
 	}
 	return time.Now().Add(s.options.Idle)
 }

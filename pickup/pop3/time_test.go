@@ -265,3 +265,19 @@ func TestReadingAheadIsNoted(t *testing.T) {
 		}
 	})
 }
+
+// What came in one piece before the time to log in was over is not carried out behind it.
+func TestNothingIsCarriedOutBehindTheTimeToLogIn(t *testing.T) {
+	for _, command := range []string{"FOO\r\n", "AUTH PLAIN\r\n*\r\n"} {
+		inBubble(t, pop3.Options{Implicit: true}, newMemory(), func(b *bubble) {
+			k := b.visit()
+			go func() {
+				_, _ = io.WriteString(k.conn, strings.Repeat(command, 30)+"USER "+testUser+"\r\nPASS "+testPassword+"\r\n")
+			}()
+			got, took := k.rest()
+			if took != time.Minute || strings.Contains(got, "+OK") || !strings.Contains(got, "-ERR You were silent") {
+				t.Errorf("%q: %s: %q", command, took, got)
+			}
+		})
+	}
+}

@@ -99,6 +99,8 @@ func (s *session) pass() error {
 	return errQuit
 }
 
+const tooLate = "-ERR You were silent for too long"
+
 // lost says why there is no more to read. The time is up: the session ends, and
 // nothing is removed (RFC 1939 §3).
 func (s *session) lost(err error) error {
@@ -109,7 +111,7 @@ func (s *session) lost(err error) error {
 	}
 	var timed net.Error
 	if errors.As(err, &timed) && timed.Timeout() {
-		s.say("-ERR You were silent for too long")
+		s.say(tooLate)
 		return errQuit
 	}
 	return errors.Join(errGone, err)
