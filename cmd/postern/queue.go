@@ -155,7 +155,7 @@ func doing(kind store.JobKind) string {
 	case store.PushJob:
 		return "delivery to the edge of"
 	case store.HookJob:
-		return "events for web hooks at"
+		return "events for web hook"
 	}
 	return "delivery to"
 }

@@ -284,7 +284,7 @@ func (c *Core) inLane(id laneID, j store.Job, began time.Time) store.Job {
 // answer, or takes no more for the moment.
 type DownLane struct {
 	Kind   store.JobKind `json:"kind"`
-	Lane   string        `json:"lane"` // a domain, whose edge at which host:port, or the host of web hooks
+	Lane   string        `json:"lane"` // a domain, whose edge at which host:port, or which web hook of whom at which host
 	Slow   bool          `json:"slow"` // it takes no more for the moment
 	Since  time.Time     `json:"since"`
 	Next   time.Time     `json:"next"` // when it is tried again, by the wall clock

@@ -27,7 +27,7 @@ func edgeHost(e store.Edge) string { return net.JoinHostPort(e.Host, strconv.Ito
 
 // edgeLane names what pushes to an edge wait for: its owner's settings and its host. What
 // is wrong with one owner's, such as a certificate, holds up no other at the same host.
-func edgeLane(e store.Edge) string { return e.Owner + " at " + edgeHost(e) }
+func edgeLane(e store.Edge) string { return laneAt(e.Owner, edgeHost(e)) }
 
 // ErrEdgeCA says that the authorities of an edge cannot be read.
 var ErrEdgeCA = errors.New("no certificate in PEM")

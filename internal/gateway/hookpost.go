@@ -36,7 +36,7 @@ type HookAttempt struct {
 	Took time.Duration `json:"took"`
 
 	retryAfter time.Duration
-	down       bool // the server is not there, whatever is asked of it
+	down       bool // nothing of what is asked there is answered
 }
 
 // Taken reports whether the receiver has the event.

@@ -75,7 +75,7 @@ func (c *Core) raiseFor(tx store.Tx, h store.Hook, e store.HookEvent) error {
 	due := c.Steady()
 	_, err = tx.Enqueue(store.Job{
 		Kind: store.HookJob, Track: e.Message, Sender: h.Account, Recipients: []mime.Address{h.Account},
-		Destination: mime.Domain(hookHost(h.URL)), Lane: hookHost(h.URL), Flow: h.ID, Hook: h.ID, Event: e, Era: store.Now,
+		Destination: mime.Domain(hookHost(h.URL)), Lane: hookLane(h), Flow: flowOf(h.Account), Hook: h.ID, Event: e, Era: store.Now,
 		Created: due, Due: due, Expires: due.Add(c.RetryFor),
 	})
 	return err
@@ -117,8 +117,7 @@ func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 		}
 		r.Announced, changed = e.Type, true
 		for _, h := range hooks {
-			// One that is younger than the event is told of nothing that was before it.
-			if h.Disabled != "" || !slices.Contains(h.Events, e.Type) || r.Updated.Before(h.Created) {
+			if h.Disabled != "" || !slices.Contains(h.Events, e.Type) || c.wasBefore(*r, h) {
 				continue
 			}
 			err := c.raiseFor(tx, h, e)
@@ -128,6 +127,12 @@ func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 		}
 	}
 	return changed, nil
+}
+
+// wasBefore reports whether a recipient stood as he does before a hook was made, which is
+// told nothing of it then. A clock that was set back since says nothing of which was first.
+func (c *Core) wasBefore(r store.TrackRecipient, h store.Hook) bool {
+	return r.Updated.Before(h.Created) && !c.Now().Before(h.Created)
 }
 
 // eventOf is what is told of a recipient where he stands.

@@ -136,6 +136,11 @@ func hookHost(raw string) string {
 	return strings.ToLower(u.Host)
 }
 
+// hookLane names what the events of a hook wait for. Where others have hooks at its host,
+// theirs do not wait for it: what stands behind a path that is its account's own, such as
+// one that takes every connection and never answers, says nothing of theirs.
+func hookLane(h store.Hook) string { return laneAt(h.ID+" of "+h.Account.Key(), hookHost(h.URL)) }
+
 func hookEvents(all []store.HookEventType) string {
 	var words []string
 	for _, e := range all {

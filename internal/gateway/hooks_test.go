@@ -290,7 +290,7 @@ func TestAHookThatFailsIsTriedAgain(t *testing.T) {
 			}
 			r.answer = nil
 			a.update(func(tx store.Tx) error { return a.raise(tx, h.Account, store.HookEvent{Type: store.HookFailed}) })
-			a.OpenLane(store.HookJob, "app.example")
+			a.OpenLane(store.HookJob, hookLane(h))
 			a.run()
 			if s := a.hookState(h); s.Delivered != 1 || !s.FailingSince.IsZero() || s.LastError != "" {
 				t.Errorf("after it is back: %+v", s)
@@ -357,7 +357,7 @@ func TestADeadHookDoesNotFillTheQueue(t *testing.T) {
 
 // Mail waits for no hook: the event is in the transaction of the delivery, and its
 // attempt is a step of its own.
-func TestHooksOfOneHostAreLeftAloneTogether(t *testing.T) {
+func TestAHookThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 	_, a, _ := twoSites(t)
 	r, h, _ := a.everything("alice@a.example")
 	r.answer = func(fetch.Post) (fetch.Reply, error) { return fetch.Reply{}, fetch.ErrUnanswered }
@@ -366,7 +366,7 @@ func TestHooksOfOneHostAreLeftAloneTogether(t *testing.T) {
 	}
 	a.run()
 	down := a.DownLanes()
-	if len(down) != 1 || down[0].Kind != store.HookJob || down[0].Lane != "app.example" {
+	if len(down) != 1 || down[0].Kind != store.HookJob || down[0].Lane != h.ID+" of alice@a.example at app.example" {
 		t.Errorf("%+v", down)
 	}
 	a.clock().advance(a.RetryFor)

@@ -210,7 +210,7 @@ func (e *hookEnd) tell() {
 	if e.full {
 		e.Log.Warn("a web hook has as many events waiting as it may: more are lost", "hook", e.job.Hook, "account", e.job.Sender, "waiting", maxHookWaiting)
 	}
-	attrs := []any{"hook", e.job.Hook, "account", e.job.Sender, "event", e.job.Event.ID, "type", e.job.Event.Type, "track", e.job.Track, "host", e.job.Lane}
+	attrs := []any{"hook", e.job.Hook, "account", e.job.Sender, "event", e.job.Event.ID, "type", e.job.Event.Type, "track", e.job.Track, "host", e.job.Destination}
 	switch {
 	case e.gone:
 		e.Log.Warn("a web hook was disabled: its receiver wants no more events", attrs...)

@@ -19,7 +19,8 @@ const (
 	poolZones             = 4 // a pool has workers for so many zones
 	poolSenders           = 2 // and for so many senders
 	leastOfWorkers        = 128
-	hookWidth             = 4  // events for one host
+	hooksOfAccount        = 4  // events for the web hooks of one account
+	hooksAtHost           = 8  // and for all that are at one host
 	watchers              = 64 // whose waits end together: they share commits
 )
 
@@ -40,13 +41,24 @@ func outward(width int) (workers int, l store.Limits) {
 }
 
 // toHooks limits who tells web hooks: one event of a hook at a time, so that they come
-// in their order as far as all are taken, and few at one host, whatever accounts point
-// there. Notices of mail wait behind none of them.
+// in their order as far as all are taken, few of one account, and some more at one host,
+// whatever accounts point there: who shares a host with others has no part of it to
+// himself, and leaves them theirs. Notices of mail wait behind none of them.
 func toHooks() (workers int, l store.Limits) {
-	workers, l = outward(hookWidth)
-	l.Flow = 1
-	return workers / 2, l
+	workers, l = outward(hooksAtHost)
+	atHost := l.Lane
+	l.Flow = hooksOfAccount
+	l.Lane = func(lane string) []store.Slot {
+		return append([]store.Slot{{Name: "hook " + lane, Width: 1}}, atHost(hostOf(lane))...)
+	}
+	return workers, l
 }
+
+// laneAt names what jobs wait for that go to a host as somebody's settings say.
+func laneAt(whose, host string) string { return whose + " at " + host }
+
+// hostOf is the host of a laneAt.
+func hostOf(lane string) string { return lane[strings.LastIndex(lane, " ")+1:] }
 
 // zoneOf returns the last two labels of a domain.
 func zoneOf(d mime.Domain) string {

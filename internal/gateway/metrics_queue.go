@@ -34,7 +34,7 @@ func (g *Gateway) addQueue(r *metrics.Registry) error {
 			func(q queueReading, kind store.JobKind) float64 { return float64(q.totals[kind].Bytes) }),
 		perKind("queue_late_seconds", "Since the message that is due first was due; 0 if none is due. It grows while destinations are down.",
 			func(q queueReading, kind store.JobKind) float64 { return q.late[kind].Seconds() }),
-		perKind("queue_down", "What is waited for and left alone because it does not answer: of relay destinations, of seal domains that are looked up, of push edges, of hook hosts of web hooks.",
+		perKind("queue_down", "What is waited for and left alone because it does not answer: of relay destinations, of seal domains that are looked up, of push edges, of hook web hooks.",
 			func(q queueReading, kind store.JobKind) float64 { return float64(q.down[kind]) }),
 	)
 }

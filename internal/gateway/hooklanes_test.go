@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/internal/fetch"
+	"postern/store"
+)
+
+// shared are receivers at one host, of which those with evil in their path take every
+// connection, and are silent, or answer late.
+type shared struct {
+	*receiver
+	late time.Duration // 0 is never
+}
+
+func (s shared) Post(ctx context.Context, p fetch.Post) (fetch.Reply, error) {
+	if !strings.Contains(p.URL, "evil") {
+		return s.receiver.Post(ctx, p)
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.Time)
+	defer cancel()
+	if s.late > 0 {
+		ctx, cancel = context.WithTimeout(ctx, s.late)
+		defer cancel()
+		<-ctx.Done()
+		return fetch.Reply{Status: http.StatusOK}, nil
+	}
+	<-ctx.Done()
+	return fetch.Reply{}, fmt.Errorf("%w: %w", fetch.ErrUnanswered, ctx.Err())
+}
+
+// hookAt is a hook for all events of an account at a path of a host that many share.
+func (s *site) hookAt(account, path string) store.Hook {
+	s.t.Helper()
+	h, _, err := s.AddHook(s.t.Context(), "test", HookOrder{addr(s.t, account), "https://shared.example" + path, store.HookEventTypes()})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return h.Hook
+}
+
+// Whatever hooks an account has at a host, those of others there are told as if it had
+// none: it has no host down for them, and takes no part of the host for itself.
+func TestHooksOfOneAccountHoldUpNobodyElses(t *testing.T) {
+	for name, late := range map[string]time.Duration{"silent": 0, "slow": hookTime - 700*time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := live(t)
+				b := w.site("b.example")
+				b.accounts("eve@b.example", "dan@b.example")
+				r := shared{&receiver{}, late}
+				b.Poster = r
+				for i := range maxHooks {
+					b.hookAt("eve@b.example", fmt.Sprintf("/evil/%d", i))
+				}
+				b.hookAt("dan@b.example", "/dan")
+				raise := func(account string) {
+					b.update(func(tx store.Tx) error {
+						return b.raise(tx, addr(t, account), store.HookEvent{Type: store.HookArrived})
+					})
+				}
+				stop := b.work()
+				for range 6 {
+					raise("eve@b.example")
+				}
+				synctest.Wait()
+				time.Sleep(5 * time.Minute)
+				for n := range 12 {
+					raise("dan@b.example")
+					synctest.Wait()
+					if len(r.got) != n+1 {
+						t.Fatalf("dan has %d of %d events", len(r.got), n+1)
+					}
+					time.Sleep(time.Second)
+				}
+				for _, d := range b.DownLanes() {
+					if !strings.Contains(d.Lane, " of eve@b.example at shared.example") {
+						t.Errorf("%s is down", d.Lane)
+					}
+				}
+				stop()
+				closeStores(w)
+			})
+		})
+	}
+}
+
+// A hook that gives no answer holds up no other of its account either.
+func TestHooksOfOneAccountAreApart(t *testing.T) {
+	_, a, _ := twoSites(t)
+	r := &receiver{}
+	a.Poster = r
+	evil, good := a.hookAt("alice@a.example", "/evil"), a.hookAt("alice@a.example", "/good")
+	r.answer = func(p fetch.Post) (fetch.Reply, error) {
+		if strings.Contains(p.URL, "evil") {
+			return fetch.Reply{}, fetch.ErrBroken
+		}
+		return fetch.Reply{Status: http.StatusOK}, nil
+	}
+	for range 2 * breakAfter {
+		a.oneEvent(evil) // of both
+		a.run()
+	}
+	if s := a.hookState(good); s.Delivered != 2*breakAfter || s.Waiting != 0 {
+		t.Errorf("%+v", s)
+	}
+	if s := a.hookState(evil); s.Delivered != 0 || s.Waiting != 2*breakAfter {
+		t.Errorf("%+v", s)
+	}
+	down := a.DownLanes()
+	if len(down) != 1 || down[0].Lane != hookLane(evil) {
+		t.Errorf("%+v", down)
+	}
+}
+
+func TestLimitsOfHooks(t *testing.T) {
+	workers, l := toHooks()
+	slots := l.Lane("x of nurse@b.example at app.example:8443")
+	equal(t, "slots", slots, []store.Slot{
+		{Name: "hook x of nurse@b.example at app.example:8443", Width: 1},
+		{Name: "domain app.example:8443", Width: hooksAtHost},
+		{Name: "zone app.example:8443", Width: zoneDomains * hooksAtHost},
+	})
+	if l.Flow >= hooksAtHost || slots[2].Width >= workers {
+		t.Errorf("flow %d, workers %d", l.Flow, workers)
+	}
+}
+
+// A hook that was made before the clock was set back is told what becomes of
+// messages, once, and still nothing that was before it.
+func TestHooksAreToldAfterTheClockWasSetBack(t *testing.T) {
+	w, a, _ := twoSites(t)
+	w.clock.advance(2 * time.Hour)
+	r, _, _ := a.everything("alice@a.example")
+	w.clock.advance(-time.Hour)
+	a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+	w.runAll()
+	got := r.events(t)
+	slices.Sort(got)
+	wantStates(t, got, "arrived alice@a.example INBOX/1 notification", "delivered bob@b.example")
+	w.clock.advance(2 * time.Hour)
+	w.runAll()
+	wantEvents(t, r)
+}
