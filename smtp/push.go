@@ -3,10 +3,13 @@ package smtp
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/textproto"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +59,9 @@ func (r *Relay) Push(ctx context.Context, e Edge, d Delivery) []Result {
 		return Result{}, true
 	})
 	if results != nil {
+		for i, result := range results {
+			results[i] = e.discreet(result)
+		}
 		return t.before(results)
 	}
 	return t.results(d.To)
@@ -117,11 +123,7 @@ func (r *Relay) meet(ctx context.Context, e Edge, do func(*link) (failure Result
 		t.attempts++
 		l, err := r.openEdge(ctx, e, netip.AddrPortFrom(a, e.Port))
 		if err != nil {
-			f := noService(err, e.Host)
-			if f.Reply != 0 && errors.Is(err, errLogIn) {
-				f.Text = printable("to the login: "+f.Text, maxText)
-			}
-			t.failed(tooFast(f))
+			t.failed(e.discreet(tooFast(noService(err, e.Host))))
 			continue
 		}
 		failure, over := do(l)
@@ -129,7 +131,7 @@ func (r *Relay) meet(ctx context.Context, e Edge, do func(*link) (failure Result
 		if over {
 			return t
 		}
-		t.failed(failure)
+		t.failed(e.discreet(failure))
 	}
 	return t
 }
@@ -161,9 +163,6 @@ func (r *Relay) openEdge(ctx context.Context, e Edge, addr netip.AddrPort) (*lin
 	return l, nil
 }
 
-// errLogIn says that an edge did not let us in.
-var errLogIn = errors.New("logging in")
-
 // logIn proves who we are. The password goes nowhere without TLS that was verified.
 func (l *link) logIn(e Edge) error {
 	switch {
@@ -175,10 +174,29 @@ func (l *link) logIn(e Edge) error {
 		return errors.New("the server does not offer AUTH PLAIN, which is required")
 	}
 	err := l.client.Auth(sasl.NewPlainClient("", e.User, e.Password))
-	if err != nil {
-		return fmt.Errorf("%w: %w", errLogIn, err)
+	var noReply textproto.ProtocolError
+	switch reply := replyIn(err); {
+	case err == nil:
+		return nil
+	case reply != nil: // its words may repeat what was said to it, or part of that
+		return &ReplyError{Code: reply.Code, Enhanced: reply.Enhanced, Text: "the login is refused"}
+	case errors.As(err, &noReply): // whose text is what the server said
+		return errors.New("logging in: the server's answer is no reply")
 	}
-	return nil
+	return fmt.Errorf("logging in: %w", err)
+}
+
+// discreet returns a result without the words of a server that repeats our password.
+func (e Edge) discreet(r Result) Result {
+	said := []string{e.Password}
+	for _, s := range []string{e.Password, "\x00" + e.User + "\x00" + e.Password} {
+		said = append(said, base64.StdEncoding.EncodeToString([]byte(s)))
+	}
+	repeats := func(s string) bool { return strings.Contains(r.Text, s) }
+	if e.Password != "" && slices.ContainsFunc(said, repeats) {
+		r.Text = "the server's words have the password in them"
+	}
+	return r
 }
 
 // implicitTLS begins a session with TLS (RFC 8314 §3.3).

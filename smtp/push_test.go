@@ -3,6 +3,7 @@ package smtp
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -80,7 +81,7 @@ func TestEP14_Push(t *testing.T) {
 		{name: "certificate of nobody we know", change: func(e *Edge) { e.TLS.RootCAs = nil }, code: reason.PeerUnreachable, down: true, says: "certificate"},
 		{name: "no configuration of TLS", change: func(e *Edge) { e.TLS = nil }, code: reason.PeerUnreachable, down: true, says: "certificate"},
 		{name: "certificate of another name", change: func(e *Edge) { e.TLS.ServerName = "other.example" }, code: reason.PeerUnreachable, down: true, says: "other.example"},
-		{name: "wrong password", replies: map[string]string{"AUTH": "535 5.7.8 no"}, change: func(e *Edge) { e.User, e.Password = "hisp", "hunter2" }, code: reason.PeerDeferred, down: true, says: "to the login: no"},
+		{name: "wrong password", replies: map[string]string{"AUTH": "535 5.7.8 no"}, change: func(e *Edge) { e.User, e.Password = "hisp", "hunter2" }, code: reason.PeerDeferred, down: true, says: "the login is refused"},
 		{name: "no AUTH", replies: map[string]string{"EHLO": "250-edge\r\n250 STARTTLS"}, change: func(e *Edge) { e.User, e.Password = "hisp", "hunter2" }, code: reason.PeerUnreachable, down: true, says: "AUTH PLAIN"},
 		{name: "silent", replies: map[string]string{"": "silence"}, code: reason.PeerUnreachable, down: true},
 		{name: "hangs up", replies: map[string]string{"": "hang up"}, code: reason.PeerUnreachable, down: true},
@@ -113,6 +114,43 @@ func TestEP14_Push(t *testing.T) {
 			}
 			if c.code.IsOK() && !slices.ContainsFunc(p.heard, func(l string) bool { return strings.HasSuffix(l, "BODY=8BITMIME") }) {
 				t.Errorf("no 8BITMIME: %q", p.heard)
+			}
+		})
+	}
+}
+
+// Whatever an edge says after it heard the password, in whichever reply, nobody is told it.
+func TestAnEdgeThatRepeatsThePassword(t *testing.T) {
+	const plain, password = "AGhpc3AAaHVudGVyMi1zZWNyZXQ=", "hunter2-secret"
+	for name, c := range map[string]struct {
+		replies map[string]string
+		code    reason.Code
+		reply   int
+	}{
+		"in its refusal":         {map[string]string{"AUTH": "535 5.7.8 bad credentials " + plain}, reason.PeerDeferred, 535},
+		"cut":                    {map[string]string{"AUTH": "535-5.7.8 bad " + plain[:11] + "\r\n535 5.7.8 " + plain[11:]}, reason.PeerDeferred, 535},
+		"for a while":            {map[string]string{"AUTH": "454 4.7.0 " + password}, reason.PeerDeferred, 454},
+		"in front of its answer": {map[string]string{"AUTH": "AUTH PLAIN " + plain + "\r\n235 2.7.0 welcome"}, reason.PeerUnreachable, 0},
+		"as a challenge":         {map[string]string{"AUTH": "334 " + plain}, reason.PeerUnreachable, 0},
+		"at MAIL":                {map[string]string{"MAIL": "451 4.7.0 AUTH PLAIN " + plain + " was odd"}, reason.PeerDeferred, 451},
+		"at RCPT":                {map[string]string{"RCPT": "550 5.7.1 not with " + password}, reason.PeerRefused, 550},
+		"after the message":      {map[string]string{".": "250 2.0.0 taken from aHVudGVyMi1zZWNyZXQ="}, reason.OK, 250},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, address := startPeer(t, overTLS(c.replies))
+			e := edgeAt(t, address)
+			e.User, e.Password = "hisp", password
+			r := pushTo(t, e)
+			if r.Code != c.code || r.Reply != c.reply || r.Text == "" {
+				t.Errorf("%+v", r)
+			}
+			_, err := new(Relay).Meet(t.Context(), e)
+			for _, said := range []string{r.Text, fmt.Sprint(err)} {
+				for _, secret := range []string{"AGhpc3A", plain[11:], password, "aHVudGVy"} {
+					if strings.Contains(said, secret) {
+						t.Errorf("told: %q", said)
+					}
+				}
 			}
 		})
 	}
@@ -177,7 +215,7 @@ func TestMeetAnEdge(t *testing.T) {
 	e = edgeAt(t, address)
 	e.User, e.Password = "hisp", "hunter2"
 	_, err = r.Meet(t.Context(), e)
-	if err == nil || !strings.Contains(err.Error(), "the server answered 535: to the login: no") {
+	if err == nil || !strings.Contains(err.Error(), "the server answered 535: the login is refused") {
 		t.Errorf("login refused: %v", err)
 	}
 }
