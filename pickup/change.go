@@ -1,6 +1,7 @@
 package pickup
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -185,6 +186,9 @@ func (s *session) Append(name string, r imap.LiteralReader, o *imap.AppendOption
 	return &imap.AppendData{UIDValidity: res.UIDValidity, UID: imap.UID(res.UID)}, nil
 }
 
+// errBrokeOff says that the client, or the connection to it, ended within a literal.
+var errBrokeOff = errors.New("a literal broke off")
+
 // An exactReader makes a literal that breaks off an error, so that no half
 // message is stored.
 type exactReader struct {
@@ -196,7 +200,10 @@ func (e *exactReader) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
 	e.left -= int64(n)
 	if err == io.EOF && e.left > 0 {
-		return n, fmt.Errorf("a literal broke off: %w", io.ErrUnexpectedEOF)
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("%w: %w", errBrokeOff, err)
 	}
 	return n, err
 }

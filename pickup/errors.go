@@ -53,7 +53,7 @@ func (s *session) reply(op string, err error) error {
 	case errors.Is(err, ErrAuthFailed):
 		return imapserver.ErrAuthFailed
 	}
-	if errors.Is(err, errUnwritten) {
+	if errors.Is(err, errUnwritten) || errors.Is(err, errBrokeOff) {
 		s.log.Debug("imap client went away", "op", op)
 		return err
 	}

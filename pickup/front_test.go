@@ -2,10 +2,12 @@ package pickup_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -133,4 +135,57 @@ func TestClearText(t *testing.T) {
 	k = (&house{t: t, addr: h.serve(none)}).dial(false)
 	k.line()
 	k.expect("NO", "STARTTLS")
+}
+
+// What is no command is answered, and the session goes on.
+func TestNoCommandIsAnswered(t *testing.T) {
+	h := implicit(t)
+	k := h.talk()
+	for _, bad := range []string{"", "tagonly", "a ", "a  NOOP", "a] NOOP", "] NOOP", "a {3+}\r\nabc", "(a NOOP"} {
+		k.write(bad + "\r\n")
+		if got := k.line(); !strings.HasPrefix(got, "* BAD ") {
+			t.Errorf("%q: %q", bad, got)
+		}
+		k.ok("NOOP")
+	}
+}
+
+// An answer that is longer than the library reads at once is none, and nothing in it is a
+// command.
+func TestLongAnswersAreNoCommands(t *testing.T) {
+	for first, answer := range map[string]string{
+		"IDLE":               "DONE" + strings.Repeat("x", 5000) + " NOOP\r\n",
+		"AUTHENTICATE PLAIN": strings.Repeat("A", 4096) + "x1 NOOP\r\n",
+	} {
+		h := implicit(t)
+		k := h.dial(true)
+		k.line()
+		if first == "IDLE" {
+			k = h.talk()
+		}
+		k.write("a " + first + "\r\n")
+		if got := k.line(); !strings.HasPrefix(got, "+ ") && got != "+" {
+			t.Fatalf("%s: %q", first, got)
+		}
+		go io.WriteString(k.conn, answer)
+		got, _ := io.ReadAll(k.r)
+		if bytes.Contains(got, []byte("NOOP completed")) || !bytes.Contains(got, []byte("* BYE")) {
+			t.Errorf("%s: %q", first, got)
+		}
+	}
+}
+
+// A client within AUTHENTICATE that says nothing does not hold up the end of the server.
+func TestShutdownWithinAUTHENTICATE(t *testing.T) {
+	h := implicit(t)
+	k := h.dial(true)
+	k.line()
+	k.write("a AUTHENTICATE PLAIN\r\n")
+	k.line()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := h.server.Shutdown(ctx)
+	if err != nil {
+		t.Error(err)
+	}
 }

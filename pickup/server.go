@@ -211,7 +211,13 @@ func (s *Server) remove(c *session) {
 
 // Drain tells the client BYE once the response that it is sent is complete. It
 // implements admit.Conn.
-func (s *session) Drain() { s.server.spawn(func() { s.bye("Server is shutting down") }) }
+func (s *session) Drain() {
+	if s.front.awaitsProof() {
+		s.hangUp() // nothing can be said before the client has spoken
+		return
+	}
+	s.server.spawn(func() { s.bye("Server is shutting down") })
+}
 
 // Cut breaks off what is under way. It implements admit.Conn.
 func (s *session) Cut() { s.hangUp() }

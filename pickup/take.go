@@ -33,6 +33,18 @@ var looked = map[string]bool{
 	"FETCH": true, "UID FETCH": true, "STORE": true, "UID STORE": true, "SEARCH": true, "UID SEARCH": true,
 }
 
+// maxAnswer is how long a line may be that answers the server, as in AUTHENTICATE and IDLE:
+// the library reads so much at once, and takes what is left over for a command.
+const maxAnswer = 4096
+
+// awaitsProof reports whether a client is to say more within AUTHENTICATE: until then the
+// library says nothing else.
+func (f *front) awaitsProof() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.talk == "AUTHENTICATE" && f.continued
+}
+
 // look takes the first line of a command and returns what the library is to read: the
 // line, or another command in its stead. ok is false if it was answered.
 func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
@@ -48,21 +60,27 @@ func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
 	f.mu.Unlock()
 	if talking || f.taker == nil {
 		f.appends, f.message = false, false
+		if len(line) > maxAnswer {
+			return nil, false, f.giveUp(errCommand)
+		}
 		return line, true, nil // an answer, and no command
 	}
 	c, rest, ok := splitCommand(line)
 	// The name of the mailbox may be a literal as well.
 	f.appends, f.message = c.name == "APPEND", c.name == "APPEND" && !bytes.HasPrefix(rest, []byte("{"))
-	if !ok {
-		return line, true, nil
+	whole := bytes.HasSuffix(line, []byte("\n"))
+	if !whole && c.name == "" {
+		return line, true, nil // it broke off
 	}
-	if !validTag(c.tag) { // the library takes more for one, and would answer what takers know nothing of
+	if !ok || c.name == "" || !validTag(c.tag) || strings.Contains(c.tag, "]") {
+		// The library takes more for a tag, and would answer what takers know nothing of;
+		// and it hangs up on what is no command, and on a tag with "]", without a word.
 		size, nonSync, literal := literalSize(line)
 		f.refuse(size, literal && nonSync)
 		f.Wrong()
 		return nil, false, f.say("* BAD [CLIENTBUG] Syntax error\r\n")
 	}
-	if !looked[c.name] || !bytes.HasSuffix(line, []byte("\n")) {
+	if !looked[c.name] || !whole {
 		if c.name == "IDLE" || c.name == "AUTHENTICATE" {
 			f.talk = c.name
 		}
