@@ -22,9 +22,10 @@ func (f *front) judge(response []byte) {
 
 // pay waits for what the last commands cost before the next is read.
 func (f *front) pay() error {
-	if !f.Pay() {
+	if f.Spent() {
 		return f.giveUp(errTooManyErrors)
 	}
+	f.Pay()
 	if f.Late() {
 		return f.giveUp(errLate)
 	}

@@ -30,9 +30,9 @@ type Patience struct {
 	// sets it, in the goroutine that waits.
 	Until time.Time
 
-	mu   sync.Mutex
-	bad  int
-	owed time.Duration
+	mu  sync.Mutex
+	bad int
+	due time.Time // before it the next command is not carried out
 }
 
 // Wrong counts a command that was no good.
@@ -40,24 +40,25 @@ func (p *Patience) Wrong() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.bad++
-	p.owed = time.Duration(min(max(0, p.bad-freeErrors), longestDelay)) * p.Delay
+	p.due = time.Now().Add(time.Duration(min(max(0, p.bad-freeErrors), longestDelay)) * p.Delay)
 	if p.Errors != nil {
 		p.Errors.Add(1)
 	}
 }
 
-// Pay waits for what the last commands cost before the next is read. It is false
-// when the connection is to end instead.
-func (p *Patience) Pay() bool {
+// Spent reports whether it is over: the connection is to end.
+func (p *Patience) Spent() bool {
 	p.mu.Lock()
-	d, bad := p.owed, p.bad
-	p.owed = 0
+	defer p.mu.Unlock()
+	return p.bad > maxErrors
+}
+
+// Pay waits for what the last commands cost, before the next is carried out.
+func (p *Patience) Pay() {
+	p.mu.Lock()
+	due := p.due
 	p.mu.Unlock()
-	if bad > maxErrors {
-		return false
-	}
-	p.Linger(d)
-	return true
+	p.Linger(time.Until(due))
 }
 
 // Linger waits, at most until the server ends or the time to log in is over.

@@ -142,22 +142,28 @@ func (s *session) secured() error {
 	return nil
 }
 
-// turn reads a command and answers it.
+// turn reads a command and answers it. What the last ones cost is waited for when it is
+// there: the end of a client that says nothing more is seen at once, and sets its mailbox
+// free.
 func (s *session) turn() error {
-	if !s.Pay() {
+	if s.Spent() {
 		s.say("-ERR Too many errors")
 		return errQuit
 	}
-	if s.Late() {
+	line, err := s.line(s.deadline())
+	long := errors.Is(err, errLong)
+	if err != nil && !long {
+		return err
+	}
+	s.Pay()
+	switch {
+	case s.ending():
+		return errClosing
+	case s.Late():
 		s.say(tooLate)
 		return errQuit
-	}
-	line, err := s.line(s.deadline())
-	if errors.Is(err, errLong) {
+	case long:
 		return s.wrong("The line is too long")
-	}
-	if err != nil {
-		return err
 	}
 	if s.user != nil {
 		err := s.user.Check(s.ctx)

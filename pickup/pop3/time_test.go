@@ -281,3 +281,21 @@ func TestNothingIsCarriedOutBehindTheTimeToLogIn(t *testing.T) {
 		})
 	}
 }
+
+// Who owes a wait for what was wrong, and leaves, keeps nobody out of the mailbox.
+func TestWhoLeavesSetsTheMailboxFree(t *testing.T) {
+	inBubble(t, pop3.Options{Implicit: true}, newMemory(), func(b *bubble) {
+		k := b.login()
+		for range 15 {
+			k.say("NONSENSE")
+		}
+		before := time.Now()
+		_ = k.conn.Close()
+		for b.server.Stats().Connections > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if took := time.Since(before); took > 10*time.Millisecond {
+			t.Errorf("the mailbox was free after %v", took)
+		}
+	})
+}

@@ -69,10 +69,8 @@ func (s *session) line(until time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, errors.Join(errGone, err)
 	}
-	select {
-	case <-s.Ended: // Drain may have set its deadline before us
+	if s.ending() { // Drain may have set its deadline before us
 		return nil, errClosing
-	default:
 	}
 	line, err := s.in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
@@ -99,15 +97,23 @@ func (s *session) pass() error {
 	return errQuit
 }
 
+// ending reports whether the server ends.
+func (s *session) ending() bool {
+	select {
+	case <-s.Ended:
+		return true
+	default:
+		return false
+	}
+}
+
 const tooLate = "-ERR You were silent for too long"
 
 // lost says why there is no more to read. The time is up: the session ends, and
 // nothing is removed (RFC 1939 §3).
 func (s *session) lost(err error) error {
-	select {
-	case <-s.Ended:
+	if s.ending() {
 		return errClosing
-	default:
 	}
 	var timed net.Error
 	if errors.As(err, &timed) && timed.Timeout() {
