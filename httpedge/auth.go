@@ -27,10 +27,7 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, scope Scop
 	login, err := s.login(r.Context(), token)
 	if reason.Of(err) == reason.AuthFailed {
 		s.linger(w, r)
-		p := problemFor(reason.AuthFailed)
-		p.Detail = "the token is not known, has expired or was revoked"
-		p.auth = realm + `, error="invalid_token"`
-		return Login{}, p
+		return Login{}, err
 	}
 	if reason.Of(err) == reason.Busy { // too many wrong ones, or no room for a record
 		s.linger(w, r)
@@ -45,6 +42,14 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, scope Scop
 		return Login{}, p
 	}
 	return login, nil
+}
+
+// badToken is the problem of a token that is no good, or no longer (RFC 6750 §3.1).
+func badToken() *problem {
+	p := problemFor(reason.AuthFailed)
+	p.Detail = "the token is not known, has expired or was revoked"
+	p.auth = realm + `, error="invalid_token"`
+	return p
 }
 
 // bearer returns the token of a request. It is taken from the header alone: what

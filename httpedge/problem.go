@@ -108,6 +108,8 @@ func problemOf(err error) *problem {
 		return newProblem(http.StatusGone, codeStale, "the mailbox was made anew since: begin without a cursor")
 	case errors.Is(err, ErrLimit):
 		return newProblem(http.StatusConflict, codeLimit, "there are as many as an account may have")
+	case reason.Of(err) == reason.AuthFailed:
+		return badToken()
 	}
 	p = problemFor(reason.Of(err))
 	p.Member = reason.FieldOf(err)

@@ -1,6 +1,7 @@
 package httpedge
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -21,5 +22,17 @@ func TestRetryAfter(t *testing.T) {
 	}
 	if !seen[http.StatusTooManyRequests] || !seen[http.StatusServiceUnavailable] {
 		t.Errorf("no such answers: %v", seen)
+	}
+}
+
+// A token that is no good any more by the time its request has come is told like one that
+// never was (RFC 6750 §3.1, RFC 9110 §15.5.2).
+func TestATokenThatEndsMeanwhile(t *testing.T) {
+	for _, err := range []error{reason.New(reason.AuthFailed, "revoked"), fmt.Errorf("adding: %w", reason.New(reason.AuthFailed, "revoked"))} {
+		w := httptest.NewRecorder()
+		problemOf(err).write(w)
+		if w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") != realm+`, error="invalid_token"` {
+			t.Errorf("%v: %d, %q", err, w.Code, w.Header().Get("WWW-Authenticate"))
+		}
 	}
 }

@@ -33,6 +33,7 @@ var replies = [...]struct {
 	{ErrRefused, imap.ResponseCodeCannot, "Not possible for that mailbox"},
 	{ErrLimit, imap.ResponseCodeLimit, "A limit was reached"},
 	{ErrOverQuota, imap.ResponseCodeOverQuota, "Your mailboxes are full"},
+	{ErrRevoked, imap.ResponseCodeAuthorizationFailed, "The login is no longer good"},
 	{ErrUnavailable, imap.ResponseCodeUnavailable, "Try again later"},
 	{context.Canceled, imap.ResponseCodeUnavailable, "The server is going down"},
 }

@@ -87,6 +87,18 @@ func (e HTTPEdge) Check(ctx context.Context, l httpedge.Login) error {
 	return err
 }
 
+// proven is asked in a transaction that changes something for a login: a request takes its
+// time, and who began it may be shut out since, or somebody else have the account.
+func (e HTTPEdge) proven(l httpedge.Login) func(store.Tx) error {
+	return func(tx store.Tx) error {
+		s, err := sessionOf(l)
+		if err != nil {
+			return err
+		}
+		return notProven(checkLogin(tx, l.Account, s.granted.Proof, e.Now()))
+	}
+}
+
 // lookupFor bounds a look-up that somebody waits for.
 const lookupFor = 20 * time.Second
 

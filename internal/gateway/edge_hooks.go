@@ -36,6 +36,11 @@ func hookShown(h HookInfo) httpedge.Hook {
 	return out
 }
 
+// editor changes the hooks of an account in its own name.
+func (e HTTPEdge) editor(l httpedge.Login) hookEditor {
+	return hookEditor{e.Core, audit.Account(l.Account.String()), e.proven(l)}
+}
+
 // Hooks implements httpedge.Hooks.
 func (e HTTPEdge) Hooks(ctx context.Context, l httpedge.Login) ([]httpedge.Hook, error) {
 	all, err := e.Core.Hooks(ctx, l.Account)
@@ -52,7 +57,7 @@ func (e HTTPEdge) AddHook(ctx context.Context, l httpedge.Login, url string, eve
 	for _, name := range events {
 		order.Events = append(order.Events, store.HookEventType(name))
 	}
-	h, secret, err := e.Core.AddHook(ctx, audit.Account(l.Account.String()), order)
+	h, secret, err := e.editor(l).add(ctx, order)
 	if err != nil {
 		return httpedge.Hook{}, hookError(err)
 	}
@@ -69,18 +74,17 @@ func (e HTTPEdge) Hook(ctx context.Context, l httpedge.Login, id string) (httped
 
 // RemoveHook implements httpedge.Hooks.
 func (e HTTPEdge) RemoveHook(ctx context.Context, l httpedge.Login, id string) error {
-	return hookError(e.Core.RemoveHook(ctx, audit.Account(l.Account.String()), l.Account, id))
+	return hookError(e.editor(l).remove(ctx, l.Account, id))
 }
 
 // EnableHook implements httpedge.Hooks.
 func (e HTTPEdge) EnableHook(ctx context.Context, l httpedge.Login, id string) error {
-	return hookError(e.Core.EnableHook(ctx, audit.Account(l.Account.String()), l.Account, id))
+	return hookError(e.editor(l).enable(ctx, l.Account, id))
 }
 
 // RotateHook implements httpedge.Hooks.
 func (e HTTPEdge) RotateHook(ctx context.Context, l httpedge.Login, id string) (httpedge.Hook, error) {
-	actor := audit.Account(l.Account.String())
-	secret, _, err := e.Core.RotateHook(ctx, actor, l.Account, id)
+	secret, _, err := e.editor(l).rotate(ctx, l.Account, id)
 	if err != nil {
 		return httpedge.Hook{}, hookError(err)
 	}

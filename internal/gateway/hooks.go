@@ -2,18 +2,14 @@ package gateway
 
 import (
 	"context"
-	"encoding/base32"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"postern/internal/audit"
 	"postern/internal/fetch"
-	"postern/internal/webhook"
 	"postern/mime"
 	"postern/store"
 )
@@ -66,63 +62,6 @@ func CheckHook(raw string, events []store.HookEventType) error {
 		}
 	}
 	return nil
-}
-
-// AddHook makes a web hook for an account, in the name of an actor of the audit trail,
-// and returns it with the secret that events are signed by, as its receiver needs it.
-// Nobody is told the secret again. Errors are those of CheckHook, ErrHooksEnough, and
-// store.ErrNotFound where there is no such account.
-func (c *Core) AddHook(ctx context.Context, actor string, in HookOrder) (h HookInfo, secret string, err error) {
-	err = CheckHook(in.URL, in.Events)
-	if err != nil {
-		return h, "", err
-	}
-	key, err := webhook.NewKey(c.Rand)
-	if err != nil {
-		return h, "", err
-	}
-	id, err := c.newHookID()
-	if err != nil {
-		return h, "", err
-	}
-	h.Hook = store.Hook{ID: id, Account: in.Account, URL: in.URL, Events: slices.Clone(in.Events), Secret: key, Created: c.Now().UTC()}
-	err = c.changeHook(ctx, actor, h.Hook, "added, to "+hookHost(h.URL)+" for "+hookEvents(h.Events), func(tx store.Tx) error {
-		account, err := tx.Account(in.Account)
-		if err != nil {
-			return err
-		}
-		h.Account = account.Address
-		all, err := tx.HooksOf(in.Account)
-		if err != nil {
-			return err
-		}
-		if len(all) >= maxHooks {
-			return fmt.Errorf("%w: %d", ErrHooksEnough, len(all))
-		}
-		return tx.PutHook(h.Hook)
-	})
-	h.Secret = nil
-	return h, webhook.Secret(key), err
-}
-
-func (c *Core) newHookID() (string, error) {
-	var id [10]byte
-	_, err := io.ReadFull(c.Rand, id[:])
-	if err != nil {
-		return "", fmt.Errorf("naming a hook: %w", err)
-	}
-	return strings.ToLower(base32.StdEncoding.EncodeToString(id[:])), nil
-}
-
-// changeHook does a change with its record.
-func (c *Core) changeHook(ctx context.Context, actor string, h store.Hook, detail string, do func(store.Tx) error) error {
-	return c.Store.Update(ctx, func(tx store.Tx) error {
-		err := do(tx)
-		if err != nil {
-			return err
-		}
-		return tx.Audit(audit.Record{At: c.Now(), Actor: actor, Action: audit.Changed, Object: hookObject(h), Detail: detail})
-	})
 }
 
 func hookObject(h store.Hook) string { return "hook " + h.ID + " of " + h.Account.String() }
@@ -190,41 +129,4 @@ func (c *Core) hookOf(ctx context.Context, account mime.Address, id string) (inf
 		return err
 	})
 	return info, err
-}
-
-// RemoveHook ends a web hook. What waits for it is not sent.
-func (c *Core) RemoveHook(ctx context.Context, actor string, account mime.Address, id string) error {
-	return c.changeHook(ctx, actor, store.Hook{ID: id, Account: account}, "removed", func(tx store.Tx) error {
-		return tx.RemoveHook(account, id)
-	})
-}
-
-// EnableHook has a web hook told again that was disabled.
-func (c *Core) EnableHook(ctx context.Context, actor string, account mime.Address, id string) error {
-	return c.editHook(ctx, actor, account, id, "enabled", func(h *store.Hook) { h.Disabled = "" })
-}
-
-// RotateHook gives a web hook another secret, and returns it. The one before it signs
-// beside it until a time.
-func (c *Core) RotateHook(ctx context.Context, actor string, account mime.Address, id string) (secret string, until time.Time, err error) {
-	key, err := webhook.NewKey(c.Rand)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	until = c.Now().Add(hookOverlap).UTC()
-	err = c.editHook(ctx, actor, account, id, "another secret", func(h *store.Hook) {
-		h.Previous, h.PreviousUntil, h.Secret = h.Secret, until, key
-	})
-	return webhook.Secret(key), until, err
-}
-
-func (c *Core) editHook(ctx context.Context, actor string, account mime.Address, id, how string, edit func(*store.Hook)) error {
-	return c.changeHook(ctx, actor, store.Hook{ID: id, Account: account}, how, func(tx store.Tx) error {
-		h, err := tx.Hook(account, id)
-		if err != nil {
-			return err
-		}
-		edit(&h)
-		return tx.PutHook(h)
-	})
 }

@@ -24,6 +24,7 @@ var replies = [...]struct {
 	{ErrInUse, "[IN-USE] Another session has the mailbox"},
 	{pickup.ErrNoMessage, "The message is gone"},
 	{pickup.ErrNoMailbox, "[SYS/PERM] There is no mailbox"},
+	{pickup.ErrRevoked, "[AUTH] The login is no longer good"},
 	{pickup.ErrUnavailable, "[SYS/TEMP] Try again later"},
 	{context.Canceled, "[SYS/TEMP] The server is going down"},
 }

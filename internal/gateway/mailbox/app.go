@@ -43,8 +43,19 @@ func appError(err error) error {
 		return httpedge.ErrNotFound
 	case errors.Is(err, pickup.ErrUnavailable):
 		return reason.New(reason.Busy, "%w", err)
+	case errors.Is(err, pickup.ErrRevoked):
+		return reason.New(reason.AuthFailed, "%w", err)
 	}
 	return err
+}
+
+// inbox is INBOX, which every account has: who has none is gone.
+func (a *AppInbox) inbox(tx store.Tx) (store.Mailbox, error) {
+	box, err := tx.MailboxByName(a.user.account, store.Inbox)
+	if errors.Is(err, store.ErrNotFound) {
+		err = pickup.ErrRevoked
+	}
+	return box, err
 }
 
 // MessageID writes the id of a message in an INBOX of that UIDVALIDITY: no other ever
@@ -105,7 +116,7 @@ type listing struct {
 
 // some looks at a few messages more.
 func (s *listing) some(tx store.Tx) error {
-	box, err := tx.MailboxByName(s.user.account, store.Inbox)
+	box, err := s.inbox(tx)
 	if err != nil {
 		return err
 	}
@@ -150,6 +161,9 @@ func (a *AppInbox) Wait(ctx context.Context, p httpedge.InboxPage) error {
 	if err == nil {
 		err = box.Wait(ctx, p.Mark)
 	}
+	if errors.Is(err, pickup.ErrNoMailbox) {
+		err = pickup.ErrRevoked // as inbox has it
+	}
 	return appError(err)
 }
 
@@ -162,7 +176,7 @@ func (a *AppInbox) find(ctx context.Context, id string) (*mailbox, store.Mailbox
 		return nil, box, m, httpedge.ErrNotFound
 	}
 	err := a.user.store.View(ctx, func(tx store.Tx) (err error) {
-		box, err = tx.MailboxByName(a.user.account, store.Inbox)
+		box, err = a.inbox(tx)
 		if err == nil && box.UIDValidity != validity {
 			err = store.ErrNotFound
 		}

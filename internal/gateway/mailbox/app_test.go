@@ -8,13 +8,15 @@ import (
 
 	"postern/httpedge"
 	"postern/internal/gateway/mailbox"
+	"postern/internal/gateway/proof"
 	"postern/internal/login"
+	"postern/store"
 )
 
 // app is INBOX as an application sees it.
 func (r *reading) app() *mailbox.AppInbox {
 	apps := mailbox.NewApps(r, mailbox.Options{Now: func() time.Time { return r.now }})
-	return apps.Inbox(login.Grant{Account: r.account}, netip.MustParseAddr("192.0.2.7"))
+	return apps.Inbox(login.Grant{Account: r.account, Proof: proof.OfPassword(store.Account{})}, netip.MustParseAddr("192.0.2.7"))
 }
 
 // Who looks at a message from outside has not read it: there is no record.

@@ -81,7 +81,7 @@ func (b *backend) login(ctx context.Context, a login.Attempt) (*user, error) {
 // admit begins a session of who was let in.
 func (b *backend) admit(granted login.Grant, remote netip.Addr) *user {
 	return &user{
-		store: b.store, options: b.options, account: granted.Account, proof: granted.Proof,
+		store: proven{b.store, granted.Account, granted.Proof, b.options.Now}, options: b.options, account: granted.Account,
 		remote: remote, sessionNotes: sessionNotes{via: b.via, noted: new(notes), taken: new(notes), searched: new(notes)},
 	}
 }

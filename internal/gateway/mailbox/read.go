@@ -88,7 +88,7 @@ const anyUID = 1
 // flags are at fault.
 func atTheMoment(err error) error {
 	err = translate(err)
-	for _, known := range []error{pickup.ErrNoMailbox, pickup.ErrLimit, pickup.ErrUnavailable, context.Canceled} {
+	for _, known := range []error{pickup.ErrNoMailbox, pickup.ErrRevoked, pickup.ErrLimit, pickup.ErrUnavailable, context.Canceled} {
 		if errors.Is(err, known) {
 			return err
 		}

@@ -8,28 +8,22 @@ import (
 	"net/netip"
 	"strings"
 
-	"postern/internal/gateway/proof"
 	"postern/mime"
 	"postern/pickup"
 	"postern/store"
 )
 
 type user struct {
-	store   store.Store
+	store   proven
 	options Options
 	account mime.Address
-	proof   string // of the login
 	remote  netip.Addr
 	sessionNotes
 }
 
 // Check looks whether what the account logged in with is still good.
 func (u *user) Check(ctx context.Context) error {
-	err := u.store.View(ctx, func(tx store.Tx) error { return proof.Check(tx, u.account, u.proof, u.options.Now()) })
-	if errors.Is(err, proof.ErrRevoked) {
-		return pickup.ErrRevoked
-	}
-	return translate(err)
+	return translate(u.store.View(ctx, u.store.check))
 }
 
 func info(m store.Mailbox) pickup.MailboxInfo {
