@@ -39,6 +39,9 @@ func (s *session) bdat(arg string) reply {
 		return reply{} // the command that ended it is answered
 	case c.err != nil && c.err != io.EOF && !errors.Is(c.err, errTooLarge):
 		s.gone = true // the connection broke
+		if s.wire.isDraining() {
+			r = errClosing
+		}
 	}
 	c.skip()
 	s.reset()
@@ -89,6 +92,8 @@ func (c *chunks) next() {
 		return
 	}
 	s := c.session
+	s.wire.betweenChunks(true)
+	defer s.wire.betweenChunks(false)
 	s.answer(saidOK)
 	for {
 		next, err := s.next()

@@ -199,6 +199,38 @@ func TestShutdownEndsAClientThatPipelines(t *testing.T) {
 	}
 }
 
+// A client that says nothing between two chunks does not hold up the end of the server, and
+// one that goes on ends its message.
+func TestShutdownBetweenChunks(t *testing.T) {
+	for _, goesOn := range []bool{false, true} {
+		h := &house{}
+		s := NewBackbone(backboneHouse{h}, testOptions())
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(ctx, l) }()
+		d := dial(t, l.Addr().String()).play(toBob + "! \"BDAT 3\\r\\na\\r\\n\"\n< 250")
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		if goesOn {
+			d.play("! \"BDAT 3\\r\\nb\\r\\n\"\n< 250\n! \"BDAT 3 LAST\\r\\nc\\r\\n\"\n< 250 2.0.0 accepted as m1")
+		}
+		began := time.Now()
+		d.play("< 421 4.3.2\neof")
+		if err := s.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 3*haste {
+			t.Errorf("it took %s", took)
+		}
+	}
+}
+
 func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
 	h := &house{}
 	s := NewBackbone(backboneHouse{h}, testOptions())

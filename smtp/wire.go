@@ -36,6 +36,7 @@ type wire struct {
 	idle     time.Time // until when the command line must be there
 	command  int       // octets read since
 	transfer *transfer // nil outside a transfer
+	between  bool      // two chunks: the client is to say more
 	draining bool      // no further command is read
 	probing  bool      // nothing is read from the socket
 	failed   error     // what every Read returns from now on
@@ -80,7 +81,7 @@ func (w *wire) hurry(d time.Duration) {
 }
 
 // Drain ends the connection unless a message is being transferred, and then
-// after it. The client is told 421.
+// after it. The client is told 421. Between two chunks it has a moment to go on.
 func (w *wire) Drain() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,8 +89,22 @@ func (w *wire) Drain() {
 		w.draining = true
 		close(w.drained)
 	}
-	if w.transfer == nil {
+	switch {
+	case w.transfer == nil:
 		_ = w.Conn.SetReadDeadline(time.Unix(1, 0)) // wake a waiting Read
+	case w.between:
+		w.transfer.until = time.Now().Add(haste)
+		_ = w.Conn.SetReadDeadline(w.transfer.until)
+	}
+}
+
+// betweenChunks says that a command is read within a transfer, or no longer.
+func (w *wire) betweenChunks(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.between = on
+	if on && w.draining {
+		w.transfer.until = time.Now().Add(haste)
 	}
 }
 
