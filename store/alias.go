@@ -2,7 +2,6 @@ package store
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"postern/mime"
@@ -48,13 +47,6 @@ func (a Account) MaySendAs(from mime.Address) bool {
 	})
 }
 
-// sendersOutside are the Senders of an account that are not of a domain.
-func (a Account) sendersOutside(domain mime.Domain) []string {
-	return slices.DeleteFunc(slices.Clone(a.Senders), func(s string) bool {
-		return strings.HasSuffix(s, "@"+string(domain))
-	})
-}
-
 // A SentAs says which account sent last as an address that has no mailbox, so that
 // what is told about its messages reaches somebody.
 type SentAs struct {
@@ -72,7 +64,8 @@ type AliasTx interface {
 	// ErrExists where the address is that of an account, as PutAccount is where it is an
 	// alias, and ErrNotFound where a member is no account.
 	PutAlias(Alias) error
-	// RemoveAlias takes along the keys and key requests of the address.
+	// RemoveAlias takes along the keys and key requests of the address, and what accounts
+	// may send as it, which ends also when an alias is given to another.
 	RemoveAlias(a mime.Address) error
 
 	// SentAs returns who sent last as an address, or ErrNotFound.

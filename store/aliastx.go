@@ -67,6 +67,15 @@ func (t *tx) checkMembers(a Alias) error {
 
 // RemoveAlias implements AliasTx.
 func (t *tx) RemoveAlias(a mime.Address) error {
+	err := t.removeAlias(a)
+	if err != nil {
+		return err
+	}
+	return t.withdrawSenders(func(s string) bool { return s == a.Key() })
+}
+
+// removeAlias leaves what accounts may send as.
+func (t *tx) removeAlias(a mime.Address) error {
 	_, err := t.leaveAlias(a)
 	if err != nil {
 		return err
@@ -109,27 +118,35 @@ func (t *tx) leaveDomain(name mime.Domain) error {
 		if a.Address.Domain() != name {
 			continue
 		}
-		err := t.RemoveAlias(a.Address)
+		err := t.removeAlias(a.Address)
 		if err != nil {
 			return err
 		}
 	}
+	err = t.withdrawSenders(func(s string) bool { return strings.HasSuffix(s, "@"+string(name)) })
+	if err != nil {
+		return err
+	}
+	return t.removeSentAs(func(s SentAs) bool { return s.Address.Domain() == name })
+}
+
+// withdrawSenders takes some of the Senders from all accounts.
+func (t *tx) withdrawSenders(of func(string) bool) error {
 	accounts, err := t.Accounts()
 	if err != nil {
 		return err
 	}
 	for _, a := range accounts {
-		rest := a.sendersOutside(name)
-		if len(rest) == len(a.Senders) {
+		if !slices.ContainsFunc(a.Senders, of) {
 			continue
 		}
-		a.Senders = rest
+		a.Senders = slices.DeleteFunc(a.Senders, of)
 		err := t.putDirectory(bucketAccounts, []byte(a.Address.Key()), a)
 		if err != nil {
 			return err
 		}
 	}
-	return t.removeSentAs(func(s SentAs) bool { return s.Address.Domain() == name })
+	return nil
 }
 
 // checkSenders demands of Senders the form in which they are compared.

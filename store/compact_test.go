@@ -107,3 +107,41 @@ func TestCompactRefuses(t *testing.T) {
 	}
 	s.reopen(t)
 }
+
+// The last era, where it is lost, is counted anew by what there is of eras: nothing is of
+// one that would come again.
+func TestCompactCountsTheLastEra(t *testing.T) {
+	for name, damage := range map[string]func(*bolt.Bucket) error{
+		"lost":     func(b *bolt.Bucket) error { return b.Delete([]byte(metaEra)) },
+		"short":    func(b *bolt.Bucket) error { return b.Put([]byte(metaEra), u32(0)) },
+		"set back": func(b *bolt.Bucket) error { return b.Put([]byte(metaEra), u64(1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := fullStore(t)
+			era := func() (e Era) {
+				err := s.View(t.Context(), func(tx Tx) (err error) {
+					e, err = tx.Era()
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return e
+			}
+			want := era()
+			s.raw(t, func(tx *bolt.Tx) error { return damage(in(tx, bucketMeta)) })
+			if len(s.problems(t)) != 1 {
+				t.Errorf("problems %q", s.problems(t))
+			}
+			_, err := s.compact(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.reopen(t)
+			s.sound(t)
+			if got := era(); got != want {
+				t.Errorf("era %d, want %d", got, want)
+			}
+		})
+	}
+}

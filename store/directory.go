@@ -163,7 +163,8 @@ type DirectoryTx interface {
 	Accounts() ([]Account, error)
 	PutAccount(Account) error // creates the account's INBOX when it is missing
 	// RemoveAccount takes along its mailboxes, keys, key requests, hooks and edge, and its
-	// place in aliases and groups: one without any other member goes too. Accesses go with it.
+	// place in aliases and groups: one without any other member goes too. Accesses go with
+	// it, and what other accounts may send as its address.
 	RemoveAccount(a mime.Address) error
 
 	AliasTx

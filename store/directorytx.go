@@ -194,6 +194,7 @@ func (t *tx) RemoveAccount(a mime.Address) error {
 	err = errors.Join(
 		t.removeDirectory(bucketAccounts, []byte(a.Key())),
 		t.removeKeys(func(owner string) bool { return owner == a.Key() }),
+		t.withdrawSenders(func(s string) bool { return s == a.Key() }),
 		t.removeSentAs(func(s SentAs) bool { return s.Account.Same(a) }))
 	if err != nil {
 		return err

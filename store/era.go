@@ -97,6 +97,10 @@ func (t *tx) aliasEra(a Alias) (Era, error) {
 	case errors.Is(err, ErrNotFound):
 		return t.nextEra()
 	}
+	err = t.withdrawSenders(func(s string) bool { return s == a.Address.Key() })
+	if err != nil {
+		return 0, err
+	}
 	return t.leaveAlias(a.Address)
 }
 

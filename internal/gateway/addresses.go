@@ -174,6 +174,17 @@ func (d *Directory) findIn(a mime.Address, e store.Era) target {
 	return t
 }
 
+// AliasesOf are the aliases and groups that an account alone is behind.
+func (d *Directory) AliasesOf(account mime.Address) []mime.Address {
+	var all []mime.Address
+	for _, a := range d.aliases {
+		if len(a.Members) == 1 && a.Has(account) {
+			all = append(all, a.Address)
+		}
+	}
+	return all
+}
+
 // Alone reports whether an account is the only one that gets what is written to an address.
 func (d *Directory) Alone(account, to mime.Address) bool {
 	members := d.find(to).members

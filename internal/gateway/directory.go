@@ -117,21 +117,37 @@ func (d *Directory) Signers(a mime.Address, at time.Time) []cms.Signer {
 // profile.
 func (d *Directory) signersAlso(s speaker, others []mime.Address, at time.Time, p trust.Profile) []cms.Signer {
 	for _, owner := range d.owners(s) {
-		newest := make(map[string]Identity)
-		for _, id := range d.keys[owner] {
-			if !id.Retired.IsZero() || !trust.MayUse(id.Leaf, trust.Sign) || !inDate(id.Leaf, at) || !bindsAll(id.Leaf, others, p) {
-				continue
-			}
-			old, ok := newest[string(id.Leaf.RawIssuer)]
-			if !ok || byAge(old, id) < 0 {
-				newest[string(id.Leaf.RawIssuer)] = id
-			}
-		}
-		if len(newest) > 0 {
-			return asSigners(slices.Collect(maps.Values(newest)))
+		signers := d.signersOf(owner, others, at, p)
+		if len(signers) > 0 {
+			return signers
 		}
 	}
 	return nil
+}
+
+// signersOf are those of the certificates of one owner.
+func (d *Directory) signersOf(owner string, others []mime.Address, at time.Time, p trust.Profile) []cms.Signer {
+	newest := make(map[string]Identity)
+	for _, id := range d.keys[owner] {
+		if !id.Retired.IsZero() || !trust.MayUse(id.Leaf, trust.Sign) || !inDate(id.Leaf, at) || !bindsAll(id.Leaf, others, p) {
+			continue
+		}
+		old, ok := newest[string(id.Leaf.RawIssuer)]
+		if !ok || byAge(old, id) < 0 {
+			newest[string(id.Leaf.RawIssuer)] = id
+		}
+	}
+	return asSigners(slices.Collect(maps.Values(newest)))
+}
+
+// SignsAlone reports whether what somebody answers who had an address in an era can be
+// signed by certificates of the address, and without them not.
+func (d *Directory) SignsAlone(a mime.Address, e store.Era, at time.Time) bool {
+	owners := d.owners(speaker{a, e})
+	if owners == nil || owners[0] != a.Key() || len(d.signersOf(owners[0], nil, at, trust.V13)) == 0 {
+		return false
+	}
+	return len(owners) == 1 || len(d.signersOf(owners[1], nil, at, trust.V13)) == 0
 }
 
 func bindsAll(leaf *x509.Certificate, all []mime.Address, p trust.Profile) bool {

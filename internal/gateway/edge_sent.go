@@ -21,7 +21,7 @@ const (
 // handedIn reports whether an account handed a message in. What we send in its name is
 // not its own, and what was sent before it was made is of who had the address then.
 func handedIn(account store.Account, t store.Track) bool {
-	if !t.Outbound || t.Automatic || !account.HeldIn(t.Era) {
+	if !t.Outbound || t.Automatic || !wasThere(account, t) {
 		return false
 	}
 	return account.Address.Same(handedInBy(t))

@@ -146,6 +146,54 @@ func TestAS11_AS65_WhoHasAnAddressNextSignsNothingOfTheLast(t *testing.T) {
 
 func printOf(id *testnet.Identity) string { return store.FingerprintOf(id.Cert.Raw).String() }
 
+// A domain never speaks for an address that a patient controls, nor for what he left
+// behind when he went.
+func TestBB35_TheDomainSpeaksForNoPatientWhoIsGone(t *testing.T) {
+	for _, alias := range []bool{false, true} {
+		w, a, _ := twoSites(t)
+		from := map[bool]string{false: "pat@a.example", true: "patty@a.example"}[alias]
+		a.accounts("pat@a.example")
+		a.alias("patty@a.example", "pat@a.example")
+		a.change("pat@a.example", func(x *store.Account) { x.Patient = true })
+		a.addKey(from, w.root.Leaf(from))
+		light := w.dark("b.example")
+		id := a.submitAs("pat@a.example", message(from, "bob@b.example"), from, "bob@b.example")
+		w.runAll()
+		a.leaves("pat@a.example", "made anew")
+		a.alias("patty@a.example", "alice@a.example")
+		light()
+		w.clock.advance(time.Hour)
+		w.settle()
+		wantStates(t, a.states(id), "bob@b.example failed no-signing-key")
+	}
+}
+
+// Of what waits for an account that is shut out its sender is told by the certificate of
+// the address, where the domain has none.
+func TestDN8_AnAccountThatIsShutOutTellsByItsOwnCertificate(t *testing.T) {
+	for _, push := range []bool{false, true} {
+		w := newWorld(t)
+		a, b := w.site("a.example"), w.bare("b.example")
+		a.accounts("alice@a.example")
+		b.trust("", store.Both, w.root)
+		b.accounts("bob@b.example")
+		b.addKey("bob@b.example", w.root.Leaf("bob@b.example"))
+		if push {
+			b.pushes("b.example").isDown()
+		}
+		a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+		a.run()
+		sent, raw := a.taken()
+		w.carry(sent[0], raw[0])
+		if push {
+			w.settle()
+		}
+		b.leaves("bob@b.example", "disabled")
+		w.settle()
+		equal(t, "alice heard", a.answersAt("alice@a.example"), []string{"bob@b.example failed", "bob@b.example processed"})
+	}
+}
+
 // What a recipient is made to answer is of the era of the message: nobody who has his
 // address since says in his own name that it was taken.
 func TestAS87_WhoHasAnAddressNextAnswersNothing(t *testing.T) {
@@ -340,6 +388,49 @@ func TestNotificationsOfWhoIsGoneAreNotOfWhoSendsAsHimSince(t *testing.T) {
 	w.carry(sent[0], raw[0])
 	w.settle()
 	equal(t, "more", len(b.inbox("ehr@b.example")), before)
+}
+
+// Of what was sent before eras, it is told by its time whose it was.
+func TestWhatWasSentBeforeErasIsOfWhoWasThere(t *testing.T) {
+	made := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		account store.Account
+		track   store.Track
+		want    bool
+	}{
+		{store.Account{Created: made}, store.Track{Received: made.Add(-time.Second)}, false},
+		{store.Account{Created: made}, store.Track{Received: made}, true},
+		{store.Account{Created: made, Era: 1}, store.Track{Received: made}, false},
+		{store.Account{Created: made, Era: 1}, store.Track{Received: made.Add(-time.Hour), Era: 1}, true}, // the clock was set
+	} {
+		equal(t, fmt.Sprint(tt), wasThere(tt.account, tt.track), tt.want)
+	}
+}
+
+// A transmission that joins a push is answered in its own era: by the alias that was made
+// since the first.
+func TestAS87_AnswersAreOfTheEraOfTheirTransmission(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.site("a.example"), w.bare("b.example")
+	a.accounts("alice@a.example")
+	b.trust("", store.Both, w.root)
+	b.accounts("bob@b.example")
+	b.addKey("bob@b.example", w.root.Leaf("bob@b.example"))
+	e := b.pushes("bob@b.example")
+	e.isDown()
+	text := message("alice@a.example", "bob@b.example>, <robert@b.example", wanted)
+	a.submit(text, "alice@a.example", "bob@b.example")
+	w.settle()
+	b.alias("robert@b.example", "bob@b.example")
+	b.addKey("robert@b.example", w.root.Leaf("robert@b.example"))
+	a.submit(text, "alice@a.example", "robert@b.example")
+	w.settle()
+	equal(t, "pushes", len(b.jobs(store.PushJob)), 1)
+	e.answer = nil
+	w.clock.advance(20 * time.Minute)
+	w.settle()
+	equal(t, "alice heard", a.answersAt("alice@a.example"), []string{
+		"bob@b.example dispatched", "bob@b.example processed", "robert@b.example dispatched", "robert@b.example processed"})
 }
 
 // Every job and track that is made here says of which era it is. One that says nothing

@@ -25,6 +25,12 @@ func pushHolder(tx store.Tx, job store.Job) (store.Account, bool, error) {
 // handedInBy is the account that a message of ours is of, whoever has its address now.
 func handedInBy(t store.Track) mime.Address { return cmp.Or(t.Account, t.Sender) }
 
+// wasThere reports whether an account was there when a message of ours was taken. What is
+// of before eras is told apart by its time.
+func wasThere(account store.Account, t store.Track) bool {
+	return account.HeldIn(t.Era) && (t.Era > 0 || !t.Received.Before(account.Created))
+}
+
 // readerOf finds the account that is told what becomes of a message: that of the address
 // it was sent from or, where that is nobody's alone, who handed it in. Nobody is told
 // where they are gone, whoever has their addresses now.
@@ -35,9 +41,10 @@ func readerOf(b addressBook, t store.Track) (store.Account, bool, error) {
 	}
 	owner, owned := from.owner()
 	if owned {
-		return owner, true, nil
+		return owner, wasThere(owner, t), nil
 	}
-	return holderIn(b, handedInBy(t), t.Era)
+	account, held, err := holderIn(b, handedInBy(t), t.Era)
+	return account, held && wasThere(account, t), err
 }
 
 // mailboxOf finds the account whose mailbox gets what is told about a message of ours:

@@ -97,12 +97,12 @@ func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 	}
 	// Who handed the message in is told, and nobody else who may use its address.
 	account := handedInBy(*t)
-	_, held, err := holderIn(c.book(tx), account, t.Era)
+	holder, held, err := holderIn(c.book(tx), account, t.Era)
 	if errors.Is(err, store.ErrCorrupt) {
 		c.Log.Error("whose a message is cannot be read: no web hook is told of it", "account", account, "track", t.ID, "err", err)
 		return false, nil
 	}
-	if err != nil || !held {
+	if err != nil || !held || !wasThere(holder, *t) {
 		return false, err
 	}
 	hooks, err := c.hooksOf(tx, account)

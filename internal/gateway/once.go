@@ -3,7 +3,6 @@ package gateway
 import (
 	"errors"
 
-	"postern/mime"
 	"postern/store"
 )
 
@@ -33,10 +32,14 @@ func (p *part) remember(tx store.Tx, to store.MailboxID) error {
 	return tx.PutDelivered(key, store.Delivery{Track: p.job.Track, At: p.Steady()})
 }
 
-// forgetRefused has a message that did not reach an account after all be delivered to it
-// when it comes again.
-func forgetRefused(tx store.Tx, t store.Track, account mime.Address) error {
-	inbox, known, err := unlessMissing(tx.MailboxByName(account, store.Inbox))
+// forgetRefused has a message that did not reach the account of a push after all be
+// delivered to it when it comes again.
+func forgetRefused(tx store.Tx, t store.Track, push store.Job) error {
+	account, held, err := pushHolder(tx, push)
+	if err != nil || !held {
+		return err
+	}
+	inbox, known, err := unlessMissing(tx.MailboxByName(account.Address, store.Inbox))
 	if err != nil || !known || t.Outbound || t.MessageID == "" {
 		return err
 	}

@@ -44,6 +44,13 @@ func (c *Core) answerPush(ctx context.Context, job store.Job) error {
 		if err != nil {
 			return err
 		}
+		t, known, err := trackOf(tx, job.Track)
+		if err != nil {
+			return err
+		}
+		if known { // it may have joined the push in a later era
+			p.job.Era = t.Era
+		}
 		for _, m := range p.mdns {
 			if m.body == nil {
 				continue // it could not be composed, which was logged

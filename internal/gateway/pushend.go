@@ -162,7 +162,7 @@ func (c *Core) endNames(tx store.Tx, job store.Job, names []store.PushName, stat
 	})
 	err = record(tx, names[0].Track, c.Now(), done)
 	if err == nil && state == store.TrackFailed {
-		err = forgetRefused(tx, t, job.Push.Account)
+		err = forgetRefused(tx, t, job)
 	}
 	return tracked{names[0].Track, done}, final, err
 }

@@ -27,7 +27,8 @@ func (p *part) readable(tx store.Tx, addressee mime.Address, sent []store.Track)
 			}
 			found[w] = readers
 		}
-		if readers.exists() {
+		owner, owned := readers.owner()
+		if readers.exists() && (!owned || wasThere(owner, t)) {
 			his = append(his, t)
 			p.readers[addressee.Key()] = readers
 		}

@@ -18,6 +18,7 @@ func aliasTests() map[string]func(*suite) {
 		"RemoveAliasTakesItsKeysAlong":            aliasKeysRemoved,
 		"SendersAreLowerCaseAddressesAndDomains":  senders,
 		"RemoveDomainTakesItsSendersAlong":        sendersOfDomain,
+		"WhoLeavesAnAddressTakesItsSendersAlong":  sendersOfAddress,
 		"AViewChangesNoAlias":                     aliasReadOnly,
 		"WhoSentAsAnAddressIsKnown":               sentAs,
 		"WhoSentAsAnAddressIsForgottenForAge":     sentAsForgotten,
@@ -260,5 +261,36 @@ func sentAsGone(s *suite) {
 	s.equal(s.sender("x@b.example"), mime.Address{})
 	s.equal(s.sender("x@a.example"), mime.Address{})
 	s.equal(s.sender("y@b.example"), s.address("other@b.example"))
+	s.sound()
+}
+
+// sendersOfAddress has what was allowed in the name of somebody end with him: who has the
+// address next allowed it to nobody.
+func sendersOfAddress(s *suite) {
+	nurse, ward, ehr := s.address("Nurse@b.example"), s.address("ward@b.example"), s.address("ehr@b.example")
+	for name, ends := range map[string]func(store.Tx) error{
+		"nurse@b.example": func(tx store.Tx) error { return tx.RemoveAccount(nurse) },
+		"ward@b.example":  func(tx store.Tx) error { return tx.RemoveAlias(ward) },
+		"given": func(tx store.Tx) error {
+			return tx.PutAlias(store.Alias{Address: ward, Members: []mime.Address{nurse}})
+		},
+	} {
+		s.update(func(tx store.Tx) error {
+			s.must(tx.PutAccount(store.Account{Address: nurse}))
+			s.must(tx.PutAccount(store.Account{Address: ehr}))
+			s.must(tx.PutAlias(store.Alias{Address: ward, Members: []mime.Address{ehr}}))
+			return tx.PutAccount(store.Account{Address: ehr, Senders: []string{"@b.example", "nurse@b.example", "ward@b.example"}})
+		})
+		s.update(ends)
+		want := []string{"@b.example", "nurse@b.example"}
+		if name == "nurse@b.example" {
+			want = []string{"@b.example", "ward@b.example"}
+		}
+		s.view(func(tx store.Tx) error {
+			got, err := tx.Account(ehr)
+			s.equal(got.Senders, want)
+			return err
+		})
+	}
 	s.sound()
 }

@@ -20,7 +20,7 @@ func NewPOP3(s store.Store, auth Auth, o Options) pop3.Backend {
 type drops struct {
 	*backend
 	mu    sync.Mutex
-	taken map[string]struct{} // by Address.Key
+	taken map[store.MailboxID]struct{}
 }
 
 // Login implements pop3.Backend.
@@ -32,22 +32,23 @@ func (d *drops) Login(ctx context.Context, a login.Attempt) (pop3.User, error) {
 	return dropUser{u, d}, nil
 }
 
-// take locks a maildrop until release is called.
-func (d *drops) take(account string) (release func(), ok bool) {
+// take locks a maildrop until release is called. It is that of an account, and not of who
+// has its address next.
+func (d *drops) take(inbox store.MailboxID) (release func(), ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, held := d.taken[account]
+	_, held := d.taken[inbox]
 	if held {
 		return nil, false
 	}
 	if d.taken == nil {
-		d.taken = make(map[string]struct{})
+		d.taken = make(map[store.MailboxID]struct{})
 	}
-	d.taken[account] = struct{}{}
+	d.taken[inbox] = struct{}{}
 	return sync.OnceFunc(func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		delete(d.taken, account)
+		delete(d.taken, inbox)
 	}), true
 }
 
@@ -58,14 +59,13 @@ type dropUser struct {
 
 // Take implements pop3.User.
 func (u dropUser) Take(ctx context.Context) (pop3.Maildrop, error) {
-	release, ok := u.drops.take(u.account.Key())
-	if !ok {
-		return nil, pop3.ErrInUse
-	}
 	inbox, err := u.openMailbox(ctx, store.Inbox)
 	if err != nil {
-		release()
 		return nil, err
+	}
+	release, ok := u.drops.take(inbox.id)
+	if !ok {
+		return nil, pop3.ErrInUse
 	}
 	return &maildrop{mailbox: inbox, release: release}, nil
 }

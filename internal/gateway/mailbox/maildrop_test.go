@@ -117,3 +117,20 @@ func TestEP18_OneSessionHasTheMaildrop(t *testing.T) {
 	}
 	again.Release()
 }
+
+// A session that says nothing keeps nobody out who has the address next.
+func TestEP18_TheMaildropIsOfAnAccountAndNotOfTheNext(t *testing.T) {
+	r := newReading(t, 1)
+	b := r.pop3()
+	d := r.maildrop(b)
+	defer d.Release()
+	r.must(r.Update(t.Context(), func(tx store.Tx) error {
+		was, err := tx.Account(r.account)
+		return errors.Join(err, tx.RemoveAccount(r.account), tx.PutAccount(was))
+	}))
+	u, err := b.Login(t.Context(), login.Attempt{})
+	r.must(err)
+	next, err := u.Take(t.Context())
+	r.must(err)
+	next.Release()
+}
