@@ -5,15 +5,16 @@ import (
 	"fmt"
 
 	"postern/internal/control"
+	"postern/mime"
 )
 
 func runAccountRemove(ctx context.Context, inv *invocation, args []string) error {
-	all, err := inv.parseAddresses("account remove", args, 1, 1)
+	address, untold, err := inv.parseRemoval("account remove", args)
 	if err != nil {
 		return err
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		removed, err := c.RemoveAccount(ctx, all[0])
+		removed, err := c.RemoveAccount(ctx, address, untold)
 		if err != nil {
 			return err
 		}
@@ -41,4 +42,31 @@ func (inv *invocation) tellWaiting(w control.Waiting) {
 			fmt.Fprintf(inv.stdout, "  %s: %d; %s\n", one.what, one.n, one.then)
 		}
 	}
+}
+
+// parseRemoval reads an address that is to go.
+func (inv *invocation) parseRemoval(name string, args []string) (address string, untold bool, err error) {
+	fs := inv.flags(name)
+	fs.BoolVar(&untold, "untold", false, "")
+	rest, err := parse(fs, args, 1, 1)
+	if err != nil {
+		return "", false, err
+	}
+	a, err := mime.ParseAddress(rest[0])
+	return a.String(), untold, err
+}
+
+// removes ends an address that is no account.
+func (inv *invocation) removes(ctx context.Context, name string, args []string, done string, do func(*control.Client, context.Context, string, bool) error) error {
+	address, untold, err := inv.parseRemoval(name, args)
+	if err != nil {
+		return err
+	}
+	return inv.withClient(ctx, func(c *control.Client) error {
+		err := do(c, ctx, address, untold)
+		if err != nil {
+			return err
+		}
+		return inv.answer(control.AccountName{Address: address}, "%s %s", address, done)
+	})
 }

@@ -44,5 +44,5 @@ func runAliasList(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func runAliasRemove(ctx context.Context, inv *invocation, args []string) error {
-	return inv.onAccount(ctx, "alias remove", args, "is no address of ours any more", (*control.Client).RemoveAlias)
+	return inv.removes(ctx, "alias remove", args, "is no address of ours any more", (*control.Client).RemoveAlias)
 }

@@ -69,5 +69,5 @@ func (inv *invocation) printLines(lines []string) {
 }
 
 func runGroupRemove(ctx context.Context, inv *invocation, args []string) error {
-	return inv.onAccount(ctx, "group remove", args, "is no address of ours any more; its members stay", (*control.Client).RemoveGroup)
+	return inv.removes(ctx, "group remove", args, "is no address of ours any more; its members stay", (*control.Client).RemoveGroup)
 }

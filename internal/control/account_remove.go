@@ -26,9 +26,16 @@ type Waiting struct {
 }
 
 // removeAccount removes an account and tells what waited for it just before.
-func (s *Service) removeAccount(ctx context.Context, in AccountName) (removed RemovedAccount, err error) {
+func (s *Service) removeAccount(ctx context.Context, in Removal) (removed RemovedAccount, err error) {
 	address, err := mime.ParseAddress(in.Address)
 	if err != nil {
+		return RemovedAccount{}, err
+	}
+	dir, err := s.Core.Directory(ctx)
+	if err == nil {
+		err = s.tellable(ctx, in, append(dir.AliasesOf(address), address)...)
+	}
+	if err != nil && !errors.Is(err, store.ErrCorrupt) {
 		return RemovedAccount{}, err
 	}
 	removed.Address = address.String()
@@ -85,6 +92,6 @@ func (s *Service) waitingFor(ctx context.Context, address mime.Address) (*Waitin
 }
 
 // RemoveAccount removes an account with its mailboxes.
-func (c *Client) RemoveAccount(ctx context.Context, address string) (RemovedAccount, error) {
-	return call[AccountName, RemovedAccount](ctx, c, "account/remove", AccountName{address})
+func (c *Client) RemoveAccount(ctx context.Context, address string, untold bool) (RemovedAccount, error) {
+	return call[Removal, RemovedAccount](ctx, c, "account/remove", Removal{AccountName{address}, untold})
 }

@@ -27,11 +27,11 @@ type AliasInfo struct {
 func (s *Service) handleAliases(mux *http.ServeMux) {
 	handle(mux, commandBytes, "alias/add", s.addAlias)
 	handle(mux, commandBytes, "alias/list", s.listAliases)
-	handle(mux, commandBytes, "alias/remove", func(ctx context.Context, in AccountName) (None, error) { return s.removeAlias(ctx, in, false) })
+	handle(mux, commandBytes, "alias/remove", func(ctx context.Context, in Removal) (None, error) { return s.removeAlias(ctx, in, false) })
 	handle(mux, commandBytes, "group/add", s.addGroup)
 	handle(mux, commandBytes, "group/list", s.listGroups)
 	handle(mux, commandBytes, "group/members", s.changeGroup)
-	handle(mux, commandBytes, "group/remove", func(ctx context.Context, in AccountName) (None, error) { return s.removeAlias(ctx, in, true) })
+	handle(mux, commandBytes, "group/remove", func(ctx context.Context, in Removal) (None, error) { return s.removeAlias(ctx, in, true) })
 	handle(mux, commandBytes, "account/senders", s.changeSenders)
 }
 
@@ -126,8 +126,11 @@ func (s *Service) eachAlias(ctx context.Context, begin func(), fn func(store.Ali
 }
 
 // removeAlias removes an alias, or a group, and not the other one.
-func (s *Service) removeAlias(ctx context.Context, in AccountName, group bool) (None, error) {
+func (s *Service) removeAlias(ctx context.Context, in Removal, group bool) (None, error) {
 	address, err := mime.ParseAddress(in.Address)
+	if err == nil {
+		err = s.tellable(ctx, in, address)
+	}
 	if err != nil {
 		return None{}, err
 	}

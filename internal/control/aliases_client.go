@@ -14,8 +14,8 @@ func (c *Client) Aliases(ctx context.Context) ([]AliasInfo, error) {
 }
 
 // RemoveAlias ends an alias, with the keys of its address.
-func (c *Client) RemoveAlias(ctx context.Context, address string) error {
-	_, err := call[AccountName, None](ctx, c, "alias/remove", AccountName{address})
+func (c *Client) RemoveAlias(ctx context.Context, address string, untold bool) error {
+	_, err := call[Removal, None](ctx, c, "alias/remove", Removal{AccountName{address}, untold})
 	return err
 }
 
@@ -36,8 +36,8 @@ func (c *Client) ChangeGroup(ctx context.Context, in MemberChange) (GroupInfo, e
 }
 
 // RemoveGroup ends a group, with the keys of its address.
-func (c *Client) RemoveGroup(ctx context.Context, address string) error {
-	_, err := call[AccountName, None](ctx, c, "group/remove", AccountName{address})
+func (c *Client) RemoveGroup(ctx context.Context, address string, untold bool) error {
+	_, err := call[Removal, None](ctx, c, "group/remove", Removal{AccountName{address}, untold})
 	return err
 }
 

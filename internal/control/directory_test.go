@@ -29,7 +29,7 @@ func TestAS2_Domains(t *testing.T) {
 	}
 	must(t, s.AddAccount(ctx, "alice@a.example", []byte("correct horse battery")))
 	isRefused(t, "removing one with accounts", removed(s.RemoveDomain(ctx, "a.example")), Negative)
-	must(t, gone(s.RemoveAccount(ctx, "alice@a.example")))
+	must(t, gone(s.RemoveAccount(ctx, "alice@a.example", false)))
 	must(t, removed(s.RemoveDomain(ctx, "a.example")))
 	isRefused(t, "removing again", removed(s.RemoveDomain(ctx, "a.example")), Negative)
 	isRefused(t, "removing nonsense", removed(s.RemoveDomain(ctx, "nonsense")), Invalid)
@@ -99,14 +99,14 @@ func TestAccounts(t *testing.T) {
 	for what, err := range map[string]error{
 		"passwd":  s.ChangePassword(ctx, "nobody@a.example", second),
 		"disable": s.SetDisabled(ctx, "nobody@a.example", true),
-		"remove":  gone(s.RemoveAccount(ctx, "nobody@a.example")),
+		"remove":  gone(s.RemoveAccount(ctx, "nobody@a.example", false)),
 	} {
 		isRefused(t, what+" of nobody", err, Negative)
 	}
 	isRefused(t, "passwd of nonsense", s.ChangePassword(ctx, "nonsense", second), Invalid)
 	isRefused(t, "disable of nonsense", s.SetDisabled(ctx, "@", true), Invalid)
-	isRefused(t, "remove of nonsense", gone(s.RemoveAccount(ctx, "")), Invalid)
-	must(t, gone(s.RemoveAccount(ctx, "alice@a.example")))
+	isRefused(t, "remove of nonsense", gone(s.RemoveAccount(ctx, "", false)), Invalid)
+	must(t, gone(s.RemoveAccount(ctx, "alice@a.example", false)))
 	equal(t, "removed", lets(second), false)
 	for _, secret := range [][]byte{first, second} {
 		if strings.Contains(s.log.String(), string(secret)) {
@@ -134,7 +134,7 @@ func TestRemovedNamesLeaveNothing(t *testing.T) {
 		must(t, err)
 		return len(c), len(a)
 	}
-	must(t, gone(s.RemoveAccount(ctx, "alice@a.example")))
+	must(t, gone(s.RemoveAccount(ctx, "alice@a.example", false)))
 	c, a := left()
 	equal(t, "certificates without the account", c, 2)
 	equal(t, "anchors without the account", a, 1)

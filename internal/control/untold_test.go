@@ -1,0 +1,77 @@
+package control
+
+import (
+	"strings"
+	"testing"
+
+	"postern/mime"
+	"postern/store"
+)
+
+// An address goes with its certificate, and not while messages wait of which nobody could
+// be told without it (DN-8).
+func TestDN8_NothingGoesThatIsNeededToTell(t *testing.T) {
+	const bob, dr = "bob@a.example", "dr@a.example"
+	push := func(to mime.Address, answers bool) store.Push { return store.Push{Account: to, Answers: answers} }
+	for name, tt := range map[string]struct {
+		owner   string // whose certificate there is
+		also    string // and another
+		job     func(bob, dr mime.Address) store.Job
+		refused bool
+	}{
+		"to be opened": {bob, "", func(bob, _ mime.Address) store.Job {
+			return store.Job{Kind: store.OpenJob, Recipients: []mime.Address{bob}}
+		}, true},
+		"to be opened, of the domain": {bob, "a.example", func(bob, _ mime.Address) store.Job {
+			return store.Job{Kind: store.OpenJob, Recipients: []mime.Address{bob}}
+		}, false},
+		"to be opened, without a certificate": {"a.example", "", func(bob, _ mime.Address) store.Job {
+			return store.Job{Kind: store.OpenJob, Recipients: []mime.Address{bob}}
+		}, false},
+		"by the alias": {dr, "", func(_, dr mime.Address) store.Job {
+			return store.Job{Kind: store.OpenJob, Recipients: []mime.Address{dr}}
+		}, true},
+		"for the edge": {dr, "", func(bob, dr mime.Address) store.Job {
+			return store.Job{Kind: store.PushJob, Recipients: []mime.Address{dr}, Push: push(bob, true)}
+		}, true},
+		"for the edge, a notice": {bob, "", func(bob, _ mime.Address) store.Job {
+			return store.Job{Kind: store.PushJob, Recipients: []mime.Address{bob}, Push: push(bob, false)}
+		}, false},
+		"a notification": {bob, "", func(bob, _ mime.Address) store.Job {
+			return store.Job{Kind: store.SealJob, Automatic: true, Sender: bob, Recipients: addresses(t, "zoe@z.example")}
+		}, true},
+		"to another": {bob, "", func(_, _ mime.Address) store.Job {
+			return store.Job{Kind: store.OpenJob, Recipients: addresses(t, "alice@a.example")}
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := ours(t, "a.example")
+			ctx := t.Context()
+			for _, a := range []string{"alice@a.example", bob} {
+				must(t, s.AddAccount(ctx, a, []byte("correct horse battery")))
+			}
+			must(t, s.AddAlias(ctx, dr, bob))
+			for _, owner := range []string{tt.owner, tt.also} {
+				if owner != "" {
+					_, err := s.IssueCertificate(ctx, KeyOrder{Owner: owner})
+					must(t, err)
+				}
+			}
+			s.enqueue(t, tt.job(addressOf(t, bob), addressOf(t, dr)))
+			if tt.owner == dr {
+				isRefused(t, "alias", s.RemoveAlias(ctx, dr, false), Negative)
+			}
+			_, err := s.RemoveAccount(ctx, bob, false)
+			if !tt.refused {
+				must(t, err)
+				return
+			}
+			isRefused(t, "account", err, Negative)
+			if !strings.Contains(err.Error(), "1 in all") {
+				t.Errorf("it says %v", err)
+			}
+			_, err = s.RemoveAccount(ctx, bob, true)
+			must(t, err)
+		})
+	}
+}
