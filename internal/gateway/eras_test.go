@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postern/internal/testnet"
+	"postern/mime"
 	"postern/smtp"
 	"postern/store"
 	"postern/trust/discovery"
@@ -324,6 +325,12 @@ func TestWhatWasADetailIsOfWhomItWasOne(t *testing.T) {
 	b.accounts("mary-jane@b.example")
 	w.settle()
 	equal(t, "mary and mary-jane have", []int{b.seen("mary@b.example"), b.seen("mary-jane@b.example")}, []int{1, 0})
+
+	b.accounts("nurse@b.example") // handed in here, before it is sealed
+	b.submit(message("nurse@b.example", "mary-lou@b.example"), "nurse@b.example", "mary-lou@b.example")
+	b.accounts("mary-lou@b.example")
+	w.settle()
+	equal(t, "mary and mary-lou have", []int{b.seen("mary@b.example"), b.seen("mary-lou@b.example")}, []int{2, 0})
 }
 
 // A message that who has an address now hands in is not settled by that of who had it
@@ -377,6 +384,7 @@ func TestDN8_DN19_CopiesAreOfOneHolder(t *testing.T) {
 func TestNotificationsOfWhoIsGoneAreNotOfWhoSendsAsHimSince(t *testing.T) {
 	w, _, b := aliceAnd(t, "jane@b.example", "ehr@b.example")
 	b.submit(message("jane@b.example", "alice@a.example", wanted), "jane@b.example", "alice@a.example")
+	then := b.jobs(store.SealJob)[0].Era
 	b.run()
 	sent, raw := b.taken()
 	b.leaves("jane@b.example", "removed")
@@ -388,6 +396,16 @@ func TestNotificationsOfWhoIsGoneAreNotOfWhoSendsAsHimSince(t *testing.T) {
 	w.carry(sent[0], raw[0])
 	w.settle()
 	equal(t, "more", len(b.inbox("ehr@b.example")), before)
+	jane := addr(t, "jane@b.example") // of a message whose track is gone
+	b.view(func(tx store.Tx) error {
+		was, err := b.sentAsIn(tx, jane, then)
+		if err != nil {
+			return err
+		}
+		is, err := b.sentAsIn(tx, jane, store.Now)
+		equal(t, "who sends as jane, then and now", []mime.Address{was, is}, []mime.Address{{}, addr(t, "ehr@b.example")})
+		return err
+	})
 }
 
 // Of what was sent before eras, it is told by its time whose it was.
