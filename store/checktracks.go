@@ -78,8 +78,16 @@ func (c *checker) checkDelivered() error {
 			c.problem("delivery %x is damaged", k)
 			return
 		}
-		if !c.exists(bucketDeliveredTimes, append(bytes.Clone(v[:8]), k...)) {
-			c.problem("delivery %x is missing in the index of times", k)
+		made := len(v) == deliverySize
+		if c.exists(bucketDeliveredTimes, append(bytes.Clone(v[:8]), k...)) != made {
+			c.problem("delivery %x is wrong in the index of times", k)
+		}
+		if made {
+			return
+		}
+		j, err := c.Job(JobID(binary.BigEndian.Uint64(v[deliverySize:])))
+		if err != nil || !j.forEdge() || !bytes.Equal(j.Push.Known[:], k) {
+			c.problem("delivery %x waits for job %d, which is not so", k, binary.BigEndian.Uint64(v[deliverySize:]))
 		}
 	})
 }

@@ -42,7 +42,7 @@ func (t *tx) PutDelivered(k DeliveryKey, d Delivery) error {
 	at := u64(sortableTime(d.At))
 	v := append(bytes.Clone(at), d.Track...)
 	if d.Push != 0 {
-		v = append(v, u64(uint64(d.Push))...)
+		return t.put(bucketDelivered, k[:], append(v, u64(uint64(d.Push))...))
 	}
 	return errors.Join(
 		t.put(bucketDelivered, k[:], v),

@@ -92,6 +92,9 @@ type Push struct {
 	// Also are other addresses that the message reached the account under while it
 	// waits, whose senders are answered as well.
 	Also []PushName `json:"also,omitempty"`
+	// Known is the delivery by which the message is known when it comes again; zero if it
+	// is not.
+	Known DeliveryKey `json:"known,omitzero"`
 	// Ended is what became of the message where its answer is still to be given:
 	// TrackDelivered or TrackFailed.
 	Ended TrackState `json:"ended,omitempty"`

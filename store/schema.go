@@ -59,8 +59,8 @@ const (
 
 	bucketTrackNames = "tracknames" // address key 0 track id → nothing, for sender, account, author and recipients
 
-	bucketDelivered      = "delivered"      // SHA-256 of what makes a delivery the same → time u64, track id, u64 of the job that hands it to an edge
-	bucketDeliveredTimes = "deliveredtimes" // time u64, that SHA-256 → nothing
+	bucketDelivered      = "delivered"      // SHA-256 of what makes a delivery the same → time u64, track id, and while it waits for an edge u64 of the job
+	bucketDeliveredTimes = "deliveredtimes" // time u64, that SHA-256 → nothing; of those that were made
 
 	bucketAudit       = "audit"       // number u64 → audit.Entry, encoded by itself
 	bucketCheckpoints = "checkpoints" // number u64 of the last record it covers → line of an audit.Checkpoint

@@ -107,7 +107,7 @@ var errLacking = errors.New("a notification of failure is not composed yet")
 // follows is held until processed is on its way (DN-10).
 func (p *part) answer(tx store.Tx, delivery outcome) ([]outcome, error) {
 	first := p.mdn(delivery.recipient, mdn.Processed)
-	if first == nil || first.body == nil {
+	if first == nil || first.body == nil || delivery.unanswered {
 		return nil, nil // it gets no answer
 	}
 	second := p.mdn(delivery.recipient, mdn.Dispatched)

@@ -227,6 +227,9 @@ func together(to mime.Address, t target, all []memberOutcome) outcome {
 	lack := listOf(without, func(m memberOutcome) string { return m.account.String() + " " + m.code.String() })
 	o := undelivered(to, without[0].code, fmt.Sprintf("%d of %d members have it; not: %s", len(all)-len(without), len(all), lack))
 	o.partly, o.members = len(without) < len(all), membersTold(all)
+	if !slices.ContainsFunc(without, func(m memberOutcome) bool { return !m.unanswered }) {
+		o.state, o.unanswered = store.TrackRefused, true
+	}
 	o.pushing = pushing
 	return o
 }

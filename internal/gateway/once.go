@@ -1,10 +1,6 @@
 package gateway
 
-import (
-	"errors"
-
-	"postern/store"
-)
+import "postern/store"
 
 // deliveredBefore returns how the same message was delivered to a mailbox or to its
 // edge already, if it was. A sender that lost our 250 sends its message
@@ -16,11 +12,17 @@ func (p *part) deliveredBefore(tx store.Tx, to store.MailboxID) (d store.Deliver
 	if !ok {
 		return d, false, nil
 	}
-	d, err = tx.Delivered(key)
-	if errors.Is(err, store.ErrNotFound) || err == nil && p.Steady().Sub(d.At) > p.Care.KeepDuplicates {
-		return store.Delivery{}, false, nil
+	d, known, err = unlessMissing(tx.Delivered(key))
+	switch {
+	case err != nil || !known:
+	case d.Push != 0: // however long ago it came
+		var waits store.Job
+		waits, err = waitingPush(tx, d.Push)
+		known = waits.ID != 0
+	default:
+		known = p.Steady().Sub(d.At) <= p.Care.KeepDuplicates
 	}
-	return d, err == nil, err
+	return d, known && err == nil, err
 }
 
 // remember has the message known when it comes again.
@@ -32,18 +34,16 @@ func (p *part) remember(tx store.Tx, to store.MailboxID) error {
 	return tx.PutDelivered(key, store.Delivery{Track: p.job.Track, At: p.Steady()})
 }
 
-// forgetRefused has a message that did not reach the account of a push after all be
-// delivered to it when it comes again.
-func forgetRefused(tx store.Tx, t store.Track, push store.Job) error {
-	account, held, err := pushHolder(tx, push)
-	if err != nil || !held {
-		return err
+// knowEnded has a message that waited for an edge known as one that was delivered now. What
+// did not reach its account after all is delivered when it comes again.
+func (c *Core) knowEnded(tx store.Tx, job store.Job, state store.TrackState) error {
+	switch {
+	case job.Push.Known == store.DeliveryKey{}:
+		return nil
+	case state == store.TrackFailed:
+		return tx.RemoveDelivered(job.Push.Known)
 	}
-	inbox, known, err := unlessMissing(tx.MailboxByName(account.Address, store.Inbox))
-	if err != nil || !known || t.Outbound || t.MessageID == "" {
-		return err
-	}
-	return tx.RemoveDelivered(store.NewDeliveryKey(t.Author, inbox.ID, t.MessageID, t.Digest))
+	return tx.PutDelivered(job.Push.Known, store.Delivery{Track: job.Track, At: c.Steady()})
 }
 
 func (p *part) deliveryKey(to store.MailboxID) (store.DeliveryKey, bool) {

@@ -116,6 +116,10 @@ func (c *Core) endPush(tx store.Tx, job store.Job, state store.TrackState, code 
 			return nil, err
 		}
 	}
+	err := c.knowEnded(tx, job, state)
+	if err != nil {
+		return nil, err
+	}
 	return all, c.finish(tx, job)
 }
 
@@ -161,8 +165,5 @@ func (c *Core) endNames(tx store.Tx, job store.Job, names []store.PushName, stat
 		return o
 	})
 	err = record(tx, names[0].Track, c.Now(), done)
-	if err == nil && state == store.TrackFailed {
-		err = forgetRefused(tx, t, job)
-	}
 	return tracked{names[0].Track, done}, final, err
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"postern/mime"
 	"postern/store"
@@ -15,8 +16,6 @@ import (
 type pushing struct {
 	job   store.Job // ID 0 is a new one
 	names []store.PushName
-	key   store.DeliveryKey // by which the message is known when it comes again
-	keyed bool
 }
 
 // A naming is one of the names of a push.
@@ -28,7 +27,11 @@ type naming struct {
 // join has a push answer for one more address.
 func (p *part) join(push *pushing, to mime.Address) outcome {
 	if len(push.names) >= store.MaxPushNames {
-		return undelivered(to, reason.MailboxFull, fmt.Sprintf("it waits for the edge of %s and came %d times", push.job.Destination, len(push.names)))
+		o := undelivered(to, reason.MailboxFull, fmt.Sprintf("it waits for the edge of %s and came %d times", push.job.Destination, len(push.names)))
+		if slices.ContainsFunc(push.names, func(n store.PushName) bool { return n.Address.Same(to) }) {
+			o.state, o.unanswered = store.TrackRefused, true // what becomes of the address is told of those
+		}
+		return o
 	}
 	p.named = append(p.named, naming{push, len(push.names)})
 	push.names = append(push.names, store.PushName{Track: p.job.Track, Address: to})
@@ -59,10 +62,10 @@ func (o *opening) queuePushes(tx store.Tx) error {
 		if err != nil {
 			return err
 		}
-		if !push.keyed {
+		if j.Push.Known == (store.DeliveryKey{}) {
 			continue
 		}
-		err = tx.PutDelivered(push.key, store.Delivery{Track: o.job.Track, At: o.Steady(), Push: id})
+		err = tx.PutDelivered(j.Push.Known, store.Delivery{Track: o.job.Track, At: o.Steady(), Push: id})
 		if err != nil {
 			return err
 		}
@@ -72,7 +75,7 @@ func (o *opening) queuePushes(tx store.Tx) error {
 
 // duplicate is what becomes of a message that came before: it is delivered once, and
 // answered again, now or when its edge has taken it. One that its edge refused is not
-// known any more: see forgetRefused.
+// known any more: see knowEnded.
 func (p *part) duplicate(tx store.Tx, place reached, to mime.Address, before store.Delivery) (outcome, error) {
 	o := delivered(to, "came before as "+string(before.Track))
 	job, err := waitingPush(tx, before.Push)

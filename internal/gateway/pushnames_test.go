@@ -217,3 +217,76 @@ func TestAPushAnswersForSoMany(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// What waits for its edge longer than messages are known when they come again is handed
+// over once all the same, and is known from then on.
+func TestACopyAfterKeepDuplicatesJoinsWhatStillWaits(t *testing.T) {
+	for _, end := range []string{"taken", "refused", "in INBOX"} {
+		w, a, b := twoSites(t)
+		b.Care.KeepDuplicates = 2 * time.Hour
+		e := b.pushes("b.example")
+		e.isDown()
+		a.submit(message("alice@a.example", "bob@b.example", wanted), "alice@a.example", "bob@b.example")
+		a.run()
+		sent, raw := a.taken()
+		comes := func() {
+			b.Care.Tidy(t.Context())
+			w.carry(sent[0], raw[0])
+			w.settle()
+		}
+		comes()
+		w.clock.advance(3 * time.Hour)
+		comes()
+		equal(t, end+": pushes", len(b.jobs(store.PushJob)), 1)
+		e.answer = nil
+		switch end {
+		case "refused":
+			e.says(reason.PeerRefused, 550)
+		case "in INBOX":
+			b.update(func(tx store.Tx) error { return tx.RemoveEdge("b.example") })
+		}
+		w.clock.advance(time.Hour)
+		w.settle()
+		e.answer = nil
+		w.clock.advance(time.Hour)
+		comes() // less than two hours after it was taken
+		want := map[string][]int{"taken": {1, 0}, "refused": {1, 0}, "in INBOX": {0, 1}}[end]
+		equal(t, end+": at the edge, in INBOX, jobs", []int{len(e.got), len(b.inbox("bob@b.example")), len(b.jobs())}, append(want, 0))
+		if report, err := b.Store.Check(t.Context()); err != nil || len(report.Problems) > 0 {
+			t.Errorf("%v, %q", err, report.Problems)
+		}
+	}
+}
+
+// DN-21: of a copy beyond those that a push answers for its sender is not told that it
+// failed: what becomes of the address is told of the others.
+func TestDN21_TooManyCopiesSayNothingContrary(t *testing.T) {
+	w, a, b := twoSites(t)
+	e := b.pushes("b.example")
+	e.isDown()
+	a.submit(message("alice@a.example", "bob@b.example", wanted), "alice@a.example", "bob@b.example")
+	a.run()
+	sent, raw := a.taken()
+	w.carry(sent[0], raw[0])
+	w.runAll()
+	j := b.jobs(store.PushJob)[0]
+	all := j.Names()
+	for len(all) < store.MaxPushNames {
+		all = append(all, all[0])
+	}
+	b.update(func(tx store.Tx) error { return tx.Reschedule(j.Naming(all...)) })
+	w.carry(sent[0], raw[0])
+	w.settle()
+	wantStates(t, a.answersAt("alice@a.example"), "bob@b.example processed")
+	var states []string
+	for _, k := range b.tracksOf("<m1@a.example>") {
+		states = append(states, b.states(k.ID)...)
+	}
+	slices.Sort(states)
+	wantStates(t, states, "bob@b.example queued peer-unreachable", "bob@b.example refused mailbox-full")
+	e.answer = nil
+	w.clock.advance(time.Minute)
+	w.settle()
+	wantStates(t, a.answersAt("alice@a.example"), "bob@b.example dispatched", "bob@b.example processed")
+	equal(t, "at the edge", len(e.got), 1)
+}

@@ -46,8 +46,8 @@ func (p *part) toEdge(tx store.Tx, place reached, to, account mime.Address, edge
 	if !automatic { // RFC 8098 §3: notifications have a null reverse-path
 		j.Sender = p.opened.Sender
 	}
+	j.Push.Known, _ = p.deliveryKey(place.box)
 	push := &pushing{job: j}
-	push.key, push.keyed = p.deliveryKey(place.box)
 	p.pushes, p.reached[place] = append(p.pushes, push), arrival{push: push}
 	return p.join(push, to), nil
 }

@@ -62,6 +62,8 @@ type outcome struct {
 	// pushing is how many more edges are to take the message: there is no final delivery
 	// yet.
 	pushing int
+	// unanswered marks a copy of which its sender is told nothing: he is of others.
+	unanswered bool
 	// duplicate marks what was delivered before, for the audit trail.
 	duplicate bool
 	// members are, of a group, what became of each, for the audit trail.

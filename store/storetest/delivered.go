@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"time"
 
 	"postern/store"
@@ -12,13 +13,14 @@ func deliveredTests() map[string]func(*suite) {
 		"DeliveriesDifferByWhatMakesOne": deliveryKeys,
 		"OldDeliveriesAreForgotten":      forgetDelivered,
 		"ADeliveryIsForgottenByItself":   removeDelivered,
+		"WhatWaitsForAnEdgeIsKnown":      deliveredToEdge,
 	}
 }
 
 func delivered(s *suite) {
 	key := store.NewDeliveryKey(s.address("a@a.example"), 7, "<1@a.example>", "digest")
 	first := store.Delivery{Track: newTrackID(s, noon()), At: noon()}
-	second := store.Delivery{Track: newTrackID(s, noon()), At: noon().Add(time.Hour), Push: 7}
+	second := store.Delivery{Track: newTrackID(s, noon()), At: noon().Add(time.Hour)}
 	if s.Update(s.ctx, func(tx store.Tx) error { return tx.PutDelivered(key, store.Delivery{Track: "x"}) }) == nil {
 		s.Error("a delivery of no track was taken")
 	}
@@ -37,6 +39,44 @@ func delivered(s *suite) {
 		})
 		s.sound()
 	}
+}
+
+// What waits for an edge is known as long as it waits.
+func deliveredToEdge(s *suite) {
+	key := store.NewDeliveryKey(s.address("a@a.example"), 7, "<1@a.example>", "digest")
+	d := store.Delivery{Track: newTrackID(s, noon()), At: noon()}
+	body := s.body([]byte("x"))
+	defer body.Discard()
+	s.update(func(tx store.Tx) error {
+		id, err := tx.PutBody(body)
+		s.must(err)
+		d.Push, err = tx.Enqueue(store.Job{Kind: store.PushJob, Due: noon(), Era: store.Now, Body: id, Push: store.Push{Account: s.address("a@a.example"), Known: key}})
+		s.must(err)
+		return tx.PutDelivered(key, d)
+	})
+	s.sound()
+	forget := func(want int) {
+		s.Helper()
+		s.update(func(tx store.Tx) error {
+			n, err := tx.ForgetDelivered(noon().Add(1000*time.Hour), 10)
+			s.equal(n, want)
+			return err
+		})
+	}
+	forget(0)
+	s.view(func(tx store.Tx) error {
+		got, err := tx.Delivered(key)
+		s.equal(got, d)
+		j, jobErr := tx.Job(d.Push)
+		s.equal(j.Push.Known, key)
+		return errors.Join(err, jobErr)
+	})
+	s.update(func(tx store.Tx) error {
+		at := store.Delivery{Track: d.Track, At: noon().Add(time.Hour)}
+		return errors.Join(tx.PutDelivered(key, at), tx.Finish(d.Push))
+	})
+	s.sound()
+	forget(1)
 }
 
 func deliveryKeys(s *suite) {
