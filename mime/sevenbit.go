@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime/quotedprintable"
 	"strings"
 )
 
@@ -37,7 +36,7 @@ func SevenBit(w io.Writer, open func() (io.Reader, error), l Limits) (changed bo
 		return false, nil
 	}
 	bw := bufio.NewWriterSize(w, blockSize)
-	err = walkOpened(open, l, &recoder{w: bw, recode: s.recode, plain: s.plain})
+	err = walkOpened(open, l, &recoder{w: bw, changes: s.changes, header: (*Header).InASCII})
 	if err != nil {
 		return true, fmt.Errorf("encoding 8-bit parts: %w", err)
 	}
@@ -56,25 +55,36 @@ func walkOpened(open func() (io.Reader, error), l Limits, v visitor) error {
 	return walk(r, l, v)
 }
 
+// A change is what becomes of an entity that does not stay as it is.
+type change struct {
+	header   bool   // it is written in another way
+	encoding string // the new Content-Transfer-Encoding, "" for the old one
+}
+
 // A survey finds the entities that must be encoded anew.
 type survey struct {
-	recode []bool // by entity, in the order of the walk
-	plain  []bool // by entity: its header is to be written in ASCII
-	any    bool
-	fixed  bool // the entity at hand cannot be encoded anew
+	changes []change // by entity, in the order of the walk
+	any     bool
+	fixed   bool // the entity at hand cannot be encoded anew
+	encoded bool // and this one is
+	text    bool
 }
 
 func (s *survey) enter(e *entity) error {
-	plain := !sevenBit(e.raw)
-	if plain {
+	c := change{header: !sevenBit(e.raw)}
+	if c.header {
 		err := mayBeASCII(e)
 		if err != nil {
 			return err
 		}
 		s.any = true
 	}
-	s.recode, s.plain = append(s.recode, false), append(s.plain, plain)
+	if e.kind != kindLeaf && e.kind != kindBroken && !e.signed && transferEncoding(e.header) != "7bit" {
+		c.encoding = "7bit" // what it holds will be, RFC 2045 §6.4
+	}
+	s.changes = append(s.changes, c)
 	s.fixed = e.kind == kindBroken || e.signed || !identity(e.header)
+	s.encoded, s.text = false, strings.HasPrefix(e.media.Type, "text/")
 	return nil
 }
 
@@ -92,14 +102,18 @@ func mayBeASCII(e *entity) error {
 }
 
 func (s *survey) body(p []byte) error {
-	last := len(s.recode) - 1
-	if s.recode[last] || sevenBit(p) {
+	if s.encoded || sevenBit(p) {
 		return nil
 	}
+	last := len(s.changes) - 1
 	if s.fixed {
 		return fmt.Errorf("%w: in part %d", ErrEightBit, last+1)
 	}
-	s.recode[last], s.any = true, true
+	s.changes[last].encoding = "base64"
+	if s.text {
+		s.changes[last].encoding = "quoted-printable"
+	}
+	s.encoded, s.any = true, true
 	return nil
 }
 
@@ -130,71 +144,4 @@ func sevenBit(p []byte) bool {
 		}
 	}
 	return true
-}
-
-// A recoder writes the message anew as a survey found it needed.
-type recoder struct {
-	w      io.Writer
-	recode []bool
-	plain  []bool
-	n      int            // entities entered
-	enc    io.WriteCloser // of the body at hand, nil when it stays as it is
-}
-
-func (r *recoder) enter(e *entity) error {
-	if r.n == len(r.recode) {
-		return errors.New("the message changed between two readings")
-	}
-	recode, header, err := r.recode[r.n], e.header, error(nil)
-	if r.plain[r.n] {
-		header, err = e.header.InASCII()
-		if err != nil {
-			return err
-		}
-	}
-	r.n++
-	encoding := ""
-	switch {
-	case recode && strings.HasPrefix(e.media.Type, "text/"):
-		encoding, r.enc = "quoted-printable", quotedprintable.NewWriter(r.w)
-	case recode:
-		encoding, r.enc = "base64", NewBase64Writer(r.w)
-	case e.kind != kindLeaf && e.kind != kindBroken && !e.signed && transferEncoding(e.header) != "7bit":
-		encoding = "7bit" // what it holds is now, RFC 2045 §6.4
-	}
-	if encoding == "" && header == e.header {
-		_, err := r.w.Write(e.raw)
-		return err
-	}
-	if encoding != "" {
-		err := header.Set("Content-Transfer-Encoding", encoding)
-		if err != nil {
-			return err
-		}
-	}
-	_, err = header.WriteTo(r.w)
-	return err
-}
-
-func (r *recoder) body(p []byte) error {
-	if r.enc != nil {
-		_, err := r.enc.Write(p)
-		return err
-	}
-	_, err := r.w.Write(p)
-	return err
-}
-
-func (r *recoder) leave() error {
-	if r.enc == nil {
-		return nil
-	}
-	err := r.enc.Close()
-	r.enc = nil
-	return err
-}
-
-func (r *recoder) other(p []byte) error {
-	_, err := r.w.Write(p)
-	return err
 }

@@ -77,7 +77,11 @@ func (l *link) data(open func() (io.Reader, error)) Result {
 		return outcome(err, l.host)
 	}
 	source := &witness{Reader: message}
-	err = sendDotted(l.lines, w, source)
+	lines := io.Reader(source)
+	if l.foreign {
+		lines = mime.NewDataReader(source) // RFC 5321 §2.3.8
+	}
+	err = sendDotted(l.lines, w, lines)
 	if err != nil {
 		// No final dot: half a message must not look like a whole one.
 		l.client.Close()

@@ -25,6 +25,7 @@ type link struct {
 	stop   func() bool // ends the watch of the context
 
 	eightBit  bool // BODY=8BITMIME may be said
+	foreign   bool // what goes over it is as others wrote it, and not sealed by us
 	lines     *lines
 	paced     *paced
 	total     time.Duration // of a delivery whose context has no end

@@ -154,6 +154,7 @@ func (r *Relay) openEdge(ctx context.Context, e Edge, addr netip.AddrPort) (*lin
 	if err != nil {
 		return nil, err
 	}
+	l.foreign = true
 	l.eightBit, _ = l.client.Extension("8BITMIME")
 	err = l.logIn(e)
 	if err != nil {

@@ -156,6 +156,37 @@ func TestAnEdgeThatRepeatsThePassword(t *testing.T) {
 	}
 }
 
+// RFC 5321 §2.3.8: whatever is pushed, nobody who reads a bare CR, a bare LF or a NUL in
+// his own way finds the end of a message in it, and commands behind.
+func TestPushIsNoSmuggler(t *testing.T) {
+	const head, evil = "Subject: x\r\n\r\n", "MAIL FROM:<evil@x.example>"
+	long := strings.Repeat("x", 5000)
+	for text, want := range map[string]string{
+		"a\r.\r\n" + evil + "\r\n":           "a|..|" + evil + "|",
+		"a\r.\r" + evil:                      "a|..|" + evil + "|",
+		"a\n.\n" + evil + "\n":               "a|..|" + evil + "|",
+		"a\r\n.\r\r\n" + evil + "\r\n":       "a|..||" + evil + "|",
+		"a\r\n\x00.\r\n" + evil + "\x00\r\n": "a| .|" + evil + " |",
+		long + "\r.\r\n" + evil + "\r\n":     long + "|..|" + evil + "|",
+		"a\r\n" + long + "\r.\r":             "a|" + long + "|..|",
+	} {
+		p, address := startPeer(t, overTLS(nil))
+		r := &Relay{Hostname: "hisp.example"}
+		e := edgeAt(t, address)
+		results := r.Push(t.Context(), e, Delivery{To: []mime.Address{mustAddress("b@b.example")},
+			Message: func() (io.Reader, error) { return strings.NewReader(head + text), nil }})
+		if !results[0].Code.IsOK() {
+			t.Fatalf("%+v", results)
+		}
+		said := strings.ReplaceAll(p.transcript(), "\n", "|")
+		_, said, _ = strings.Cut(said, "DATA|Subject: x||")
+		said, _, _ = strings.Cut(said, ".|QUIT")
+		if said != want {
+			t.Errorf("%.40q goes as %q, want %q", text, said, want)
+		}
+	}
+}
+
 // startImplicit is a peer that speaks TLS from the first octet.
 func startImplicit(t *testing.T, replies map[string]string) string {
 	t.Helper()

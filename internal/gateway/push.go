@@ -132,6 +132,15 @@ func (c *Core) hand(ctx context.Context, edge store.Edge, job store.Job) ([]smtp
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	src, err = forData(ctx, src)
+	if reason.Of(err) == reason.Malformed {
+		return []smtp.Result{{Recipient: job.Recipients[0], Code: reason.Malformed, Text: clip(err.Error())}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	results := c.Edges.Push(ctx, to, smtp.Delivery{
 		From: job.Sender, To: []mime.Address{job.Push.Account}, Size: src.Size(),
 		Message: func() (io.Reader, error) { return src.Open() },

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -138,6 +139,52 @@ func TestEP14_TheEdgeGetsTheMessage(t *testing.T) {
 	}
 	if report, err := b.Store.Check(t.Context()); err != nil || len(report.Problems) > 0 {
 		t.Errorf("%v, %q", err, report.Problems)
+	}
+}
+
+// RFC 5321 §2.3.8: what SMTP cannot carry goes to the edge in base64, octet by octet, and
+// lies in a mailbox as it was signed. What cannot go so is told to its sender.
+func TestAnEdgeGetsNothingThatSMTPCannotCarry(t *testing.T) {
+	const text, pdf = "hello\r.\nMAIL FROM:<evil@x.example>\r\x00", "%PDF\r\x00\r.\n"
+	w := newWorld(t)
+	b := w.site("b.example")
+	b.accounts("bob@b.example", "ben@b.example")
+	e := b.pushes("bob@b.example")
+	alice := peer{t: t, at: w.clock, id: w.root.Leaf("a.example")}
+	body := "--b\nContent-Type: text/plain\n\n" + text + "\n--b\nContent-Type: application/pdf\nContent-Transfer-Encoding: binary\n\n" + pdf + "\n--b--\n"
+	whole := func(kind, to string) string {
+		head, _, _ := strings.Cut(message("alice@a.example", to, "Content-Type: multipart/"+kind+"; boundary=b"), "\n\n")
+		return head + "\n\n" + body
+	}
+	// What is wrapped in base64 may have any octets.
+	seal := func(text, to string) []byte {
+		outer, _, _ := strings.Cut(message("alice@a.example", to), "Subject:")
+		wrapped := "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + base64.StdEncoding.EncodeToString(crlf(text)) + "\n"
+		return alice.entity(outer, wrapped, b, to)
+	}
+	for _, to := range []string{"bob@b.example", "ben@b.example"} {
+		id := b.receive(seal(whole("mixed", to), to), addr(t, "alice@a.example"), addr(t, to))
+		w.runAll()
+		wantStates(t, b.states(id), to+" delivered")
+	}
+	if !strings.HasSuffix(latest(b.inbox("ben@b.example")), string(crlf(body))) {
+		t.Error("the mailbox has it otherwise than it was signed")
+	}
+	got := e.texts[0]
+	if bare := strings.ReplaceAll(got, "\r\n", ""); strings.ContainsAny(bare, "\r\n\x00") || e.got[0].Size != int64(len(got)) {
+		t.Errorf("the edge got %q, by size of %d", got, e.got[0].Size)
+	}
+	for _, part := range []string{text, pdf} {
+		if !strings.Contains(got, "Content-Transfer-Encoding: base64\r\n\r\n"+base64.StdEncoding.EncodeToString(crlf(part))+"\r\n") {
+			t.Errorf("%q is not in\n%s", part, got)
+		}
+	}
+
+	id := b.receive(seal(strings.Replace(whole("signed", "bob@b.example"), "<m1", "<m2", 1), "bob@b.example"), addr(t, "alice@a.example"), addr(t, "bob@b.example"))
+	w.settle()
+	wantStates(t, b.states(id), "bob@b.example failed malformed")
+	if len(e.got) != 1 || len(b.jobs(store.PushJob)) != 0 {
+		t.Errorf("the edge got %d, left %+v", len(e.got), b.jobs())
 	}
 }
 

@@ -27,10 +27,23 @@ func canonical(src smime.Source) (smime.Source, error) {
 // must be 7-bit safe (AS-50), or src itself when it is so already.
 // Readings end with ctx.
 func sevenBit(ctx context.Context, src smime.Source) (smime.Source, error) {
+	return rewritten(ctx, src, mime.SevenBit)
+}
+
+// forData is the message as DATA can carry it, or src itself when it can already.
+// Readings end with ctx.
+func forData(ctx context.Context, src smime.Source) (smime.Source, error) {
+	return rewritten(ctx, src, mime.ForData)
+}
+
+// rewritten is the message as a function of mime writes it anew, if it does.
+func rewritten(ctx context.Context, src smime.Source, rewrite func(io.Writer, func() (io.Reader, error), mime.Limits) (bool, error)) (smime.Source, error) {
 	var size counter
-	changed, err := mime.SevenBit(&size, src.Open, mime.Limits{})
-	if errors.Is(err, mime.ErrEightBit) || errors.Is(err, mime.ErrLimit) || errors.Is(err, mime.ErrHeader) {
-		return nil, reason.New(reason.Malformed, "%w", err)
+	changed, err := rewrite(&size, src.Open, mime.Limits{})
+	for _, fault := range []error{mime.ErrEightBit, mime.ErrLimit, mime.ErrHeader, mime.ErrNUL} {
+		if errors.Is(err, fault) {
+			return nil, reason.New(reason.Malformed, "%w", err)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -44,7 +57,7 @@ func sevenBit(ctx context.Context, src smime.Source) (smime.Source, error) {
 		context.AfterFunc(ctx, func() { r.CloseWithError(ctx.Err()) })
 		go func() {
 			w.CloseWithError(task.Contained(func() error {
-				_, err := mime.SevenBit(w, src.Open, mime.Limits{})
+				_, err := rewrite(w, src.Open, mime.Limits{})
 				return err
 			}))
 		}()
