@@ -57,8 +57,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	now := time.Now()
-	soon := now.Add(b.silence)
+	soon := time.Now().Add(b.silence)
 	if soon.After(b.until) {
 		soon = b.until
 	}
@@ -86,10 +85,18 @@ func (b *body) Read(p []byte) (int, error) {
 	case err != nil:
 		b.err = err
 	case b.hold != nil:
-		b.err = b.hold(b.read)
-		b.began = b.began.Add(time.Since(now)) // which is not the client's
+		b.err = b.wait()
 	}
 	return n, b.err
+}
+
+// wait waits until what came may be held, in time that is not the client's.
+func (b *body) wait() error {
+	begin := time.Now()
+	_ = b.control.SetReadDeadline(b.until) // HTTP/2 ends a request at its deadline though nobody reads
+	err := b.hold(b.read)
+	b.began = b.began.Add(time.Since(begin))
+	return err
 }
 
 // hurry has the rest come so fast in the long run, in octets a second, and no faster than

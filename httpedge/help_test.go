@@ -428,7 +428,12 @@ func (a answer) problem(t testing.TB) problem {
 // do sends a request with the good token, and header fields as "Name: value".
 func (r *rig) do(method, path, body string, fields ...string) answer {
 	r.Helper()
-	a, err := r.try(method, path, strings.NewReader(body), fields...)
+	return r.must(method, path, strings.NewReader(body), fields...)
+}
+
+func (r *rig) must(method, path string, body io.Reader, fields ...string) answer {
+	r.Helper()
+	a, err := r.try(method, path, body, fields...)
 	if err != nil {
 		r.Fatal(err)
 	}

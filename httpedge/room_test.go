@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -113,49 +112,6 @@ func TestFullMemoryIsBusy(t *testing.T) {
 	if !r.server.taken.come.TryAcquire(4<<20) || !r.server.taken.announced.TryAcquire(2<<20) {
 		t.Error("something is held")
 	}
-}
-
-// A message that takes memory has to come in its time, though it never falls silent.
-func TestABodyThatTakesMemoryIsHurried(t *testing.T) {
-	r := newRig(t, &house{})
-	q := &request{Request: httptest.NewRequest("POST", "/v1/messages", strings.NewReader(strings.Repeat("x", 3000)))}
-	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-	b, err := r.server.newBody(w, q, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.hurry(100, func(octets int64) error {
-		if octets > 3000 {
-			return errFull
-		}
-		return nil
-	})
-	for i := range 3 {
-		_, err := io.ReadFull(b, make([]byte, 1000))
-		if err != nil {
-			t.Fatal(err)
-		}
-		late := b.began.Add(r.server.options.Silence + time.Duration(i)*10*time.Second) // of what was there before
-		if w.read.After(late) {
-			t.Errorf("after %d octets it may take until %v, want %v", i*1000, w.read, late)
-		}
-		b.began = b.began.Add(-20 * time.Second)
-	}
-	b.r = strings.NewReader("x")
-	if _, err := b.Read(make([]byte, 1)); !errors.Is(err, errFull) {
-		t.Errorf("what may not be held: %v", err)
-	}
-}
-
-// Deadlines remember the latest for reading.
-type deadlines struct {
-	*httptest.ResponseRecorder
-	read time.Time
-}
-
-func (d *deadlines) SetReadDeadline(t time.Time) error {
-	d.read = t
-	return nil
 }
 
 // A small message whose size was not announced waits for no memory.

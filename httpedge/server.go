@@ -68,7 +68,7 @@ func New(b Backend, o Options) *Server {
 	s.http = http.Server{
 		Handler: http.HandlerFunc(s.serve), TLSConfig: tlsConfig(o.TLS),
 		ReadHeaderTimeout: o.HeaderTime, IdleTimeout: o.Idle,
-		// Bodies go on as long as they move: see paced.
+		// Bodies go on as long as they move: see body.
 		ReadTimeout: o.Silence, WriteTimeout: o.Silence,
 		MaxHeaderBytes: maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
