@@ -30,6 +30,7 @@ const maxCommand = 48 << 10
 var (
 	errLiteral = errors.New("a literal that was not expected")
 	errCommand = errors.New("a command that is too long")
+	errBehind  = errors.New("something behind a message")
 )
 
 // A front stands between a connection and the library. It hands out one line
@@ -58,6 +59,7 @@ type front struct {
 	talk          string    // the command whose lines are no commands
 	appends       bool      // the command is APPEND
 	message       bool      // a literal now is the message of APPEND, of any size (LITERAL+)
+	bracket       bool      // the literal stands in a bracket, as with UTF8 (RFC 6855 §4)
 
 	mu        sync.Mutex
 	continued bool // "+" was written since the last line
@@ -108,9 +110,8 @@ func (f *front) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		case frontLiteral:
-			if f.literal > 0 {
-				n, err := f.r.Read(p[:min(int64(len(p)), f.literal)])
-				f.literal -= int64(n)
+			n, err := f.octets(p)
+			if n > 0 || err != nil {
 				return n, err
 			}
 			f.state = frontLine
@@ -123,6 +124,39 @@ func (f *front) Read(p []byte) (int, error) {
 			return f.line(p)
 		}
 	}
+}
+
+// octets hands out octets of a literal; none are left if there is no error. The last of a
+// message wait for the end of their command: the library stores a message before it looks
+// what is behind it, does not answer if that is no end, and takes the literal of a second
+// message (RFC 3502), which is not offered, for commands.
+func (f *front) octets(p []byte) (n int, err error) {
+	if f.literal > 0 {
+		n, err = f.r.Read(p[:min(int64(len(p)), f.literal)])
+		f.literal -= int64(n)
+	}
+	if err != nil || f.literal > 0 || !f.message {
+		return n, err
+	}
+	f.message = false
+	f.rest, err = f.r.ReadSlice('\n')
+	if err == nil && !f.closes(f.rest) || errors.Is(err, bufio.ErrBufferFull) {
+		err = f.giveUp(errBehind)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// closes reports whether a line is the end of an APPEND, as the library takes it.
+func (f *front) closes(line []byte) bool {
+	end, _ := bytes.CutSuffix(line, []byte("\n"))
+	end = bytes.TrimSuffix(bytes.TrimSuffix(end, []byte("\r")), []byte(" "))
+	if f.bracket {
+		return string(end) == ")"
+	}
+	return len(end) == 0
 }
 
 // line hands out a line, or a piece of a long one, and looks at its end.
@@ -205,6 +239,7 @@ func (f *front) longLine(piece []byte) ([]byte, error) {
 // command goes on.
 func (f *front) ended() {
 	size, nonSync, ok := literalSize(f.tail)
+	f.bracket = ok && bytes.HasSuffix(f.tail[:bytes.LastIndexByte(f.tail, '{')], []byte("(~"))
 	f.tail = f.tail[:0]
 	if !ok {
 		f.command = 0

@@ -2,12 +2,10 @@ package pickup_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -141,9 +139,12 @@ func TestClearText(t *testing.T) {
 func TestNoCommandIsAnswered(t *testing.T) {
 	h := implicit(t)
 	k := h.talk()
-	for _, bad := range []string{"", "tagonly", "a ", "a  NOOP", "a] NOOP", "] NOOP", "a {3+}\r\nabc", "(a NOOP"} {
+	for bad, want := range map[string]string{
+		"": "*", "tagonly": "tagonly", "a ": "a", "a  NOOP": "a", "a] NOOP": "a]", "] NOOP": "]", "a {3+}\r\nabc": "a",
+		"(a NOOP": "*", "a UID": "a", "a UID  FETCH 1 FLAGS": "a", "a\r NOOP": "*",
+	} {
 		k.write(bad + "\r\n")
-		if got := k.line(); !strings.HasPrefix(got, "* BAD ") {
+		if got := k.line(); got != want+" BAD [CLIENTBUG] Syntax error" {
 			t.Errorf("%q: %q", bad, got)
 		}
 		k.ok("NOOP")
@@ -175,17 +176,49 @@ func TestLongAnswersAreNoCommands(t *testing.T) {
 	}
 }
 
-// A client within AUTHENTICATE that says nothing does not hold up the end of the server.
-func TestShutdownWithinAUTHENTICATE(t *testing.T) {
-	h := implicit(t)
-	k := h.dial(true)
-	k.line()
-	k.write("a AUTHENTICATE PLAIN\r\n")
-	k.line()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	err := h.server.Shutdown(ctx)
-	if err != nil {
-		t.Error(err)
+// A message is stored if its command ends behind it, and is answered then; what else stands
+// there is no command.
+func TestNothingStandsBehindAMessage(t *testing.T) {
+	const evil = "x CREATE evil\r\n"
+	for name, row := range map[string]struct {
+		command string
+		stored  bool
+	}{
+		"nothing":             {"APPEND INBOX {5+}\r\nhello\r\n", true},
+		"a space":             {"APPEND INBOX {5+}\r\nhello \n", true},
+		"UTF8":                {"APPEND INBOX UTF8 (~{5+}\r\nhello)\r\n", true},
+		"no octets":           {"APPEND INBOX {0+}\r\n\r\n", true},
+		"a word":              {"APPEND INBOX {5+}\r\nhello x\r\n", false},
+		"a bracket":           {"APPEND INBOX {5+}\r\nhello)\r\n", false},
+		"no bracket":          {"APPEND INBOX UTF8 (~{5+}\r\nhello\r\n", false},
+		"a long line":         {"APPEND INBOX {5+}\r\nhello" + strings.Repeat(" ", 40_000) + "\r\n", false},
+		"another message":     {fmt.Sprintf("APPEND INBOX {5+}\r\nhello {%d+}\r\n%s\r\n", len(evil), evil), false},
+		"another to nowhere":  {fmt.Sprintf("APPEND nowhere {5+}\r\nhello {%d+}\r\n%s\r\n", len(evil), evil), false},
+		"another of no octet": {fmt.Sprintf("APPEND INBOX {5+}\r\nhello {0+}\r\n %s", evil), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := implicit(t)
+			k := h.talk()
+			if row.stored {
+				k.ok("%s", strings.TrimSuffix(row.command, "\r\n"))
+			} else {
+				go io.WriteString(k.conn, "a "+row.command)
+				got, _ := io.ReadAll(k.r)
+				if !bytes.Contains(got, []byte("* BYE")) || bytes.Contains(got, []byte("a OK")) {
+					t.Errorf("answer: %q", got)
+				}
+			}
+			k = h.talk()
+			want := []string{"* STATUS INBOX (MESSAGES 0)"}
+			if row.stored {
+				want = []string{"* STATUS INBOX (MESSAGES 1)"}
+			}
+			if diff := cmp.Diff(want, k.ok("STATUS INBOX (MESSAGES)")); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]string{}, k.ok(`LIST "" evil`)); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }

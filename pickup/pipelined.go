@@ -70,7 +70,7 @@ func (f *front) ahead() []byte {
 // they are.
 func fetchOfOne(line []byte) (imap.NumSet, bool) {
 	c, rest, ok := splitCommand(line)
-	if !ok || !validTag(c.tag) || c.name != "FETCH" && c.name != "UID FETCH" {
+	if !ok || c.name != "FETCH" && c.name != "UID FETCH" {
 		return nil, false
 	}
 	number, items, _ := strings.Cut(strings.TrimRight(string(rest), "\r"), " ")

@@ -209,14 +209,24 @@ func (s *Server) remove(c *session) {
 	s.running.Done()
 }
 
-// Drain tells the client BYE once the response that it is sent is complete. It
-// implements admit.Conn.
+// farewellTime is how long who has not logged in may take to be told BYE.
+const farewellTime = time.Second
+
+// Drain tells the client BYE once the response that it is sent is complete. Who has not
+// logged in is not waited for long: within AUTHENTICATE the library says nothing before
+// the client has spoken, and a client that reads nothing is told nothing. It implements
+// admit.Conn.
 func (s *session) Drain() {
-	if s.front.awaitsProof() {
-		s.hangUp() // nothing can be said before the client has spoken
+	s.server.spawn(func() { s.bye("Server is shutting down") })
+	if s.known.Load() {
 		return
 	}
-	s.server.spawn(func() { s.bye("Server is shutting down") })
+	s.server.spawn(func() {
+		admit.Linger(farewellTime, s.ctx.Done(), nil)
+		if s.ctx.Err() == nil && !s.known.Load() {
+			s.hangUp()
+		}
+	})
 }
 
 // Cut breaks off what is under way. It implements admit.Conn.

@@ -37,14 +37,6 @@ var looked = map[string]bool{
 // the library reads so much at once, and takes what is left over for a command.
 const maxAnswer = 4096
 
-// awaitsProof reports whether a client is to say more within AUTHENTICATE: until then the
-// library says nothing else.
-func (f *front) awaitsProof() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.talk == "AUTHENTICATE" && f.continued
-}
-
 // look takes the first line of a command and returns what the library is to read: the
 // line, or another command in its stead. ok is false if it was answered.
 func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
@@ -69,16 +61,19 @@ func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
 	// The name of the mailbox may be a literal as well.
 	f.appends, f.message = c.name == "APPEND", c.name == "APPEND" && !bytes.HasPrefix(rest, []byte("{"))
 	whole := bytes.HasSuffix(line, []byte("\n"))
-	if !whole && c.name == "" {
+	if !ok && !whole {
 		return line, true, nil // it broke off
 	}
-	if !ok || c.name == "" || !validTag(c.tag) || strings.Contains(c.tag, "]") {
+	if !ok || strings.Contains(c.tag, "]") {
 		// The library takes more for a tag, and would answer what takers know nothing of;
 		// and it hangs up on what is no command, and on a tag with "]", without a word.
 		size, nonSync, literal := literalSize(line)
 		f.refuse(size, literal && nonSync)
-		f.Wrong()
-		return nil, false, f.say("* BAD [CLIENTBUG] Syntax error\r\n")
+		if !validTag(c.tag) {
+			c.tag = "*"
+			f.Wrong()
+		}
+		return nil, false, f.say(badSyntax(c))
 	}
 	if !looked[c.name] || !whole {
 		if c.name == "IDLE" || c.name == "AUTHENTICATE" {
@@ -116,19 +111,24 @@ func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
 	return []byte(c.tag + " " + c.name + all + "\r\n"), true, nil
 }
 
-// splitCommand finds tag and name. rest is what follows the space behind the name.
+// splitCommand finds tag and name. rest is what follows the space behind the name. ok says
+// that they are a tag and a name.
 func splitCommand(line []byte) (c command, rest []byte, ok bool) {
 	tag, rest, found := bytes.Cut(line, []byte(" "))
 	if !found {
-		return c, nil, false
+		tag = bytes.TrimRight(tag, "\r\n")
 	}
+	c.tag = string(tag)
 	name, rest := cutWord(rest)
+	ok = validTag(c.tag) && name != ""
 	if name == "UID" {
 		var sub string
 		sub, rest = cutWord(rest)
+		ok = ok && sub != ""
 		name += " " + sub
 	}
-	return command{tag: string(tag), name: name}, rest, true
+	c.name = name
+	return c, rest, ok
 }
 
 // cutWord takes a word and the one space behind it.

@@ -289,6 +289,45 @@ func TestShutdownEndsTheTarpit(t *testing.T) {
 	}
 }
 
+// Who has not logged in does not hold up the end of the server for long: not within
+// AUTHENTICATE, where the library says nothing, and not when it reads nothing. The time is
+// real, for locks stop that of a bubble.
+func TestShutdownDoesNotWaitForStrangers(t *testing.T) {
+	for name, row := range map[string]struct {
+		command string
+		reads   bool
+	}{
+		"says nothing": {"", true}, "AUTHENTICATE": {"a AUTHENTICATE PLAIN\r\n", true}, "a literal": {"a ID (\"a\" {5}\r\n", true},
+		"reads nothing": {"a NOOP\r\n", false}, "reads nothing of the front": {"a ID NIL\r\n", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pickup.NewIMAP(patient{}, pickup.Options{TLS: testnet.ServerTLS(), Implicit: true})
+			testnet.Serve(t, s, func(p *testnet.Pipes) {
+				c := (&bubble{t, s, p}).visit()
+				defer c.conn.Close()
+				_, err := io.WriteString(c.conn, row.command)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if row.reads && row.command != "" {
+					if got := c.answer(); !strings.HasPrefix(got, "+") {
+						t.Fatalf("answer: %q", got)
+					}
+				}
+				if row.reads {
+					go func() { _, _ = io.Copy(io.Discard, c.r) }()
+				}
+				before := time.Now()
+				err = s.Shutdown(context.Background())
+				if took := time.Since(before); err != nil || took > 10*time.Second {
+					t.Errorf("after %v: %v", took, err)
+				}
+			})
+		})
+	}
+}
+
 func TestConnectionRate(t *testing.T) {
 	inBubble(t, pickup.Options{ConnectionRate: 2}, func(b *bubble) {
 		for i, want := range []bool{true, true, false} {
