@@ -93,7 +93,8 @@ func (d *Directory) isStill(s speaker) bool {
 	if known {
 		return alias.HeldIn(s.era)
 	}
-	return !d.formers[s.address.Key()].HeldIn(s.era)
+	former, known := d.formers[s.address.Key()]
+	return !known || !former.HeldIn(s.era)
 }
 
 // isPatient reports whether a patient controls the address, or did.

@@ -81,9 +81,12 @@ func TestDN8_WhatOurOwnHandInIsForWhoHadTheAddress(t *testing.T) {
 // A message is signed for who had the address when it was taken: by his certificates, and
 // never by those of who has it since, but for that of the domain.
 func TestAS11_AS65_WhoHasAnAddressNextSignsNothingOfTheLast(t *testing.T) {
-	for _, had := range []string{"an account", "an alias"} {
+	for _, had := range []string{"an account", "an alias", "nobody"} {
 		for _, how := range []string{"the same", "removed", "made anew"} {
 			for _, domains := range []bool{false, true} {
+				if had == "nobody" && how == "removed" {
+					continue
+				}
 				t.Run(fmt.Sprint(had, ", ", how, ", certificate of the domain ", domains), func(t *testing.T) {
 					w := newWorld(t)
 					a, b := w.bare("a.example"), w.site("b.example")
@@ -93,22 +96,25 @@ func TestAS11_AS65_WhoHasAnAddressNextSignsNothingOfTheLast(t *testing.T) {
 						a.addKey("a.example", w.root.Leaf("a.example"))
 					}
 					a.accounts("ann@a.example")
-					if had == "an alias" {
+					switch had {
+					case "an alias":
 						a.alias("alice@a.example", "ann@a.example")
-					} else {
+					case "nobody":
+						a.senders("ann@a.example", "alice@a.example")
+					default:
 						a.accounts("alice@a.example")
 					}
 					former, next := w.root.Leaf("alice@a.example"), w.root.Leaf("alice@a.example")
 					a.addKey("alice@a.example", former)
 					light := w.dark("b.example")
-					by := "alice@a.example"
-					if had == "an alias" {
-						by = "ann@a.example"
+					by := "ann@a.example"
+					if had == "an account" {
+						by = "alice@a.example"
 					}
 					id := a.submitAs(by, message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
 					w.runAll()
 					wantStates(t, a.states(id), "bob@b.example queued discovery-timeout")
-					if how != "the same" {
+					if how != "the same" && had != "nobody" {
 						a.update(func(tx store.Tx) error {
 							if had == "an alias" {
 								return tx.RemoveAlias(addr(t, "alice@a.example"))
@@ -146,6 +152,16 @@ func TestAS11_AS65_WhoHasAnAddressNextSignsNothingOfTheLast(t *testing.T) {
 }
 
 func printOf(id *testnet.Identity) string { return store.FingerprintOf(id.Cert.Raw).String() }
+
+// What is of before eras is signed as ever for an address that nobody has or had.
+func TestWhatIsOfBeforeErasIsSignedForNobodysAddress(t *testing.T) {
+	_, a, _ := twoSites(t)
+	a.leaves("alice@a.example", "removed")
+	for from, want := range map[string]bool{"clinician@a.example": true, "alice@a.example": true} {
+		equal(t, from, a.directory().isStill(speaker{addr(t, from), 0}), want) // alice was there in the first era alone
+	}
+	equal(t, "alice in hers", a.directory().isStill(speaker{addr(t, "alice@a.example"), 1}), false)
+}
 
 // A domain never speaks for an address that a patient controls, nor for what he left
 // behind when he went.
