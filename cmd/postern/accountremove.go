@@ -19,8 +19,14 @@ func runAccountRemove(ctx context.Context, inv *invocation, args []string) error
 			return err
 		}
 		err = inv.answer(removed, "%s is gone, and its mail with it", removed.Address)
-		if err != nil || inv.json || removed.Waiting == nil {
+		if err != nil || inv.json {
 			return err
+		}
+		for _, ended := range removed.Ended {
+			fmt.Fprintf(inv.stdout, "  %s is no address of ours any more\n", ended)
+		}
+		if removed.Waiting == nil {
+			return nil
 		}
 		inv.tellWaiting(*removed.Waiting)
 		return nil

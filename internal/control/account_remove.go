@@ -13,6 +13,8 @@ import (
 // A RemovedAccount is an account that is gone.
 type RemovedAccount struct {
 	AccountName
+	// Ended are the aliases and groups that had nobody else; never nil.
+	Ended []string `json:"ended"`
 	// Waiting is what waited for it; nil where that cannot be told, for damage.
 	Waiting *Waiting `json:"waiting,omitempty"`
 }
@@ -43,13 +45,30 @@ func (s *Service) removeAccount(ctx context.Context, in Removal) (removed Remove
 	if err != nil && !errors.Is(err, store.ErrCorrupt) {
 		return RemovedAccount{}, err
 	}
-	return removed, s.change(ctx, accountObject(address), "removed, with its mailboxes, keys and aliases", func(tx store.Tx) error {
-		err := tx.RemoveAccount(address) // also one whose record is damaged
+	err = s.change(ctx, accountObject(address), "removed, with its mailboxes, keys and aliases", func(tx store.Tx) error {
+		var err error
+		removed.Ended, err = endingWith(tx, address)
+		if err == nil {
+			err = tx.RemoveAccount(address) // also one whose record is damaged
+		}
 		if errors.Is(err, store.ErrNotFound) {
 			_, err = accountOf(tx, address)
 		}
 		return err
 	})
+	return removed, err
+}
+
+// endingWith are the aliases and groups that an account alone is behind, in order.
+func endingWith(tx store.Tx, account mime.Address) ([]string, error) {
+	all, err := tx.Aliases()
+	names := []string{}
+	for _, a := range all {
+		if len(a.Members) == 1 && a.Has(account) {
+			names = append(names, a.Address.String())
+		}
+	}
+	return names, err
 }
 
 // waitingFor counts what is of the account that has an address now, not of one before it.

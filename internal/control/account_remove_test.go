@@ -42,7 +42,7 @@ func TestRemovingAnAccountTellsWhatWaits(t *testing.T) {
 	}))
 	removed, err := s.RemoveAccount(ctx, "Alice@a.example", false)
 	must(t, err)
-	equal(t, "removed", removed, RemovedAccount{AccountName{"Alice@a.example"}, &Waiting{Opening: 3, Edge: 1, Events: 2, Sent: 3}})
+	equal(t, "removed", removed, RemovedAccount{AccountName{"Alice@a.example"}, []string{"al@a.example", "one@a.example"}, &Waiting{Opening: 3, Edge: 1, Events: 2, Sent: 3}})
 
 	// Who has the address next has none of it.
 	must(t, s.AddAccount(ctx, "alice@a.example", []byte("correct horse battery")))
