@@ -98,7 +98,7 @@ func (s *Server) rawMessage(w http.ResponseWriter, r *request) error {
 	noting, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.options.Silence)
 	defer cancel()
 	err = s.backend.Took(noting, r.login, o.ID)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotFound) { // it is gone
 		s.options.Log.Error("that a message was read could not be noted", "err", err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/audit"
 	"postern/mime"
 	"postern/mime/dsn"
 	"postern/smtp"
@@ -79,6 +80,7 @@ func TestNotifyIsHeeded(t *testing.T) {
 				equal(t, "original recipient", n.Recipients[0].Original.String(), "Robert@x.example")
 			}
 			equal(t, "notices", got, row.want)
+			equal(t, "overdue, by the trail", a.deeds(audit.Overdue), 0)
 			for _, text := range a.inbox("alice@a.example") {
 				if strings.Contains(text, "multipart/report") && !strings.Contains(text, "Original-Envelope-Id: id 7\r\n") {
 					t.Errorf("no envelope id in %s", text)
@@ -106,5 +108,12 @@ func TestNotifyWithoutDelay(t *testing.T) {
 		w.clock.advance(2 * time.Hour)
 		a.run()
 		equal(t, "notices", len(a.noticesIn("alice@a.example")), map[bool]int{true: 1}[notify.Wants(smtp.NotifyDelay)])
+		equal(t, "overdue, by the trail", a.deeds(audit.Overdue), 0)
 	}
+}
+
+// deeds are how often the trail has an action.
+func (s *site) deeds(action audit.Action) int {
+	s.t.Helper()
+	return len(s.details(action))
 }

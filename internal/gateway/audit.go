@@ -68,8 +68,10 @@ func deedOf(outcomes []outcome) audit.Action {
 }
 
 // auditStep records what a step did to a message, one part for each recipient,
-// with the keys it used. A step that did nothing has no record.
+// with the keys it used. A step that did nothing has no record, nor has that a sender was
+// told of a wait, for the notice has one of its own.
 func auditStep(tx store.Tx, r audit.Record, outcomes []outcome) error {
+	outcomes = slices.DeleteFunc(slices.Clone(outcomes), func(o outcome) bool { return o.stage == store.StageMonitor && o.code.IsOK() })
 	if len(outcomes) == 0 {
 		return nil
 	}

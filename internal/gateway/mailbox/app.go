@@ -227,6 +227,9 @@ func (a *AppInbox) body(ctx context.Context, open *mailbox, box store.Mailbox, m
 // Took notes that all of a message was sent.
 func (a *AppInbox) Took(ctx context.Context, id string) error {
 	open, _, m, err := a.find(ctx, id)
+	if reason.Of(err) == reason.AuthFailed {
+		err = httpedge.ErrNotFound // with its account
+	}
 	if err == nil {
 		err = appError(open.Took(ctx, []uint32{m.UID}))
 	}
@@ -243,14 +246,13 @@ func (a *AppInbox) Acknowledge(ctx context.Context, id string, on bool) error {
 	change := pickup.FlagChange{Op: pickup.RemoveFlags, Flags: []string{acknowledged}}
 	if on {
 		change = pickup.FlagChange{Op: pickup.AddFlags, Flags: []string{acknowledged, `\Seen`}}
-		err = open.Took(ctx, []uint32{m.UID})
-		if err != nil {
-			return appError(err)
-		}
 	}
 	after, err := open.SetFlags(ctx, []uint32{m.UID}, change)
 	if err == nil && len(after) == 0 {
 		err = httpedge.ErrNotFound
+	}
+	if err == nil && on {
+		err = open.Took(ctx, []uint32{m.UID})
 	}
 	return appError(err)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 type mailbox struct {
-	store   store.Store
+	store   proven
 	options Options
 	account mime.Address
 	id      store.MailboxID

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"postern/httpedge"
 	"postern/pickup"
 	"postern/store"
 )
@@ -54,5 +55,33 @@ func TestALoginThatEndedWritesNothing(t *testing.T) {
 	}
 	if err := u.Create(t.Context(), "Work"); err != nil {
 		t.Error(err)
+	}
+}
+
+// What was sent to a login before it ended was read, and is marked so.
+func TestWhatWasReadBeforeTheEndIsMarked(t *testing.T) {
+	r := newReading(t, 2)
+	m := r.session()
+	a := r.app()
+	page, err := a.List(t.Context(), httpedge.InboxQuery{Limit: 2})
+	r.must(err)
+	_, err = m.Read(t.Context(), []uint32{1}, nil)
+	r.must(err)
+	_, _, err = a.Open(t.Context(), page.Messages[1].ID)
+	r.must(err)
+	r.must(r.Store.Update(t.Context(), func(tx store.Tx) error {
+		return tx.PutAccount(store.Account{Address: r.account, Disabled: true})
+	}))
+	r.must(m.Took(t.Context(), []uint32{1}))
+	r.must(a.Took(t.Context(), page.Messages[1].ID))
+	all, events := r.inbox()
+	for i := range all {
+		if all[i].Fetched.IsZero() || len(events[i]) != 1 || events[i][0].Stage != store.StagePickup {
+			t.Errorf("message %d: %+v", i+1, events[i])
+		}
+	}
+	r.must(r.Store.Update(t.Context(), func(tx store.Tx) error { return tx.RemoveAccount(r.account) }))
+	if err = a.Took(t.Context(), page.Messages[0].ID); !errors.Is(err, httpedge.ErrNotFound) {
+		t.Errorf("of an account that is gone: %v", err)
 	}
 }

@@ -39,11 +39,12 @@ func (b *mailbox) Read(ctx context.Context, uids []uint32, add []string) ([]pick
 	return changed, nil
 }
 
-// Took notes the first time in the message and in its track.
+// Took notes the first time in the message and in its track. What was sent was sent,
+// whoever is shut out since: that is written whatever became of the login.
 func (b *mailbox) Took(ctx context.Context, uids []uint32) error {
 	for some := range slices.Chunk(b.taken.unknown(b.id, uids), atOnce) {
 		var took []store.Message
-		err := b.store.Update(ctx, func(tx store.Tx) error {
+		err := b.store.Store.Update(ctx, func(tx store.Tx) error {
 			took = nil
 			return b.each(tx, some, func(m store.Message) error {
 				took = append(took, m)
