@@ -207,6 +207,15 @@ func TestClientsThatVanish(t *testing.T) {
 	if got := k.ok("STATUS INBOX (MESSAGES)"); got[0] != "* STATUS INBOX (MESSAGES 0)" {
 		t.Errorf("half a message was stored: %q", got)
 	}
+	k.write("b APPEND INBOX {100}\r\n")
+	k.line()
+	err := h.server.Shutdown(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	if log := h.log.String(); strings.Contains(log, "level=ERROR") || !strings.Contains(log, "op=append") {
+		t.Errorf("what clients break off is no error of ours: %s", log)
+	}
 }
 
 func TestAppend(t *testing.T) {
