@@ -192,8 +192,9 @@ func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error)
 
 func (s *Service) hash(ctx context.Context, password []byte) (string, error) {
 	_, _, made := login.AppPassword(string(password))
-	if made {
-		return "", invalid(errors.New("the password has the form of an app password"), "choose another password; postern access add makes app passwords")
+	_, _, token := login.TokenSum(string(password))
+	if made || token {
+		return "", invalid(errors.New("the password has the form of an app password or of a token"), "choose another password; postern access add makes app passwords and tokens")
 	}
 	hash, err := s.Core.Hasher.Hash(ctx, password)
 	if err != nil {

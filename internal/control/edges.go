@@ -183,7 +183,7 @@ func readHost(text string) (host string, port uint16, err error) {
 	if notAddress != nil {
 		d, err := mime.ParseDomain(host)
 		if err != nil {
-			return "", 0, invalid(fmt.Errorf("%q has no host", text), hint)
+			return "", 0, invalid(fmt.Errorf("the host of %q is no IP address and no fully qualified domain name", text), hint)
 		}
 		host = string(d)
 	}
