@@ -70,12 +70,17 @@ func (s *Service) hookError(ctx context.Context, err error, address mime.Address
 	case errors.Is(err, gateway.ErrHooksEnough):
 		return &Error{Kind: Negative, Message: err.Error(), Hint: "postern hook remove makes room"}
 	case errors.Is(err, store.ErrNotFound):
-		return cmp.Or(s.Core.Store.View(ctx, func(tx store.Tx) error {
-			_, err := accountOf(tx, address)
-			return err
-		}), err)
+		return cmp.Or(s.requireAccount(ctx, address), err)
 	}
 	return err
+}
+
+// requireAccount says what an address is that is no account.
+func (s *Service) requireAccount(ctx context.Context, address mime.Address) error {
+	return s.Core.Store.View(ctx, func(tx store.Tx) error {
+		_, err := accountOf(tx, address)
+		return err
+	})
 }
 
 // read reads the name of one web hook.
@@ -94,15 +99,18 @@ func noHook(err error, in HookName) error {
 }
 
 func (s *Service) listHooks(ctx context.Context, in HookName) ([]gateway.HookInfo, error) {
-	var account mime.Address
-	var err error
-	if in.Address != "" {
-		account, err = mime.ParseAddress(in.Address)
-		if err != nil {
-			return nil, err
-		}
+	if in.Address == "" {
+		return s.Core.Hooks(ctx, mime.Address{})
 	}
-	return s.Core.Hooks(ctx, account)
+	account, err := mime.ParseAddress(in.Address)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.Core.Hooks(ctx, account)
+	if err == nil && len(all) == 0 {
+		err = s.requireAccount(ctx, account)
+	}
+	return all, err
 }
 
 func (s *Service) showHook(ctx context.Context, in HookName) (gateway.HookInfo, error) {
