@@ -2,9 +2,11 @@ package tlscert_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/acme"
 
 	"postern/internal/publish/named"
 	"postern/internal/testnet"
@@ -156,6 +160,47 @@ func TestACertificateIsRenewedBeforeItEnds(t *testing.T) {
 	equal(t, "a new one", second.Equal(first), false)
 	equal(t, "orders", w.keeper.Status().Orders, 2)
 	equal(t, "one account", len(w.cache.names()), 2)
+}
+
+// RFC 8555 §7.3.2: another contact is told to the authority with the next order, which
+// needs no contact that the authority takes.
+func TestAnotherContactIsTold(t *testing.T) {
+	w := newTown(t, tlscert.HTTP, acmeca.Options{})
+	for _, row := range []struct {
+		contact, want string
+		warned        bool
+	}{
+		{"postmaster@b.example", "postmaster@b.example", false},
+		{"tls@b.example", "tls@b.example", false},
+		{"x@", "tls@b.example", true},
+	} {
+		w.node(tlscert.HTTP)
+		w.issuer.Contact = []string{row.contact}
+		w.clock.Advance(w.renew().Sub(w.clock.Now()))
+		w.renew()
+		equal(t, "contact", w.account().Contact, []string{"mailto:" + row.want})
+		equal(t, "told of "+row.contact, strings.Contains(w.log.take(), "does not take the contact"), row.warned)
+	}
+}
+
+// account is ours as the authority has it.
+func (w *town) account() *acme.Account {
+	w.t.Helper()
+	var kept struct{ Key []byte }
+	err := json.Unmarshal(w.cache.all[w.cache.names()[0]], &kept)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(kept.Key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	client := &acme.Client{Key: key.(crypto.Signer), DirectoryURL: w.ca.URL, HTTPClient: w.ca.Client}
+	a, err := client.GetReg(w.t.Context(), "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
 }
 
 // A name that is added to the configuration is not waited for until the renewal.

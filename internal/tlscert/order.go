@@ -22,6 +22,9 @@ type account struct {
 	Key []byte `json:"key"` // PKCS #8
 }
 
+// updateTime bounds what is not needed for an order.
+const updateTime = 30 * time.Second
+
 // order gets a certificate with a key of its own and puts it into the Cache (RFC 8555
 // §7.4).
 func (i *Issuer) order(ctx context.Context) error {
@@ -119,10 +122,27 @@ func (i *Issuer) login(ctx context.Context) (*acme.Client, error) {
 		a.Contact = append(a.Contact, "mailto:"+c)
 	}
 	_, err = client.Register(ctx, a, func(string) bool { return i.Terms })
-	if err != nil && !errors.Is(err, acme.ErrAccountAlreadyExists) {
+	switch {
+	case errors.Is(err, acme.ErrAccountAlreadyExists):
+		i.update(ctx, client, a)
+	case err != nil:
 		return nil, fmt.Errorf("registering with %s: %w", i.Directory, err)
 	}
 	return client, nil
+}
+
+// update tells an authority the contact as it is now (RFC 8555 §7.3.2). None that it
+// does not take holds up an order.
+func (i *Issuer) update(ctx context.Context, client *acme.Client, a *acme.Account) {
+	if len(a.Contact) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, updateTime)
+	defer cancel()
+	_, err := client.UpdateReg(ctx, a)
+	if err != nil {
+		i.Log.Warn("the authority does not take the contact, the order goes on", "directory", i.Directory, "err", err)
+	}
 }
 
 func (i *Issuer) accountKey(ctx context.Context) (crypto.Signer, error) {
