@@ -17,18 +17,13 @@ var (
 )
 
 // readLine reads a line and returns it without its CR LF. Of one that is too long or
-// ends otherwise all is read, so that the next begins where it should; the line is there
-// with errLineForm too.
+// ends otherwise all is read, so that the next begins where it should; the line, or its
+// begin, is there with these errors too.
 func readLine(in *bufio.Reader) (string, error) {
 	var line []byte
-	long := false
 	for {
 		part, err := in.ReadSlice('\n')
-		if !long && len(line)+len(part) <= maxCommand {
-			line = append(line, part...)
-		} else {
-			long = true
-		}
+		line = append(line, part[:min(len(part), maxCommand+1-len(line))]...)
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
@@ -37,8 +32,8 @@ func readLine(in *bufio.Reader) (string, error) {
 		}
 		break
 	}
-	if long {
-		return "", errLineLong
+	if len(line) > maxCommand {
+		return string(line), errLineLong
 	}
 	text, ok := bytes.CutSuffix(line, []byte("\r\n")) // RFC 5321 §2.3.8
 	if !ok || bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {

@@ -3,6 +3,7 @@ package smtp
 import (
 	"io"
 	"strings"
+	"unicode"
 
 	"postern/trust/reason"
 )
@@ -36,16 +37,19 @@ func (s *session) data() reply {
 // is not read as commands, of which it may hold some (RFC 2920 §3.1): not what is here
 // already, and what is still to come only up to its first line that is no command.
 func (s *session) refusedData() {
-	s.gone, s.unsure = s.gone || s.hasSentMore(), true
+	s.unsure = true
+	if s.hasSentMore() {
+		s.gone, s.midway = true, true
+	}
 }
 
 // looksLikeData reports whether a client may take a line for DATA that is not.
 func looksLikeData(line string) bool {
 	letters := strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' {
-			return -1
+		if unicode.IsLetter(r) {
+			return r
 		}
-		return r
+		return -1
 	}, line)
 	return len(letters) >= 4 && strings.EqualFold(letters[:4], "DATA")
 }

@@ -96,12 +96,9 @@ func (s *session) next() (command, error) {
 		line, err := s.line()
 		switch {
 		case errors.Is(err, errLineForm):
-			s.answer(s.noCommand(errBadLine))
-			if looksLikeData(line) {
-				s.refusedData()
-			}
+			s.answer(s.noCommand(line, errBadLine))
 		case errors.Is(err, errLineLong):
-			s.answer(s.noCommand(errLongLine))
+			s.answer(s.noCommand(line, errLongLine))
 		case err != nil:
 			return command{}, err
 		default:
@@ -243,7 +240,7 @@ func (s *session) dispatchBare(c command) reply {
 	case "STARTTLS":
 		do = s.startTLS
 	default:
-		return s.noCommand(errUnknown)
+		return s.noCommand(c.verb+c.arg, errUnknown)
 	}
 	if c.arg != "" {
 		if c.verb == "DATA" {
@@ -312,13 +309,18 @@ func (s *session) wrong(r reply) reply {
 	return r
 }
 
-// noCommand is wrong for what is no command. Behind a DATA that was refused that is the
-// begin of the message, and the connection ends before more of it is read as commands.
-func (s *session) noCommand(r reply) reply {
+// noCommand is wrong for a line that is no command. Behind a DATA that was refused that is
+// the begin of the message, and the connection ends before more of it is read as commands.
+// What comes behind a line that a client may take for DATA is what comes behind that.
+func (s *session) noCommand(line string, r reply) reply {
 	if s.unsure {
 		s.gone, s.midway = true, true
 	}
-	return s.wrong(r)
+	r = s.wrong(r)
+	if looksLikeData(line) {
+		s.refusedData()
+	}
+	return r
 }
 
 func (s *session) refuse(command string, err error) reply {
@@ -346,7 +348,7 @@ const (
 // the last reply back; so of a client that is still sending all is read, as nothing.
 func (s *session) depart() {
 	s.flush()
-	if !s.midway && !s.isAhead() {
+	if !s.midway && !s.isAhead() && !s.wire.holdsMore() {
 		return
 	}
 	if s.tls != nil {

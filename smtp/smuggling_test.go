@@ -134,7 +134,10 @@ func TestMessageComesAfterARefusedDATA(t *testing.T) {
 		}
 	}
 	const inner = "Subject: x\r\n\r\nRSET\r\nMAIL FROM:<carol@far.test>\r\nRCPT TO:<bob@near.test>\r\nDATA\r\nx: y\r\n.\r\n"
-	for line, code := range map[string]string{"DATA x\r\n": "501", "DATA\n": "500", "\x00DATA\r\n": "500", " data\x7f\r\n": "500"} {
+	for line, code := range map[string]string{
+		"DATA x\r\n": "501", "DATA\n": "500", "\x00DATA\r\n": "500", " data\x7f\r\n": "500",
+		"DATA" + strings.Repeat(" ", 13_000) + "\r\n": "500", "DATA.\r\n": "500", `"DATA"` + "\r\n": "500", `data\r\n` + "\r\n": "500", "D ATA\r\n": "500",
+	} {
 		for _, apart := range []bool{false, true} {
 			h, addr := startBackbone(t)
 			d := dial(t, addr).play(toBob)
@@ -166,7 +169,10 @@ func TestMessageBehindARefusedDATAIsLookedFor(t *testing.T) {
 	const data = "DATA\r\n"
 	const inner = "RSET\r\nMAIL FROM:<carol@far.test>\r\nRCPT TO:<bob@near.test>\r\nDATA\r\nx: y\r\n.\r\n"
 	d.send("NOOP " + strings.Repeat("x", 4096-len("NOOP \r\n")-len(data)) + "\r\n" + data + inner)
-	d.play("< 250\n< 554\neof")
+	d.play("< 250\n< 554")
+	if _, err := d.r.ReadByte(); err != io.EOF { // no reset, which may take the reply back
+		t.Errorf("behind the reply there is %v", err)
+	}
 
 	over := "< 220\n> EHLO far.test\n<~ STARTTLS\n> STARTTLS\n< 220\ntls\n> EHLO far.test\n< 250\n> MAIL FROM:<carol@far.test>\n< 250\n> RCPT TO:<dave@near.test>\n< 550"
 	d = dial(t, addr).play(over)
