@@ -85,7 +85,8 @@ type TrackRecipient struct {
 	Told Answer `json:"told,omitempty"`
 	// Pushing is how many edges are still to take the message for him.
 	Pushing int `json:"pushing,omitempty"`
-	// Announced is the last that the sender's web hooks were told of him.
+	// Announced is the last that the sender's web hooks were told of him, if there were
+	// any then.
 	Announced HookEventType `json:"announced,omitempty"`
 }
 

@@ -125,7 +125,8 @@ func (p picker) picks(j store.Job) bool {
 		return true
 	}
 	return slices.ContainsFunc(j.Recipients, func(a mime.Address) bool { return isAt(a, p.to, p.toDom) }) ||
-		slices.ContainsFunc(j.Push.Also, func(n store.PushName) bool { return isAt(n.Address, p.to, p.toDom) })
+		slices.ContainsFunc(j.Push.Also, func(n store.PushName) bool { return isAt(n.Address, p.to, p.toDom) }) ||
+		j.Kind == store.PushJob && isAt(j.Push.Account, p.to, p.toDom)
 }
 
 func isAt(a, whole mime.Address, domain mime.Domain) bool {

@@ -9,10 +9,11 @@ import (
 	"postern/store"
 )
 
-// A push is found by each of the addresses that it answers for.
+// A push is found by each of the addresses that it answers for, and by the account whose
+// edge gets it.
 func TestAPushIsPickedByEachOfItsNames(t *testing.T) {
 	j := store.Job{Kind: store.PushJob, Recipients: addresses(t, "bob@b.example"),
-		Push: store.Push{Also: []store.PushName{{Address: addressOf(t, "robert@c.example")}}}}
+		Push: store.Push{Account: addressOf(t, "doctor@d.example"), Also: []store.PushName{{Address: addressOf(t, "robert@c.example")}}}}
 	for _, c := range []struct {
 		p    picker
 		want bool
@@ -20,6 +21,9 @@ func TestAPushIsPickedByEachOfItsNames(t *testing.T) {
 		{picker{to: addressOf(t, "bob@b.example")}, true},
 		{picker{to: addressOf(t, "robert@c.example")}, true},
 		{picker{toDom: "c.example"}, true},
+		{picker{to: addressOf(t, "doctor@d.example")}, true},
+		{picker{toDom: "d.example"}, true},
+		{picker{to: addressOf(t, "nurse@d.example")}, false},
 		{picker{to: addressOf(t, "carol@b.example")}, false},
 	} {
 		if got := c.p.picks(j); got != c.want {

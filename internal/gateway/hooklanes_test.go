@@ -150,3 +150,21 @@ func TestHooksAreToldAfterTheClockWasSetBack(t *testing.T) {
 	w.runAll()
 	wantEvents(t, r)
 }
+
+// Nor is it told then of what had its final state before it was made, when more is heard of
+// that message.
+func TestHooksAreNotToldOfBeforeThoughTheClockWasSetBack(t *testing.T) {
+	w, a, _ := twoSites(t)
+	w.clock.advance(2 * time.Hour)
+	a.submit(message("alice@a.example", "bob@b.example>, <nobody@c.example"), "alice@a.example", "bob@b.example", "nobody@c.example")
+	a.run() // nobody's failure
+	sent, raw := a.taken()
+	w.clock.advance(time.Minute)
+	r, _, _ := a.everything("alice@a.example")
+	w.clock.advance(-time.Hour)
+	w.carry(sent[0], raw[0])
+	w.runAll()
+	got := r.events(t)
+	slices.Sort(got)
+	wantStates(t, got, "arrived alice@a.example INBOX/2 notification", "delivered bob@b.example")
+}

@@ -90,7 +90,8 @@ func (c *Core) arrived(tx store.Tx, inbox store.Mailbox, m store.Message, notifi
 }
 
 // announce tells of what became of recipients of a message of ours, once of each final
-// answer, and reports whether it changed the track.
+// answer, and reports whether it changed the track. That is marked there also where there
+// is no hook, so that none which is made later is told of it, whatever clocks say.
 func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 	if !t.Outbound || t.Automatic {
 		return false, nil
@@ -106,7 +107,7 @@ func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 		return false, err
 	}
 	hooks, err := c.hooksOf(tx, account)
-	if err != nil || len(hooks) == 0 {
+	if err != nil {
 		return false, err
 	}
 	for i := range t.Recipients {
@@ -117,7 +118,7 @@ func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 		}
 		r.Announced, changed = e.Type, true
 		for _, h := range hooks {
-			if h.Disabled != "" || !slices.Contains(h.Events, e.Type) || c.wasBefore(*r, h) {
+			if h.Disabled != "" || !slices.Contains(h.Events, e.Type) || wasBefore(*t, *r, h) {
 				continue
 			}
 			err := c.raiseFor(tx, h, e)
@@ -129,10 +130,10 @@ func (c *Core) announce(tx store.Tx, t *store.Track) (changed bool, err error) {
 	return changed, nil
 }
 
-// wasBefore reports whether a recipient stood as he does before a hook was made, which is
-// told nothing of it then. A clock that was set back since says nothing of which was first.
-func (c *Core) wasBefore(r store.TrackRecipient, h store.Hook) bool {
-	return r.Updated.Before(h.Created) && !c.Now().Before(h.Created)
+// wasBefore reports whether a recipient of a message from before there were such marks
+// stood as he does before a hook was made. Of others the marks tell.
+func wasBefore(t store.Track, r store.TrackRecipient, h store.Hook) bool {
+	return t.Era == 0 && r.Updated.Before(h.Created)
 }
 
 // eventOf is what is told of a recipient where he stands.
