@@ -54,7 +54,8 @@ type Job struct {
 	Next  JobID `json:"next,omitempty"`
 	Waits bool  `json:"waits,omitempty"`
 	// Era is when its message was taken: Now where it is taken with the job, and else that
-	// of the job or the track which this one is made of. It stays.
+	// of the job or the track which this one is made of. It stays. A PushJob is of the Era
+	// that it is made in, in which its account has the message.
 	Era      Era       `json:"era,omitempty"`
 	Created  time.Time `json:"created"`
 	Due      time.Time `json:"due"`

@@ -84,14 +84,19 @@ func (s *Service) waitingFor(ctx context.Context, address mime.Address) (*Waitin
 	var w Waiting
 	sent := make(map[store.TrackID]bool)
 	err = s.pickJobs(ctx, picker{}, func(j store.Job) {
+		if j.Kind == store.OpenJob {
+			if slices.ContainsFunc(j.Recipients, func(to mime.Address) bool {
+				members := directory.Reaches(to, j.Era)
+				return len(members) == 1 && members[0].Address.Same(address)
+			}) {
+				w.Opening++
+			}
+			return
+		}
 		if !account.HeldIn(j.Era) {
 			return
 		}
 		switch j.Kind {
-		case store.OpenJob:
-			if slices.ContainsFunc(j.Recipients, func(to mime.Address) bool { return directory.Alone(address, to) }) {
-				w.Opening++
-			}
 		case store.PushJob:
 			if j.Push.Account.Same(address) && j.Push.Ended == "" {
 				w.Edge++

@@ -114,9 +114,14 @@ func findExactly(b addressBook, a mime.Address, e store.Era) (t target, there bo
 	return target{gone: former}, true, nil
 }
 
-// behind are those who get what was written to an alias or a group in an era.
+// behind are those who get what was written to an alias or a group in an era. The members
+// of a group are who they are now: it was written to none of them. Whoever is removed
+// leaves his groups, so that the next of his name is in one only if he was put there.
 func behind(b addressBook, alias store.Alias, e store.Era) (target, error) {
 	t := target{group: alias.Group}
+	if alias.Group {
+		e = store.Now
+	}
 	for _, m := range alias.Members {
 		account, held, err := holderIn(b, m, e)
 		if err != nil {
@@ -185,10 +190,9 @@ func (d *Directory) AliasesOf(account mime.Address) []mime.Address {
 	return all
 }
 
-// Alone reports whether an account is the only one that gets what is written to an address.
-func (d *Directory) Alone(account, to mime.Address) bool {
-	members := d.find(to).members
-	return len(members) == 1 && members[0].Address.Same(account)
+// Reaches are the accounts that get what was written to an address in an era.
+func (d *Directory) Reaches(to mime.Address, e store.Era) []store.Account {
+	return d.findIn(to, e).members
 }
 
 // A txBook is an addressBook as a transaction sees it.

@@ -39,7 +39,7 @@ func (p *part) toEdge(tx store.Tx, place reached, to, account mime.Address, edge
 		}
 	}
 	automatic := mime.IsNotification(p.opened.Header)
-	j := p.pushTo(edge, account, p.job.Era)
+	j := p.pushTo(edge, account)
 	j.Track, j.Body, j.Size, j.Automatic = p.job.Track, bodies[d], d.body.Size(), automatic
 	j.Flow = flowOf(p.opened.Sender)
 	j.Push.Timely = mdn.WantsFinalDelivery(p.opened.Header)
@@ -52,18 +52,18 @@ func (p *part) toEdge(tx store.Tx, place reached, to, account mime.Address, edge
 	return p.join(push, to), nil
 }
 
-// pushTo is a job for the edge of an account, of a message that was taken in an era.
-func (c *Core) pushTo(edge store.Edge, account mime.Address, e store.Era) store.Job {
+// pushTo is a job for the edge of who has an account now, whenever the message was taken.
+func (c *Core) pushTo(edge store.Edge, account mime.Address) store.Job {
 	now := c.Steady()
 	return store.Job{
-		Kind: store.PushJob, Era: e, Destination: mime.Domain(edgeLane(edge)), Lane: edgeLane(edge),
+		Kind: store.PushJob, Era: store.Now, Destination: mime.Domain(edgeLane(edge)), Lane: edgeLane(edge),
 		Created: now, Due: now, Expires: c.expiry(false), Push: store.Push{Account: account},
 	}
 }
 
 // pushNotice has a notice for a sender of ours handed to his edge (EP-14).
 func (c *Core) pushNotice(tx store.Tx, job store.Job, n notice, account mime.Address, edge store.Edge, body store.BodyID) error {
-	j := c.pushTo(edge, account, job.Era)
+	j := c.pushTo(edge, account)
 	j.Track, j.Body, j.Size, j.Recipients, j.Automatic = job.Track, body, n.body.Size(), []mime.Address{account}, true
 	j.Flow = flowOf(account)
 	_, err := tx.Enqueue(j)
