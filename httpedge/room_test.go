@@ -90,7 +90,7 @@ func TestAnnouncedMemoryIsNotHeld(t *testing.T) {
 // Where there is no room for what comes the client is asked to come again, and what it
 // had is free.
 func TestFullMemoryIsBusy(t *testing.T) {
-	r := newRig(t, &house{}, func(o *Options) { o.JSONMemory, o.MessageBytes, o.Silence = 8<<20, 2<<20, 200*time.Millisecond })
+	r := newRig(t, &house{}, func(o *Options) { o.JSONMemory, o.MessageBytes, o.Silence = 8<<20, 2<<20, time.Second })
 	eve, err := r.server.taken.begin(t.Context(), "eve", 2<<20)
 	if err != nil || !eve.whole {
 		t.Fatal(err)
