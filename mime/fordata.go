@@ -95,11 +95,16 @@ func isOdd(lines []byte) bool {
 	return err != nil
 }
 
-// unbroken returns lines with CR LF at their ends, and spaces for bare CRs.
+// unbroken returns lines with CR LF at their ends, and spaces for bare CRs. One that begins
+// as a delimiter does, and is none for what becomes spaces, has a space before it: with
+// those alone it might be one.
 func unbroken(lines []byte) []byte {
 	var b []byte
 	for line := range bytes.Lines(lines) {
 		text := trimBreak(line)
+		if bytes.HasPrefix(text, []byte("--")) && bytes.ContainsAny(bytes.TrimRight(text, " \t\r"), "\r\x00") {
+			b = append(b, ' ')
+		}
 		b = append(b, bytes.ReplaceAll(text, []byte{'\r'}, []byte{' '})...)
 		if len(text) < len(line) {
 			b = append(b, crlf...)
