@@ -22,24 +22,16 @@ func allReaders(t testing.TB, message []byte) []error {
 	return []error{envErr, signErr, certErr, streamErr}
 }
 
-// soon fails if f takes longer than linear reading of some megabytes does. The
-// best of five counts, since a busy machine may be slow at any one time.
+// soon fails if f takes hours on what is read in a fraction of a second: as anything does
+// here that takes the square of the length. Both are far from the bound, whatever else
+// the machine has to do.
 func soon(t *testing.T, f func()) {
 	t.Helper()
-	limit := 200 * time.Millisecond
-	if raceEnabled {
-		limit *= 20
+	start := time.Now()
+	f()
+	if took := time.Since(start); took > 2*time.Minute {
+		t.Errorf("took %v", took)
 	}
-	best := time.Hour
-	for range 5 {
-		start := time.Now()
-		f()
-		best = min(best, time.Since(start))
-		if best <= limit {
-			return
-		}
-	}
-	t.Errorf("took %v", best)
 }
 
 func TestHostileNesting(t *testing.T) {
