@@ -10,7 +10,9 @@ import (
 // A textWriter writes a message as lines (RFC 1939 §3): each ends in CRLF, also where
 // the message has LF alone, for there clients that count by LF would otherwise see
 // other lines than those that count by CRLF; and one that begins with a dot is given
-// another.
+// another. A CR alone stays, as what stands between the segments of HL7 version 2, but
+// before a dot it is the end of a line too: a client that takes it for one would
+// otherwise find the end of the message there, and an answer of ours in what follows.
 type textWriter struct {
 	out  *bufio.Writer
 	last byte // octet of the message
@@ -20,34 +22,50 @@ type textWriter struct {
 // Write implements io.Writer.
 func (t *textWriter) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
-		if !t.in && rest[0] == '.' {
-			_ = t.out.WriteByte('.') // its errors stay with it
+		line, _, ended := bytes.Cut(rest, []byte("\n"))
+		if len(line) > 0 {
+			t.write(line)
 		}
-		n := bytes.IndexByte(rest, '\n')
-		if n < 0 {
-			_, err := t.out.Write(rest)
-			t.in, t.last = true, rest[len(rest)-1]
-			return len(p), err
+		if !ended {
+			break
 		}
-		before := t.last
-		if n > 0 {
-			before = rest[n-1]
+		if t.last != '\r' {
+			_ = t.out.WriteByte('\r')
 		}
-		_, err := t.out.Write(rest[:n])
-		if err == nil && before != '\r' {
-			err = t.out.WriteByte('\r')
-		}
-		if err == nil {
-			err = t.out.WriteByte('\n')
-		}
-		if err != nil {
-			return 0, err
-		}
+		_ = t.out.WriteByte('\n')
 		t.in, t.last = false, '\n'
-		rest = rest[n+1:]
+		rest = rest[len(line)+1:]
+	}
+	_, err := t.out.Write(nil) // its errors stay with it
+	if err != nil {
+		return 0, err
 	}
 	return len(p), nil
 }
+
+// write writes some of a line.
+func (t *textWriter) write(line []byte) {
+	if line[0] == '.' && t.in && t.last == '\r' {
+		_ = t.out.WriteByte('\n')
+		t.in = false
+	}
+	if line[0] == '.' && !t.in {
+		_ = t.out.WriteByte('.')
+	}
+	t.in, t.last = true, line[len(line)-1]
+	for {
+		before, rest, found := bytes.Cut(line, crDot)
+		_, _ = t.out.Write(before)
+		if !found {
+			return
+		}
+		_, _ = t.out.WriteString("\r\n..")
+		line = rest
+	}
+}
+
+// crDot is where a CR alone is the end of a line.
+var crDot = []byte("\r.")
 
 // end ends the last line, if the message does not.
 func (t *textWriter) end() error {
@@ -70,8 +88,12 @@ func textSize(r io.Reader) (int64, error) {
 		if n > 0 {
 			p := (*buf)[:n]
 			size += int64(n + bytes.Count(p, []byte("\n")) - bytes.Count(p, []byte("\r\n")))
-			if last == '\r' && p[0] == '\n' {
+			size += int64(bytes.Count(p, crDot))
+			switch {
+			case last == '\r' && p[0] == '\n':
 				size--
+			case last == '\r' && p[0] == '.':
+				size++
 			}
 			last = p[n-1]
 		}
