@@ -22,30 +22,36 @@ func runAccountRemove(ctx context.Context, inv *invocation, args []string) error
 		if err != nil || inv.json {
 			return err
 		}
-		for _, ended := range removed.Ended {
-			fmt.Fprintf(inv.stdout, "  %s is no address of ours any more\n", ended)
+		inv.tellEnded(removed.Ended)
+		if w := removed.Waiting; w != nil {
+			inv.tellWaiting(
+				waiting{w.Opening, "messages to it that are still to be opened", "they reach nobody"},
+				waiting{w.Edge, "messages and notices that wait for its edge", "they fail as unknown-recipient, and their senders are told"},
+				waiting{w.Events, "events that wait for its web hooks", "they are lost"},
+				waiting{w.Sent, "messages of its own under way", "they go on where they are signed, or its domain's certificate signs them; nobody here is told what becomes of them, postern track shows it"})
 		}
-		if removed.Waiting == nil {
-			return nil
-		}
-		inv.tellWaiting(*removed.Waiting)
 		return nil
 	})
 }
 
-// tellWaiting says what waited for an account that is gone, and what becomes of it.
-func (inv *invocation) tellWaiting(w control.Waiting) {
-	for _, one := range []struct {
-		n          int
-		what, then string
-	}{
-		{w.Opening, "messages to it that are still to be opened", "they reach nobody"},
-		{w.Edge, "messages and notices that wait for its edge", "they fail as unknown-recipient, and their senders are told"},
-		{w.Events, "events that wait for its web hooks", "they are lost"},
-		{w.Sent, "messages of its own under way", "they go on where they are signed, or its domain's certificate signs them; nobody here is told what becomes of them, postern track shows it"},
-	} {
-		if one.n > 0 {
-			fmt.Fprintf(inv.stdout, "  %s: %d; %s\n", one.what, one.n, one.then)
+// tellEnded names addresses that ended with something.
+func (inv *invocation) tellEnded(all []string) {
+	for _, ended := range all {
+		fmt.Fprintf(inv.stdout, "  %s is no address of ours any more\n", ended)
+	}
+}
+
+// waiting is what waited for something that is gone, and what becomes of it.
+type waiting struct {
+	n          int
+	what, then string
+}
+
+// tellWaiting says what waited, where anything did.
+func (inv *invocation) tellWaiting(all ...waiting) {
+	for _, w := range all {
+		if w.n > 0 {
+			fmt.Fprintf(inv.stdout, "  %s: %d; %s\n", w.what, w.n, w.then)
 		}
 	}
 }

@@ -12,7 +12,7 @@ func commands() []command {
 		{"domain add", "DOMAIN", "make a domain ours", runDomainAdd},
 		{"domain list", "", "list our domains", runDomainList},
 		{"domain retention", "DOMAIN 90d|forever", "say how long mail stays in the mailboxes of a domain after it was read", runDomainRetention},
-		{"domain remove", "DOMAIN", "end a domain that has no accounts", runDomainRemove},
+		{"domain remove", "DOMAIN [--untold]", "end a domain that has no accounts; --untold: as with account remove", runDomainRemove},
 		{"account add", "ADDRESS [--password-file FILE] [--patient]", "make an account; --patient: of an address that a patient controls, which needs a certificate of its own", runAccountAdd},
 		{"account list", "", "list the accounts", runAccountList},
 		{"account show", "ADDRESS", "show an account, what leads into it, and when that was used last", runAccountShow},

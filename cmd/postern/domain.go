@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 
 	"postern/internal/control"
 	"postern/mime"
@@ -22,25 +23,42 @@ func runDomainAdd(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func runDomainRemove(ctx context.Context, inv *invocation, args []string) error {
-	domain, err := inv.parseDomain("domain remove", args)
+	fs := inv.flags("domain remove")
+	untold := fs.Bool("untold", false, "")
+	domain, err := parseDomain(fs, args)
 	if err != nil {
 		return err
 	}
 	return inv.withClient(ctx, func(c *control.Client) error {
-		removed, err := c.RemoveDomain(ctx, domain)
+		removed, err := c.RemoveDomain(ctx, domain, *untold)
 		if err != nil {
 			return err
 		}
 		for _, name := range removed.Unbelieved {
 			inv.warnUnbelieved(name)
 		}
-		return inv.answer(removed, "%s is no longer ours", domain)
+		err = inv.answer(removed, "%s is no longer ours", domain)
+		if err != nil || inv.json {
+			return err
+		}
+		inv.tellEnded(removed.Aliases)
+		if w := removed.Waiting; w != nil {
+			inv.tellWaiting(
+				waiting{w.Opening, "messages to it that are still to be opened", "they reach nobody"},
+				waiting{w.Edge, "messages to it that wait for an edge", "they go on"},
+				waiting{w.Sent, "messages from it that are not signed yet", "they fail as no-signing-key, and who handed them in is told"})
+		}
+		return nil
 	})
 }
 
 // parseDomain reads the one argument of a command, a domain.
 func (inv *invocation) parseDomain(name string, args []string) (string, error) {
-	rest, err := parse(inv.flags(name), args, 1, 1)
+	return parseDomain(inv.flags(name), args)
+}
+
+func parseDomain(fs *flag.FlagSet, args []string) (string, error) {
+	rest, err := parse(fs, args, 1, 1)
 	if err != nil {
 		return "", err
 	}

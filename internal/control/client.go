@@ -20,8 +20,8 @@ func (c *Client) Domains(ctx context.Context) ([]DomainInfo, error) {
 }
 
 // RemoveDomain ends a domain that has no accounts.
-func (c *Client) RemoveDomain(ctx context.Context, name string) (RemovedDomain, error) {
-	return call[DomainName, RemovedDomain](ctx, c, "domain/remove", DomainName{name})
+func (c *Client) RemoveDomain(ctx context.Context, name string, untold bool) (RemovedDomain, error) {
+	return call[DomainRemoval, RemovedDomain](ctx, c, "domain/remove", DomainRemoval{DomainName{name}, untold})
 }
 
 // AddAccount makes an account with its INBOX.

@@ -18,15 +18,6 @@ type DomainName struct {
 	Name string `json:"name"`
 }
 
-// A RemovedDomain is a domain that is no longer ours.
-type RemovedDomain struct {
-	DomainName
-	// Unbelieved are the bundles that nobody believes any more, now that it does not.
-	Unbelieved []string `json:"unbelieved_bundles"`
-	// Aliases were in it, and are gone.
-	Aliases []string `json:"removed_aliases"`
-}
-
 // An AccountInfo is what may be shown of an account.
 type AccountInfo struct {
 	Address  string    `json:"address"`
@@ -96,57 +87,6 @@ func (s *Service) listDomains(ctx context.Context, _ None) (all []store.Domain, 
 		return err
 	})
 	return all, err
-}
-
-// removeDomain refuses while the domain has accounts, so that no mailbox is
-// lost by a slip. The domain's keys, anchors and aliases go with it.
-func (s *Service) removeDomain(ctx context.Context, in DomainName) (removed RemovedDomain, err error) {
-	name, err := mime.ParseDomain(in.Name)
-	if err != nil {
-		return RemovedDomain{}, err
-	}
-	err = s.change(ctx, "domain "+name.String(), "removed, with its keys, anchors and aliases", func(tx store.Tx) error {
-		accounts, err := tx.Accounts()
-		if err != nil {
-			return err
-		}
-		for _, a := range accounts {
-			if a.Address.Domain() == name {
-				return &Error{Kind: Negative, Message: fmt.Sprintf("the domain %s has accounts, such as %s", name, a.Address),
-					Hint: "remove them first with postern account remove"}
-			}
-		}
-		removed = RemovedDomain{DomainName: DomainName{name.String()}}
-		removed.Unbelieved, err = believedByNoOther(tx, name)
-		if err != nil {
-			return err
-		}
-		removed.Aliases, err = aliasesIn(tx, name)
-		if err != nil {
-			return err
-		}
-		err = tx.RemoveDomain(name)
-		if errors.Is(err, store.ErrNotFound) {
-			return &Error{Kind: Negative, Message: fmt.Sprintf("there is no domain %s", name), Hint: "postern domain list shows them"}
-		}
-		return err
-	})
-	return removed, err
-}
-
-// believedByNoOther returns the bundles that a domain alone believes; never nil.
-func believedByNoOther(tx store.Tx, domain mime.Domain) ([]string, error) {
-	bundles, err := tx.Bundles()
-	if err != nil {
-		return nil, err
-	}
-	names := []string{}
-	for _, b := range bundles {
-		if len(b.Attached) == 1 && b.Attached[0].Domain == domain {
-			names = append(names, b.Name)
-		}
-	}
-	return names, nil
 }
 
 func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error) {

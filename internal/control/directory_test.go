@@ -28,11 +28,11 @@ func TestAS2_Domains(t *testing.T) {
 		t.Errorf("domains %+v", all)
 	}
 	must(t, s.AddAccount(ctx, "alice@a.example", []byte("correct horse battery")))
-	isRefused(t, "removing one with accounts", removed(s.RemoveDomain(ctx, "a.example")), Negative)
+	isRefused(t, "removing one with accounts", removed(s.RemoveDomain(ctx, "a.example", false)), Negative)
 	must(t, gone(s.RemoveAccount(ctx, "alice@a.example", false)))
-	must(t, removed(s.RemoveDomain(ctx, "a.example")))
-	isRefused(t, "removing again", removed(s.RemoveDomain(ctx, "a.example")), Negative)
-	isRefused(t, "removing nonsense", removed(s.RemoveDomain(ctx, "nonsense")), Invalid)
+	must(t, removed(s.RemoveDomain(ctx, "a.example", false)))
+	isRefused(t, "removing again", removed(s.RemoveDomain(ctx, "a.example", false)), Negative)
+	isRefused(t, "removing nonsense", removed(s.RemoveDomain(ctx, "nonsense", false)), Invalid)
 	all, err = s.Domains(ctx)
 	must(t, err)
 	equal(t, "domains left", len(all), 0)
@@ -48,9 +48,9 @@ func TestRemovingADomainTellsOfBundles(t *testing.T) {
 		bundleWith(t, s, store.Bundle{Name: name, Attached: attached})
 	}
 	for _, tt := range []RemovedDomain{
-		{DomainName{"a.example"}, []string{"west"}, []string{}}, {DomainName{"b.example"}, []string{"east"}, []string{}},
+		{DomainName{"a.example"}, []string{"west"}, []string{}, &Waiting{}}, {DomainName{"b.example"}, []string{"east"}, []string{}, &Waiting{}},
 	} {
-		got, err := s.RemoveDomain(t.Context(), tt.Name)
+		got, err := s.RemoveDomain(t.Context(), tt.Name, false)
 		must(t, err)
 		equal(t, tt.Name, got, tt)
 	}
@@ -138,7 +138,7 @@ func TestRemovedNamesLeaveNothing(t *testing.T) {
 	c, a := left()
 	equal(t, "certificates without the account", c, 2)
 	equal(t, "anchors without the account", a, 1)
-	must(t, removed(s.RemoveDomain(ctx, "a.example")))
+	must(t, removed(s.RemoveDomain(ctx, "a.example", false)))
 	must(t, s.AddDomain(ctx, "a.example"))
 	c, a = left()
 	equal(t, "certificates of the domain that came again", c, 0)

@@ -75,3 +75,33 @@ func TestDN8_NothingGoesThatIsNeededToTell(t *testing.T) {
 		})
 	}
 }
+
+// Of what joined a push it is asked who had the address when that came, as it is answered.
+func TestDN8_WhatJoinedAPushNeedsTheCertificateThatIsSince(t *testing.T) {
+	const bob, dr = "bob@a.example", "dr@a.example"
+	s := ours(t, "a.example")
+	ctx := t.Context()
+	must(t, s.AddAccount(ctx, bob, []byte("correct horse battery")))
+	first := s.enqueue(t, store.Job{Kind: store.PushJob, Recipients: addresses(t, bob), Push: store.Push{Account: addressOf(t, bob)}})
+	must(t, s.AddAlias(ctx, dr, bob))
+	_, err := s.IssueCertificate(ctx, KeyOrder{Owner: dr})
+	must(t, err)
+	must(t, s.core.Store.Update(ctx, func(tx store.Tx) error {
+		job, err := tx.Job(first)
+		if err != nil {
+			return err
+		}
+		later := store.Track{Era: store.Now, Recipients: []store.TrackRecipient{{Address: addressOf(t, dr), State: store.TrackQueued}}}
+		later.ID, err = store.NewTrackID(s.core.Now(), nil)
+		if err != nil {
+			return err
+		}
+		err = tx.PutTrack(later)
+		if err != nil {
+			return err
+		}
+		return tx.Reschedule(job.Naming(append(job.Names(), store.PushName{Track: later.ID, Address: addressOf(t, dr), Answers: true})...))
+	}))
+	isRefused(t, "alias", s.RemoveAlias(ctx, dr, false), Negative)
+	must(t, s.RemoveAlias(ctx, dr, true))
+}

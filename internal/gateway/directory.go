@@ -66,35 +66,52 @@ type speaker struct {
 	era     store.Era
 }
 
-// owners are whose certificates speak for a speaker, the first who has any: the
-// address itself, unless it is somebody else's since, and then its domain. For one that a
-// patient controls, an alias too, the domain never speaks (BB-35). A certificate of the
-// account behind an alias, or behind an address with a detail, does not name that, so that
-// nobody would believe it (AS-11).
-func (d *Directory) owners(s speaker) []string {
-	var all []string
-	if d.isStill(s) {
-		all = append(all, s.address.Key())
-	}
+// keysOf are the keys that speak for a speaker, those of the address first, which come
+// before those of its domain where there are any. For one that a patient controls, an alias
+// too, the domain never speaks (BB-35). A certificate of the account behind an alias, or
+// behind an address with a detail, does not name that, so that nobody would believe it
+// (AS-11).
+func (d *Directory) keysOf(s speaker) (own, domains []Identity) {
 	if !d.isPatient(s) {
-		all = append(all, string(s.address.Domain()))
+		domains = d.keys[string(s.address.Domain())]
 	}
-	return all
+	return d.ownKeys(s), domains
 }
 
-// isStill reports whether an address is whose it was, or nobody's as it was: its keys are
-// of who has it now.
+// ownKeys are the keys of an address, unless it is somebody else's since. Where it was
+// nobody's they are those that were there before it was somebody's.
+func (d *Directory) ownKeys(s speaker) []Identity {
+	if d.hadFormer(s) {
+		return nil
+	}
+	keys := d.keys[s.address.Key()]
+	made, since := d.madeSince(s)
+	if since {
+		keys = slices.DeleteFunc(slices.Clone(keys), func(id Identity) bool { return !id.Created.Before(made) })
+	}
+	return keys
+}
+
+// isStill reports whether an address is whose it was, or nobody's as it was.
 func (d *Directory) isStill(s speaker) bool {
+	_, since := d.madeSince(s)
+	return !since && !d.hadFormer(s)
+}
+
+// hadFormer reports whether somebody had an address who has it no more.
+func (d *Directory) hadFormer(s speaker) bool {
+	former, known := d.formers[s.address.Key()]
+	return known && former.HeldIn(s.era)
+}
+
+// madeSince reports whether somebody has an address who had it not, and when that was made.
+func (d *Directory) madeSince(s speaker) (made time.Time, since bool) {
 	account, known := d.Account(s.address)
 	if known {
-		return account.HeldIn(s.era)
+		return account.Created, !account.HeldIn(s.era)
 	}
 	alias, known := d.aliases[s.address.Key()]
-	if known {
-		return alias.HeldIn(s.era)
-	}
-	former, known := d.formers[s.address.Key()]
-	return !known || !former.HeldIn(s.era)
+	return alias.Created, known && !alias.HeldIn(s.era)
 }
 
 // isPatient reports whether a patient controls the address, or did.
@@ -117,19 +134,18 @@ func (d *Directory) Signers(a mime.Address, at time.Time) []cms.Signer {
 // signersAlso is Signers of a speaker that speak for others as well, by the rules of a
 // profile.
 func (d *Directory) signersAlso(s speaker, others []mime.Address, at time.Time, p trust.Profile) []cms.Signer {
-	for _, owner := range d.owners(s) {
-		signers := d.signersOf(owner, others, at, p)
-		if len(signers) > 0 {
-			return signers
-		}
+	own, domains := d.keysOf(s)
+	signers := newestSigners(own, others, at, p)
+	if len(signers) == 0 {
+		signers = newestSigners(domains, others, at, p)
 	}
-	return nil
+	return signers
 }
 
-// signersOf are those of the certificates of one owner.
-func (d *Directory) signersOf(owner string, others []mime.Address, at time.Time, p trust.Profile) []cms.Signer {
+// newestSigners are those of the keys of one owner.
+func newestSigners(keys []Identity, others []mime.Address, at time.Time, p trust.Profile) []cms.Signer {
 	newest := make(map[string]Identity)
-	for _, id := range d.keys[owner] {
+	for _, id := range keys {
 		if !id.Retired.IsZero() || !trust.MayUse(id.Leaf, trust.Sign) || !inDate(id.Leaf, at) || !bindsAll(id.Leaf, others, p) {
 			continue
 		}
@@ -141,14 +157,12 @@ func (d *Directory) signersOf(owner string, others []mime.Address, at time.Time,
 	return asSigners(slices.Collect(maps.Values(newest)))
 }
 
-// SignsAlone reports whether what somebody answers who had an address in an era can be
-// signed by certificates of the address, and without them not.
-func (d *Directory) SignsAlone(a mime.Address, e store.Era, at time.Time) bool {
-	owners := d.owners(speaker{a, e})
-	if owners == nil || owners[0] != a.Key() || len(d.signersOf(owners[0], nil, at, trust.V13)) == 0 {
-		return false
-	}
-	return len(owners) == 1 || len(d.signersOf(owners[1], nil, at, trust.V13)) == 0
+// Signs reports by whose certificates it can be signed what somebody answers who had an
+// address in an era: by the address's own, and by those of its domain.
+func (d *Directory) Signs(a mime.Address, e store.Era, at time.Time) (own, domains bool) {
+	ownKeys, domainKeys := d.keysOf(speaker{a, e})
+	can := func(keys []Identity) bool { return len(newestSigners(keys, nil, at, trust.V13)) > 0 }
+	return can(ownKeys), can(domainKeys)
 }
 
 func bindsAll(leaf *x509.Certificate, all []mime.Address, p trust.Profile) bool {
@@ -190,9 +204,10 @@ func MayEncryptTo(leaf *x509.Certificate) bool {
 // can say so.
 func (d *Directory) Certificates(a mime.Address, at time.Time) []*x509.Certificate {
 	var others []*x509.Certificate
-	for _, owner := range d.owners(speaker{a, store.Now}) {
+	own, domains := d.keysOf(speaker{a, store.Now})
+	for _, keys := range [][]Identity{own, domains} {
 		var found []*x509.Certificate
-		for _, id := range d.keys[owner] {
+		for _, id := range keys {
 			switch {
 			case !id.Retired.IsZero() || !MayEncryptTo(id.Leaf):
 			case inDate(id.Leaf, at):

@@ -22,6 +22,16 @@ func pushHolder(tx store.Tx, job store.Job) (store.Account, bool, error) {
 	return holderIn(txBook{Tx: tx}, job.Push.Account, job.Era)
 }
 
+// EraOf is when a transmission was taken. Its track says it, for the job that it is a step
+// of may be older; where that is gone it is the era of the job.
+func EraOf(tx store.Tx, id store.TrackID, job store.Era) (store.Era, error) {
+	t, known, err := trackOf(tx, id)
+	if !known {
+		return job, err
+	}
+	return t.Era, nil
+}
+
 // handedInBy is the account that a message of ours is of, whoever has its address now.
 func handedInBy(t store.Track) mime.Address { return cmp.Or(t.Account, t.Sender) }
 

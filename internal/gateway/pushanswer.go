@@ -44,12 +44,9 @@ func (c *Core) answerPush(ctx context.Context, job store.Job) error {
 		if err != nil {
 			return err
 		}
-		t, known, err := trackOf(tx, job.Track)
+		p.job.Era, err = EraOf(tx, job.Track, job.Era)
 		if err != nil {
 			return err
-		}
-		if known { // it may have joined the push in a later era
-			p.job.Era = t.Era
 		}
 		for _, m := range p.mdns {
 			if m.body == nil {
