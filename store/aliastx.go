@@ -67,47 +67,47 @@ func (t *tx) checkMembers(a Alias) error {
 
 // RemoveAlias implements AliasTx.
 func (t *tx) RemoveAlias(a mime.Address) error {
-	err := t.removeAlias(a)
+	err := t.endAlias(a)
 	if err != nil {
 		return err
 	}
-	return t.withdrawSenders(func(s string) bool { return s == a.Key() })
+	is := func(name string) bool { return name == a.Key() }
+	return errors.Join(t.removeKeys(is), t.withdrawSenders(is))
 }
 
-// removeAlias leaves what accounts may send as.
-func (t *tx) removeAlias(a mime.Address) error {
+// endAlias leaves its keys, and what accounts may send as.
+func (t *tx) endAlias(a mime.Address) error {
 	_, err := t.leaveAlias(a)
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		t.removeDirectory(bucketAliases, []byte(a.Key())),
-		t.removeKeys(func(owner string) bool { return owner == a.Key() }))
+	return t.removeDirectory(bucketAliases, []byte(a.Key()))
 }
 
 // leaveAliases takes an account out of the aliases and groups that it is behind. Those
-// that have nobody else go.
-func (t *tx) leaveAliases(account mime.Address) error {
+// that have nobody else end, and are returned.
+func (t *tx) leaveAliases(account mime.Address) (gone []mime.Address, err error) {
 	all, err := t.Aliases()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, a := range all {
 		switch rest := a.without(account); {
 		case len(rest.Members) == len(a.Members):
 		case len(rest.Members) == 0:
-			err = t.RemoveAlias(a.Address)
+			gone = append(gone, a.Address)
+			err = t.endAlias(a.Address)
 		default:
 			err = t.putDirectory(bucketAliases, []byte(a.Address.Key()), rest)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return gone, nil
 }
 
-// leaveDomain removes the aliases of a domain, and takes it out of the Senders of all
+// leaveDomain ends the aliases of a domain, and takes it out of the Senders of all
 // accounts, so that nothing of them comes back with the name.
 func (t *tx) leaveDomain(name mime.Domain) error {
 	aliases, err := t.Aliases()
@@ -118,7 +118,7 @@ func (t *tx) leaveDomain(name mime.Domain) error {
 		if a.Address.Domain() != name {
 			continue
 		}
-		err := t.removeAlias(a.Address)
+		err := t.endAlias(a.Address)
 		if err != nil {
 			return err
 		}

@@ -4,15 +4,30 @@ package store
 func (c *checker) isOf(e Era) { c.era = max(c.era, e) }
 
 func (c *checker) checkFormers() error {
-	return walkRecords(c, bucketFormer, func(k []byte, f Former) {
-		if string(k) != f.Address.Key() {
-			c.problem("who had %s before is stored under another address", f.Address)
+	return c.walk(bucketFormer, func(k, v []byte) {
+		f, err := c.formerOf(k, v)
+		switch {
+		case err != nil:
+			c.problem("%s %x: %v", bucketFormer, k, err)
+		case f.Damaged:
+			c.miscounted("who had "+f.Address.String()+" before", func(t *tx) error { return t.mendFormer(f, c.era) },
+				"who had %s before cannot be read: until it is mended nobody gets what was written to it, or signs for it, but who has it now", f.Address)
+		default:
+			c.isOf(f.To + 1) // which the end of the last began
 		}
-		if f.From > f.To {
-			c.problem("who had %s before had it from era %d to %d", f.Address, f.From, f.To)
-		}
-		c.isOf(f.To + 1) // which the end of the last began
 	})
+}
+
+// mendFormer has a record that is damaged say what it is taken for, up to the era before
+// the present one, or before the last that there is something of. That it was changed is
+// for the audit trail to tell, until somebody accepts it.
+func (t *tx) mendFormer(f Former, last Era) error {
+	now, err := t.Era()
+	if err == nil {
+		last = max(last, now)
+	}
+	f.To = min(f.To, max(last, 1)-1)
+	return t.putRecord(bucketFormer, []byte(f.Address.Key()), f)
 }
 
 // checkEra compares the last era with those that there is something of. One that is lost

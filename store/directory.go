@@ -145,7 +145,7 @@ type DirectoryTx interface {
 	Era() (Era, error)
 	// Former says when an address was somebody's who has it no more, ErrNotFound if it
 	// never was; Formers are all of them. They are noted when an account or an alias goes
-	// or an alias is given to another.
+	// or an alias is given to another. A damaged one is no error: see Former.Damaged.
 	Former(a mime.Address) (Former, error)
 	Formers() ([]Former, error)
 

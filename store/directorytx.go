@@ -187,14 +187,18 @@ func (t *tx) RemoveAccount(a mime.Address) error {
 	if err != nil {
 		return err
 	}
-	err = t.leaveAliases(a)
+	names, err := t.leaveAliases(a)
 	if err != nil {
 		return err
 	}
+	all := map[string]bool{a.Key(): true}
+	for _, n := range names {
+		all[n.Key()] = true
+	}
+	gone := func(name string) bool { return all[name] }
 	err = errors.Join(
 		t.removeDirectory(bucketAccounts, []byte(a.Key())),
-		t.removeKeys(func(owner string) bool { return owner == a.Key() }),
-		t.withdrawSenders(func(s string) bool { return s == a.Key() }),
+		t.removeKeys(gone), t.withdrawSenders(gone),
 		t.removeSentAs(func(s SentAs) bool { return s.Account.Same(a) }))
 	if err != nil {
 		return err

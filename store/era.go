@@ -39,6 +39,9 @@ type Former struct {
 	To   Era `json:"to,omitempty"`
 	// Patient says that a patient controlled the address.
 	Patient bool `json:"patient,omitempty"`
+	// Damaged says that the record cannot be read, and that the rest is what is safe to
+	// take for it: somebody had the address whenever nobody has it who is there now.
+	Damaged bool `json:"-"`
 }
 
 // HeldIn reports whether somebody had the address in an Era who has it no more. Between
@@ -106,15 +109,48 @@ func (t *tx) aliasEra(a Alias) (Era, error) {
 
 // Former implements DirectoryTx.
 func (t *tx) Former(a mime.Address) (Former, error) {
-	f, err := getRecord[Former](t, bucketFormer, []byte(a.Key()))
+	key := []byte(a.Key())
+	value := t.get(bucketFormer, key)
+	if value == nil {
+		return Former{}, fmt.Errorf("who had %s before: %w", a, ErrNotFound)
+	}
+	return t.formerOf(key, value)
+}
+
+// Formers implements DirectoryTx. What stands under no address is of nobody.
+func (t *tx) Formers() ([]Former, error) {
+	var all []Former
+	err := t.each(bucketFormer, nil, nil, func(k, v []byte) (bool, error) {
+		f, err := t.formerOf(k, v)
+		if err == nil {
+			all = append(all, f)
+		}
+		return true, nil
+	})
+	return all, err
+}
+
+// formerOf reads a record. One that is damaged stops the mail of that address alone.
+func (t *tx) formerOf(key, value []byte) (Former, error) {
+	f, err := decodeRecord[Former](bucketFormer, value)
+	if err == nil && f.Address.Key() == string(key) && f.From <= f.To {
+		return f, nil
+	}
+	a, err := mime.ParseAddress(string(key))
 	if err != nil {
-		return Former{}, fmt.Errorf("who had %s before: %w", a, err)
+		return Former{}, fmt.Errorf("%w: a record of %s is of no address", ErrCorrupt, bucketFormer)
+	}
+	f = Former{Address: a, To: Now, Patient: true, Damaged: true}
+	account, noAccount := t.Account(a)
+	alias, noAlias := t.Alias(a)
+	switch {
+	case noAccount == nil:
+		f.To = max(account.Era, 1) - 1
+	case noAlias == nil:
+		f.To = max(alias.Era, 1) - 1
 	}
 	return f, nil
 }
-
-// Formers implements DirectoryTx.
-func (t *tx) Formers() ([]Former, error) { return listRecords[Former](t, bucketFormer, nil) }
 
 // leaveAccount notes that an account goes. Of one that is damaged it is not known since
 // when it was there.
@@ -158,8 +194,6 @@ func (t *tx) leave(f Former) (next Era, err error) {
 	switch {
 	case err == nil:
 		f.From, f.Patient = min(f.From, old.From), f.Patient || old.Patient
-	case errors.Is(err, ErrCorrupt):
-		f.From = 0
 	case !errors.Is(err, ErrNotFound):
 		return 0, err
 	}

@@ -47,6 +47,13 @@ func TestNumbersAreCountedAnewByRestoreAndCompact(t *testing.T) {
 		"the numbers of jobs": {func(tx *tx) error {
 			return tx.put(bucketJobCounts, []byte("relay"), JobTotal{7, 1}.encode())
 		}, []string{"the numbers of jobs"}, 0},
+		"who had an address before": {func(tx *tx) error {
+			_, err := tx.leave(Former{Address: address(t, "d@b.example"), From: 1})
+			if err != nil {
+				return err
+			}
+			return tx.put(bucketFormer, []byte("d@b.example"), []byte("{"))
+		}, []string{"who had d@b.example before"}, 1},
 	} {
 		again := map[audit.Action]func(t *testing.T, s *testStore, from string) (CheckReport, error){
 			audit.Restored: func(t *testing.T, s *testStore, from string) (CheckReport, error) {
