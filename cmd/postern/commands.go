@@ -22,7 +22,7 @@ func commands() []command {
 		{"account patient", "ADDRESS on|off", "say whether a patient controls an address", runAccountPatient},
 		{"account quota", "ADDRESS SIZE|none|default", "bound the mailboxes of an account, such as 5GiB; default: limits.mailbox_bytes", runAccountQuota},
 		{"account senders", "ADDRESS [--add ADDRESS|@DOMAIN]… [--remove ADDRESS|@DOMAIN]…", "show or change what an account may send as beside its own addresses", runAccountSenders},
-		{"account remove", "ADDRESS [--untold]", "remove an account with its mailboxes; --untold: also while messages wait of which nobody could be told without its certificate", runAccountRemove},
+		{"account remove", "ADDRESS [--untold]", "remove an account with its mailboxes; --untold: also while messages wait that need its certificate", runAccountRemove},
 		{"alias add", "ADDRESS ACCOUNT", "give an account another address", runAliasAdd},
 		{"alias list", "", "list the aliases and their accounts", runAliasList},
 		{"alias remove", "ADDRESS [--untold]", "end an alias, with the keys of its address", runAliasRemove},

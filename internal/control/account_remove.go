@@ -35,40 +35,46 @@ func (s *Service) removeAccount(ctx context.Context, in Removal) (removed Remove
 	}
 	dir, err := s.Core.Directory(ctx)
 	if err == nil {
-		err = s.tellable(ctx, in, append(dir.AliasesOf(address), address)...)
+		err = s.tellable(ctx, in, "account disable has what waits for an account fail, and told", append(dir.AliasesOf(address), address)...)
 	}
 	if err != nil && !errors.Is(err, store.ErrCorrupt) {
 		return RemovedAccount{}, err
 	}
-	removed.Address = address.String()
+	removed.Address, removed.Ended = address.String(), []string{}
 	removed.Waiting, err = s.waitingFor(ctx, address)
 	if err != nil && !errors.Is(err, store.ErrCorrupt) {
 		return RemovedAccount{}, err
 	}
+	var ended []mime.Address
 	err = s.change(ctx, accountObject(address), "removed, with its mailboxes, keys and aliases", func(tx store.Tx) error {
 		var err error
-		removed.Ended, err = endingWith(tx, address)
+		ended, err = endingWith(tx, address)
 		if err == nil {
 			err = tx.RemoveAccount(address) // also one whose record is damaged
 		}
 		if errors.Is(err, store.ErrNotFound) {
 			_, err = accountOf(tx, address)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.Core.WithdrawDetails(tx, append(ended, address)...)
 	})
+	for _, a := range ended {
+		removed.Ended = append(removed.Ended, a.String())
+	}
 	return removed, err
 }
 
 // endingWith are the aliases and groups that an account alone is behind, in order.
-func endingWith(tx store.Tx, account mime.Address) ([]string, error) {
+func endingWith(tx store.Tx, account mime.Address) (ended []mime.Address, err error) {
 	all, err := tx.Aliases()
-	names := []string{}
 	for _, a := range all {
 		if len(a.Members) == 1 && a.Has(account) {
-			names = append(names, a.Address.String())
+			ended = append(ended, a.Address)
 		}
 	}
-	return names, err
+	return ended, err
 }
 
 // waitingFor counts what is of the account that has an address now, not of one before it.

@@ -129,7 +129,7 @@ func (s *Service) eachAlias(ctx context.Context, begin func(), fn func(store.Ali
 func (s *Service) removeAlias(ctx context.Context, in Removal, group bool) (None, error) {
 	address, err := mime.ParseAddress(in.Address)
 	if err == nil {
-		err = s.tellable(ctx, in, address)
+		err = s.tellable(ctx, in, "remove it when they are through", address)
 	}
 	if err != nil {
 		return None{}, err
@@ -143,7 +143,11 @@ func (s *Service) removeAlias(ctx context.Context, in Removal, group bool) (None
 		if err != nil {
 			return err
 		}
-		return tx.RemoveAlias(address)
+		err = tx.RemoveAlias(address)
+		if err != nil {
+			return err
+		}
+		return s.Core.WithdrawDetails(tx, address)
 	})
 }
 

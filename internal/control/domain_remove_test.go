@@ -64,6 +64,35 @@ func TestDN8_NoDomainGoesThatIsNeededToTell(t *testing.T) {
 	}
 }
 
+// A domain is closed by removing its accounts and then itself, and not before their senders
+// are told of what waited for them, nor while that can still be opened (DN-8).
+func TestDN8_ADomainIsThereUntilItsAccountsAreToldOf(t *testing.T) {
+	bob := addressOf(t, "bob@a.example")
+	for name, job := range map[string]store.Job{
+		"to be opened": {Kind: store.OpenJob, Recipients: []mime.Address{bob}},
+		"for an edge":  {Kind: store.PushJob, Recipients: []mime.Address{bob}, Push: store.Push{Account: bob, Answers: true}},
+		"told":         {Kind: store.PushJob, Recipients: []mime.Address{bob}, Push: store.Push{Account: bob, Answers: true, Ended: store.TrackFailed}},
+		"to be sealed": {Kind: store.SealJob, Automatic: true, Sender: bob, Recipients: addresses(t, "zoe@z.example")},
+	} {
+		for _, use := range []string{"both", "encrypt"} {
+			t.Run(name+" "+use, func(t *testing.T) {
+				s := ours(t, "a.example")
+				ctx := t.Context()
+				must(t, s.AddAccount(ctx, bob.String(), []byte("correct horse battery")))
+				_, err := s.IssueCertificate(ctx, KeyOrder{Owner: "a.example", Use: use})
+				must(t, err)
+				id := s.enqueue(t, job)
+				must(t, gone(s.RemoveAccount(ctx, bob.String(), false)))
+				if use == "both" || job.Kind == store.OpenJob {
+					isRefused(t, "domain", removed(s.RemoveDomain(ctx, "a.example", false)), Negative)
+					must(t, s.core.Store.Update(ctx, func(tx store.Tx) error { return tx.Finish(id) }))
+				}
+				must(t, removed(s.RemoveDomain(ctx, "a.example", false)))
+			})
+		}
+	}
+}
+
 // A domain that has accounts says that first.
 func TestADomainWithAccountsSaysSo(t *testing.T) {
 	s := ours(t, "a.example")

@@ -13,7 +13,8 @@ import (
 // A Removal is an address that is to go.
 type Removal struct {
 	AccountName
-	// Untold has it go while messages wait of which nobody could be told any more.
+	// Untold has it go while messages wait of which nobody could be told any more, or that
+	// nothing else opens.
 	Untold bool `json:"untold,omitempty"`
 }
 
@@ -23,21 +24,24 @@ type DomainRemoval struct {
 	Untold bool `json:"untold,omitempty"` // as that of a Removal
 }
 
-// tellable refuses to remove addresses while messages to them wait whose senders are told
-// what became of them by certificates that go as well, where those of the domain do not
-// stand in (DN-8).
-func (s *Service) tellable(ctx context.Context, in Removal, addresses ...mime.Address) error {
+// tellable refuses to remove addresses while messages to them wait that only the
+// certificates open which go as well, or whose senders only those tell what became of them,
+// where those of the domain do not stand in (DN-8).
+func (s *Service) tellable(ctx context.Context, in Removal, instead string, addresses ...mime.Address) error {
 	if in.Untold {
 		return nil
 	}
-	one, n, err := s.untold(ctx, func(a mime.Address) bool { return slices.ContainsFunc(addresses, a.Same) },
-		func(own, domains bool) bool { return own && !domains })
-	if err != nil || n == 0 {
+	w, err := s.untold(ctx, going{
+		has:   func(a mime.Address) bool { return slices.ContainsFunc(addresses, a.Same) },
+		signs: func(own, domains bool) bool { return own && !domains },
+		opens: func(own, _ bool) bool { return own }, // which of them a message is sealed to is not known before
+	})
+	if err != nil || w.n == 0 {
 		return err
 	}
 	return &Error{Kind: Negative,
-		Message: fmt.Sprintf("messages to %s wait, %d in all, and without its certificate nobody can be told what becomes of them: %s has none", one, n, one.Domain()),
-		Hint:    "account disable has what waits for an account fail, and told; postern queue list --to " + one.String() + " shows it; --untold removes the address all the same"}
+		Message: fmt.Sprintf("messages to %s wait, %d in all, and without its certificate they cannot be opened, or nobody can be told what becomes of them", w.one, w.n),
+		Hint:    instead + "; postern queue list --to " + w.one.String() + " shows what waits; --untold removes the address all the same"}
 }
 
 // tellableOf is tellable for a domain, with which the certificates of all its addresses go.
@@ -45,54 +49,67 @@ func (s *Service) tellableOf(ctx context.Context, in DomainRemoval, domain mime.
 	if in.Untold {
 		return nil
 	}
-	one, n, err := s.untold(ctx, func(a mime.Address) bool { return a.Domain() == domain },
-		func(own, domains bool) bool { return own || domains })
-	if err != nil || n == 0 {
+	either := func(own, domains bool) bool { return own || domains }
+	w, err := s.untold(ctx, going{func(a mime.Address) bool { return a.Domain() == domain }, either, either})
+	if err != nil || w.n == 0 {
 		return err
 	}
 	return &Error{Kind: Negative,
-		Message: fmt.Sprintf("messages to addresses of %s wait, such as %s, %d in all, and without its certificates nobody can be told what becomes of them", domain, one, n),
-		Hint:    "postern queue list --to " + domain.String() + " shows them; --untold removes the domain all the same"}
+		Message: fmt.Sprintf("messages to addresses of %s wait, such as %s, %d in all, and without its certificates they cannot be opened, or nobody can be told what becomes of them", domain, w.one, w.n),
+		Hint:    "remove it when they are through, which postern queue list --to " + domain.String() + " shows; --untold removes the domain all the same"}
 }
 
-// untold counts the messages that wait to some addresses, and names one of those, of which
-// nobody can be told any more without the certificates that are lost. Which those are it is
-// asked of those that can sign now, the address's own and its domain's.
-func (s *Service) untold(ctx context.Context, to func(mime.Address) bool, lost func(own, domains bool) bool) (one mime.Address, n int, err error) {
+// A going is what goes: which addresses, and whether what signs or opens for one is lost
+// with it, by whether certificates of its own do, and those of its domain.
+type going struct {
+	has          func(mime.Address) bool
+	signs, opens func(own, domains bool) bool
+}
+
+// An untold is how many messages would be lost, and whom one of them is to.
+type untold struct {
+	one mime.Address
+	n   int
+}
+
+// untold counts the messages that wait and need what goes.
+func (s *Service) untold(ctx context.Context, g going) (untold, error) {
 	type answer struct {
-		track   store.TrackID
-		address mime.Address
-		job     store.Era
+		store.PushName
+		job  store.Era
+		open bool
 	}
 	var waits []answer
-	err = s.pickJobs(ctx, picker{}, func(j store.Job) {
-		for _, name := range answering(j) {
-			if to(name.Address) {
-				waits = append(waits, answer{name.Track, name.Address, j.Era})
+	err := s.pickJobs(ctx, picker{}, func(j store.Job) {
+		for _, n := range answering(j) {
+			if g.has(n.Address) {
+				waits = append(waits, answer{n, j.Era, j.Kind == store.OpenJob})
 			}
 		}
 	})
 	if err != nil || len(waits) == 0 {
-		return one, 0, err
+		return untold{}, err
 	}
 	dir, err := s.Core.Directory(ctx)
 	if err != nil {
-		return one, 0, err
+		return untold{}, err
 	}
+	var u untold
 	tracks := make(map[store.TrackID]bool)
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
 		for _, w := range waits {
-			era, err := gateway.EraOf(tx, w.track, w.job)
+			era, err := gateway.EraOf(tx, w.Track, w.job)
 			if err != nil {
 				return err
 			}
-			if lost(dir.Signs(w.address, era, s.Core.Now())) {
-				tracks[w.track], one = true, w.address
+			if g.signs(dir.Signs(w.Address, era, s.Core.Now())) || w.open && g.opens(dir.Opens(w.Address)) {
+				tracks[w.Track], u.one = true, w.Address
 			}
 		}
 		return nil
 	})
-	return one, len(tracks), err
+	u.n = len(tracks)
+	return u, err
 }
 
 // answering are the addresses in whose names it is, or will be, told what became of the

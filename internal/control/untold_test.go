@@ -1,6 +1,8 @@
 package control
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -22,8 +24,17 @@ func TestDN8_NothingGoesThatIsNeededToTell(t *testing.T) {
 		"to be opened": {bob, "", func(bob, _ mime.Address) store.Job {
 			return store.Job{Kind: store.OpenJob, Recipients: []mime.Address{bob}}
 		}, true},
-		"to be opened, of the domain": {bob, "a.example", func(bob, _ mime.Address) store.Job {
+		"to be opened, of the domain too": {bob, "a.example", func(bob, _ mime.Address) store.Job {
 			return store.Job{Kind: store.OpenJob, Recipients: []mime.Address{bob}}
+		}, true},
+		"to be opened, by the alias, of the domain too": {dr, "a.example", func(_, dr mime.Address) store.Job {
+			return store.Job{Kind: store.OpenJob, Recipients: []mime.Address{dr}}
+		}, true},
+		"a notification, of the domain too": {bob, "a.example", func(bob, _ mime.Address) store.Job {
+			return store.Job{Kind: store.SealJob, Automatic: true, Sender: bob, Recipients: addresses(t, "zoe@z.example")}
+		}, false},
+		"for the edge, of the domain too": {dr, "a.example", func(bob, dr mime.Address) store.Job {
+			return store.Job{Kind: store.PushJob, Recipients: []mime.Address{dr}, Push: push(bob, true)}
 		}, false},
 		"to be opened, without a certificate": {"a.example", "", func(bob, _ mime.Address) store.Job {
 			return store.Job{Kind: store.OpenJob, Recipients: []mime.Address{bob}}
@@ -58,7 +69,7 @@ func TestDN8_NothingGoesThatIsNeededToTell(t *testing.T) {
 				}
 			}
 			s.enqueue(t, tt.job(addressOf(t, bob), addressOf(t, dr)))
-			if tt.owner == dr {
+			if tt.owner == dr && tt.refused {
 				isRefused(t, "alias", s.RemoveAlias(ctx, dr, false), Negative)
 			}
 			_, err := s.RemoveAccount(ctx, bob, false)
@@ -104,4 +115,49 @@ func TestDN8_WhatJoinedAPushNeedsTheCertificateThatIsSince(t *testing.T) {
 	}))
 	isRefused(t, "alias", s.RemoveAlias(ctx, dr, false), Negative)
 	must(t, s.RemoveAlias(ctx, dr, true))
+}
+
+// What waits to be opened may be sealed to any certificate that its address has, also to one
+// that is retired: it needs them all, whatever its domain has (DN-8).
+func TestDN8_NothingGoesThatIsNeededToOpen(t *testing.T) {
+	const bob, dr, ward = "bob@a.example", "dr@a.example", "ward@a.example"
+	for name, retired := range map[string]bool{"encrypt": false, "both": true} {
+		for _, owner := range []string{bob, dr, ward} {
+			for _, domains := range []bool{false, true} {
+				t.Run(fmt.Sprint(owner, " ", name, ", of the domain ", domains), func(t *testing.T) {
+					s := ours(t, "a.example")
+					ctx := t.Context()
+					must(t, s.AddAccount(ctx, bob, []byte("correct horse battery")))
+					must(t, s.AddAlias(ctx, dr, bob))
+					must(t, s.AddGroup(ctx, ward, []string{bob}))
+					if domains {
+						_, err := s.IssueCertificate(ctx, KeyOrder{Owner: "a.example"})
+						must(t, err)
+					}
+					issued, err := s.IssueCertificate(ctx, KeyOrder{Owner: owner, Use: name})
+					must(t, err)
+					if retired {
+						_, err := s.RetireCertificate(ctx, Retire{SHA256: issued.Certificate.SHA256})
+						must(t, err)
+					}
+					s.enqueue(t, store.Job{Kind: store.OpenJob, Recipients: addresses(t, owner)})
+					_, err = s.RemoveAccount(ctx, bob, false)
+					isRefused(t, "account", err, Negative)
+					switch owner {
+					case dr:
+						err = s.RemoveAlias(ctx, dr, false)
+					case ward:
+						err = s.RemoveGroup(ctx, ward, false)
+					}
+					isRefused(t, "address", err, Negative)
+					disable := owner == bob
+					if e := (*Error)(nil); !errors.As(err, &e) || strings.Contains(e.Hint, "account disable") != disable {
+						t.Errorf("the hint is %v", e)
+					}
+					_, err = s.RemoveAccount(ctx, bob, true)
+					must(t, err)
+				})
+			}
+		}
+	}
 }

@@ -165,6 +165,13 @@ func (d *Directory) Signs(a mime.Address, e store.Era, at time.Time) (own, domai
 	return can(ownKeys), can(domainKeys)
 }
 
+// Opens reports by whose keys a message to an address may be opened, retired ones too: by
+// the address's own, and by those of its domain.
+func (d *Directory) Opens(a mime.Address) (own, domains bool) {
+	can := func(id Identity) bool { _, ok := recipientKey(id); return ok }
+	return slices.ContainsFunc(d.keys[a.Key()], can), slices.ContainsFunc(d.keys[string(a.Domain())], can)
+}
+
 func bindsAll(leaf *x509.Certificate, all []mime.Address, p trust.Profile) bool {
 	return !slices.ContainsFunc(all, func(a mime.Address) bool {
 		_, binds := trust.Binds(leaf, a, p)
@@ -371,6 +378,9 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 		return nil, err
 	}
 	for _, f := range formers {
+		if f.Damaged {
+			c.log.Error("who had an address before cannot be read: what came before is nobody's; postern store compact --accept mends it", "address", f.Address)
+		}
 		d.formers[f.Address.Key()] = f
 	}
 	err = d.readKeys(tx, c.latest, c.log)
