@@ -34,24 +34,25 @@ func (p *part) hear(tx store.Tx) error {
 		if !v.Accepted() {
 			continue
 		}
-		tracks, err := sentBy(tx, v.Recipient, p.report.ids, max(1, maxOwn/len(p.job.Recipients)))
+		sent, err := sentBy(tx, v.Recipient, p.report.ids, max(1, maxOwn/len(p.job.Recipients)))
 		if err != nil {
 			return err
 		}
-		tracks, err = p.readable(tx, v.Recipient, tracks)
-		if err != nil {
-			return err
-		}
-		h := &hearing{part: p, verdict: v}
-		for _, t := range tracks {
+		tracks := make([]*followed, len(sent))
+		for i, t := range sent {
 			k := known[t.ID]
 			if k == nil {
 				k = &followed{Track: t}
 				known[t.ID], all = k, append(all, k)
 			}
-			h.tracks = append(h.tracks, k)
+			tracks[i] = k
 		}
-		hidden := h.hear()
+		whose, err := p.readerships(tx, v.Recipient, tracks)
+		if err != nil {
+			return err
+		}
+		h := &hearing{part: p, verdict: v}
+		hidden := h.hear(whose)
 		if hidden != nil {
 			p.hidden[v.Recipient.Key()] = *hidden
 		}
@@ -99,18 +100,21 @@ func (p *part) write(tx store.Tx, k *followed) error {
 type hearing struct {
 	*part
 	verdict sta.Verdict
-	tracks  []*followed        // that it may be about, oldest first
-	places  map[string][]place // of them, by Address.Key
+	of      *readership // the messages that it may be about, oldest first
 	shown   bool
 	hidden  *hiding
 }
 
 // hear returns nil if the addressee is to see the notification.
-func (h *hearing) hear() *hiding {
-	if len(h.tracks) == 0 {
+func (h *hearing) hear(whose []*readership) *hiding {
+	if len(whose) == 0 {
 		return nil // of nothing of his: mail like any other
 	}
-	h.places = placesOf(h.tracks)
+	h.of = spokenOf(whose, h.report.entries)
+	if h.of == nil {
+		return h.mixed(whose)
+	}
+	h.readers[h.verdict.Recipient.Key()] = h.of.target
 	for _, e := range h.report.entries {
 		h.entry(e)
 	}
@@ -118,6 +122,20 @@ func (h *hearing) hear() *hiding {
 		return nil
 	}
 	return h.hidden
+}
+
+// mixed hears what speaks of the messages of several: it moves nothing, and none of them
+// sees it.
+func (h *hearing) mixed(whose []*readership) *hiding {
+	const why = "it speaks of messages of several senders"
+	for _, h.of = range whose {
+		for _, e := range h.report.entries {
+			for _, r := range h.find(e) {
+				r.track.add(outcome{recipient: r.Address, stage: store.StageNotify, code: reason.Malformed, detail: e.detail + ", not counted: " + why})
+			}
+		}
+	}
+	return &hiding{code: reason.Malformed, why: why}
 }
 
 // sentBy returns the tracks of the messages that somebody sent, or gets the
@@ -217,26 +235,25 @@ func placesOf(tracks []*followed) map[string][]place {
 // of too many. Of other messages under one Message-ID the first that waits for an answer
 // gets it.
 func (h *hearing) find(e reportEntry) []place {
-	for _, a := range []mime.Address{e.recipient, e.original} {
-		all := h.places[a.Key()]
-		if a.IsZero() || len(all) == 0 {
-			continue
-		}
-		first := slices.MinFunc(all, func(a, b place) int { return cmp.Compare(a.patience(), b.patience()) })
-		var same []place
-		at := 0
-		for _, r := range all {
-			if r.track == first.track {
-				at = len(same)
-			}
-			if r.track == first.track || sameMessage(r.track.Track, first.track.Track) {
-				same = append(same, r)
-			}
-		}
-		return same[max(0, at-nearby):min(len(same), at+nearby+1)]
+	all := h.of.placesFor(e)
+	if len(all) == 0 {
+		return nil
 	}
-	return nil
+	first := slices.MinFunc(all, morePatient)
+	var same []place
+	at := 0
+	for _, r := range all {
+		if r.track == first.track {
+			at = len(same)
+		}
+		if r.track == first.track || sameMessage(r.track.Track, first.track.Track) {
+			same = append(same, r)
+		}
+	}
+	return same[max(0, at-nearby):min(len(same), at+nearby+1)]
 }
+
+func morePatient(a, b place) int { return cmp.Compare(a.patience(), b.patience()) }
 
 // patience is the less the more a recipient waits for an answer.
 func (r place) patience() int {
