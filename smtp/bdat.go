@@ -116,11 +116,10 @@ func (c *chunks) next() {
 		case next.verb == "NOOP" || next.verb == "HELP":
 			s.wire.inVain()
 			s.answer(s.dispatch(next))
-		default:
+		case next.verb == "MAIL" || next.verb == "RCPT":
 			s.answer(s.wrong(errInChunks))
-			if next.verb == "DATA" && s.hasSentMore() {
-				s.gone = true
-			}
+		default: // DATA, and what may be a message that came behind it all the same
+			s.answer(s.noCommand(next.verb, errInChunks))
 			if s.gone {
 				c.err = errAborted
 				return

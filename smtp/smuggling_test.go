@@ -157,6 +157,23 @@ func TestMessageComesAfterARefusedDATA(t *testing.T) {
 			}
 		}
 	}
+	for _, apart := range []bool{false, true} { // between chunks
+		h, addr := startBackbone(t)
+		d := dial(t, addr).play(toBob)
+		d.send("BDAT 3\r\nx: ")
+		d.play("< 250")
+		if apart {
+			d.play("> DATA\n< 503")
+			d.send(inner)
+			d.play("< 503\neof")
+		} else {
+			d.send("DATA\r\n" + inner)
+			d.play("< 503\neof")
+		}
+		if got := h.taken(); len(got) != 0 {
+			t.Errorf("between chunks: %+v", got)
+		}
+	}
 	_, addr := startBackbone(t)
 	dial(t, addr).play(toBob + "> RSET\n< 250\n> DATA\n< 503\n> NOOP\n< 250\n> MAIL FROM:<carol@far.test>\n< 250\n> FOO\n< 500\n> NOOP\n< 250")
 }
