@@ -23,6 +23,7 @@ const (
 	maxHeaderBytes = 16 << 10
 	maxStreams     = 32        // at once on a connection of HTTP/2
 	maxUnread      = 128 << 10 // of what a client of HTTP/2 may send ahead, on a connection
+	maxFrame       = 16 << 10  // as small as may be (RFC 9113 §4.2): a connection has room for one
 )
 
 // A Server serves the requests of our accounts. Use New.
@@ -73,6 +74,7 @@ func New(b Backend, o Options) *Server {
 		MaxHeaderBytes: maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: maxUnread, MaxReceiveBufferPerStream: maxUnread,
+			MaxReadFrameSize: maxFrame,
 		},
 		ErrorLog:    slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return withConnection(ctx, c) },

@@ -96,7 +96,11 @@ func (c *Client) Do(ctx context.Context, r Request) (Document, error) {
 		return Document{}, way.failed(request, err)
 	}
 	defer response.Body.Close()
-	return c.read(request, response, r)
+	document, err := c.read(request, response, r)
+	if ended := ctx.Err(); ended != nil {
+		return Document{}, way.failed(request, ended) // a server may answer that, by an empty document
+	}
+	return document, err
 }
 
 func (r Request) limit() int {

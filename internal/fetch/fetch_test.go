@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -302,6 +303,25 @@ func TestAS70_TimeIsBounded(t *testing.T) {
 			t.Errorf("%s: %v after %v", name, err, took)
 		}
 	}
+}
+
+// What a server says when it sees that the client has gone is no answer.
+func TestAnswersToTheEndAreNone(t *testing.T) {
+	s, c := secure(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	var all sync.WaitGroup
+	for range 300 {
+		all.Go(func() {
+			_, err := c.Do(t.Context(), Request{URL: s.URL, Time: 100 * time.Millisecond})
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("fetched: %v", err)
+			}
+			_, err = c.Post(t.Context(), Post{URL: s.URL, Time: 100 * time.Millisecond})
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("posted: %v", err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestDeadPortFailsAtOnce(t *testing.T) {

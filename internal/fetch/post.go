@@ -69,6 +69,9 @@ func (c *Client) Post(ctx context.Context, p Post) (Reply, error) {
 		return Reply{}, way.failed(request, err)
 	}
 	_ = response.Body.Close() // what it says is not asked for
+	if ended := ctx.Err(); ended != nil {
+		return Reply{}, way.failed(request, ended) // as of a document
+	}
 	return Reply{Status: response.StatusCode, RetryAfter: retryAfter(response.Header)}, nil
 }
 
