@@ -110,7 +110,8 @@ func keyHint(err error) string {
 		return "give it at the prompt, on standard input, or in a file with --password-file"
 	case errors.Is(err, keyfile.ErrKeyKind):
 		return "nothing was imported; use RSA of 2048 bits or more, or EC on P-256 or P-384; on P-521 a key can be encrypted to, but does not sign"
-	case errors.Is(err, keyfile.ErrMismatch), errors.Is(err, keyfile.ErrManyKeys), errors.Is(err, keyfile.ErrEncryptedPEM), errors.Is(err, keyfile.ErrTooLarge):
+	case errors.Is(err, keyfile.ErrMismatch), errors.Is(err, keyfile.ErrManyKeys), errors.Is(err, keyfile.ErrEncryptedPEM),
+		errors.Is(err, keyfile.ErrTooLarge), errors.Is(err, keyfile.ErrUndecryptable):
 		return "nothing was imported" // they say what to do themselves
 	}
 	return "nothing was imported; postern takes PKCS #12, or PEM with the certificate and its key in one file"

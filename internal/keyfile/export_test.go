@@ -13,6 +13,12 @@ func WriteQuickly(p *Pair, passphrase []byte, legacy bool) ([]byte, error) {
 	return writePKCS12(p, passphrase, legacy, 2048)
 }
 
+// Mixed is a PFX whose integrity is by a passphrase, and an encrypted key within by
+// whatever it was encrypted by.
+func Mixed(secret string, sealed, certificate []byte) []byte {
+	return assembly{bags: [][]byte{shroudedBag(sealed), certificateBag(certificate)}}.pfx(secret)
+}
+
 // Merged is a PFX with the safes of several, as programs write it that make a
 // safe for each key and each certificate.
 func Merged(secret string, files ...[]byte) []byte {

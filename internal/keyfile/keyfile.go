@@ -35,6 +35,7 @@ var (
 	ErrKeyKind       = errors.New("the key is neither RSA nor ECDSA")
 	ErrEncryptedPEM  = errors.New("the private key is encrypted in a way that is not read (convert it: openssl pkcs12 -export -in FILE -out FILE.p12)")
 	ErrTooLarge      = fmt.Errorf("the file is too large for a key with its certificates: at most %d bytes are read", MaxFile)
+	ErrUndecryptable = errors.New("the passphrase is right, but a part of the file does not decrypt with it (make the file again: gpgsm spoils some of those that it writes)")
 	ErrUnreadable    = errors.New("the file is neither PKCS #12 nor PEM with certificate and key")
 )
 

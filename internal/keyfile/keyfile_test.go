@@ -116,6 +116,7 @@ func TestReadRefuses(t *testing.T) {
 	o.run("req -x509 -newkey ed25519 -nodes -keyout ed.key -subj /CN=TEST-ONLY-ed -out ed.pem")
 	o.run("ecparam -name prime256v1 -genkey -noout -out ec.key")
 	o.run("pkcs8 -topk8 -in a.key -passout pass:secret -out sealed.key")
+	o.run("pkcs8 -topk8 -in a.key -passout pass:secret -outform DER -out sealed.der")
 	o.run("pkcs8 -topk8 -iter 65536 -outform DER -v2prf hmacWithSHA1 -in ec.key -passout pass:secret -out some.key")
 	// To derive as many keys as is forbidden takes long.
 	for name, rounds := range map[string]int{"rounds.key": 6_000_000, "half.key": 3_000_000} {
@@ -158,6 +159,7 @@ func TestReadRefuses(t *testing.T) {
 		{"a passphrase not in UTF-8", join("a.p12"), passphrase("\xff"), keyfile.ErrPassphrase},
 		{"a very long passphrase", join("a.p12"), passphrase(strings.Repeat("x", 2000)), keyfile.ErrPassphrase},
 		{"a prompt that was left", join("a.p12"), func() ([]byte, error) { return nil, canceled }, canceled},
+		{"a part by another passphrase", keyfile.Mixed("other", o.read("sealed.der"), o.read("a.der")), passphrase("other"), keyfile.ErrUndecryptable},
 		{"no integrity check", join("nomac.p12"), passphrase("secret"), keyfile.ErrUnreadable},
 		{"PKCS #12 cut off", join("a.p12")[:1000], passphrase("secret"), keyfile.ErrUnreadable},
 		{"PKCS #12 with more behind", append(join("a.p12"), 0), passphrase("secret"), keyfile.ErrUnreadable},

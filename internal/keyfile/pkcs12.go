@@ -43,16 +43,19 @@ func decode(data []byte, secret string) (contents, error) {
 	return contents{keys: []any{key}, certificates: append([]*x509.Certificate{certificate}, chain...)}, nil
 }
 
-// pkcs12Error translates the library's errors, of which only those about the
-// passphrase have values.
+// pkcs12Error translates the library's errors, most of which have no values.
 func pkcs12Error(err error) error {
 	for _, ours := range []error{ErrUnreadable, ErrManyKeys, ErrNoKey} {
 		if errors.Is(err, ours) {
 			return err
 		}
 	}
-	if errors.Is(err, pkcs12.ErrIncorrectPassword) || errors.Is(err, pkcs12.ErrDecryption) {
+	if errors.Is(err, pkcs12.ErrIncorrectPassword) {
 		return ErrPassphrase
+	}
+	// The library decrypts after it has verified the MAC, and drops this error's identity.
+	if strings.Contains(err.Error(), pkcs12.ErrDecryption.Error()) {
+		return ErrUndecryptable
 	}
 	var unsupported pkcs12.NotImplementedError
 	if errors.As(err, &unsupported) {
