@@ -38,7 +38,7 @@ func newMemory(most, largest int64) *memory {
 	return m
 }
 
-// A turn is what a request holds, or will.
+// A turn is what a request holds, or will. A request that needs none has the nil turn.
 type turn struct {
 	*memory
 	own   *share
@@ -48,8 +48,9 @@ type turn struct {
 	held  int64 // of come, if not
 }
 
-// begin waits for room in the share of an account, for a request that will hold so much.
-func (m *memory) begin(ctx context.Context, account string, size int64) (*turn, error) {
+// begin waits for room in the share of an account, for a request that will hold so much,
+// and for what it holds at once.
+func (m *memory) begin(ctx context.Context, account string, size, held int64) (*turn, error) {
 	t := &turn{memory: m, size: min(size, m.share)}
 	t.own, t.done = m.of(account)
 	err := t.own.Acquire(ctx, t.size)
@@ -58,6 +59,11 @@ func (m *memory) begin(ctx context.Context, account string, size int64) (*turn, 
 		return nil, err
 	}
 	t.whole = m.announced.TryAcquire(t.size)
+	err = t.hold(ctx, held)
+	if err != nil {
+		t.end()
+		return nil, err
+	}
 	return t, nil
 }
 
@@ -80,6 +86,9 @@ func (t *turn) hold(ctx context.Context, octets int64) error {
 
 // end gives all of it back.
 func (t *turn) end() {
+	if t == nil {
+		return
+	}
 	if t.whole {
 		t.announced.Release(t.size)
 	}
@@ -111,44 +120,36 @@ func (m *memory) of(account string) (s *share, done func()) {
 // smallRoom is what a request may hold without a turn.
 const smallRoom = 1 << 20
 
-// reading waits for the turn of a request that shows a message of a size.
-func (s *Server) reading(r *request, size int64) (end func(), err error) {
-	size = readingOf(size)
+// turn waits for that of a request, and for what it holds at once.
+func (s *Server) turn(r *request, m *memory, size, held int64) (*turn, error) {
 	if size <= smallRoom {
-		return func() {}, nil
+		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.options.Silence/2)
 	defer cancel()
-	t, err := s.shown.begin(ctx, r.login.Account.Key(), size)
-	if err != nil {
-		return nil, noTurn(err)
-	}
-	err = t.hold(ctx, size)
-	if err != nil {
-		t.end()
-		return nil, noTurn(err)
-	}
-	return t.end, nil
+	t, err := m.begin(ctx, r.login.Account.Key(), size, held)
+	return t, noTurn(err)
+}
+
+// reading waits for the turn of a request that shows a message of a size.
+func (s *Server) reading(r *request, size int64) (end func(), err error) {
+	size = readingOf(size)
+	t, err := s.turn(r, s.shown, size, size)
+	return t.end, err
 }
 
 // taking waits for the turn of a request whose content will be held in memory, and then
 // for room for each piece of it that comes.
 func (s *Server) taking(r *request, in *body, size int64) (end func(), err error) {
-	if size <= smallRoom {
-		return func() {}, nil
+	t, err := s.turn(r, s.taken, size, 0)
+	if t != nil {
+		in.hurry(leastPace, func(octets int64) error {
+			ctx, cancel := context.WithTimeout(r.Context(), s.options.Silence/2)
+			defer cancel()
+			return noTurn(t.hold(ctx, 2*octets))
+		})
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.options.Silence/2)
-	defer cancel()
-	t, err := s.taken.begin(ctx, r.login.Account.Key(), size)
-	if err != nil {
-		return nil, noTurn(err)
-	}
-	in.hurry(leastPace, func(octets int64) error {
-		ctx, cancel := context.WithTimeout(r.Context(), s.options.Silence/2)
-		defer cancel()
-		return noTurn(t.hold(ctx, 2*octets))
-	})
-	return t.end, nil
+	return t.end, err
 }
 
 func noTurn(err error) error {

@@ -21,14 +21,14 @@ func TestMemoryHasSharesOfAccounts(t *testing.T) {
 	cancel()
 	begin := func(name string, size int64) *turn {
 		t.Helper()
-		turn, err := m.begin(t.Context(), name, size)
+		turn, err := m.begin(t.Context(), name, size, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return turn
 	}
 	first := begin("eve", 1000) // no more than its share
-	_, err := m.begin(ended, "eve", 1)
+	_, err := m.begin(ended, "eve", 1, 0)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("beyond its share: %v", err)
 	}
@@ -66,7 +66,7 @@ func TestAnnouncedMemoryIsNotHeld(t *testing.T) {
 	soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	for _, name := range []string{"eve", "ann", "bob", "cid", "dan"} {
-		turn, err := m.begin(t.Context(), name, 100<<20)
+		turn, err := m.begin(t.Context(), name, 100<<20, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestAnnouncedMemoryIsNotHeld(t *testing.T) {
 		}
 		defer turn.end()
 	}
-	turn, err := m.begin(t.Context(), "fay", 3<<20)
+	turn, err := m.begin(t.Context(), "fay", 3<<20, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestAnnouncedMemoryIsNotHeld(t *testing.T) {
 // had is free.
 func TestFullMemoryIsBusy(t *testing.T) {
 	r := newRig(t, &house{}, func(o *Options) { o.JSONMemory, o.MessageBytes, o.Silence = 8<<20, 2<<20, time.Second })
-	eve, err := r.server.taken.begin(t.Context(), "eve", 2<<20)
+	eve, err := r.server.taken.begin(t.Context(), "eve", 2<<20, 0)
 	if err != nil || !eve.whole {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestFullMemoryIsBusy(t *testing.T) {
 // A small message whose size was not announced waits for no memory.
 func TestSmallJSONWithoutASizeTakesNoTurn(t *testing.T) {
 	r := newRig(t, &house{})
-	all, err := r.server.taken.begin(t.Context(), testAddress("alice@a.example").Key(), 1<<40) // of its share
+	all, err := r.server.taken.begin(t.Context(), testAddress("alice@a.example").Key(), 1<<40, 0) // of its share
 	if err != nil {
 		t.Fatal(err)
 	}

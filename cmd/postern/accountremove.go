@@ -18,42 +18,45 @@ func runAccountRemove(ctx context.Context, inv *invocation, args []string) error
 		if err != nil {
 			return err
 		}
-		err = inv.answer(removed, "%s is gone, and its mail with it", removed.Address)
-		if err != nil || inv.json {
-			return err
-		}
-		inv.tellEnded(removed.Ended)
-		if w := removed.Waiting; w != nil {
-			inv.tellWaiting(
-				waiting{w.Opening, "messages to it that are still to be opened", "they reach nobody"},
-				waiting{w.Edge, "messages and notices that wait for its edge", "they fail as unknown-recipient, and their senders are told"},
-				waiting{w.Events, "events that wait for its web hooks", "they are lost"},
-				waiting{w.Sent, "messages of its own under way", "they go on where they are signed, or its domain's certificate signs them; nobody here is told what becomes of them, postern track shows it"})
-		}
-		return nil
+		return inv.tellRemoved(removed, removed.Address+" is gone, and its mail with it", removed.Ended, removed.Waiting, fates{
+			edge:   fate{"messages and notices that wait for its edge", "they fail as unknown-recipient, and their senders are told"},
+			events: fate{"events that wait for its web hooks", "they are lost"},
+			sent:   fate{"messages of its own under way", "they go on where they are signed, or its domain's certificate signs them; nobody here is told what becomes of them, postern track shows it"},
+		})
 	})
 }
 
-// tellEnded names addresses that ended with something.
-func (inv *invocation) tellEnded(all []string) {
-	for _, ended := range all {
-		fmt.Fprintf(inv.stdout, "  %s is no address of ours any more\n", ended)
+// A fate is what waited for something that is gone, and what becomes of it.
+type fate struct{ what, then string }
+
+// fates are those that differ with what is gone.
+type fates struct{ edge, events, sent fate }
+
+// tellRemoved says that something is gone, which addresses ended with it and what waited,
+// where anything did.
+func (inv *invocation) tellRemoved(removed any, gone string, ended []string, w *control.Waiting, f fates) error {
+	err := inv.answer(removed, "%s", gone)
+	if err != nil || inv.json {
+		return err
 	}
-}
-
-// waiting is what waited for something that is gone, and what becomes of it.
-type waiting struct {
-	n          int
-	what, then string
-}
-
-// tellWaiting says what waited, where anything did.
-func (inv *invocation) tellWaiting(all ...waiting) {
-	for _, w := range all {
-		if w.n > 0 {
-			fmt.Fprintf(inv.stdout, "  %s: %d; %s\n", w.what, w.n, w.then)
+	for _, name := range ended {
+		fmt.Fprintf(inv.stdout, "  %s is no address of ours any more\n", name)
+	}
+	if w == nil {
+		return nil
+	}
+	for _, waited := range []struct {
+		n int
+		fate
+	}{
+		{w.Opening, fate{"messages to it that are still to be opened", "they reach nobody"}},
+		{w.Edge, f.edge}, {w.Events, f.events}, {w.Sent, f.sent},
+	} {
+		if waited.n > 0 {
+			fmt.Fprintf(inv.stdout, "  %s: %d; %s\n", waited.what, waited.n, waited.then)
 		}
 	}
+	return nil
 }
 
 // parseRemoval reads an address that is to go.

@@ -37,18 +37,10 @@ func runDomainRemove(ctx context.Context, inv *invocation, args []string) error 
 		for _, name := range removed.Unbelieved {
 			inv.warnUnbelieved(name)
 		}
-		err = inv.answer(removed, "%s is no longer ours", domain)
-		if err != nil || inv.json {
-			return err
-		}
-		inv.tellEnded(removed.Aliases)
-		if w := removed.Waiting; w != nil {
-			inv.tellWaiting(
-				waiting{w.Opening, "messages to it that are still to be opened", "they reach nobody"},
-				waiting{w.Edge, "messages to it that wait for an edge", "they go on"},
-				waiting{w.Sent, "messages from it that are not signed yet", "they fail as no-signing-key, and who handed them in is told"})
-		}
-		return nil
+		return inv.tellRemoved(removed, domain+" is no longer ours", removed.Aliases, removed.Waiting, fates{
+			edge: fate{"messages to it that wait for an edge", "they go on"},
+			sent: fate{"messages from it that are not signed yet", "they fail as no-signing-key, and who handed them in is told"},
+		})
 	})
 }
 
