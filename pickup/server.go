@@ -89,9 +89,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return nil
 }
 
-// Shutdown stops accepting, tells every client BYE once the response it is
-// reading is complete, and waits for the sessions to end. When ctx ends first,
-// the remaining connections are closed and its error is returned.
+// Shutdown stops accepting, tells every client BYE once the response it is reading is
+// complete, and waits for the sessions to end: for none on which nothing moves, longer
+// than door.Farewell. When ctx ends first, the remaining connections are closed and its
+// error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.shut()
 	err := s.group.Shutdown(ctx)
@@ -209,24 +210,13 @@ func (s *Server) remove(c *session) {
 	s.running.Done()
 }
 
-// farewellTime is how long who has not logged in may take to be told BYE.
-const farewellTime = time.Second
-
-// Drain tells the client BYE once the response that it is sent is complete. Who has not
-// logged in is not waited for long: within AUTHENTICATE the library says nothing before
-// the client has spoken, and a client that reads nothing is told nothing. It implements
+// Drain tells the client BYE once the response that it is sent is complete. A client that
+// takes nothing of that is not waited for, and told nothing; nor is one that is asked for
+// more, as within AUTHENTICATE, where the library says nothing else. It implements
 // admit.Conn.
 func (s *session) Drain() {
+	s.net.Hurry()
 	s.server.spawn(func() { s.bye("Server is shutting down") })
-	if s.known.Load() {
-		return
-	}
-	s.server.spawn(func() {
-		admit.Linger(farewellTime, s.ctx.Done(), nil)
-		if s.ctx.Err() == nil && !s.known.Load() {
-			s.hangUp()
-		}
-	})
 }
 
 // Cut breaks off what is under way. It implements admit.Conn.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -27,7 +26,6 @@ type session struct {
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
 	idling sync.WaitGroup
-	known  atomic.Bool // somebody has logged in
 
 	mu       sync.Mutex
 	closed   bool
@@ -84,7 +82,6 @@ func (s *session) login(a login.Attempt) (letIn func(), err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.user = user
-		s.known.Store(true)
 		s.front.welcome()
 		s.log.Info("imap login", "user", a.User, "method", a.Method)
 	}, nil

@@ -69,17 +69,3 @@ func (g *Gate) Log(log *slog.Logger, c *Conn) {
 
 // TurnedAway is how many connections were above a limit.
 func (g *Gate) TurnedAway() uint64 { return g.turnedAway.Load() }
-
-// A Conn leaves its gate when it is closed.
-type Conn struct {
-	net.Conn
-	IP    netip.Addr
-	Over  string // why it is refused; "" if it is not
-	leave func() // may be called again
-}
-
-// Close implements net.Conn; it may be called more than once.
-func (c *Conn) Close() error {
-	c.leave()
-	return c.Conn.Close()
-}

@@ -189,11 +189,10 @@ func TestShutdownCuts(t *testing.T) {
 	k.ok("DELE 1")
 	k.ok("RSET")
 	k.ok("RETR 1")
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	err := s.Shutdown(ctx)
-	if err == nil {
-		t.Error("all of it went out")
+	before := time.Now()
+	err := s.Shutdown(context.Background())
+	if took := time.Since(before); err != nil || took > 8*time.Second {
+		t.Errorf("after %v: %v", took, err)
 	}
 	if strings.HasSuffix(k.ended(), "\r\n.\r\n") {
 		t.Error("the message seems whole")

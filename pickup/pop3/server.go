@@ -83,8 +83,9 @@ func (s *Server) begin(c *door.Conn) {
 }
 
 // Shutdown stops accepting, lets every session end the command it is at, and waits
-// for them. When ctx ends first, the remaining connections are closed and its error
-// is returned. A session that has not said QUIT by then removes nothing.
+// for them: for none on which nothing moves, longer than door.Farewell. When ctx ends
+// first, the remaining connections are closed and its error is returned. A session that
+// has not said QUIT by then removes nothing.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.group.Shutdown(ctx)
 	s.cancel()

@@ -48,9 +48,11 @@ func (s *Server) newSession(c *door.Conn) *session {
 	return x
 }
 
-// Drain has the session end after the command it is at. It implements admit.Conn.
+// Drain has the session end after the command it is at, which waits for no client that
+// reads nothing of its answer. It implements admit.Conn.
 func (s *session) Drain() {
 	s.drain()
+	s.net.Hurry()
 	_ = s.net.SetReadDeadline(time.Unix(1, 0)) // fails on a connection that is closed
 }
 
