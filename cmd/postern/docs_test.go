@@ -35,12 +35,12 @@ func TestScriptQuickstart(t *testing.T) {
 	}
 	p := scriptParams(t, "testdata/quickstart")
 	p.Cmds["quickstart"] = func(ts *testscript.TestScript, neg bool, args []string) {
-		commands := shellBlocks(string(text))
-		ports := []string{"10025", "10465", "10587", "10993", "10053", "10389", "10443"}
-		for i, address := range freePorts(ts, len(ports)) {
-			_, free, _ := strings.Cut(address, ":")
-			commands = strings.ReplaceAll(commands, ports[i], free)
+		var ports []string // each with another for it
+		for _, port := range []string{"10025", "10465", "10587", "10993", "10053", "10389", "10443"} {
+			_, free, _ := strings.Cut(freePort(ts), ":")
+			ports = append(ports, port, free)
 		}
+		commands := strings.NewReplacer(ports...).Replace(shellBlocks(string(text)))
 		// A failure on the way must not leave the server behind.
 		commands = "trap 'kill $server $web 2>/dev/null || true' EXIT; server= web=\n" + commands
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(commands), 0o600))

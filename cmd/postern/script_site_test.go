@@ -18,11 +18,13 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"postern/internal/publish/named"
+	"postern/internal/testnet"
 	"postern/mime"
 )
 
@@ -57,18 +59,9 @@ func scriptLoopback(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// freePort is a loopback address that nobody uses for now.
-func freePort(ts *testscript.TestScript) string { return freePorts(ts, 1)[0] }
-
-// freePorts are as many different ones.
-func freePorts(ts *testscript.TestScript, n int) (all []string) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer l.Close() // all at once, so that none is given twice
-		all = append(all, l.Addr().String())
-	}
-	return all
+// freePort is a loopback address that nobody uses until the test does.
+func freePort(ts *testscript.TestScript) string {
+	return testnet.DeadPort(ts.Value(testKey{}).(testing.TB))
 }
 
 // configure FILE LINE… sets keys of a configuration that init wrote. A line may

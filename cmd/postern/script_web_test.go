@@ -66,15 +66,15 @@ func scriptPublishes(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: publishes dir")
 	}
 	config := filepath.Join(args[0], "postern.toml")
-	ports := freePorts(ts, 2)
-	servers := []string{ports[0]}
+	names, directory := freePort(ts), freePort(ts)
+	servers := []string{names}
 	if others := ts.Getenv("DNS"); others != "" {
 		servers = append(servers, others)
 	}
-	for _, line := range []string{`listen.dns = "` + ports[0] + `"`, `listen.ldap = "` + ports[1] + `"`, `servers = ["` + strings.Join(servers, `", "`) + `"]`} {
+	for _, line := range []string{`listen.dns = "` + names + `"`, `listen.ldap = "` + directory + `"`, `servers = ["` + strings.Join(servers, `", "`) + `"]`} {
 		setKey(ts, config, line)
 	}
-	scriptOwnPort(ts, neg, []string{args[0], ports[0]})
+	scriptOwnPort(ts, neg, []string{args[0], names})
 }
 
 // ownport DIR ADDRESS has a site take the port of an address for that of domains'

@@ -78,21 +78,28 @@ func (s *show) step(format string, args ...any) {
 // build makes and starts the gateways.
 func (s *show) build(ctx context.Context, serving *errgroup.Group) error {
 	s.heading("1. Three gateways start on loopback")
-	ports, err := freePorts(4)
+	held, err := hold(3)
+	defer closeAll(held)
 	if err != nil {
 		return err
 	}
-	dns := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(ports[3])).String()
+	names, packets, err := named.Listen("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer names.Close()
+	defer packets.Close()
+	dns := names.Addr().String()
 	for _, one := range []struct {
 		site         **site
 		domain, user string
-		port, relay  int
+		at, relay    net.Listener
 	}{
-		{&s.hospital, "hospital.example", "records", ports[0], ports[1]},
-		{&s.app, "app.example", "mira", ports[1], ports[0]},
-		{&s.stranger, "stranger.example", "somebody", ports[2], ports[1]},
+		{&s.hospital, "hospital.example", "records", held[0], held[1]},
+		{&s.app, "app.example", "mira", held[1], held[0]},
+		{&s.stranger, "stranger.example", "somebody", held[2], held[1]},
 	} {
-		made, err := newSite(ctx, s.log, s.dir, one.domain, one.user, dns, one.port, one.relay)
+		made, err := newSite(ctx, s.log, s.dir, one.domain, one.user, dns, one.at, one.relay.Addr().(*net.TCPAddr).Port)
 		if err != nil {
 			return fmt.Errorf("making %s: %w", one.domain, err)
 		}
@@ -108,6 +115,10 @@ func (s *show) build(ctx context.Context, serving *errgroup.Group) error {
 			return fmt.Errorf("furnishing %s: %w", one.domain, err)
 		}
 		s.step("%-17s has the account %s and a certificate of its own test CA", one.domain, made.user)
+	}
+	err = errors.Join(names.Close(), packets.Close())
+	if err != nil {
+		return err
 	}
 	return s.startDNS(dns)
 }
@@ -174,18 +185,23 @@ func (s *show) close() error {
 	return err
 }
 
-// freePorts finds loopback ports that nobody uses for now.
-func freePorts(n int) ([]int, error) {
-	var ports []int
+// hold listens at loopback ports until they are listened at in earnest: on a busy
+// machine somebody else would get one of them before.
+func hold(n int) (held []net.Listener, err error) {
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return nil, err
+			return held, err
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		held = append(held, l)
 	}
-	return ports, nil
+	return held, nil
+}
+
+func closeAll(held []net.Listener) {
+	for _, l := range held {
+		_ = l.Close()
+	}
 }
 
 // newMessage composes a record from one site's user and its Message-ID.

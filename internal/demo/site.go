@@ -41,9 +41,9 @@ type site struct {
 	cfg      *config.Config
 }
 
-// newSite makes a site that asks the given DNS server and reaches other sites'
-// backbones at relayPort.
-func newSite(ctx context.Context, log *slog.Logger, dir, domain, user, dns string, port, relayPort int) (*site, error) {
+// newSite makes a site that listens where at does, asks the given DNS server and
+// reaches other sites' backbones at relayPort.
+func newSite(ctx context.Context, log *slog.Logger, dir, domain, user, dns string, at net.Listener, relayPort int) (*site, error) {
 	s := &site{domain: mime.Domain(domain)}
 	var err error
 	s.user, err = mime.NewAddress(user, s.domain)
@@ -53,7 +53,7 @@ func newSite(ctx context.Context, log *slog.Logger, dir, domain, user, dns strin
 	cfg := config.Default()
 	cfg.Hostname = mime.Domain("mail." + domain)
 	cfg.Listen = config.Listen{
-		Submission: "127.0.0.1:0", IMAPS: "127.0.0.1:0", Backbone: fmt.Sprintf("127.0.0.1:%d", port),
+		Submission: "127.0.0.1:0", IMAPS: "127.0.0.1:0", Backbone: at.Addr().String(),
 	}
 	cfg.TLS = config.TLS{Cert: "tls/cert.pem", Key: "tls/key.pem"}
 	cfg.DNS.Servers = []string{dns}
@@ -68,15 +68,18 @@ func newSite(ctx context.Context, log *slog.Logger, dir, domain, user, dns strin
 	if err != nil {
 		return nil, err
 	}
-	return s, s.open(ctx, log.With("site", domain))
+	return s, s.open(ctx, at, log.With("site", domain))
 }
 
-func (s *site) open(ctx context.Context, log *slog.Logger) (err error) {
+func (s *site) open(ctx context.Context, at net.Listener, log *slog.Logger) (err error) {
 	s.db, err = care.Open(ctx, s.cfg.Dir, time.Second, log)
 	if err != nil {
 		return err
 	}
 	s.core, err = gateway.NewCore(s.cfg, s.db, log)
+	if err == nil {
+		err = at.Close()
+	}
 	if err == nil {
 		s.gateway, err = gateway.Listen(s.cfg, s.core)
 	}

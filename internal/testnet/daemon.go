@@ -9,10 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -112,51 +110,6 @@ func listens(addr string) bool {
 	}
 	_ = conn.Close()
 	return true
-}
-
-// Ports of tests are below those that the system gives to connections going out,
-// and no two calls of a process get the same: what is free stays so until a peer
-// listens there, and what is dead stays dead.
-const (
-	firstPort  = 10_000
-	portCount  = 20_000
-	portStride = 500 // between processes that begin at the same time
-)
-
-var portsGiven atomic.Uint32
-
-// freePort returns a loopback port that is free for TCP and UDP.
-func freePort(t testing.TB) string {
-	t.Helper()
-	for range portCount {
-		n := uint32(os.Getpid())*portStride + portsGiven.Add(1)
-		port := strconv.Itoa(int(firstPort + n%portCount))
-		if isFree(net.JoinHostPort("127.0.0.1", port)) {
-			return port
-		}
-	}
-	t.Fatal("testnet: no port is free for both TCP and UDP")
-	return ""
-}
-
-func isFree(addr string) bool {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return false
-	}
-	defer l.Close()
-	u, err := net.ListenPacket("udp", addr)
-	if err != nil {
-		return false
-	}
-	_ = u.Close()
-	return true
-}
-
-// DeadPort returns a loopback address that refuses connections.
-func DeadPort(t testing.TB) string {
-	t.Helper()
-	return net.JoinHostPort("127.0.0.1", freePort(t))
 }
 
 func write(t testing.TB, dir, name, text string) string {

@@ -63,11 +63,7 @@ func serve(t testing.TB, records ...named.Record) string {
 // fake serves whatever handle answers, over UDP and TCP.
 func fake(t testing.TB, handle func(w dns.ResponseWriter, q *dns.Msg)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pc, err := net.ListenPacket("udp", l.Addr().String())
+	l, pc, err := named.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
