@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,13 +21,15 @@ func (s *Server) respond(w http.ResponseWriter, status int, v any) error {
 	if err != nil {
 		return fmt.Errorf("writing an answer: %w", err)
 	}
-	// What came before may have taken its time.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.options.Silence))
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // whoever does not read it has gone
+	out := s.newSending(w, leastPace) // for all of it is held in memory
+	for piece := range slices.Chunk(text, pieceSize) {
+		out.write(piece)
+	}
+	out.renew()
 	return nil
 }
 
@@ -40,26 +43,45 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// stream sends what r has, as long as the client takes it. Behind the first octet there is
-// no way to say that something failed but to break off.
+// pieceSize is how much of an answer is written at once.
+const pieceSize = 64 << 10
+
+// A sending is an answer on its way, as long as the client takes it. Behind the first octet
+// there is no way to say that something failed but to break off.
+type sending struct {
+	transfer
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (s *Server) newSending(w http.ResponseWriter, pace int64) *sending {
+	return &sending{s.newTransfer(pace), w, http.NewResponseController(w)}
+}
+
+// write sends a piece.
+func (o *sending) write(piece []byte) {
+	o.renew()
+	_, err := o.w.Write(piece)
+	if err != nil { // whoever does not read it has gone
+		panic(http.ErrAbortHandler)
+	}
+	o.moved(len(piece))
+}
+
+// renew gives what comes next its time, which in the end is what waits in buffers.
+func (o *sending) renew() { _ = o.control.SetWriteDeadline(o.deadline()) }
+
+// stream sends what r has.
 func (s *Server) stream(w http.ResponseWriter, r io.Reader) {
-	c := http.NewResponseController(w)
-	until := time.Now().Add(s.options.BodyTime)
-	buf := make([]byte, 64<<10)
+	out := s.newSending(w, 0)
+	buf := make([]byte, pieceSize)
 	for {
 		n, err := r.Read(buf)
-		soon := time.Now().Add(s.options.Silence)
-		if soon.After(until) {
-			soon = until
-		}
-		_ = c.SetWriteDeadline(soon)
 		if n > 0 {
-			_, written := w.Write(buf[:n])
-			if written != nil {
-				panic(http.ErrAbortHandler)
-			}
+			out.write(buf[:n])
 		}
 		if errors.Is(err, io.EOF) {
+			out.renew()
 			return
 		}
 		if err != nil {

@@ -21,7 +21,7 @@ const (
 	maxType        = 255
 	maxAttachments = 100
 	maxAddressText = mime.MaxAddress + 2
-	// leastPace is how fast what is held in memory must come, in octets a second.
+	// leastPace is how fast what is held in memory must come or go, in octets a second.
 	leastPace = 32 << 10
 )
 
