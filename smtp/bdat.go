@@ -92,8 +92,6 @@ func (c *chunks) next() {
 		return
 	}
 	s := c.session
-	s.wire.betweenChunks(true)
-	defer s.wire.betweenChunks(false)
 	s.answer(saidOK)
 	for {
 		next, err := s.next()

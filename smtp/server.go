@@ -111,8 +111,8 @@ func (s *Server) accept(ctx context.Context, l net.Listener, done <-chan struct{
 }
 
 // Shutdown stops listening, ends idle sessions with 421 and waits for running
-// transfers. When ctx ends first the remaining connections are cut, and its
-// error is returned.
+// transfers, as long as they move. When ctx ends first the remaining connections are
+// cut, and its error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.group.Shutdown(ctx)
 	if err != nil {

@@ -348,7 +348,7 @@ const (
 // the last reply back; so of a client that is still sending all is read, as nothing.
 func (s *session) depart() {
 	s.flush()
-	if !s.midway && !s.isAhead() && !s.wire.holdsMore() {
+	if s.wire.deaf() || !s.midway && !s.isAhead() && !s.wire.holdsMore() {
 		return
 	}
 	if s.tls != nil {

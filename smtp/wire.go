@@ -36,7 +36,6 @@ type wire struct {
 	idle     time.Time // until when the command line must be there
 	command  int       // octets read since
 	transfer *transfer // nil outside a transfer
-	between  bool      // two chunks: the client is to say more
 	draining bool      // no further command is read
 	probing  bool      // nothing is read from the socket
 	failed   error     // what every Read returns from now on
@@ -81,7 +80,9 @@ func (w *wire) hurry(d time.Duration) {
 }
 
 // Drain ends the connection unless a message is being transferred, and then
-// after it. The client is told 421. Between two chunks it has a moment to go on.
+// after it. The client is told 421. From now on no read within a transfer and no
+// write wait for it longer than haste: nobody else waits for a client on which
+// nothing moves.
 func (w *wire) Drain() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -89,23 +90,12 @@ func (w *wire) Drain() {
 		w.draining = true
 		close(w.drained)
 	}
-	switch {
-	case w.transfer == nil:
-		_ = w.Conn.SetReadDeadline(time.Unix(1, 0)) // wake a waiting Read
-	case w.between:
-		w.transfer.until = time.Now().Add(haste)
-		_ = w.Conn.SetReadDeadline(w.transfer.until)
+	soon := time.Now().Add(haste)
+	_ = w.Conn.SetWriteDeadline(soon)
+	if w.transfer == nil {
+		soon = time.Unix(1, 0) // wake a waiting Read
 	}
-}
-
-// betweenChunks says that a command is read within a transfer, or no longer.
-func (w *wire) betweenChunks(on bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.between = on
-	if on && w.draining {
-		w.transfer.until = time.Now().Add(haste)
-	}
+	_ = w.Conn.SetReadDeadline(soon)
 }
 
 func (w *wire) isDraining() bool {
@@ -160,7 +150,7 @@ func (w *wire) prepare() (bool, error) {
 	case w.probing:
 		return false, os.ErrDeadlineExceeded
 	case w.transfer != nil:
-		return true, w.Conn.SetReadDeadline(w.transfer.deadline(time.Now(), w.opts))
+		return true, w.Conn.SetReadDeadline(w.hastened(w.transfer.deadline(time.Now(), w.opts)))
 	case w.draining:
 		return false, os.ErrDeadlineExceeded
 	case w.command > commandOctets:
@@ -214,25 +204,46 @@ func (t *transfer) deadline(now time.Time, o *ServerOptions) time.Time {
 	return end
 }
 
+// hastened is a deadline, or that of a server which ends if it is sooner. mu is held.
+func (w *wire) hastened(t time.Time) time.Time {
+	soon := time.Now().Add(haste)
+	if w.draining && soon.Before(t) {
+		return soon
+	}
+	return t
+}
+
 // Write sends replies within the time of a command. The first failure ends the
 // connection: a client that pipelines and does not read gets no second wait.
 func (w *wire) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	err := w.unsent
-	w.mu.Unlock()
+	err := w.sending()
 	if err != nil {
 		return 0, err
 	}
-	n, err := 0, w.Conn.SetWriteDeadline(time.Now().Add(w.opts.CommandIdle))
-	if err == nil {
-		n, err = w.Conn.Write(p)
-	}
+	n, err := w.Conn.Write(p)
 	if err != nil {
 		w.mu.Lock()
 		w.unsent = err
 		w.mu.Unlock()
 	}
 	return n, err
+}
+
+// sending sets the deadline of the next write, unless one has failed.
+func (w *wire) sending() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.unsent != nil {
+		return w.unsent
+	}
+	return w.Conn.SetWriteDeadline(w.hastened(time.Now().Add(w.opts.CommandIdle)))
+}
+
+// deaf reports whether the client can be told nothing more.
+func (w *wire) deaf() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.unsent != nil
 }
 
 // expect says that a command line, or a TLS handshake, is read next. A client that
