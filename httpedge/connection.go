@@ -14,7 +14,9 @@ import (
 // A connection remembers what the latest token on it has opened, and how often a wrong
 // one was shown.
 type connection struct {
+	conn   net.Conn
 	remote netip.AddrPort
+	leave  leave
 
 	mu       sync.Mutex
 	token    [sha256.Size]byte
@@ -24,8 +26,11 @@ type connection struct {
 
 type connectionKey struct{}
 
-func withConnection(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, connectionKey{}, &connection{remote: admit.AddrPort(c.RemoteAddr())})
+// withConnection begins a connection, which ends in count.
+func (s *Server) withConnection(ctx context.Context, conn net.Conn) context.Context {
+	c := &connection{conn: conn, remote: admit.AddrPort(conn.RemoteAddr()), leave: leave{close: below(conn)}}
+	s.open.add(c)
+	return context.WithValue(ctx, connectionKey{}, c)
 }
 
 func connectionOf(ctx context.Context) *connection {

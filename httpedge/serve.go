@@ -141,6 +141,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.options.Log.Error("a request panicked", "panic", p, "stack", string(debug.Stack()))
 		panic(http.ErrAbortHandler)
 	}()
+	l := &connectionOf(r.Context()).leave
+	l.work()
+	defer l.rest()
+	w = &said{w, l}
+	if r.Body != http.NoBody {
+		r = r.WithContext(r.Context()) // net/http knows its own request by the body
+		r.Body = &heard{r.Body, l}
+	}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

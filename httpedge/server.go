@@ -42,7 +42,7 @@ type Server struct {
 	shown      *memory                   // of those that are shown
 	turnedAway atomic.Uint64
 	errors     atomic.Uint64
-	open       atomic.Int64
+	open       connections
 
 	closing context.Context // ends when waits must
 	close   context.CancelFunc
@@ -77,10 +77,13 @@ func New(b Backend, o Options) *Server {
 			MaxReadFrameSize: maxFrame,
 		},
 		ErrorLog:    slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return withConnection(ctx, c) },
+		ConnContext: s.withConnection,
 		ConnState:   s.count,
 	}
-	s.http.RegisterOnShutdown(s.close)
+	s.http.RegisterOnShutdown(func() {
+		s.close()
+		s.open.end()
+	})
 	return s
 }
 
@@ -132,8 +135,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // Shutdown stops accepting and waits for the requests under way; lists that wait for
-// news end at once. When ctx ends first, what is left is cut off and its error is
-// returned.
+// news end at once, and connections that wait for their clients alone soon. When ctx ends
+// first, what is left is cut off and its error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err != nil {
@@ -174,13 +177,10 @@ func (s *Server) refuse(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// count knows how many connections are open.
-func (s *Server) count(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.open.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		s.open.Add(-1)
+// count forgets connections that are closed.
+func (s *Server) count(c net.Conn, state http.ConnState) {
+	if state == http.StateClosed || state == http.StateHijacked {
+		s.open.remove(c)
 	}
 }
 
@@ -193,7 +193,7 @@ type Stats struct {
 
 // Stats returns what the server does.
 func (s *Server) Stats() Stats {
-	return Stats{int(s.open.Load()), s.turnedAway.Load(), s.errors.Load()}
+	return Stats{s.open.len(), s.turnedAway.Load(), s.errors.Load()}
 }
 
 // begin counts a request of an account, if it may have one more at once.
