@@ -19,6 +19,7 @@ const (
 	httpEach        = 10               // of them from one client
 	httpTimeout     = 10 * time.Second // of a request, and of an idle connection
 	httpHeader      = 16 << 10
+	httpFarewell    = time.Second // for what is under way when the server ends: who asked asks again
 )
 
 // An httpServer serves handlers on a listener of ours.
@@ -57,4 +58,15 @@ func (s *httpServer) Serve(_ context.Context, l net.Listener) error {
 		return nil
 	}
 	return err
+}
+
+// Shutdown implements server.
+func (s *httpServer) Shutdown(ctx context.Context) error {
+	soon, cancel := context.WithTimeout(ctx, httpFarewell)
+	defer cancel()
+	err := s.Server.Shutdown(soon)
+	if err != nil {
+		_ = s.Server.Close()
+	}
+	return ctx.Err()
 }

@@ -1,11 +1,17 @@
 package gateway
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/internal/testnet"
 )
 
 // One client cannot have all connections for the numbers.
@@ -43,5 +49,32 @@ func TestHTTPConnectionsOfOneClient(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// A client that says nothing, or reads nothing, does not hold up the end of the server.
+func TestHTTPShutdownDoesNotWaitForClients(t *testing.T) {
+	for name, say := range map[string]string{"silent": "", "half a header": "GET /metrics HTTP/1.1\r\n", "reads nothing": "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newHTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
+				}), slog.New(slog.DiscardHandler))
+				testnet.Serve(t, s, func(p *testnet.Pipes) {
+					c := p.Dial()
+					defer c.Close()
+					_, err := io.WriteString(c, say)
+					if err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+					began := time.Now()
+					err = s.Shutdown(context.Background())
+					if took := time.Since(began); err != nil || took > httpFarewell {
+						t.Errorf("after %v: %v", took, err)
+					}
+				})
+			})
+		})
 	}
 }

@@ -112,12 +112,27 @@ func (c *conn) orDraining(err error) error {
 	return err
 }
 
+// departure is how long a client may read nothing while the server stops.
+const departure = time.Second
+
 // Drain ends the connection after the request under way.
 func (c *conn) Drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draining = true
 	c.raw.SetReadDeadline(time.Unix(1, 0)) // wake a waiting read
+	c.raw.SetWriteDeadline(time.Now().Add(departure))
+}
+
+// sends sets the time for what is written next.
+func (c *conn) sends() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := c.opts.MessageTime
+	if c.draining {
+		d = min(d, departure)
+	}
+	return c.raw.SetWriteDeadline(time.Now().Add(d))
 }
 
 // Cut ends the connection now.
@@ -149,16 +164,18 @@ func (s *Server) malformed(err error) reply {
 	return reply{notice(result{protocolError, "that is no LDAP message that is taken here"}), hangUp}
 }
 
-// write sends an answer, and reports whether it went.
+// write sends an answer, and reports whether it went. If not, nothing more is to be said.
 func (c *conn) write(octets []byte) bool {
 	if len(octets) == 0 {
 		return true
 	}
-	err := c.raw.SetWriteDeadline(time.Now().Add(c.opts.MessageTime))
-	if err != nil {
-		return false
+	err := c.sends()
+	if err == nil {
+		_, err = c.stream.Write(octets)
 	}
-	_, err = c.stream.Write(octets)
+	if err != nil {
+		c.raw.Close()
+	}
 	return err == nil
 }
 
@@ -169,8 +186,10 @@ func (c *conn) secure() bool {
 		return false
 	}
 	stream := tls.Server(c.raw, c.opts.TLS)
-	c.raw.SetWriteDeadline(time.Now().Add(c.opts.MessageTime))
-	err := stream.HandshakeContext(c.ctx)
+	err := c.sends()
+	if err == nil {
+		err = stream.HandshakeContext(c.ctx)
+	}
 	if err != nil {
 		c.opts.Log.Debug("TLS failed in the directory", "remote", c.raw.RemoteAddr().String(), "err", err)
 		return false

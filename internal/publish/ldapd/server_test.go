@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"postern/internal/testnet"
 )
@@ -61,6 +62,33 @@ func TestServeWhenAcceptingFails(t *testing.T) {
 					t.Errorf("%v, want %v", err, c.want)
 				}
 				<-l.Closed()
+			})
+		})
+	}
+}
+
+// A client that reads no answer does not hold up the end of the server, nor does one that
+// does not read the notice of it.
+func TestShutdownDoesNotWaitForWhoReadsNothing(t *testing.T) {
+	for name, asks := range map[string][]byte{"an answer": bindOctets, "the notice": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			synctest.Test(t, func(t *testing.T) {
+				server := New(s.source, Options{})
+				testnet.Serve(t, server, func(p *testnet.Pipes) {
+					c := p.Dial()
+					defer c.Close()
+					_, err := c.Write(asks)
+					if err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+					began := time.Now()
+					err = server.Shutdown(context.Background())
+					if took := time.Since(began); err != nil || took != departure {
+						t.Errorf("after %v: %v", took, err)
+					}
+				})
 			})
 		})
 	}
