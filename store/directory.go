@@ -148,6 +148,10 @@ type DirectoryTx interface {
 	// or an alias is given to another. A damaged one is no error: see Former.Damaged.
 	Former(a mime.Address) (Former, error)
 	Formers() ([]Former, error)
+	// ForgetFormers forgets who had addresses up to an Era before the one given, but at
+	// most so many and none that is damaged, and returns how many those were. Nothing must
+	// be left that is of an Era before that.
+	ForgetFormers(before Era, most int) (int, error)
 
 	Domain(name mime.Domain) (Domain, error)
 	Domains() ([]Domain, error)

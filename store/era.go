@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -128,6 +129,28 @@ func (t *tx) Formers() ([]Former, error) {
 		return true, nil
 	})
 	return all, err
+}
+
+// ForgetFormers implements DirectoryTx.
+func (t *tx) ForgetFormers(before Era, most int) (int, error) {
+	if !t.writable {
+		return 0, ErrReadOnly
+	}
+	var old [][]byte
+	err := t.each(bucketFormer, nil, nil, func(k, v []byte) (bool, error) {
+		f, err := t.formerOf(k, v)
+		if err == nil && !f.Damaged && f.To < before {
+			old = append(old, bytes.Clone(k))
+		}
+		return len(old) < most, nil
+	})
+	for _, key := range old {
+		if err != nil {
+			break
+		}
+		err = t.removeDirectory(bucketFormer, key)
+	}
+	return len(old), err
 }
 
 // formerOf reads a record. One that is damaged stops the mail of that address alone.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"postern/mime"
 )
 
@@ -110,4 +112,52 @@ func TestRemovingAnAccountOfManyNamesIsOnePass(t *testing.T) {
 	if one, many := written(1), written(20); one != many {
 		t.Errorf("%d and %d writes beside the aliases themselves", one, many)
 	}
+}
+
+// However often a name comes and goes, who had it is one row of a few octets, and all else
+// goes with the account.
+func TestANameThatComesAndGoesGathersNothing(t *testing.T) {
+	s := newTestStore(t, Options{})
+	jane := address(t, "jane@b.example")
+	const times, atOnce = 2_000, 500
+	rows := func() map[string]int {
+		all := make(map[string]int)
+		s.untold(t, func(tx *tx) error {
+			for _, b := range buckets() {
+				if b != bucketAudit && b != bucketCheckpoints && b != bucketMeta {
+					all[b] = tx.in(b).Stats().KeyN
+				}
+			}
+			return nil
+		})
+		return all
+	}
+	comesAndGoes := func(n int) {
+		s.untold(t, func(tx *tx) error {
+			for range n {
+				err := tx.PutAccount(Account{Address: jane, Patient: true})
+				if err == nil {
+					err = tx.RemoveAccount(jane)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	comesAndGoes(1)
+	once := rows()
+	for range times / atOnce {
+		comesAndGoes(atOnce)
+	}
+	if diff := cmp.Diff(once, rows()); diff != "" {
+		t.Errorf("rows (-once +often):\n%s", diff)
+	}
+	s.untold(t, func(tx *tx) error {
+		if row := tx.get(bucketFormer, []byte(jane.Key())); len(row) > 200 {
+			t.Errorf("%d octets: %s", len(row), row)
+		}
+		return nil
+	})
 }

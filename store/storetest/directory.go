@@ -18,6 +18,7 @@ func directoryTests() map[string]func(*suite) {
 		"AccountsAreFoundWithoutRegardToCase":    accounts,
 		"WhoGetsAnAddressIsAnother":              eras,
 		"WhatIsTakenIsOfItsEra":                  takenIn,
+		"WhoHadAnAddressIsForgotten":             forgetsFormers,
 		"WhoLeavesAnAddressIsNoted":              formers,
 		"PutAccountCreatesItsInbox":              accountInbox,
 		"RemoveAccountTakesItsMailboxesAlong":    accountRemoved,

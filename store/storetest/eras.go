@@ -177,3 +177,49 @@ func formers(s *suite) {
 	})
 	s.sound()
 }
+
+// forgetsFormers forgets who had addresses before an era, a few at a time, and knows them
+// anew when they leave again.
+func forgetsFormers(s *suite) {
+	all := []mime.Address{s.address("a@b.example"), s.address("b@b.example"), s.address("c@b.example")}
+	leave := func(a mime.Address) (last store.Era) {
+		s.update(func(tx store.Tx) (err error) {
+			s.must(tx.PutAccount(store.Account{Address: a}))
+			last, err = tx.Era()
+			s.must(err)
+			return tx.RemoveAccount(a)
+		})
+		return last
+	}
+	var ends []store.Era
+	for _, a := range all {
+		ends = append(ends, leave(a))
+	}
+	for _, row := range []struct {
+		before     store.Era
+		most, want int
+	}{{ends[0], 10, 0}, {ends[1] + 1, 1, 1}, {ends[1] + 1, 2, 1}, {ends[1] + 1, 2, 0}} {
+		s.update(func(tx store.Tx) error {
+			n, err := tx.ForgetFormers(row.before, row.most)
+			s.equal(n, row.want)
+			return err
+		})
+		s.sound()
+	}
+	left := func() (f []store.Former) {
+		s.view(func(tx store.Tx) (err error) {
+			f, err = tx.Formers()
+			return err
+		})
+		return f
+	}
+	s.equal(left(), []store.Former{{Address: all[2], From: ends[2], To: ends[2]}})
+	again := leave(all[0])
+	s.equal(left()[0], store.Former{Address: all[0], From: again, To: again})
+	s.view(func(tx store.Tx) error {
+		_, err := tx.ForgetFormers(store.Now, 1)
+		s.is(err, store.ErrReadOnly)
+		return nil
+	})
+	s.sound()
+}

@@ -48,6 +48,7 @@ func (k *Keeper) Tidy(ctx context.Context) {
 		do   func(context.Context) error
 	}{
 		{"tracks", k.pruneTracks},
+		{"former addresses", k.pruneFormers}, // once the tracks of their time are gone
 		{"deliveries", k.pruneDelivered},
 		{"requests", k.pruneRequests},
 		{"senders", k.pruneSentAs},
