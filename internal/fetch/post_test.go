@@ -95,8 +95,8 @@ func TestWhereNothingIsPosted(t *testing.T) {
 func TestPostHasAnEnd(t *testing.T) {
 	over := make(chan struct{})
 	s, c := secure(t, func(http.ResponseWriter, *http.Request) { <-over })
-	defer close(over) // before the server is closed, which waits for it
-	_, err := c.Post(t.Context(), Post{URL: s.URL, Time: 100 * time.Millisecond})
+	defer close(over)                                                      // before the server is closed, which waits for it
+	_, err := c.Post(t.Context(), Post{URL: s.URL, Time: 2 * time.Second}) // which a handshake does not take
 	if !errors.Is(err, ErrUnanswered) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}

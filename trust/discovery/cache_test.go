@@ -159,7 +159,6 @@ func TestCD9_EachKindOfAnswerIsToldApart(t *testing.T) {
 			s := nameserverAt(t, "127.0.0.1:0")
 			s.on("b.example. MX", c.handle)
 			d, _ := dnsClient(t, s)
-			d.TryTimeout = 500 * time.Millisecond
 			if a := kindOfQuery(t, d, b, dns.TypeMX); a.kind != c.want || a.server != s.addr.String() {
 				t.Errorf("got %+v, want %s", a, c.want)
 			}

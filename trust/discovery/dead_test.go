@@ -53,6 +53,7 @@ func TestCD30_DeadDomainIsWaitedForOnce(t *testing.T) {
 }
 
 func TestCD30_DeadDomainIsAskedAgain(t *testing.T) {
+	t.Parallel() // it waits for silence
 	w := newWorld(t)
 	w.kill("dead.example.")
 	r := w.resolver(t)
@@ -96,6 +97,7 @@ func TestCD30_DeadDomainIsAskedAgain(t *testing.T) {
 // A domain that an operator has asked again is asked by whoever is next, also for
 // whom it gave no answer before; dead still, it is left alone for the longer pause.
 func TestCD30_DeadDomainIsAskedAgainOnOrder(t *testing.T) {
+	t.Parallel() // it waits for silence
 	w := newWorld(t)
 	w.kill("dead.example.")
 	r := w.resolver(t)

@@ -51,6 +51,7 @@ func kept(m *memory) func(*discovery.Resolver) {
 // CD-12: certificates survive a restart for the time they had left, and nothing
 // else does.
 func TestCD12_CertificatesSurviveARestart(t *testing.T) {
+	t.Parallel() // it waits for silence
 	ca := newAuthority(t)
 	web := testnet.NewWeb(t)
 	web.Put("/url", "", ca.leaf("url").Raw)

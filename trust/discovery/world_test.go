@@ -150,7 +150,7 @@ func (w *world) resolver(t testing.TB, options ...func(*discovery.Resolver)) *di
 	t.Helper()
 	d := client(t, w.addr)
 	d.Now = w.now
-	d.TryTimeout, d.Tries = 100*time.Millisecond, 1
+	d.TryTimeout, d.Tries = 400*time.Millisecond, 1 // silence is waited for; an answer on a busy machine comes in less
 	r := &discovery.Resolver{DNS: d, Network: guard.Policy{AllowPrivate: true}, Now: w.now}
 	for _, o := range options {
 		o(r)
