@@ -187,6 +187,9 @@ type Limits struct {
 	// must always get the same, narrowest first, and a Slot of one name always
 	// has the same width. It must not call the store.
 	Lane func(lane string) []Slot
+	// Moving says that a lane may get other slots from Lane than before. It is asked
+	// again of a lane whose turn comes while none of its jobs is in work.
+	Moving bool
 	// Flow is how many jobs of one flow may be in work at once, notifications
 	// and others each; 0 is any number.
 	Flow int

@@ -119,6 +119,9 @@ func (u *lineup) withdraw(q *queue) {
 // admit gives a queue room, or has it wait for some.
 func (u *lineup) admit(q *queue) {
 	l, f := q.lane, q.flow
+	if !l.waits() { // else wakeLane does it, which has the others go on as well
+		u.refit(l)
+	}
 	s, blocked := l.obstacle()
 	switch {
 	case f.full():
@@ -186,6 +189,7 @@ func (u *lineup) wakeSlot(s *slot) {
 
 // wakeLane admits queues of a lane as long as there is room.
 func (u *lineup) wakeLane(l *lane) {
+	u.refit(l)
 	for l.waits() {
 		s, blocked := l.obstacle()
 		if blocked {

@@ -68,6 +68,29 @@ func (u *lineup) slotsOf(all []Slot) []*slot {
 	return slots
 }
 
+// refit asks anew what a lane takes room in, if that may be another and it takes none.
+func (u *lineup) refit(l *lane) {
+	if !u.limits.Moving || u.limits.Lane == nil || l.busy > 0 {
+		return
+	}
+	old := l.slots
+	l.slots = u.slotsOf(u.limits.Lane(l.name))
+	if !slices.Contains(l.slots, l.in) {
+		l.wake()
+	}
+	u.drop(old)
+}
+
+// drop ends the use of slots by a lane.
+func (u *lineup) drop(slots []*slot) {
+	for _, s := range slots {
+		s.lanes--
+		if s.lanes == 0 {
+			delete(u.slots, s.name)
+		}
+	}
+}
+
 func (u *lineup) tidy(l *lane, f *flow) {
 	u.tidyLane(l)
 	if f.busy == 0 && f.queues == 0 {
@@ -83,10 +106,5 @@ func (u *lineup) tidyLane(l *lane) {
 	}
 	delete(u.lanes, l.name)
 	l.wake()
-	for _, s := range l.slots {
-		s.lanes--
-		if s.lanes == 0 {
-			delete(u.slots, s.name)
-		}
-	}
+	u.drop(l.slots)
 }

@@ -30,6 +30,7 @@ func queueTests() map[string]func(*suite) {
 		"NotificationsGoFirstButNotAlways":      automaticTurns,
 		"LimitsBoundLanesAndFlows":              limits,
 		"ASlotIsSharedByLanes":                  sharedSlot,
+		"ALaneMayMoveToAnotherSlot":             movingLane,
 		"APausedLaneHandsOutNothing":            pausedLane,
 		"AfterAPauseOneIsTriedAtATime":          halfOpen,
 		"AFlowHasItsPaceInALane":                pacedFlow,

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"slices"
+	"sync"
 	"time"
 
 	"postern/store"
@@ -105,6 +107,37 @@ func sharedSlot(s *suite) {
 		if count(got, lane) < 2 {
 			s.Errorf("lane %s had too little: %s", lane, got)
 		}
+	}
+}
+
+func movingLane(s *suite) {
+	var slow sync.Map
+	s.Limit(store.SealJob, store.Limits{Moving: true, Lane: func(lane string) []store.Slot {
+		slots := []store.Slot{{Name: lane, Width: 1}, {Name: "host", Width: 3}}
+		if _, ok := slow.Load(lane); ok {
+			slots = slices.Insert(slots, 1, store.Slot{Name: "slow", Width: 1})
+		}
+		return slots
+	}})
+	for _, lane := range []string{"x", "y", "z"} {
+		s.flow(5, "a", lane)
+	}
+	first := []store.Job{s.claim(store.SealJob), s.claim(store.SealJob), s.claim(store.SealJob)}
+	slow.Store("x", true) // what is in work stays where it is
+	slow.Store("y", true)
+	s.nothingDue(store.SealJob)
+	for _, j := range first {
+		s.Release(j.ID)
+	}
+	second := []store.Job{s.claim(store.SealJob), s.claim(store.SealJob)}
+	s.equal(count(second[0].Lane+second[1].Lane, "z"), 1) // and one of the slow
+	s.nothingDue(store.SealJob)
+	slow.Clear()
+	for _, j := range second {
+		s.Release(j.ID)
+	}
+	for range 3 {
+		s.claim(store.SealJob)
 	}
 }
 
