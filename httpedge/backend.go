@@ -72,7 +72,7 @@ type Outbox interface {
 	// Refused returns those of the recipients that can be refused at once.
 	Refused(ctx context.Context, l Login, m Outgoing) ([]Refusal, error)
 	// Rejected is told of a message that was refused before Send, for what stands in it,
-	// and why. m is what is known of it.
+	// and why. m is what is known of it, which may be neither recipients nor sender.
 	Rejected(ctx context.Context, l Login, m Outgoing, why error)
 	// Send reads message to its end and returns with a nil error only once it is
 	// durable. When reading fails the message must be forgotten. A request whose key was
@@ -95,6 +95,9 @@ type Digest [32]byte
 type Outgoing struct {
 	From mime.Address
 	To   []mime.Address // no two of them the same
+	// MessageID is that of a message that comes as it is, once its header was read; "" if
+	// it has none that can be used.
+	MessageID string
 	// Key is the idempotency key, "" for none; Digest returns that of the request and is
 	// asked when the message was read to its end.
 	Key    string

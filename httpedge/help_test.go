@@ -127,7 +127,7 @@ func (h *house) Rejected(_ context.Context, _ Login, m Outgoing, why error) {
 	if reason.Of(why) != reason.Internal {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.rejected = append(h.rejected, fmt.Sprint(m.From, m.To, " ", why))
+		h.rejected = append(h.rejected, fmt.Sprint(m.From, m.To, m.MessageID, " ", why))
 	}
 }
 
@@ -175,7 +175,7 @@ func (h *house) SentMessage(_ context.Context, l Login, id string) (SentMessage,
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.sent {
-		if (t.ID == id || t.MessageID == id) && t.From.Same(l.Account) {
+		if (t.ID == id || t.Sent.MessageID == id) && t.From.Same(l.Account) {
 			return h.status(t), nil
 		}
 	}

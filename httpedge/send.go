@@ -60,6 +60,9 @@ func (s *Server) send(w http.ResponseWriter, r *request) error {
 	p := &posting{Outgoing: Outgoing{Key: key, Digest: in.sum}}
 	defer p.end()
 	err = read(r, in, p)
+	if err == nil {
+		err = s.checkNumber(p.To)
+	}
 	if err != nil {
 		s.backend.Rejected(r.Context(), r.login, p.Outgoing, err)
 		return err
@@ -150,17 +153,22 @@ func contentType(r *request) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// check refuses at once what cannot be sent to: the whole message, so that no client
-// has to find out who got it.
-func (s *Server) check(r *request, m Outgoing) error {
-	if len(m.To) == 0 {
+// checkNumber refuses a message to nobody, and one to too many.
+func (s *Server) checkNumber(to []mime.Address) error {
+	switch {
+	case len(to) == 0:
 		return problemDetail(reason.BadHeader, "the message has no recipient", "to")
-	}
-	if len(m.To) > s.options.Recipients {
+	case len(to) > s.options.Recipients:
 		p := problemFor(reason.TooManyRecipients)
 		p.Member = "to"
 		return p
 	}
+	return nil
+}
+
+// check refuses at once what cannot be sent to: the whole message, so that no client
+// has to find out who got it.
+func (s *Server) check(r *request, m Outgoing) error {
 	account := r.login.Account.Key()
 	if !s.refused.Allows(time.Now(), account) {
 		p := problemFor(reason.RateLimited)

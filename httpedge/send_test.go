@@ -164,6 +164,9 @@ func TestSendNamesTheField(t *testing.T) {
 		{asMail, from + "Jane Doe\r\n\r\n", "bad-header", "field 3", "[]"},
 		{asMail, "From: alice\r\nTo: bob@b.example\r\n\r\n", "bad-header", "From", "[bob@b.example]"},
 		{asMail, from + "Cc: <\r\n\r\n", "bad-header", "Cc", "[bob@b.example]"},
+		{asMail, from + "Message-ID: <x@y>\r\nCc: <\r\n\r\n", "bad-header", "Cc", "[bob@b.example]<x@y>"},
+		{asMail, from + "Message-ID: <x@y>\r\nMessage-ID: <z@y>\r\nCc: <\r\n\r\n", "bad-header", "Cc", "[bob@b.example]"},
+		{asMail, "From: alice@a.example\r\n\r\n", "bad-header", "to", "alice@a.example []"},
 		{asJSON, `{"to":["bob@b.example"],"subject":"a\u0000"}`, "bad-header", "subject", "alice@a.example [bob@b.example]"},
 		{asJSON, `{"to":["bob@b.example"],"from":"x"}`, "bad-header", "from", "[bob@b.example]"},
 		{asJSON, `{"to":["bob@b.example","x"]}`, "bad-header", "to.1", "[]"},
@@ -178,8 +181,8 @@ func TestSendNamesTheField(t *testing.T) {
 	}
 	r.code(r.do("POST", "/v1/messages", `{"to":["nobody@b.example"]}`, asJSON), 422, "unknown-recipient")
 	r.code(r.do("POST", "/v1/messages", `{`, asJSON), 400, "bad-request")
-	if len(h.rejected) != 9 {
-		t.Errorf("rejected: %q", h.rejected[9:])
+	if len(h.rejected) != 12 {
+		t.Errorf("rejected: %q", h.rejected[12:])
 	}
 }
 

@@ -25,7 +25,7 @@ func (s *Server) readRaw(r *request, in *body, p *posting) error {
 	if err != nil {
 		return err
 	}
-	p.content = rest
+	p.content, p.MessageID = rest, head.OnlyMessageID()
 	return p.complete(head)
 }
 

@@ -11,6 +11,15 @@ import (
 // none that can be used.
 func (h *Header) MessageID() string { return ParseMessageID(h.Get("Message-ID")) }
 
+// OnlyMessageID is MessageID, and "" where there are several fields of that name: nobody
+// knows which is meant.
+func (h *Header) OnlyMessageID() string {
+	if h.Count("Message-ID") > 1 {
+		return ""
+	}
+	return h.MessageID()
+}
+
 // ParseMessageID returns the first message identifier in s as <id>. Brackets
 // may be missing, as peers leave them out (DN-12), and so may the at sign
 // (CP-15). It returns "" when s has no identifier or one that is not printable

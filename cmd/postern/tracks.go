@@ -147,7 +147,7 @@ func (inv *invocation) listTracks(ctx context.Context, c *control.Client, q cont
 func trackLine(l control.TrackLine) string {
 	var to []string
 	for _, r := range l.Recipients {
-		s := r.Address + " " + r.State
+		s := or(r.Address, "nobody known") + " " + r.State
 		if r.Reason != "" && r.Reason != "ok" {
 			s += " " + r.Reason
 		}
@@ -174,7 +174,7 @@ func printLife(inv *invocation, l control.Life) {
 		fmt.Fprintln(inv.stdout, "  its sender asked for notice of final delivery")
 	}
 	for _, r := range l.Recipients {
-		fmt.Fprintf(inv.stdout, "  %s: %s", r.Address, r.State)
+		fmt.Fprintf(inv.stdout, "  %s: %s", or(r.Address.String(), "nobody known"), r.State)
 		if r.Reason != "" && r.Reason != "ok" {
 			fmt.Fprintf(inv.stdout, ", %s (%s)", r.Reason, r.Detail)
 		}

@@ -43,7 +43,7 @@ func (e HTTPEdge) Refused(ctx context.Context, l httpedge.Login, m httpedge.Outg
 	}
 	err = Submission{e.Core}.CheckSender(ctx, s.granted, m.From)
 	if err != nil {
-		Submission{e.Core}.refuse(ctx, envelope, "", err)
+		Submission{e.Core}.refuse(ctx, envelope, m.MessageID, err)
 		return nil, notProven(err)
 	}
 	told, err := Submission{e.Core}.refusals(ctx, m.From, m.To)
@@ -65,7 +65,7 @@ func (e HTTPEdge) Rejected(ctx context.Context, l httpedge.Login, m httpedge.Out
 	}
 	envelope, err := envelopeOf(l, m)
 	if err == nil {
-		Submission{e.Core}.refuse(ctx, envelope, "", why)
+		Submission{e.Core}.refuse(ctx, envelope, m.MessageID, why)
 	}
 }
 

@@ -120,9 +120,7 @@ func (in *incoming) header() (*mime.Header, error) {
 	if err != nil {
 		return nil, acceptError(err, "reading the header")
 	}
-	if header.Count("Message-ID") == 1 {
-		in.messageID = header.MessageID()
-	}
+	in.messageID = header.OnlyMessageID()
 	return inASCII(header)
 }
 

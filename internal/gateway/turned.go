@@ -93,11 +93,15 @@ func (s Submission) refuse(ctx context.Context, e smtp.Envelope, messageID strin
 	return s.turnAway(ctx, turning{e, refused, messageID, atData})
 }
 
-// refusedWith are the recipients of a message that was refused for good.
+// refusedWith are the recipients of a message that was refused for good. Over HTTP its
+// header names them, and where that cannot be read it was for somebody without a name.
 func refusedWith(e smtp.Envelope, err error) []smtp.Refusal {
 	var all []smtp.Refusal
 	for _, to := range e.To {
 		all = append(all, smtp.Refusal{Recipient: to, Err: err})
+	}
+	if len(all) == 0 {
+		all = append(all, smtp.Refusal{Err: err})
 	}
 	return unserved(all, isFinal)
 }

@@ -107,6 +107,39 @@ func TestWhatIsRefusedWithItsMessageHasATrack(t *testing.T) {
 	}
 }
 
+// A message over HTTP that was refused before it was known for whom it is has a track as
+// well, which is found by its sender, and its own sender finds it.
+func TestWhatIsForNobodyKnownHasATrack(t *testing.T) {
+	w := newWorld(t)
+	a := w.site("a.example")
+	a.accounts("alice@a.example", "carol@a.example")
+	e, alice := a.app("alice@a.example")
+	_, carol := a.app("carol@a.example")
+	e.Rejected(t.Context(), alice, httpedge.Outgoing{}, reason.New(reason.TooSlow, "x"))
+	e.Rejected(t.Context(), alice, httpedge.Outgoing{MessageID: "<m1@a.example>"}, reason.New(reason.BadHeader, "x"))
+	all := a.lives(alice.Account)
+	equal(t, "tracks", len(all), 1)
+	got := all[0]
+	equal(t, "states", a.states(got.ID), []string{" refused bad-header"})
+	equal(t, "by its Message-ID", len(a.tracksOf("<m1@a.example>")), 1)
+	equal(t, "events", a.events(got.ID, store.StageAccept), []string{"refused with its message, from " + alice.Remote.Addr().String()})
+	trail := a.trail()
+	equal(t, "record", strings.HasPrefix(trail[len(trail)-1], "account:alice@a.example refused from alice@a.example"), true)
+	for l, want := range map[*httpedge.Login]int{&alice: 1, &carol: 0} {
+		page, err := e.SentMessages(t.Context(), *l, httpedge.SentQuery{Limit: 10, State: "refused"})
+		if err != nil || len(page.Messages) != want {
+			t.Errorf("%s: %+v, %v", l.Account, page.Messages, err)
+		}
+	}
+	w.clock.advance(a.Care.KeepTracks + a.Care.KeepRefused + time.Hour)
+	a.Care.Tidy(t.Context())
+	equal(t, "in the end", len(a.lives(alice.Account)), 0)
+	report, err := a.Store.Check(t.Context())
+	if err != nil || len(report.Problems) > 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
 // An account that is refused without end leaves ten tracks an hour, and a peer as many.
 func TestRefusedMessagesLeaveFewTracks(t *testing.T) {
 	w := newWorld(t)
