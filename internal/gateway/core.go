@@ -127,7 +127,8 @@ type Core struct {
 	directories directories
 	counts      counts
 	breakers    breakers // of destinations
-	sending     sending  // what is being relayed
+	slowHooks   slowHooks
+	sending     sending // what is being relayed
 	bundles     refresher
 	hookEvents  hookCounts
 	published   publications

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,15 +123,123 @@ func TestHooksOfOneAccountAreApart(t *testing.T) {
 }
 
 func TestLimitsOfHooks(t *testing.T) {
-	workers, l := toHooks()
-	slots := l.Lane("x of nurse@b.example at app.example:8443")
+	c := &Core{Steady: time.Now}
+	workers, l := c.toHooks()
+	const lane = "x of nurse@b.example at app.example:8443"
+	slots := l.Lane(lane)
 	equal(t, "slots", slots, []store.Slot{
-		{Name: "hook x of nurse@b.example at app.example:8443", Width: 1},
-		{Name: "domain app.example:8443", Width: hooksAtHost},
+		{Name: "account nurse@b.example at app.example:8443", Width: 1},
+		{Name: "host app.example:8443", Width: hooksAtHost},
 		{Name: "zone app.example:8443", Width: zoneDomains * hooksAtHost},
 	})
 	if l.Flow >= hooksAtHost || slots[2].Width >= workers {
 		t.Errorf("flow %d, workers %d", l.Flow, workers)
+	}
+	c.slowHooks.note("nurse@b.example", slowHook, time.Now())
+	c.slowHooks.note("aide@b.example", slowHook-1, time.Now())
+	equal(t, "slots of a slow account", l.Lane(lane), []store.Slot{
+		slots[0], {Name: "slow at app.example:8443", Width: slowAtHost},
+		slots[1], {Name: "slow in zone app.example:8443", Width: zoneDomains * slowAtHost}, slots[2],
+	})
+	equal(t, "slots of another", len(l.Lane("x of aide@b.example at app.example:8443")), len(slots))
+	c.slowHooks.note("nurse@b.example", slowHook, time.Now().Add(-slowMemory-time.Second))
+	equal(t, "slots later", l.Lane(lane), slots)
+}
+
+// A crowd are receivers at one host, of which those with evil in their path do what they
+// can to keep others waiting.
+type crowd struct {
+	*receiver
+	evil func(n int) time.Duration // how long the nth event of one is kept; no answer comes then if it is too long
+
+	mu    sync.Mutex
+	asked map[string]int // by URL
+}
+
+// Post implements Poster.
+func (c *crowd) Post(ctx context.Context, p fetch.Post) (fetch.Reply, error) {
+	if !strings.Contains(p.URL, "evil") {
+		return c.receiver.Post(ctx, p)
+	}
+	c.mu.Lock()
+	if c.asked == nil {
+		c.asked = make(map[string]int)
+	}
+	keep := c.evil(c.asked[p.URL])
+	c.asked[p.URL]++
+	c.mu.Unlock()
+	time.Sleep(min(keep, p.Time))
+	if keep >= p.Time {
+		return fetch.Reply{}, fmt.Errorf("%w: %w", fetch.ErrUnanswered, context.DeadlineExceeded)
+	}
+	return fetch.Reply{Status: http.StatusOK}, nil
+}
+
+// Ten accounts that do their worst at a host, with all the hooks that they may have, keep
+// another's event there waiting for no longer than one attempt takes, and seldom at all.
+func TestHooksOfManyAccountsHoldUpNobodyElses(t *testing.T) {
+	const nearly = hookTime - 100*time.Millisecond
+	for name, evil := range map[string]func(n int) time.Duration{
+		"silent":         func(int) time.Duration { return hookTime },
+		"slow":           func(int) time.Duration { return nearly },
+		"now and then":   func(n int) time.Duration { return []time.Duration{0, nearly}[n%2] },
+		"silent at last": func(n int) time.Duration { return []time.Duration{0, 0, 0, nearly, hookTime}[min(n, 4)] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := live(t)
+				b := w.site("b.example")
+				r := &crowd{receiver: &receiver{}, evil: evil}
+				b.Poster = r
+				b.accounts("dan@b.example")
+				b.hookAt("dan@b.example", "/dan")
+				var eves []string
+				for i := range 10 {
+					eve := fmt.Sprintf("eve%d@b.example", i)
+					eves = append(eves, eve)
+					b.accounts(eve)
+					for n := range maxHooks {
+						b.hookAt(eve, fmt.Sprintf("/evil/%d/%d", i, n))
+					}
+				}
+				raise := func(accounts ...string) {
+					b.update(func(tx store.Tx) error {
+						for _, a := range accounts {
+							err := b.raise(tx, addr(t, a), store.HookEvent{Type: store.HookArrived})
+							if err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+				}
+				stop := b.work()
+				late := 0
+				const events = 40
+				for n := range events {
+					if n%3 == 0 {
+						raise(eves...)
+						synctest.Wait()
+					}
+					raise("dan@b.example")
+					synctest.Wait()
+					if len(r.got) != n+1 {
+						late++
+						time.Sleep(hookTime)
+						synctest.Wait()
+					}
+					if len(r.got) != n+1 {
+						t.Fatalf("dan has %d of %d events after %v", len(r.got), n+1, hookTime)
+					}
+					time.Sleep(11 * time.Second)
+				}
+				if late > events/10 {
+					t.Errorf("%d of %d events were late", late, events)
+				}
+				stop()
+				closeStores(w)
+			})
+		})
 	}
 }
 

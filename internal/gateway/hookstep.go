@@ -84,6 +84,7 @@ func (e *hookEnd) try(ctx context.Context, h store.Hook) {
 	if ctx.Err() != nil {
 		return
 	}
+	e.slowHooks.note(flowOf(e.job.Sender), e.attempt.Took, e.Steady())
 	switch {
 	case e.attempt.down:
 		e.laneFailed(e.lane(), failure{code: reason.PeerUnreachable, detail: e.attempt.Error})

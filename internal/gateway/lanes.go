@@ -40,20 +40,6 @@ func outward(width int) (workers int, l store.Limits) {
 	}}
 }
 
-// toHooks limits who tells web hooks: one event of a hook at a time, so that they come
-// in their order as far as all are taken, few of one account, and some more at one host,
-// whatever accounts point there: who shares a host with others has no part of it to
-// himself, and leaves them theirs. Notices of mail wait behind none of them.
-func toHooks() (workers int, l store.Limits) {
-	workers, l = outward(hooksAtHost)
-	atHost := l.Lane
-	l.Flow = hooksOfAccount
-	l.Lane = func(lane string) []store.Slot {
-		return append([]store.Slot{{Name: "hook " + lane, Width: 1}}, atHost(hostOf(lane))...)
-	}
-	return workers, l
-}
-
 // laneAt names what jobs wait for that go to a host as somebody's settings say.
 func laneAt(whose, host string) string { return whose + " at " + host }
 

@@ -52,7 +52,7 @@ func (c *Core) pools(ctx context.Context) []pool {
 	push := pool{kind: store.PushJob, do: c.push}
 	push.workers, push.limits = outward(c.PerDestination)
 	hook := pool{kind: store.HookJob, do: c.hook}
-	hook.workers, hook.limits = toHooks()
+	hook.workers, hook.limits = c.toHooks()
 	return []pool{
 		seal, relay, push, hook,
 		{kind: store.OpenJob, do: c.openUntil(ctx), workers: 2 * runtime.GOMAXPROCS(0)},
