@@ -27,42 +27,38 @@ type Waiting struct {
 	Sent    int `json:"sent"`    // messages that it handed in, to whomever
 }
 
-// removeAccount removes an account and tells what waited for it just before.
+// removeAccount removes an account and tells what waited for it.
 func (s *Service) removeAccount(ctx context.Context, in Removal) (removed RemovedAccount, err error) {
 	address, err := mime.ParseAddress(in.Address)
 	if err != nil {
 		return RemovedAccount{}, err
 	}
-	dir, err := s.Core.Directory(ctx)
-	if err == nil {
-		err = s.tellable(ctx, in, "account disable has what waits for an account fail, and told", append(dir.AliasesOf(address), address)...)
-	}
-	if err != nil && !errors.Is(err, store.ErrCorrupt) {
-		return RemovedAccount{}, err
-	}
-	removed.Address, removed.Ended = address.String(), []string{}
-	removed.Waiting, err = s.waitingFor(ctx, address)
-	if err != nil && !errors.Is(err, store.ErrCorrupt) {
-		return RemovedAccount{}, err
-	}
-	var ended []mime.Address
-	err = s.change(ctx, accountObject(address), "removed, with its mailboxes, keys and aliases", func(tx store.Tx) error {
-		var err error
-		ended, err = endingWith(tx, address)
-		if err == nil {
-			err = tx.RemoveAccount(address) // also one whose record is damaged
+	err = s.remove(ctx, accountObject(address), "removed, with its mailboxes, keys and aliases", func(v *view) error {
+		ended, err := endingWith(v, address)
+		if err != nil {
+			return err
 		}
+		err = v.tellable(in, "account disable has what waits for an account fail, and told", append(slices.Clone(ended), address)...)
+		if err != nil && !errors.Is(err, store.ErrCorrupt) {
+			return err
+		}
+		removed = RemovedAccount{AccountName: AccountName{address.String()}, Ended: []string{}}
+		removed.Waiting, err = v.waitingFor(address)
+		if err != nil && !errors.Is(err, store.ErrCorrupt) {
+			return err
+		}
+		for _, a := range ended {
+			removed.Ended = append(removed.Ended, a.String())
+		}
+		err = v.RemoveAccount(address) // also one whose record is damaged
 		if errors.Is(err, store.ErrNotFound) {
-			_, err = accountOf(tx, address)
+			_, err = accountOf(v, address)
 		}
 		if err != nil {
 			return err
 		}
-		return s.Core.WithdrawDetails(tx, append(ended, address)...)
+		return s.Core.WithdrawDetails(v, append(ended, address)...)
 	})
-	for _, a := range ended {
-		removed.Ended = append(removed.Ended, a.String())
-	}
 	return removed, err
 }
 
@@ -78,21 +74,20 @@ func endingWith(tx store.Tx, account mime.Address) (ended []mime.Address, err er
 }
 
 // waitingFor counts what is of the account that has an address now, not of one before it.
-func (s *Service) waitingFor(ctx context.Context, address mime.Address) (*Waiting, error) {
-	directory, err := s.Core.Directory(ctx)
-	if err != nil {
-		return nil, err
+func (v *view) waitingFor(address mime.Address) (*Waiting, error) {
+	if v.damage != nil {
+		return nil, v.damage
 	}
-	account, known := directory.Account(address)
+	account, known := v.dir.Account(address)
 	if !known {
 		return &Waiting{}, nil
 	}
 	var w Waiting
 	sent := make(map[store.TrackID]bool)
-	err = s.pickJobs(ctx, picker{}, func(j store.Job) {
+	err := v.eachJob(func(j store.Job) {
 		if j.Kind == store.OpenJob {
 			if slices.ContainsFunc(j.Recipients, func(to mime.Address) bool {
-				members := directory.Reaches(to, j.Era)
+				members := v.dir.Reaches(to, j.Era)
 				return len(members) == 1 && members[0].Address.Same(address)
 			}) {
 				w.Opening++
@@ -118,7 +113,10 @@ func (s *Service) waitingFor(ctx context.Context, address mime.Address) (*Waitin
 		}
 	})
 	w.Sent = len(sent)
-	return &w, err
+	if err != nil {
+		return nil, err
+	}
+	return &w, nil
 }
 
 // RemoveAccount removes an account with its mailboxes.

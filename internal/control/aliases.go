@@ -128,9 +128,6 @@ func (s *Service) eachAlias(ctx context.Context, begin func(), fn func(store.Ali
 // removeAlias removes an alias, or a group, and not the other one.
 func (s *Service) removeAlias(ctx context.Context, in Removal, group bool) (None, error) {
 	address, err := mime.ParseAddress(in.Address)
-	if err == nil {
-		err = s.tellable(ctx, in, "remove it when they are through", address)
-	}
 	if err != nil {
 		return None{}, err
 	}
@@ -138,16 +135,20 @@ func (s *Service) removeAlias(ctx context.Context, in Removal, group bool) (None
 	if group {
 		object = "group "
 	}
-	return None{}, s.change(ctx, object+address.String(), "removed, with its keys", func(tx store.Tx) error {
-		_, err := aliasOf(tx, address, group)
+	return None{}, s.remove(ctx, object+address.String(), "removed, with its keys", func(v *view) error {
+		_, err := aliasOf(v, address, group)
 		if err != nil {
 			return err
 		}
-		err = tx.RemoveAlias(address)
+		err = v.tellable(in, "remove it when they are through", address)
 		if err != nil {
 			return err
 		}
-		return s.Core.WithdrawDetails(tx, address)
+		err = v.RemoveAlias(address)
+		if err != nil {
+			return err
+		}
+		return s.Core.WithdrawDetails(v, address)
 	})
 }
 

@@ -29,32 +29,29 @@ func (s *Service) removeDomain(ctx context.Context, in DomainRemoval) (removed R
 	if err != nil {
 		return RemovedDomain{}, err
 	}
-	err = s.Core.Store.View(ctx, func(tx store.Tx) error { return requireEmpty(tx, name) })
-	if err == nil {
-		err = s.tellableOf(ctx, in, name)
-	}
-	if err != nil {
-		return RemovedDomain{}, err
-	}
-	waiting, err := s.waitingAt(ctx, name)
-	if err != nil && !errors.Is(err, store.ErrCorrupt) {
-		return RemovedDomain{}, err
-	}
-	err = s.change(ctx, "domain "+name.String(), "removed, with its keys, anchors and aliases", func(tx store.Tx) error {
-		removed = RemovedDomain{DomainName: DomainName{name.String()}, Waiting: waiting}
-		err := requireEmpty(tx, name)
+	err = s.remove(ctx, "domain "+name.String(), "removed, with its keys, anchors and aliases", func(v *view) error {
+		err := requireEmpty(v, name)
 		if err != nil {
 			return err
 		}
-		removed.Unbelieved, err = believedByNoOther(tx, name)
+		err = v.tellableOf(in, name)
 		if err != nil {
 			return err
 		}
-		removed.Aliases, err = aliasesIn(tx, name)
+		removed = RemovedDomain{DomainName: DomainName{name.String()}}
+		removed.Waiting, err = v.waitingAt(name)
+		if err != nil && !errors.Is(err, store.ErrCorrupt) {
+			return err
+		}
+		removed.Unbelieved, err = believedByNoOther(v, name)
 		if err != nil {
 			return err
 		}
-		return tx.RemoveDomain(name)
+		removed.Aliases, err = aliasesIn(v, name)
+		if err != nil {
+			return err
+		}
+		return v.RemoveDomain(name)
 	})
 	return removed, err
 }
@@ -80,17 +77,13 @@ func requireEmpty(tx store.Tx, name mime.Domain) error {
 
 // waitingAt counts what waits for the addresses of a domain, or was handed in by accounts
 // as one of them and is not signed yet.
-func (s *Service) waitingAt(ctx context.Context, domain mime.Domain) (*Waiting, error) {
-	dir, err := s.Core.Directory(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (v *view) waitingAt(domain mime.Domain) (*Waiting, error) {
 	var w Waiting
 	unsigned := make(map[store.TrackID]bool)
-	err = s.pickJobs(ctx, picker{}, func(j store.Job) {
+	err := v.eachJob(func(j store.Job) {
 		switch {
 		case j.Kind == store.OpenJob && slices.ContainsFunc(j.Recipients, func(to mime.Address) bool {
-			return to.Domain() == domain && len(dir.Reaches(to, j.Era)) > 0
+			return to.Domain() == domain && len(v.dir.Reaches(to, j.Era)) > 0
 		}):
 			w.Opening++
 		case j.Kind == store.PushJob && j.Push.Ended == "" && slices.ContainsFunc(j.Names(), func(n store.PushName) bool {
@@ -102,7 +95,10 @@ func (s *Service) waitingAt(ctx context.Context, domain mime.Domain) (*Waiting, 
 		}
 	})
 	w.Sent = len(unsigned)
-	return &w, err
+	if err != nil {
+		return nil, err
+	}
+	return &w, nil
 }
 
 // believedByNoOther returns the bundles that a domain alone believes; never nil.

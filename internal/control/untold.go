@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -27,11 +26,11 @@ type DomainRemoval struct {
 // tellable refuses to remove addresses while messages to them wait that only the
 // certificates open which go as well, or whose senders only those tell what became of them,
 // where those of the domain do not stand in (DN-8).
-func (s *Service) tellable(ctx context.Context, in Removal, instead string, addresses ...mime.Address) error {
+func (v *view) tellable(in Removal, instead string, addresses ...mime.Address) error {
 	if in.Untold {
 		return nil
 	}
-	w, err := s.untold(ctx, going{
+	w, err := v.untold(going{
 		has:   func(a mime.Address) bool { return slices.ContainsFunc(addresses, a.Same) },
 		signs: func(own, domains bool) bool { return own && !domains },
 		opens: func(own, _ bool) bool { return own }, // which of them a message is sealed to is not known before
@@ -45,12 +44,12 @@ func (s *Service) tellable(ctx context.Context, in Removal, instead string, addr
 }
 
 // tellableOf is tellable for a domain, with which the certificates of all its addresses go.
-func (s *Service) tellableOf(ctx context.Context, in DomainRemoval, domain mime.Domain) error {
+func (v *view) tellableOf(in DomainRemoval, domain mime.Domain) error {
 	if in.Untold {
 		return nil
 	}
 	either := func(own, domains bool) bool { return own || domains }
-	w, err := s.untold(ctx, going{func(a mime.Address) bool { return a.Domain() == domain }, either, either})
+	w, err := v.untold(going{func(a mime.Address) bool { return a.Domain() == domain }, either, either})
 	if err != nil || w.n == 0 {
 		return err
 	}
@@ -73,43 +72,36 @@ type untold struct {
 }
 
 // untold counts the messages that wait and need what goes.
-func (s *Service) untold(ctx context.Context, g going) (untold, error) {
+func (v *view) untold(g going) (untold, error) {
 	type answer struct {
 		store.PushName
 		job  store.Era
 		open bool
 	}
 	var waits []answer
-	err := s.pickJobs(ctx, picker{}, func(j store.Job) {
+	err := v.eachJob(func(j store.Job) {
 		for _, n := range answering(j) {
 			if g.has(n.Address) {
 				waits = append(waits, answer{n, j.Era, j.Kind == store.OpenJob})
 			}
 		}
 	})
-	if err != nil || len(waits) == 0 {
-		return untold{}, err
-	}
-	dir, err := s.Core.Directory(ctx)
 	if err != nil {
 		return untold{}, err
 	}
 	var u untold
 	tracks := make(map[store.TrackID]bool)
-	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
-		for _, w := range waits {
-			era, err := gateway.EraOf(tx, w.Track, w.job)
-			if err != nil {
-				return err
-			}
-			if g.signs(dir.Signs(w.Address, era, s.Core.Now())) || w.open && g.opens(dir.Opens(w.Address)) {
-				tracks[w.Track], u.one = true, w.Address
-			}
+	for _, w := range waits {
+		era, err := gateway.EraOf(v.Tx, w.Track, w.job)
+		if err != nil {
+			return untold{}, err
 		}
-		return nil
-	})
+		if g.signs(v.dir.Signs(w.Address, era, v.now)) || w.open && g.opens(v.dir.Opens(w.Address)) {
+			tracks[w.Track], u.one = true, w.Address
+		}
+	}
 	u.n = len(tracks)
-	return u, err
+	return u, nil
 }
 
 // answering are the addresses in whose names it is, or will be, told what became of the

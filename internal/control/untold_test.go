@@ -3,11 +3,16 @@ package control
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
+	"postern/internal/gateway"
 	"postern/mime"
+	"postern/smtp"
 	"postern/store"
+	"postern/trust/reason"
 )
 
 // An address goes with its certificate, and not while messages wait of which nobody could
@@ -160,4 +165,53 @@ func TestDN8_NothingGoesThatIsNeededToOpen(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A message comes while its address goes: either the address stays for it, or it is not
+// taken. It is never taken to be opened by nobody (DN-8).
+func TestDN8_AMessageComesWhileItsAddressGoes(t *testing.T) {
+	const rounds = 40
+	s := ours(t, "a.example")
+	ctx := t.Context()
+	bob := addressOf(t, "bob@a.example")
+	e := smtp.Envelope{Remote: netip.MustParseAddrPort("192.0.2.1:25"), From: addressOf(t, "zoe@z.example"), To: []mime.Address{bob}}
+	seen := make(map[string]int)
+	for range rounds {
+		must(t, s.AddAccount(ctx, bob.String(), []byte("correct horse battery")))
+		_, err := s.IssueCertificate(ctx, KeyOrder{Owner: bob.String(), Key: "p256"})
+		must(t, err)
+		var both sync.WaitGroup
+		var taken, removed error
+		both.Go(func() {
+			_, taken = gateway.Backbone{Core: s.core}.Accept(ctx, e, strings.NewReader("From: z\r\n\r\nx\r\n"))
+		})
+		both.Go(func() { _, removed = s.RemoveAccount(ctx, bob.String(), false) })
+		both.Wait()
+		switch {
+		case taken == nil && removed == nil:
+			t.Fatal("it was taken for an address that went")
+		case taken == nil:
+			seen["taken"]++
+			isRefused(t, "account", removed, Negative)
+			_, err = s.RemoveAccount(ctx, bob.String(), true)
+			must(t, err)
+			must(t, s.core.Store.Update(ctx, func(tx store.Tx) error {
+				var waiting []store.JobID
+				err := tx.EachJob(1, func(j store.Job) bool {
+					waiting = append(waiting, j.ID)
+					return true
+				})
+				for _, id := range waiting {
+					err = errors.Join(err, tx.Finish(id))
+				}
+				return err
+			}))
+		case removed == nil:
+			seen["removed"]++
+			equal(t, "reason", reason.Of(taken), reason.Busy)
+		default:
+			t.Fatalf("neither: %v, %v", taken, removed)
+		}
+	}
+	t.Logf("%v", seen)
 }

@@ -179,17 +179,6 @@ func (d *Directory) findIn(a mime.Address, e store.Era) target {
 	return t
 }
 
-// AliasesOf are the aliases and groups that an account alone is behind.
-func (d *Directory) AliasesOf(account mime.Address) []mime.Address {
-	var all []mime.Address
-	for _, a := range d.aliases {
-		if len(a.Members) == 1 && a.Has(account) {
-			all = append(all, a.Address)
-		}
-	}
-	return all
-}
-
 // Reaches are the accounts that get what was written to an address in an era.
 func (d *Directory) Reaches(to mime.Address, e store.Era) []store.Account {
 	return d.findIn(to, e).members

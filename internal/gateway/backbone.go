@@ -46,12 +46,20 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 		err = acceptError(err, "spooling")
 		return string(b.refuse(ctx, e, messageID, err)), err
 	}
+	dir, err := b.Directory(ctx)
+	if err != nil {
+		return "", storeError(err)
+	}
 	now, due := b.Now(), b.Steady()
 	track, err := b.newTrack(store.Now, messageID, e.From, e.To, body.Size(), now)
 	if err != nil {
 		return "", err
 	}
 	err = b.Store.Update(ctx, func(tx store.Tx) error {
+		err := b.stillOurs(tx, dir, e.To)
+		if err != nil {
+			return err
+		}
 		id, err := tx.PutBody(body)
 		if err != nil {
 			return err
@@ -74,6 +82,43 @@ func (b Backbone) Accept(ctx context.Context, e smtp.Envelope, message io.Reader
 	b.unopened.add(networkOf(e), body.Size())
 	b.Log.Info("message", "track", track.ID, "stage", store.StageAccept, "from", e.From, "rcpts", len(e.To), "size", body.Size(), "peer", e.Remote.Addr())
 	return string(track.ID), nil
+}
+
+// stillOurs refuses, for the moment, a message of which a recipient went while it was
+// transferred: an address goes, with its certificates, when nothing waits for it, and what is
+// taken later would be refused in silence (AS-66). RCPT TO says then which it is.
+func (c *Core) stillOurs(tx store.Tx, dir *Directory, to []mime.Address) error {
+	current, err := dir.IsOf(tx)
+	if err != nil {
+		return err
+	}
+	for _, a := range to {
+		if current && dir.IsOurs(a.Domain()) && dir.find(a).exists() {
+			continue
+		}
+		ours, err := c.isOursIn(tx, a, store.Now)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			return reason.New(reason.Busy, "%s went while the message came", a)
+		}
+	}
+	return nil
+}
+
+// isOursIn reports whether an address that was ours in an era is so to a transaction.
+func (c *Core) isOursIn(tx store.Tx, a mime.Address, e store.Era) (bool, error) {
+	_, known, err := unlessMissing(tx.Domain(a.Domain()))
+	if err != nil || !known {
+		return false, err
+	}
+	t, err := findIn(c.book(tx), a, e)
+	if err != nil || t.exists() {
+		return true, err
+	}
+	_, known, err = unlessMissing(tx.SentAs(a))
+	return known, err
 }
 
 // copyWithID copies a message byte for byte and returns the Message-ID of its

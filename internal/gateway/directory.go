@@ -46,6 +46,12 @@ type Identity struct {
 	Signer crypto.Signer
 }
 
+// IsOf reports whether the directory is as a transaction sees it.
+func (d *Directory) IsOf(tx store.Tx) (bool, error) {
+	generation, err := tx.Generation()
+	return err == nil && generation == d.generation, err
+}
+
 // IsOurs reports whether mail for the domain is ours.
 func (d *Directory) IsOurs(name mime.Domain) bool { return d.domains[name] }
 

@@ -13,7 +13,8 @@ import (
 // message to the destination.
 var ErrInWork = errors.New("the message is being worked on at this moment")
 
-// errOvertaken ends a step whose job was held or dropped since it began.
+// errOvertaken ends a step whose job was held or dropped since it began, or that seals for an
+// address which went since.
 var errOvertaken = errors.New("an operator was faster")
 
 // A sending is the set of jobs that are being relayed: what the far side has

