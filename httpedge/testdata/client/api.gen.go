@@ -388,7 +388,7 @@ type Problem struct {
 
 // RecipientStatus Where a message stands for a recipient.
 type RecipientStatus struct {
-	// Address The address.
+	// Address The address; empty for a message that was refused before it was known whom it is for.
 	Address string `json:"address"`
 
 	// Advice What the sender can do about it; may be empty.
