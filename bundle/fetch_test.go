@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -253,17 +252,12 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 
 func TestTB14_KindsOfServersThatAreNotThere(t *testing.T) {
 	url, client := serve(t, document(pkcs7(t, anchors(t, 1))))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
 	for name, c := range map[string]struct {
 		client *fetch.Client
 		url    string
 		want   string
 	}{
-		"dead port":       {client, "https://" + l.Addr().String(), KindUnreachable},
+		"dead port":       {client, "https://" + testnet.DeadPort(t), KindUnreachable},
 		"strange root":    {&fetch.Client{Network: client.Network, Roots: x509.NewCertPool()}, url, KindTLS},
 		"another's name":  {client, strings.Replace(url, "127.0.0.1", "127.0.0.2", 1), KindUnreachable},
 		"loopback":        {&fetch.Client{Roots: client.Roots}, url, KindForbidden},

@@ -10,18 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// closed is a port where nobody listens.
-func closed(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
-	return l.Addr().String()
-}
+	"postern/internal/testnet"
+)
 
 // says is a server that takes a connection, says this and hangs up, or without
 // words says nothing.
@@ -57,7 +48,7 @@ func TestAS70_WhoDoesNotAnswer(t *testing.T) {
 	tls.Config.ErrorLog = log.New(io.Discard, "", 0)
 	tls.StartTLS()
 	t.Cleanup(tls.Close)
-	dead, mute := closed(t), says(t, "")
+	dead, mute := testnet.DeadPort(t), says(t, "")
 	for name, c := range map[string]struct {
 		url    string
 		want   error

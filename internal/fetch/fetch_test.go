@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"postern/internal/guard"
+	"postern/internal/testnet"
 	"postern/trust/reason"
 )
 
@@ -325,12 +326,7 @@ func TestAnswersToTheEndAreNone(t *testing.T) {
 }
 
 func TestDeadPortFailsAtOnce(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
-	_, err = (&Client{Network: private}).Do(t.Context(), Request{URL: "http://" + l.Addr().String()})
+	_, err := (&Client{Network: private}).Do(t.Context(), Request{URL: "http://" + testnet.DeadPort(t)})
 	if !errors.Is(err, ErrUnanswered) || !Temporary(err) {
 		t.Errorf("got %v", err)
 	}

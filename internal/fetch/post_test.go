@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postern/internal/guard"
+	"postern/internal/testnet"
 )
 
 // secure is an HTTPS server of a test, with a client that believes it.
@@ -79,7 +80,7 @@ func TestWhereNothingIsPosted(t *testing.T) {
 		"a private address":       {&Client{Roots: c.Roots}, s.URL, guard.ErrForbidden},
 		"the address of metadata": {c, "https://169.254.169.254/", guard.ErrForbidden},
 		"a name of the loopback":  {&Client{Roots: c.Roots}, strings.Replace(s.URL, "127.0.0.1", "localhost", 1), guard.ErrForbidden},
-		"nobody listens":          {c, "https://" + closed(t), ErrUnanswered},
+		"nobody listens":          {c, "https://" + testnet.DeadPort(t), ErrUnanswered},
 		"no TLS":                  {c, "https://" + says(t, "220 mail.example\r\n"), ErrBroken},
 	} {
 		_, err := p.client.Post(t.Context(), Post{URL: p.url, Body: []byte("secret"), Time: 5 * time.Second})

@@ -172,12 +172,7 @@ func TestListenIsAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.cfg.Listen = config.Listen{Backbone: free.Addr().String(), IMAPS: taken}
-	free.Close()
+	h.cfg.Listen = config.Listen{Backbone: testnet.DeadPort(t), IMAPS: taken}
 	_, err = Listen(h.cfg, h.core)
 	if err == nil || !strings.Contains(err.Error(), "imaps") {
 		t.Errorf("Listen: %v", err)
