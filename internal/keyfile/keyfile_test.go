@@ -5,6 +5,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +205,22 @@ func TestReadRefuses(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+}
+
+// A key that was encrypted by another passphrase than the file's is told from a file
+// that cannot be read, though its padding comes out right once in 256 times.
+func TestAPartByAnotherPassphraseIsToldEachTime(t *testing.T) {
+	o := newOpenSSL(t)
+	o.run("req -x509 -newkey rsa:2048 -nodes -keyout a.key -subj /CN=TEST-ONLY-a -outform DER -out a.der")
+	o.run("pkcs8 -topk8 -iter 1 -in a.key -passout pass:secret -outform DER -out sealed.der")
+	sealed, certificate := o.read("sealed.der"), o.read("a.der")
+	for i := range 3000 {
+		other := fmt.Sprint(i)
+		_, err := keyfile.Read(keyfile.Mixed(other, sealed, certificate), passphrase(other))
+		if !errors.Is(err, keyfile.ErrUndecryptable) {
+			t.Fatalf("passphrase %s: %v", other, err)
+		}
 	}
 }
 

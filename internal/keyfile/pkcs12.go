@@ -54,8 +54,11 @@ func pkcs12Error(err error) error {
 		return ErrPassphrase
 	}
 	// The library decrypts after it has verified the MAC, and drops this error's identity.
-	if strings.Contains(err.Error(), pkcs12.ErrDecryption.Error()) {
-		return ErrUndecryptable
+	// The padding of what a wrong key decrypts is right once in 256 times.
+	for _, text := range []string{pkcs12.ErrDecryption.Error(), "unmarshaling decrypted private key"} {
+		if strings.Contains(err.Error(), text) {
+			return ErrUndecryptable
+		}
 	}
 	var unsupported pkcs12.NotImplementedError
 	if errors.As(err, &unsupported) {
