@@ -14,13 +14,13 @@ type TrackState string
 
 // States of a recipient, in the order they are usually passed.
 const (
-	TrackQueued     TrackState = "queued"     // accepted, not yet sealed or opened
+	TrackQueued     TrackState = "queued"     // accepted, not yet sealed or opened, or opened and waiting for an edge
 	TrackSealed     TrackState = "sealed"     // waiting for relay
 	TrackRelayed    TrackState = "relayed"    // taken by the far side
 	TrackProcessed  TrackState = "processed"  // the far side's agent said so
 	TrackDispatched TrackState = "dispatched" // handed to its final destination, as the far side said
 	TrackOverdue    TrackState = "overdue"    // nothing was heard in time, and the sender was told
-	TrackDelivered  TrackState = "delivered"  // in a mailbox of ours
+	TrackDelivered  TrackState = "delivered"  // in a mailbox of ours, or taken by an edge
 	TrackSuppressed TrackState = "suppressed" // a notification that its addressee is not shown
 	TrackRefused    TrackState = "refused"    // an inbound message not believed, or any that was not taken
 	TrackFailed     TrackState = "failed"     // the sender was told
@@ -44,6 +44,8 @@ type Track struct {
 	Account mime.Address `json:"account,omitzero"`
 	Author  mime.Address `json:"author"` // inbound: whom the believed signature speaks for
 	Digest  string       `json:"digest"` // SHA-256, hexadecimal: of the message inside, or as a client handed it in
+	// Dated is the Date that an outgoing message was given; zero if it had one.
+	Dated time.Time `json:"dated,omitzero"`
 	// AnswersTo are addresses other than the sender's to which he wants notifications
 	// to go (AS-92).
 	AnswersTo []mime.Address `json:"answers_to,omitempty"`

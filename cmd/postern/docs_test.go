@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"postern/internal/testnet"
+	"postern/store"
 	"postern/trust/reason"
 )
 
@@ -144,6 +145,30 @@ func TestReferenceIsTrue(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), string(text)); diff != "" {
 		t.Errorf("docs/reference.md is not what the code says; go test ./cmd/postern -run Reference -update mends it (-code +document):\n%s", diff)
+	}
+}
+
+// The reference names each step of the queue and each state of a track.
+func TestReferenceNamesStepsAndStates(t *testing.T) {
+	text, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "### queue and track\n")
+	section, _, ok := strings.Cut(section, "\n### ")
+	if !ok {
+		t.Fatal("the reference has other sections")
+	}
+	steps, states, _ := strings.Cut(section, "| state |")
+	for _, step := range append(store.Steps(), store.KeptJob) {
+		if !strings.Contains(steps, "`"+string(step)+"`") {
+			t.Errorf("no step %s", step)
+		}
+	}
+	for _, state := range store.TrackStates() {
+		if !strings.Contains(states, "\n| `"+string(state)+"` |") {
+			t.Errorf("no state %s", state)
+		}
 	}
 }
 
