@@ -90,13 +90,31 @@ func (l *link) data(open func() (io.Reader, error)) Result {
 		}
 		return outcome(err, l.host)
 	}
+	early := l.unasked()
+	if early != nil {
+		// The reply to the final dot would be taken for nothing, and this one for it.
+		l.client.Close()
+		return beforeDot(early, l.host)
+	}
 	reply, err := w.CloseWithResponse()
 	if err != nil {
 		return afterDot(err, l.host)
 	}
+	if l.takesBack() {
+		return afterDot(errTwoReplies, l.host)
+	}
 	r := said(newReply(250, reply.StatusText), l.host)
 	r.Code = reason.OK
 	return r
+}
+
+// takesBack reports whether behind the reply that took the message there stands one that
+// refuses it. That the service ends (RFC 5321 §3.8) is about what comes next.
+func (l *link) takesBack() bool {
+	err := l.unasked()
+	l.keep = l.keep && err == nil
+	reply := replyIn(err)
+	return reply != nil && reply.Code/100 >= 4 && reply.Code != 421
 }
 
 func (l *link) mark(r Result) Result {

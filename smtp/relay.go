@@ -106,8 +106,9 @@ type Result struct {
 	// Slow says that the destination takes no more for the moment: it put the message
 	// off, by 421, 450 or 451, before it heard for whom that is.
 	Slow bool
-	// Unanswered says that the whole message was sent and no answer came: it may have
-	// been taken, and is sent twice when it is tried again.
+	// Unanswered says that the whole message was sent and no answer came, or two that
+	// contradict each other: it may have been taken, and is sent twice when it is tried
+	// again.
 	Unanswered bool
 	// Others are what the other hosts and addresses said that were tried in the same
 	// attempt, in their order: the first eight, without Recipient. They are the same

@@ -108,15 +108,29 @@ func outcome(err error, host string) Result {
 	return r
 }
 
+// beforeDot makes the result of what a peer says before the end of the message: a
+// refusal counts, for it waits for no more. That it took what it does not have yet is no
+// reply to it.
+func beforeDot(err error, host string) Result {
+	reply := replyIn(err)
+	if reply != nil && reply.Code/100 < 4 {
+		err = errOutOfTurn
+	}
+	return outcome(err, host)
+}
+
+// errTwoReplies says that a peer took the message and did not take it.
+var errTwoReplies = errors.New("the server answered it twice, and not alike")
+
 // afterDot makes the result of an error at the end of the message. Without a reply
 // nobody knows whether it was taken, unless not all of it was sent.
 func afterDot(err error, host string) Result {
 	r := outcome(err, host)
 	var op *net.OpError
-	unsent := errors.Is(err, errOutOfTurn) || errors.As(err, &op) && op.Op == "write"
+	unsent := errors.As(err, &op) && op.Op == "write"
 	if r.Reply == 0 && !unsent {
 		r.Unanswered = true
-		r.Text = printable("the whole message was sent and no answer came, so that it may come twice: "+r.Text, maxText)
+		r.Text = printable("the whole message was sent and no answer that counts came, so that it may come twice: "+r.Text, maxText)
 	}
 	return r
 }
