@@ -47,10 +47,8 @@ func (s *session) authenticate(arg string) reply {
 		return errNotOffered
 	case s.mustSecure():
 		return errTLSFirst
-	case !s.auth.policy.proven.Account.IsZero():
+	case !s.auth.policy.proven.Account.IsZero(): // so too within a message, which needs a login (RFC 4954 §4)
 		return errProven
-	case s.envelope != nil:
-		return errNotInMail
 	case mechanism == "":
 		return errNoArgument
 	}

@@ -18,7 +18,7 @@ func (s *session) data() reply {
 	s.wire.begin()
 	s.answer(saidGoAhead)
 	s.flush()
-	message := newDots(s.in, s.wire)
+	message := newUndotted(s.in, s.wire)
 	r = s.take(message)
 	_, err := io.Copy(io.Discard, message)
 	switch {

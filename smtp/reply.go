@@ -77,7 +77,6 @@ var (
 	errRcptFirst   = say(503, reason.Enhanced{5, 5, 1}, "say RCPT first")
 	errNobody      = say(554, reason.Enhanced{5, 5, 1}, "no recipient was accepted") // RFC 5321 §3.3
 	errInChunks    = say(503, reason.Enhanced{5, 5, 1}, "a message in chunks is under way; BDAT goes on, RSET ends it")
-	errNotInMail   = say(503, reason.Enhanced{5, 5, 1}, "not within a message") // RFC 4954 §4
 	errProven      = say(503, reason.Enhanced{5, 5, 1}, "authenticated already")
 	errBadBDAT     = say(501, reason.Enhanced{5, 5, 4}, "the form is BDAT octets, and LAST behind the last")
 	errMechanism   = say(504, reason.Enhanced{5, 5, 4}, "authentication mechanism not supported")

@@ -15,10 +15,10 @@ import (
 // the end of its message and what is none, such as LF . LF.
 const loneDotWait = 5 * time.Second
 
-// A dots reads a message as it stands behind DATA, to CR LF . CR LF and to no other
+// An undotted reads a message as it stands behind DATA, to CR LF . CR LF and to no other
 // end (RFC 5321 §4.1.1.4), and takes the dot off that stands before another (§4.5.2).
 // All else it hands on as it came.
-type dots struct {
+type undotted struct {
 	in       *bufio.Reader
 	wire     *wire
 	last     []byte // the latest octets of the client, handed on or not
@@ -26,12 +26,12 @@ type dots struct {
 	err      error
 }
 
-func newDots(in *bufio.Reader, w *wire) *dots {
-	return &dots{in: in, wire: w, last: []byte("\r\n")} // the message begins with a line
+func newUndotted(in *bufio.Reader, w *wire) *undotted {
+	return &undotted{in: in, wire: w, last: []byte("\r\n")} // the message begins with a line
 }
 
 // Read implements io.Reader.
-func (d *dots) Read(b []byte) (int, error) {
+func (d *undotted) Read(b []byte) (int, error) {
 	if d.err == nil && len(b) > 0 {
 		var n int
 		n, d.err = d.read(b)
@@ -42,7 +42,7 @@ func (d *dots) Read(b []byte) (int, error) {
 	return 0, d.err
 }
 
-func (d *dots) read(b []byte) (int, error) {
+func (d *undotted) read(b []byte) (int, error) {
 	p, err := d.ahead(1)
 	if err != nil {
 		return 0, err
@@ -61,7 +61,7 @@ func (d *dots) read(b []byte) (int, error) {
 }
 
 // dot reads a dot at the beginning of a line: io.EOF is the end of the message.
-func (d *dots) dot() error {
+func (d *undotted) dot() error {
 	p, err := d.ahead(2)
 	if err == nil && p[1] == '\r' {
 		p, err = d.ahead(3)
@@ -79,7 +79,7 @@ func (d *dots) dot() error {
 }
 
 // take goes past octets, and remembers the last of them.
-func (d *dots) take(p []byte) {
+func (d *undotted) take(p []byte) {
 	const kept = 8
 	d.last = append(d.last, p[max(0, len(p)-kept):]...)
 	d.last = append(d.last[:0], d.last[max(0, len(d.last)-kept):]...)
@@ -87,7 +87,7 @@ func (d *dots) take(p []byte) {
 }
 
 // ahead returns what has come, and waits until that is n octets at least.
-func (d *dots) ahead(n int) ([]byte, error) {
+func (d *undotted) ahead(n int) ([]byte, error) {
 	for d.in.Buffered() < n {
 		rest, _ := d.in.Peek(d.in.Buffered())
 		alone := endsInLoneDot(append(d.last[:len(d.last):len(d.last)], rest...))
