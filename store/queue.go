@@ -46,6 +46,9 @@ type Job struct {
 	// lane are held up together. Flow names whose job it is: flows take turns.
 	Lane string `json:"lane,omitempty"`
 	Flow string `json:"flow,omitempty"`
+	// Date is, of a SealJob, the Date that its message is sent with where it is not the one
+	// in its body; zero if it is.
+	Date time.Time `json:"date,omitzero"`
 	// Trace is the Received field of the session that brought an OpenJob, without its
 	// name (RFC 5321 §4.4); "" if none did.
 	Trace string `json:"trace,omitempty"`

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"postern/mime"
@@ -15,9 +14,9 @@ import (
 
 // completeHeader checks what the Applicability Statement asks of an inner
 // message (AS-51, AS-53, AS-57), adds what a client may leave to us (RFC 6409
-// §8) and takes out what must not travel. from is MAIL FROM.
-func (s Submission) completeHeader(h *mime.Header, from mime.Address, now time.Time) error {
-	err := addSender(h, from)
+// §8) and takes out what must not travel.
+func (s Submission) completeHeader(h *mime.Header, e smtp.Envelope, now time.Time) error {
+	err := addSender(h, e.From)
 	if err != nil {
 		return err
 	}
@@ -33,7 +32,7 @@ func (s Submission) completeHeader(h *mime.Header, from mime.Address, now time.T
 		name, value string
 	}{
 		{h.Get("Date") == "", "Date", now.Format(time.RFC1123Z)},
-		{!hasMessageID(h), "Message-ID", mime.NewMessageID(s.Hostname, s.Rand)},
+		{!hasMessageID(h), "Message-ID", s.newMessageID(h, e.Account)},
 		{!h.Has("MIME-Version"), "MIME-Version", "1.0"},
 		{h.Get("To") == "", "To", "undisclosed-recipients:;"}, // RFC 5322 §3.4
 		{!h.Has("Subject"), "Subject", ""},
@@ -144,14 +143,6 @@ func checkPrintable(h *mime.Header) error {
 var errNotPrintable = errors.New("octets that are not printable ASCII")
 
 func isControl(r rune) bool { return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n' }
-
-// hasMessageID reports whether the Message-ID is of the form <left@right>
-// (AS-57); one that is not is replaced.
-func hasMessageID(h *mime.Header) bool {
-	id := h.MessageID()
-	left, right, at := strings.Cut(strings.Trim(id, "<>"), "@")
-	return at && left != "" && right != "" && strings.Contains(h.Get("Message-ID"), id)
-}
 
 // blindOf returns the recipients that neither To nor Cc names.
 func blindOf(h *mime.Header, to []mime.Address) ([]mime.Address, error) {

@@ -13,6 +13,7 @@ import (
 	"postern/internal/cms/smime"
 	"postern/internal/gateway/task"
 	"postern/mime"
+	"postern/smtp"
 	"postern/sta"
 	"postern/store"
 	"postern/trust"
@@ -147,7 +148,7 @@ func (c *Core) signOffline(ctx context.Context, message smime.Source, from mime.
 		err = names.alone(from)
 	}
 	if err == nil {
-		err = Submission{c}.completeHeader(header, from, at)
+		err = Submission{c}.completeHeader(header, smtp.Envelope{Account: from, From: from}, at)
 	}
 	if err != nil {
 		return nil, err

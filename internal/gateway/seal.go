@@ -43,6 +43,9 @@ func (c *Core) seal(ctx context.Context, job store.Job) error {
 	step := &sealing{Core: c, ctx: ctx, job: job, began: found.began, now: now, due: due}
 	defer func() { step.discard() }()
 	step.src, err = c.stored(ctx, job.Body)
+	if err == nil && !job.Date.IsZero() {
+		step.src, err = dated(step.src, job.Date)
+	}
 	if err == nil {
 		err = step.findSigners(dir, routes)
 	}

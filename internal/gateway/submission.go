@@ -52,6 +52,9 @@ func (c *Core) Authenticate(ctx context.Context, from password.Client, user, sec
 	if err != nil {
 		return store.Account{}, reason.New(reason.Busy, "checking a password: %w", err)
 	}
+	if account.Damaged { // whether the password is right cannot be told
+		return store.Account{}, reason.New(reason.Internal, "the record of %s is damaged", a)
+	}
 	if !ok || account.Disabled {
 		return store.Account{}, errWrongLogin()
 	}
@@ -138,7 +141,8 @@ func (s Submission) takeFrom(ctx context.Context, e smtp.Envelope, in *incoming,
 	if err != nil {
 		return store.Track{}, err
 	}
-	err = s.completeHeader(header, e.From, now)
+	undated := header.Get("Date") == ""
+	err = s.completeHeader(header, e, now)
 	if err != nil {
 		return store.Track{}, err
 	}
@@ -164,6 +168,9 @@ func (s Submission) takeFrom(ctx context.Context, e smtp.Envelope, in *incoming,
 	track.Outbound, track.Automatic = true, automatic
 	track.Timely, track.AnswersTo = mdn.WantsFinalDelivery(header), answersTo(header, e.From)
 	noteAsked(&track, e)
+	if undated {
+		track.Dated = now
+	}
 	track.Digest, track.Account = hex.EncodeToString(in.digest.Sum(nil)), accountBeside(e)
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		err := s.stillMaySend(tx, e, speaking)
@@ -181,6 +188,10 @@ func (s Submission) takeFrom(ctx context.Context, e smtp.Envelope, in *incoming,
 			return err
 		}
 		track.Watch = 0
+		redated, err := s.redate(tx, &track)
+		if err != nil {
+			return err
+		}
 		err = s.setWatch(tx, &track)
 		if err != nil {
 			return err
@@ -191,7 +202,7 @@ func (s Submission) takeFrom(ctx context.Context, e smtp.Envelope, in *incoming,
 		}
 		_, err = tx.Enqueue(store.Job{
 			Kind: store.SealJob, Track: track.ID, Era: store.Now, Body: id, Size: body.Size(),
-			Sender: e.From, Recipients: e.To, Blind: blind,
+			Sender: e.From, Recipients: e.To, Blind: blind, Date: redated,
 			Automatic: track.Automatic, Flow: flowOf(e.Account),
 			Created: due, Due: due, Expires: s.expiry(track.Automatic),
 		})
