@@ -1,6 +1,8 @@
 package door
 
 import (
+	"bytes"
+	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
@@ -42,5 +44,23 @@ func TestOneNetworkIsOneClient(t *testing.T) {
 	}
 	if c := g.Admit(from{address: "2001:db8::4"}); c != nil {
 		t.Error("whoever is refused is kept without bound")
+	}
+}
+
+// A stranger fills no disk: that he is refused is one line a minute.
+func TestARefusedClientIsLoggedOnce(t *testing.T) {
+	g := NewGate("imap", 1000, 1, 0)
+	var text bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&text, nil))
+	for range 5 {
+		for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
+			c := g.Admit(from{address: address})
+			if c.Over != "" {
+				g.Log(log, c)
+			}
+		}
+	}
+	if n := bytes.Count(text.Bytes(), []byte("imap connections refused")); n != 2 {
+		t.Errorf("%d lines of two clients:\n%s", n, text.String())
 	}
 }

@@ -14,7 +14,7 @@ const (
 	transaction
 )
 
-// A command is how a keyword is obeyed.
+// A command is how a keyword is obeyed. The zero one is none.
 type command struct {
 	in state // in which it is allowed
 	// least and most are how many arguments there are; most of -1 takes the rest of
@@ -24,24 +24,38 @@ type command struct {
 }
 
 // commandOf finds a command by its keyword in upper case.
-func commandOf(keyword string) (command, bool) {
-	c, ok := map[string]command{
-		"CAPA": {authorization | transaction, 0, 0, (*session).capa},
-		"QUIT": {authorization | transaction, 0, 0, (*session).quit},
-		"STLS": {authorization, 0, 0, (*session).stls},
-		"USER": {authorization, 1, -1, (*session).userName},
-		"PASS": {authorization, 1, -1, (*session).password},
-		"AUTH": {authorization, 1, 2, (*session).auth},
-		"STAT": {transaction, 0, 0, (*session).stat},
-		"LIST": {transaction, 0, 1, (*session).list},
-		"UIDL": {transaction, 0, 1, (*session).uidl},
-		"RETR": {transaction, 1, 1, (*session).retr},
-		"TOP":  {transaction, 2, 2, (*session).top},
-		"DELE": {transaction, 1, 1, (*session).dele},
-		"RSET": {transaction, 0, 0, (*session).rset},
-		"NOOP": {transaction, 0, 0, (*session).noop},
-	}[keyword]
-	return c, ok
+func commandOf(keyword string) command {
+	switch keyword {
+	case "CAPA":
+		return command{authorization | transaction, 0, 0, (*session).capa}
+	case "QUIT":
+		return command{authorization | transaction, 0, 0, (*session).quit}
+	case "STLS":
+		return command{authorization, 0, 0, (*session).stls}
+	case "USER":
+		return command{authorization, 1, -1, (*session).userName}
+	case "PASS":
+		return command{authorization, 1, -1, (*session).password}
+	case "AUTH":
+		return command{authorization, 1, 2, (*session).auth}
+	case "STAT":
+		return command{transaction, 0, 0, (*session).stat}
+	case "LIST":
+		return command{transaction, 0, 1, (*session).list}
+	case "UIDL":
+		return command{transaction, 0, 1, (*session).uidl}
+	case "RETR":
+		return command{transaction, 1, 1, (*session).retr}
+	case "TOP":
+		return command{transaction, 2, 2, (*session).top}
+	case "DELE":
+		return command{transaction, 1, 1, (*session).dele}
+	case "RSET":
+		return command{transaction, 0, 0, (*session).rset}
+	case "NOOP":
+		return command{transaction, 0, 0, (*session).noop}
+	}
+	return command{}
 }
 
 // now is the session's state.
@@ -65,11 +79,11 @@ func (s *session) obey(line []byte) error {
 		}
 	}
 	word, rest, more := bytes.Cut(line, []byte(" "))
-	c, known := command{}, false
+	var c command
 	if len(word) <= 4 { // RFC 1939 §3
-		c, known = commandOf(strings.ToUpper(string(word)))
+		c = commandOf(strings.ToUpper(string(word)))
 	}
-	if !known {
+	if c.obey == nil {
 		if s.secure == nil { // a client of another protocol is not kept talking
 			s.say("-ERR Unknown command")
 			return errQuit

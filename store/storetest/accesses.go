@@ -114,13 +114,23 @@ func accessOfPassword(s *suite) {
 func accessGone(s *suite) {
 	a := s.access("k3x9qa")
 	s.update(func(tx store.Tx) error { return tx.PutAccess(a) })
-	s.update(func(tx store.Tx) error { return tx.PutLastUse(a.Account, store.PasswordAccess, store.LastUse{}) })
+	ids := []string{a.ID, store.PasswordAccess}
+	for _, id := range ids {
+		s.update(func(tx store.Tx) error {
+			return tx.PutLastUse(a.Account, id, store.LastUse{At: time.Unix(3, 0), Service: "imap"})
+		})
+	}
 	s.update(func(tx store.Tx) error { return tx.RemoveAccount(a.Account) })
 	s.account("alice@a.example")
 	s.view(func(tx store.Tx) error {
 		all, err := tx.Accesses()
 		s.must(err)
 		s.equal(len(all), 0)
+		for _, id := range ids { // the next holder of the address is not shown when the former logged in
+			u, err := tx.LastUse(a.Account, id)
+			s.must(err)
+			s.equal(u == store.LastUse{}, true)
+		}
 		return nil
 	})
 	s.sound()
