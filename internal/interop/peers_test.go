@@ -67,11 +67,6 @@ func lf(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
 // crlf is a text with CRLF line ends, as mail has.
 func crlf(s string) string { return strings.ReplaceAll(lf(s), "\n", "\r\n") }
 
-// peerQuiet ends the daemons of a home of GnuPG.
-func peerQuiet(home string) {
-	_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
-}
-
 // opens reports whether openssl decrypts with the given arguments.
 func opens(t testing.TB, args ...string) bool {
 	t.Helper()

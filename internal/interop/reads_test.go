@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -222,11 +221,12 @@ func TestInteropReadsGpgsm(t *testing.T) {
 	testnet.Require(t, "openssl")
 	testnet.Require(t, "gpgsm")
 	r := newReader(t)
-	g := newGpgsm(t, r)
+	g := newGnuPG(t, r.alice)
+	g.run(t, "", "--import", r.bob.cert)
 	message := record("alice@a.example", "bob@b.example", "<3@a.example>", 20<<10)
 	entity := wrap(message)
-	opaque := g.run(entity, "--digest-algo", "SHA512", "--local-user", "alice@a.example", "--sign")
-	detached := g.run(entity, "--digest-algo", "SHA256", "--local-user", "alice@a.example", "--detach-sign")
+	opaque := g.run(t, entity, "--digest-algo", "SHA512", "--local-user", "alice@a.example", "--sign")
+	detached := g.run(t, entity, "--digest-algo", "SHA256", "--local-user", "alice@a.example", "--detach-sign")
 	for name, signed := range map[string]string{
 		"opaque": "Content-Type: application/pkcs7-mime; smime-type=signed-data\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64Lines(opaque),
 		"detached": "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=b\r\n\r\n--b\r\n" +
@@ -234,40 +234,12 @@ func TestInteropReadsGpgsm(t *testing.T) {
 	} {
 		for _, cipher := range []string{"AES", "AES192", "AES256"} {
 			t.Run(name+", "+cipher, func(t *testing.T) {
-				enveloped := g.run(signed, "--cipher-algo", cipher, "--recipient", "bob@b.example", "--encrypt")
+				enveloped := g.run(t, signed, "--cipher-algo", cipher, "--recipient", "bob@b.example", "--encrypt")
 				r.accepts(t, "From: alice@a.example\r\nTo: bob@b.example\r\nMIME-Version: 1.0\r\n"+
 					"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\nContent-Transfer-Encoding: base64\r\n\r\n"+base64Lines(enveloped), message)
 			})
 		}
 	}
-}
-
-// A gpgsm is a home of gpgsm that holds alice's key and bob's certificate.
-type gpgsm struct {
-	t    *testing.T
-	home string
-}
-
-func newGpgsm(t *testing.T, r *reader) *gpgsm {
-	t.Helper()
-	g := &gpgsm{t, t.TempDir()}
-	t.Cleanup(func() { peerQuiet(g.home) })
-	fingerprint := peer(t, string(testnet.PEM(r.alice.Issuer.Cert)), "openssl", "x509", "-noout", "-fingerprint", "-sha1")
-	_, fingerprint, _ = strings.Cut(strings.TrimSpace(fingerprint), "=")
-	writeFile(t, filepath.Join(g.home, "trustlist.txt"), fingerprint+" S relax\n")
-	writeFile(t, filepath.Join(g.home, "gpg-agent.conf"), "allow-loopback-pinentry\n")
-	p12 := filepath.Join(g.home, "alice.p12")
-	peer(t, "", "openssl", "pkcs12", "-export", "-legacy", "-in", r.alice.cert, "-inkey", r.alice.key, "-passout", "pass:", "-out", p12)
-	g.run("", "--import", writeFile(t, filepath.Join(g.home, "root.pem"), string(testnet.PEM(r.alice.Issuer.Cert))))
-	g.run("", "--import", r.bob.cert)
-	g.run("\n", "--passphrase-fd", "0", "--import", p12) // an empty passphrase
-	return g
-}
-
-func (g *gpgsm) run(stdin string, args ...string) string {
-	g.t.Helper()
-	return peer(g.t, stdin, "gpgsm", append([]string{"--homedir", g.home, "--batch", "--disable-crl-checks", "--disable-policy-checks",
-		"--pinentry-mode", "loopback", "--include-certs", "-1"}, args...)...)
 }
 
 func base64Lines(data string) string {

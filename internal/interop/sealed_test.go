@@ -68,7 +68,7 @@ func TestInteropPeersOpenWhatWeSeal(t *testing.T) {
 		t.Fatal(err)
 	}
 	openers := map[string]opener{
-		"openssl": newOpenSSL(t, root), "bouncycastle": newBouncy(t), "gpgsm": newGpgsmOpener(t, root, parties["rsa"]),
+		"openssl": newOpenSSL(t, root), "bouncycastle": newBouncy(t), "gpgsm": gpgsmOpener{newGnuPG(t, parties["rsa"])},
 	}
 	for _, s := range sealings() {
 		a.write("postern.toml", string(usual)+fmt.Sprintf("[trust]\nprofile = %q\n[seal]\ncipher = %q\nkey_transport = %q\n", s.profile, s.cipher, s.transport))
@@ -206,24 +206,7 @@ func (o opensslPeer) open(t *testing.T, sealed string, to party) string {
 }
 
 // gpgsmOpener has the key of one recipient.
-type gpgsmOpener struct{ home string }
-
-func newGpgsmOpener(t *testing.T, root *testnet.Identity, to party) gpgsmOpener {
-	t.Helper()
-	testnet.Require(t, "gpgsm")
-	g := gpgsmOpener{t.TempDir()}
-	t.Cleanup(func() { peerQuiet(g.home) })
-	rootFile := writeFile(t, filepath.Join(g.home, "root.pem"), string(testnet.PEM(root.Cert)))
-	fingerprint := peer(t, "", "openssl", "x509", "-in", rootFile, "-noout", "-fingerprint", "-sha1")
-	_, fingerprint, _ = strings.Cut(strings.TrimSpace(fingerprint), "=")
-	writeFile(t, filepath.Join(g.home, "trustlist.txt"), fingerprint+" S relax\n")
-	writeFile(t, filepath.Join(g.home, "gpg-agent.conf"), "allow-loopback-pinentry\n")
-	p12 := filepath.Join(g.home, "key.p12")
-	peer(t, "", "openssl", "pkcs12", "-export", "-legacy", "-in", to.cert, "-inkey", to.key, "-passout", "pass:", "-out", p12)
-	g.run(t, "", "--import", rootFile)
-	g.run(t, "\n", "--passphrase-fd", "0", "--import", p12) // an empty passphrase
-	return g
-}
+type gpgsmOpener struct{ gnupg }
 
 // can: gpgsm 2.2 has neither RSA-OAEP nor AES-GCM, and a key of RSA here.
 func (gpgsmOpener) can(s sealing, key string) bool {
@@ -235,12 +218,6 @@ func (g gpgsmOpener) open(t *testing.T, sealed string, _ party) string {
 	dir := t.TempDir()
 	g.run(t, "", "--verify", writeFile(t, filepath.Join(dir, "sig"), signature), writeFile(t, filepath.Join(dir, "content"), content))
 	return unwrapped(t, content)
-}
-
-func (g gpgsmOpener) run(t *testing.T, stdin string, args ...string) string {
-	t.Helper()
-	return peer(t, stdin, "gpgsm", append([]string{"--homedir", g.home, "--batch", "--disable-crl-checks", "--disable-policy-checks",
-		"--pinentry-mode", "loopback"}, args...)...)
 }
 
 // bouncy is BouncyCastle in a Java process that answers line by line.
