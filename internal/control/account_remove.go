@@ -33,13 +33,13 @@ func (s *Service) removeAccount(ctx context.Context, in Removal) (removed Remove
 	if err != nil {
 		return RemovedAccount{}, err
 	}
-	err = s.remove(ctx, accountObject(address), "removed, with its mailboxes, keys and aliases", func(v *view) error {
+	r := removal{
+		object: accountObject(address), detail: "removed, with its mailboxes, keys and aliases",
+		untold: in.Untold, instead: "account disable has what waits for an account fail, and told",
+	}
+	err = s.remove(ctx, r, func(v *view) error {
 		ended, err := endingWith(v, address)
 		if err != nil {
-			return err
-		}
-		err = v.tellable(in, "account disable has what waits for an account fail, and told", append(slices.Clone(ended), address)...)
-		if err != nil && !errors.Is(err, store.ErrCorrupt) {
 			return err
 		}
 		removed = RemovedAccount{AccountName: AccountName{address.String()}, Ended: []string{}}
@@ -75,8 +75,8 @@ func endingWith(tx store.Tx, account mime.Address) (ended []mime.Address, err er
 
 // waitingFor counts what is of the account that has an address now, not of one before it.
 func (v *view) waitingFor(address mime.Address) (*Waiting, error) {
-	if v.damage != nil {
-		return nil, v.damage
+	if v.dir == nil {
+		return nil, nil
 	}
 	account, known := v.dir.Account(address)
 	if !known {

@@ -135,12 +135,12 @@ func (s *Service) removeAlias(ctx context.Context, in Removal, group bool) (None
 	if group {
 		object = "group "
 	}
-	return None{}, s.remove(ctx, object+address.String(), "removed, with its keys", func(v *view) error {
+	r := removal{
+		object: object + address.String(), detail: "removed, with its keys",
+		untold: in.Untold, instead: "remove it when they are through",
+	}
+	return None{}, s.remove(ctx, r, func(v *view) error {
 		_, err := aliasOf(v, address, group)
-		if err != nil {
-			return err
-		}
-		err = v.tellable(in, "remove it when they are through", address)
 		if err != nil {
 			return err
 		}

@@ -29,12 +29,12 @@ func (s *Service) removeDomain(ctx context.Context, in DomainRemoval) (removed R
 	if err != nil {
 		return RemovedDomain{}, err
 	}
-	err = s.remove(ctx, "domain "+name.String(), "removed, with its keys, anchors and aliases", func(v *view) error {
+	r := removal{
+		object: "domain " + name.String(), detail: "removed, with its keys, anchors and aliases",
+		untold: in.Untold, instead: "remove it when they are through",
+	}
+	err = s.remove(ctx, r, func(v *view) error {
 		err := requireEmpty(v, name)
-		if err != nil {
-			return err
-		}
-		err = v.tellableOf(in, name)
 		if err != nil {
 			return err
 		}
@@ -78,6 +78,9 @@ func requireEmpty(tx store.Tx, name mime.Domain) error {
 // waitingAt counts what waits for the addresses of a domain, or was handed in by accounts
 // as one of them and is not signed yet.
 func (v *view) waitingAt(domain mime.Domain) (*Waiting, error) {
+	if v.dir == nil {
+		return nil, nil
+	}
 	var w Waiting
 	unsigned := make(map[store.TrackID]bool)
 	err := v.eachJob(func(j store.Job) {

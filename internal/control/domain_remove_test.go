@@ -53,7 +53,7 @@ func TestDN8_NoDomainGoesThatIsNeededToTell(t *testing.T) {
 			if tt.refused {
 				_, err = s.RemoveDomain(ctx, "b.example", false)
 				isRefused(t, "domain", err, Negative)
-				if !strings.Contains(err.Error(), "such as "+dr+", 1 in all") {
+				if !strings.Contains(err.Error(), "such as one to "+dr+", 1 in all") {
 					t.Errorf("it says %v", err)
 				}
 			}

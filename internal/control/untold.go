@@ -23,85 +23,68 @@ type DomainRemoval struct {
 	Untold bool `json:"untold,omitempty"` // as that of a Removal
 }
 
-// tellable refuses to remove addresses while messages to them wait that only the
-// certificates open which go as well, or whose senders only those tell what became of them,
-// where those of the domain do not stand in (DN-8).
-func (v *view) tellable(in Removal, instead string, addresses ...mime.Address) error {
-	if in.Untold {
-		return nil
-	}
-	w, err := v.untold(going{
-		has:   func(a mime.Address) bool { return slices.ContainsFunc(addresses, a.Same) },
-		signs: func(own, domains bool) bool { return own && !domains },
-		opens: func(own, _ bool) bool { return own }, // which of them a message is sealed to is not known before
-	})
-	if err != nil || w.n == 0 {
-		return err
-	}
-	return &Error{Kind: Negative,
-		Message: fmt.Sprintf("messages to %s wait, %d in all, and without its certificate they cannot be opened, or nobody can be told what becomes of them", w.one, w.n),
-		Hint:    instead + "; postern queue list --to " + w.one.String() + " shows what waits; --untold removes the address all the same"}
+// An owed answer is that somebody will be told, in the name of an address, what became of a
+// message that waits.
+type owed struct {
+	store.PushName
+	job  store.Era
+	open bool // the message is to be opened first
 }
 
-// tellableOf is tellable for a domain, with which the certificates of all its addresses go.
-func (v *view) tellableOf(in DomainRemoval, domain mime.Domain) error {
-	if in.Untold {
-		return nil
-	}
-	either := func(own, domains bool) bool { return own || domains }
-	w, err := v.untold(going{func(a mime.Address) bool { return a.Domain() == domain }, either, either})
-	if err != nil || w.n == 0 {
-		return err
-	}
-	return &Error{Kind: Negative,
-		Message: fmt.Sprintf("messages to addresses of %s wait, such as %s, %d in all, and without its certificates they cannot be opened, or nobody can be told what becomes of them", domain, w.one, w.n),
-		Hint:    "remove it when they are through, which postern queue list --to " + domain.String() + " shows; --untold removes the domain all the same"}
+// A means is what there is for an answer: whether certificates of its address and of the
+// domain sign it, and open what it is about.
+type means struct{ ownSigns, domainSigns, ownOpens, domainOpens bool }
+
+// lacks reports whether there is less than there was before: nothing that signs, or not all
+// that opened. To which of its certificates a message is sealed is not known before.
+func (m means) lacks(before means) bool {
+	return (before.ownSigns || before.domainSigns) && !m.ownSigns && !m.domainSigns ||
+		before.ownOpens && !m.ownOpens || before.domainOpens && !m.domainOpens
 }
 
-// A going is what goes: which addresses, and whether what signs or opens for one is lost
-// with it, by whether certificates of its own do, and those of its domain.
-type going struct {
-	has          func(mime.Address) bool
-	signs, opens func(own, domains bool) bool
-}
-
-// An untold is how many messages would be lost, and whom one of them is to.
-type untold struct {
-	one mime.Address
-	n   int
-}
-
-// untold counts the messages that wait and need what goes.
-func (v *view) untold(g going) (untold, error) {
-	type answer struct {
-		store.PushName
-		job  store.Era
-		open bool
-	}
-	var waits []answer
-	err := v.eachJob(func(j store.Job) {
-		for _, n := range answering(j) {
-			if g.has(n.Address) {
-				waits = append(waits, answer{n, j.Era, j.Kind == store.OpenJob})
-			}
-		}
-	})
+// meansOf finds out what there is for an answer.
+func (v *view) meansOf(a owed) (m means, err error) {
+	era, err := gateway.EraOf(v.Tx, a.Track, a.job)
 	if err != nil {
-		return untold{}, err
+		return m, err
 	}
-	var u untold
-	tracks := make(map[store.TrackID]bool)
-	for _, w := range waits {
-		era, err := gateway.EraOf(v.Tx, w.Track, w.job)
+	m.ownSigns, m.domainSigns = v.dir.Signs(a.Address, era, v.now)
+	if a.open {
+		m.ownOpens, m.domainOpens = v.dir.Opens(a.Address)
+	}
+	return m, nil
+}
+
+// awaited are the answers that are still to be given.
+func (v *view) awaited() (all []owed, err error) {
+	err = v.eachJob(func(j store.Job) {
+		for _, n := range answering(j) {
+			all = append(all, owed{n, j.Era, j.Kind == store.OpenJob})
+		}
+	})
+	return all, err
+}
+
+// untold refuses a removal after which messages that wait could not be opened, or nobody
+// could be told what becomes of them (DN-8). before is what there was for each answer.
+func (v *view) untold(instead string, awaited []owed, before []means) error {
+	lost := make(map[store.TrackID]bool)
+	var one mime.Address
+	for i, a := range awaited {
+		after, err := v.meansOf(a)
 		if err != nil {
-			return untold{}, err
+			return err
 		}
-		if g.signs(v.dir.Signs(w.Address, era, v.now)) || w.open && g.opens(v.dir.Opens(w.Address)) {
-			tracks[w.Track], u.one = true, w.Address
+		if after.lacks(before[i]) {
+			lost[a.Track], one = true, a.Address
 		}
 	}
-	u.n = len(tracks)
-	return u, nil
+	if len(lost) == 0 {
+		return nil
+	}
+	return &Error{Kind: Negative,
+		Message: fmt.Sprintf("messages wait, such as one to %s, %d in all, that could not be opened any more, or of which nobody could be told: the certificates that do so go as well", one, len(lost)),
+		Hint:    instead + "; postern queue list --to " + one.String() + " shows what waits; --untold removes it all the same"}
 }
 
 // answering are the addresses in whose names it is, or will be, told what became of the

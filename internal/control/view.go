@@ -3,28 +3,23 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"postern/internal/gateway"
 	"postern/store"
 )
 
-// A view is what a removal finds in its own transaction: our addresses, with the keys that
-// the store alone has not parsed, and what waits for them. Nothing comes between what it
-// says and what is then removed.
+// A view is what a removal finds in its own transaction: our addresses and what waits for
+// them. Nothing comes between what it says and what is then removed.
 type view struct {
 	store.Tx
-	dir *gateway.Directory
-	// damage is why the addresses cannot be read; dir is nil then.
-	damage error
-	now    time.Time
+	dir *gateway.Directory // nil where it cannot be read, for damage
+	now time.Time
 }
 
 // eachJob calls fn for what waits.
 func (v *view) eachJob(fn func(store.Job)) error {
-	if v.damage != nil {
-		return v.damage
-	}
 	return v.EachJob(1, func(j store.Job) bool {
 		if (picker{}).picks(j) {
 			fn(j)
@@ -33,37 +28,58 @@ func (v *view) eachJob(fn func(store.Job)) error {
 	})
 }
 
-// maxViews bounds the tries to find the addresses as the transaction sees them.
-const maxViews = 10
+// A removal is what goes.
+type removal struct {
+	object, detail string // for the audit trail
+	untold         bool   // whatever waits for it
+	instead        string // what to do first, where that waits
+}
 
-// errMoved says that our addresses changed between two transactions.
-var errMoved = errors.New("the addresses change all the time")
-
-// remove is change with a view.
-func (s *Service) remove(ctx context.Context, object, detail string, fn func(*view) error) error {
-	var err error
-	for range maxViews {
-		v := view{now: s.Core.Now()}
-		v.dir, v.damage = s.Core.Directory(ctx)
-		if v.damage != nil && !errors.Is(v.damage, store.ErrCorrupt) {
-			return v.damage
-		}
-		err = s.change(ctx, object, detail, func(tx store.Tx) error {
-			if v.damage == nil {
-				current, err := v.dir.IsOf(tx)
-				if err != nil {
-					return err
-				}
-				if !current {
-					return errMoved
-				}
+// remove carries a removal out by fn, which may look at the view. It is undone where
+// messages wait of which nobody could be told afterwards, or that nothing would open; what
+// cannot be read for damage may be such.
+func (s *Service) remove(ctx context.Context, r removal, fn func(*view) error) error {
+	return s.change(ctx, r.object, r.detail, func(tx store.Tx) error {
+		v := &view{Tx: tx, now: s.Core.Now()}
+		var err error
+		v.dir, err = s.Core.DirectoryIn(tx)
+		if r.untold {
+			if err != nil && !errors.Is(err, store.ErrCorrupt) {
+				return err
 			}
-			v.Tx = tx
-			return fn(&v)
-		})
-		if !errors.Is(err, errMoved) {
+			return fn(v)
+		}
+		if err != nil {
+			return unseen(err)
+		}
+		awaited, err := v.awaited()
+		if err != nil {
+			return unseen(err)
+		}
+		before := make([]means, len(awaited))
+		for i, a := range awaited {
+			before[i], err = v.meansOf(a)
+			if err != nil {
+				return unseen(err)
+			}
+		}
+		err = fn(v)
+		if err != nil {
 			return err
 		}
+		v.dir, err = s.Core.DirectoryIn(tx)
+		if err != nil {
+			return err
+		}
+		return v.untold(r.instead, awaited, before)
+	})
+}
+
+// unseen refuses a removal of which it cannot be known what waits for it.
+func unseen(err error) error {
+	if !errors.Is(err, store.ErrCorrupt) {
+		return err
 	}
-	return err
+	return &Error{Kind: Negative, Message: fmt.Sprintf("what waits for it cannot be read: %v", err),
+		Hint: "postern store check names the damage; --untold removes it all the same"}
 }
