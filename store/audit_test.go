@@ -15,6 +15,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"postern/internal/audit"
+	"postern/internal/testnet"
 )
 
 // audited writes n records in a transaction each, the first of them number from.
@@ -158,12 +159,12 @@ func TestCheckpointsAreSignedEveryThousandRecords(t *testing.T) {
 }
 
 func TestPruneAudit(t *testing.T) {
-	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	s := newTestStore(t, Options{Now: func() time.Time { return now }})
+	clock := testnet.NewClock(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)) // the store looks at it when it likes
+	s := newTestStore(t, Options{Now: clock.Now})
 	for range 3 {
 		s.audited(t, 10)
 		s.checkpoint(t)
-		now = now.Add(24 * time.Hour)
+		clock.Advance(24 * time.Hour)
 	}
 	prune := func(before time.Time, limit int) (n int) {
 		t.Helper()
@@ -173,7 +174,7 @@ func TestPruneAudit(t *testing.T) {
 		})
 		return n
 	}
-	if n := prune(now.Add(-100*time.Hour), 100); n != 0 {
+	if n := prune(clock.Now().Add(-100*time.Hour), 100); n != 0 {
 		t.Errorf("%d went that are not old enough", n)
 	}
 	want := audit.Report{First: 1, Last: 30, Entries: 30, Checkpoints: 3, Witness: 30}
@@ -181,7 +182,7 @@ func TestPruneAudit(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	for i, n := range []int{7, 7, 6, 0} {
-		if got := prune(now.Add(-24*time.Hour), 7); got != n {
+		if got := prune(clock.Now().Add(-24*time.Hour), 7); got != n {
 			t.Errorf("round %d took %d, not %d", i, got, n)
 		}
 	}
@@ -190,8 +191,8 @@ func TestPruneAudit(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	s.sound(t)
-	now = now.Add(1000 * time.Hour)
-	if n := prune(now, 1000); n != 13 {
+	clock.Advance(1000 * time.Hour)
+	if n := prune(clock.Now(), 1000); n != 13 {
 		t.Errorf("%d of all went", n)
 	}
 	s.reopen(t)

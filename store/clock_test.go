@@ -6,17 +6,19 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"postern/internal/testnet"
 )
 
 // A testClock keeps its time in seconds.
 type testClock struct {
-	at      time.Time
+	*testnet.Clock
 	resumed []string
 }
 
-func (c *testClock) Now() time.Time { return c.at }
+func newTestClock() *testClock { return &testClock{Clock: testnet.NewClock(time.Unix(1000, 0))} }
 
-func (c *testClock) Keep() []byte { return strconv.AppendInt(nil, c.at.Unix(), 10) }
+func (c *testClock) Keep() []byte { return strconv.AppendInt(nil, c.Now().Unix(), 10) }
 
 func (c *testClock) Resume(kept []byte) error {
 	c.resumed = append(c.resumed, string(kept))
@@ -29,7 +31,7 @@ func (c *testClock) Resume(kept []byte) error {
 func TestClockGoesOnFromWhatIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	master := NewMasterKey()
-	clock := &testClock{at: time.Unix(1000, 0)}
+	clock := newTestClock()
 	write := func(db *DB) {
 		t.Helper()
 		err := db.Update(t.Context(), func(tx Tx) error { return tx.PutDomain(Domain{Name: "a.example"}) })
@@ -55,14 +57,14 @@ func TestClockGoesOnFromWhatIsKept(t *testing.T) {
 	}
 	db = reopen(db) // nothing was written
 	write(db)
-	clock.at = clock.at.Add(59 * time.Second)
+	clock.Advance(59 * time.Second)
 	write(db) // too soon to be kept again
 	db = reopen(db)
-	clock.at = clock.at.Add(61 * time.Second)
+	clock.Advance(61 * time.Second)
 	write(db)
-	clock.at = clock.at.Add(clockEvery)
+	clock.Advance(clockEvery)
 	write(db)
-	if got := db.Steady(); !got.Equal(clock.at) {
+	if got := db.Steady(); !got.Equal(clock.Now()) {
 		t.Errorf("the store's clock shows %s", got)
 	}
 	db = reopen(db)
@@ -83,7 +85,7 @@ func TestClockThatCannotBeReadIsDamage(t *testing.T) {
 	if err = errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(path, Options{MasterKey: master, Clock: &testClock{}})
+	_, err = Open(path, Options{MasterKey: master, Clock: newTestClock()})
 	if !errors.Is(err, ErrCorrupt) {
 		t.Errorf("error %v", err)
 	}
@@ -92,7 +94,7 @@ func TestClockThatCannotBeReadIsDamage(t *testing.T) {
 // A job that is due by the clock of the queue is handed out, whatever the wall
 // clock says.
 func TestJobsAreDueByTheClock(t *testing.T) {
-	clock := &testClock{at: time.Unix(1000, 0)}
+	clock := newTestClock()
 	wall := func() time.Time { return time.Unix(0, 0) }
 	path, master := filepath.Join(t.TempDir(), "store.db"), NewMasterKey()
 	db, err := Create(path, Options{MasterKey: master, Clock: clock, Now: wall})
@@ -110,7 +112,7 @@ func TestJobsAreDueByTheClock(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Enqueue(Job{Kind: SealJob, Body: id, Due: clock.at})
+		_, err = tx.Enqueue(Job{Kind: SealJob, Body: id, Due: clock.Now()})
 		return err
 	})
 	if err != nil {

@@ -78,7 +78,7 @@ func TestAFullStoreRecovers(t *testing.T) {
 // A commit says for a while that the next can be made, and one that fails says the
 // contrary at once.
 func TestWroteWithin(t *testing.T) {
-	clock := &testClock{at: time.Unix(1000, 0)}
+	clock := newTestClock()
 	s := newTestStore(t, Options{MaxSize: 40 << 20, Clock: clock})
 	ctx := context.Background()
 	is := func(when string, want bool) {
@@ -102,9 +102,9 @@ func TestWroteWithin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock.at = clock.at.Add(time.Second)
+	clock.Advance(time.Second)
 	is("a second later", true)
-	clock.at = clock.at.Add(1)
+	clock.Advance(1)
 	is("more than a second later", false)
 	err = put(1)
 	if err != nil {
