@@ -17,6 +17,7 @@ type ahead struct {
 	ctx    context.Context
 	view   *view
 	log    *slog.Logger
+	turn   *turn             // of a search; nil: none is needed
 	read   map[uint64][]byte // of the last outlinesAtOnce messages, by body
 	lacked map[uint64][]byte // made meanwhile
 	until  int               // the position that next has not looked at
@@ -64,7 +65,7 @@ func (a *ahead) keep() {
 func (a *ahead) message(i int, last *parsedBody) *message {
 	e := &a.view.entries[i]
 	m := &message{ctx: a.ctx, uid: e.UID, last: last, outline: a.read[e.Body]}
-	m.body = &lateBody{size: e.Size, open: func() (Body, error) { return a.view.box.Body(a.ctx, e.Message) }}
+	m.body = &lateBody{size: e.Size, turn: a.turn, open: func() (Body, error) { return a.view.box.Body(a.ctx, e.Message) }}
 	if m.outline == nil && a.lacked != nil {
 		body := e.Body
 		m.made = func(root *part) { a.lacked[body] = encodeOutline(root) }
@@ -75,6 +76,7 @@ func (a *ahead) message(i int, last *parsedBody) *message {
 // A lateBody is opened by its first reader.
 type lateBody struct {
 	size int64
+	turn *turn
 	open func() (Body, error)
 	body Body
 }
@@ -82,7 +84,10 @@ type lateBody struct {
 func (l *lateBody) Size() int64 { return l.size }
 
 func (l *lateBody) ReadAt(p []byte, off int64) (int, error) {
-	err := l.ready()
+	err := l.turn.hold()
+	if err == nil {
+		err = l.ready()
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -148,6 +148,10 @@ type Mailbox interface {
 	// messages, of which he learns what is in them. Nothing is searched before it
 	// returned nil.
 	Searching(ctx context.Context, messages int) error
+	// Turn waits until a search may look into messages, until done is called: it bounds
+	// how many searches do so at once, of the user and of all, and whoever waits longest
+	// is next. Its error is that of ctx.
+	Turn(ctx context.Context) (done func(), err error)
 	// Body opens the body of a message that is still there: one that was moved away is
 	// read where it is. ErrNoMessage.
 	Body(ctx context.Context, m Message) (Body, error)

@@ -69,6 +69,7 @@ func (s *session) tellFoundModSeq(v *view, found []int) {
 func (s *session) search(v *view, k *searchKey) ([]int, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.server.options.Search)
 	defer cancel()
+	defer context.AfterFunc(s.server.shutting, cancel)() // nobody's stop waits for a search
 	if n := v.present(); n > 0 && (k.has(keyBody) || k.has(keyText)) {
 		err := v.box.Searching(ctx, n)
 		if err != nil {
@@ -76,7 +77,9 @@ func (s *session) search(v *view, k *searchKey) ([]int, error) {
 		}
 	}
 	v.compile(k, sync.OnceValue(v.savedSpans))
-	a := &ahead{ctx: ctx, view: v, log: s.log}
+	t := &turn{ctx: ctx, take: v.box.Turn}
+	defer t.end()
+	a := &ahead{ctx: ctx, view: v, log: s.log, turn: t}
 	defer a.keep()
 	var found []int
 	for i := range v.entries {
@@ -255,20 +258,25 @@ func inDays(t, since, before time.Time) bool {
 	return (since.IsZero() || !day.Before(since)) && (before.IsZero() || day.Before(before))
 }
 
-// open makes the message ready once. Its body is opened where it is looked into.
-func (m *searched) open() *message {
-	if m.msg == nil {
+// open makes the message ready once, when it is its turn. Its body is opened where it is
+// looked into.
+func (m *searched) open() (*message, error) {
+	err := m.turn.hold()
+	if err == nil && m.msg == nil {
 		m.msg = m.next(m.position, &m.parsed)
 	}
-	return m.msg
+	return m.msg, err
 }
 
 func (m *searched) header() (*mime.Header, error) {
 	if m.head != nil {
 		return m.head, nil
 	}
-	var err error
-	m.head, err = m.open().topHeader()
+	msg, err := m.open()
+	if err != nil {
+		return nil, err
+	}
+	m.head, err = msg.topHeader()
 	return m.head, err
 }
 

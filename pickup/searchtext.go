@@ -38,7 +38,10 @@ func fold(dst, text []byte) []byte {
 
 // matchesText decides TEXT or BODY.
 func (m *searched) matchesText(k *searchKey) (bool, error) {
-	msg := m.open()
+	msg, err := m.open()
+	if err != nil {
+		return false, err
+	}
 	root, err := msg.structure()
 	if err != nil {
 		return false, err

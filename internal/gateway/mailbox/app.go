@@ -188,11 +188,7 @@ func (a *AppInbox) find(ctx context.Context, id string) (*mailbox, store.Mailbox
 	if err != nil {
 		return nil, box, m, appError(translate(err))
 	}
-	open := &mailbox{
-		store: a.user.store, options: a.user.options, account: a.user.account, id: box.ID,
-		remote: a.user.remote, sessionNotes: a.user.sessionNotes,
-	}
-	return open, box, m, nil
+	return a.user.mailbox(box.ID), box, m, nil
 }
 
 // Open notes that a message is about to be read, and opens it.

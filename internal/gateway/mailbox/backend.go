@@ -32,7 +32,8 @@ type Options struct {
 	Steady func() time.Time
 }
 
-// New returns a backend that lets in whom auth lets in, to the mailboxes of s.
+// New returns a backend that lets in whom auth lets in, to the mailboxes of s. All listeners
+// of a store are to have the same one: it bounds what they do at once.
 func New(s store.Store, auth Auth, o Options) pickup.Backend {
 	return newBackend(s, auth, o, "IMAP")
 }
@@ -48,7 +49,7 @@ func newBackend(s store.Store, auth Auth, o Options, via string) *backend {
 	if o.Steady == nil {
 		o.Steady = o.Now
 	}
-	return &backend{Auth: auth, store: s, options: o, via: via}
+	return &backend{Auth: auth, store: s, options: o, via: via, turns: newTurns()}
 }
 
 type backend struct {
@@ -56,6 +57,7 @@ type backend struct {
 	store   store.Store
 	options Options
 	via     string
+	turns   *turns
 }
 
 // Login implements pickup.Backend.
@@ -82,7 +84,7 @@ func (b *backend) login(ctx context.Context, a login.Attempt) (*user, error) {
 func (b *backend) admit(granted login.Grant, remote netip.Addr) *user {
 	return &user{
 		store: proven{b.store, granted.Account, granted.Proof, b.options.Now}, options: b.options, account: granted.Account,
-		remote: remote, sessionNotes: sessionNotes{via: b.via, noted: new(notes), taken: new(notes), searched: new(notes)},
+		remote: remote, turns: b.turns, sessionNotes: sessionNotes{via: b.via, noted: new(notes), taken: new(notes), searched: new(notes)},
 	}
 }
 

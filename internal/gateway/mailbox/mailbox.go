@@ -17,6 +17,7 @@ type mailbox struct {
 	account mime.Address
 	id      store.MailboxID
 	remote  netip.Addr
+	turns   *turns
 	sessionNotes
 }
 

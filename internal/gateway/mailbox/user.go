@@ -18,6 +18,7 @@ type user struct {
 	options Options
 	account mime.Address
 	remote  netip.Addr
+	turns   *turns
 	sessionNotes
 }
 
@@ -205,10 +206,14 @@ func (u *user) openMailbox(ctx context.Context, name string) (*mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	return u.mailbox(m.ID), nil
+}
+
+func (u *user) mailbox(id store.MailboxID) *mailbox {
 	return &mailbox{
-		store: u.store, options: u.options, account: u.account, id: m.ID,
-		remote: u.remote, sessionNotes: u.sessionNotes,
-	}, nil
+		store: u.store, options: u.options, account: u.account, id: id,
+		remote: u.remote, turns: u.turns, sessionNotes: u.sessionNotes,
+	}
 }
 
 func (u *user) Append(ctx context.Context, name string, n pickup.NewMessage, body io.Reader) (pickup.AppendResult, error) {
