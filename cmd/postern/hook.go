@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"postern/internal/control"
 	"postern/internal/gateway"
@@ -97,11 +98,17 @@ func runHookShow(ctx context.Context, inv *invocation, args []string) error {
 		t.say(1, "events", wordsOf(h.Events))
 		t.say(1, "since", dateTime(h.Created))
 		t.say(1, "state", hookHealth(h))
-		if !h.PreviousUntil.IsZero() {
-			t.say(1, "secret before", "signs beside it until "+dateTime(h.PreviousUntil))
-		}
+		t.say(1, "secret before", secretBefore(h, time.Now()))
 		return nil
 	})
+}
+
+// secretBefore tells of the secret before a hook's own, while that signs.
+func secretBefore(h gateway.HookInfo, now time.Time) string {
+	if !now.Before(h.PreviousUntil) {
+		return ""
+	}
+	return "signs beside it until " + dateTime(h.PreviousUntil)
 }
 
 func runHookRemove(ctx context.Context, inv *invocation, args []string) error {

@@ -143,12 +143,11 @@ func (s *Service) rotateHook(ctx context.Context, in HookName) (MadeHook, error)
 	if err != nil {
 		return MadeHook{}, err
 	}
-	secret, until, err := s.Core.RotateHook(ctx, actor(ctx), account, in.ID)
+	h, secret, err := s.Core.RotateHook(ctx, actor(ctx), account, in.ID)
 	if err != nil {
 		return MadeHook{}, noHook(err, in)
 	}
-	h, err := s.Core.Hook(ctx, account, in.ID)
-	return MadeHook{HookInfo: h, Secret: secret, Until: until}, noHook(err, in)
+	return MadeHook{HookInfo: h, Secret: secret, Until: h.PreviousUntil}, nil
 }
 
 func (s *Service) testHook(ctx context.Context, in HookName) (gateway.HookAttempt, error) {

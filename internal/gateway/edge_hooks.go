@@ -84,11 +84,11 @@ func (e HTTPEdge) EnableHook(ctx context.Context, l httpedge.Login, id string) e
 
 // RotateHook implements httpedge.Hooks.
 func (e HTTPEdge) RotateHook(ctx context.Context, l httpedge.Login, id string) (httpedge.Hook, error) {
-	secret, _, err := e.editor(l).rotate(ctx, l.Account, id)
+	h, secret, err := e.editor(l).rotate(ctx, l.Account, id)
 	if err != nil {
 		return httpedge.Hook{}, hookError(err)
 	}
-	out, err := e.Hook(ctx, l, id)
+	out := hookShown(h)
 	out.Secret = secret
-	return out, err
+	return out, nil
 }

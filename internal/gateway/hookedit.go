@@ -33,9 +33,9 @@ func (c *Core) EnableHook(ctx context.Context, actor string, account mime.Addres
 	return hookEditor{c, actor, nil}.enable(ctx, account, id)
 }
 
-// RotateHook gives a web hook another secret, and returns it. The one before it signs
-// beside it until a time.
-func (c *Core) RotateHook(ctx context.Context, actor string, account mime.Address, id string) (secret string, until time.Time, err error) {
+// RotateHook gives a web hook another secret, and returns the hook with it. The one before
+// it signs beside it until the hook's PreviousUntil.
+func (c *Core) RotateHook(ctx context.Context, actor string, account mime.Address, id string) (h HookInfo, secret string, err error) {
 	return hookEditor{c, actor, nil}.rotate(ctx, account, id)
 }
 
@@ -96,30 +96,47 @@ func (e hookEditor) remove(ctx context.Context, account mime.Address, id string)
 }
 
 func (e hookEditor) enable(ctx context.Context, account mime.Address, id string) error {
-	return e.edit(ctx, account, id, "enabled", func(h *store.Hook) { h.Disabled = "" })
+	_, err := e.edit(ctx, account, id, "enabled", func(h *store.Hook) { h.Disabled = "" })
+	return err
 }
 
-func (e hookEditor) rotate(ctx context.Context, account mime.Address, id string) (secret string, until time.Time, err error) {
+func (e hookEditor) rotate(ctx context.Context, account mime.Address, id string) (h HookInfo, secret string, err error) {
 	key, err := webhook.NewKey(e.Rand)
 	if err != nil {
-		return "", time.Time{}, err
+		return h, "", err
 	}
-	until = e.Now().Add(hookOverlap).UTC()
-	err = e.edit(ctx, account, id, "another secret", func(h *store.Hook) {
-		h.Previous, h.PreviousUntil, h.Secret = h.Secret, until, key
+	h, err = e.edit(ctx, account, id, "another secret", func(h *store.Hook) {
+		h.Previous, h.PreviousUntil, h.Secret = h.Secret, e.Now().Add(hookOverlap).UTC(), key
 	})
-	return webhook.Secret(key), until, err
+	return h, webhook.Secret(key), err
 }
 
-func (e hookEditor) edit(ctx context.Context, account mime.Address, id, how string, edit func(*store.Hook)) error {
-	return e.change(ctx, store.Hook{ID: id, Account: account}, how, func(tx store.Tx) error {
-		h, err := tx.Hook(account, id)
+// edit returns what it made of a hook, without its secrets. All of the answer is from the
+// transaction: nobody reads a second time behind it, and loses what is told once.
+func (e hookEditor) edit(ctx context.Context, account mime.Address, id, how string, edit func(*store.Hook)) (h HookInfo, err error) {
+	err = e.change(ctx, store.Hook{ID: id, Account: account}, how, func(tx store.Tx) error {
+		h.Hook, err = tx.Hook(account, id)
 		if err != nil {
 			return err
 		}
-		edit(&h)
-		return tx.PutHook(h)
+		edit(&h.Hook)
+		err = e.putHook(tx, h.Hook)
+		if err != nil {
+			return err
+		}
+		h.State, err = hookState(tx, account, id)
+		return err
 	})
+	h.Secret, h.Previous = nil, nil
+	return h, err
+}
+
+// putHook stores a hook, and not the secret before its own when the time of that is over.
+func (c *Core) putHook(tx store.Tx, h store.Hook) error {
+	if !c.Now().Before(h.PreviousUntil) {
+		h.Previous, h.PreviousUntil = nil, time.Time{}
+	}
+	return tx.PutHook(h)
 }
 
 // change does a change with its record.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -240,13 +241,84 @@ func TestEventsAreSignedAndRotationKeepsTheOldSecretForADay(t *testing.T) {
 		}
 	}
 	check(secret)
-	newer, until, err := a.RotateHook(t.Context(), "test", h.Account, h.ID)
-	if err != nil || !until.Equal(a.Now().Add(hookOverlap)) {
-		t.Fatal(until, err)
+	rotated, newer, err := a.RotateHook(t.Context(), "test", h.Account, h.ID)
+	if err != nil || !rotated.PreviousUntil.Equal(a.Now().Add(hookOverlap)) || rotated.Secret != nil || rotated.Previous != nil {
+		t.Fatal(rotated, err)
 	}
 	check(newer, secret)
 	w.clock.advance(hookOverlap)
 	check(newer)
+}
+
+// A secret whose day is over stays no longer than to the next change of its hook: that an
+// account has one enabled, or that a receiver wants no more.
+func TestASecretThatIsOverGoes(t *testing.T) {
+	for how, change := range map[string]func(*site, *receiver, store.Hook){
+		"enabled": func(a *site, _ *receiver, h store.Hook) {
+			if err := a.EnableHook(t.Context(), "test", h.Account, h.ID); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"disabled": func(a *site, r *receiver, h store.Hook) {
+			r.answer = func(fetch.Post) (fetch.Reply, error) { return fetch.Reply{Status: 410}, nil }
+			a.update(func(tx store.Tx) error { return a.raise(tx, h.Account, store.HookEvent{Type: store.HookFailed}) })
+			a.run()
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			w, a, _ := twoSites(t)
+			r, h, _ := a.everything("alice@a.example")
+			previous := func() (key []byte, until time.Time) {
+				t.Helper()
+				a.view(func(tx store.Tx) error {
+					h, err := tx.Hook(h.Account, h.ID)
+					key, until = h.Previous, h.PreviousUntil
+					return err
+				})
+				return key, until
+			}
+			_, _, err := a.RotateHook(t.Context(), "test", h.Account, h.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.clock.advance(hookOverlap - time.Second)
+			change(a, r, h)
+			if key, until := previous(); len(key) == 0 || until.IsZero() {
+				t.Errorf("it went before its time: %d octets, %s", len(key), until)
+			}
+			w.clock.advance(time.Second)
+			a.update(func(tx store.Tx) error {
+				h, err := tx.Hook(h.Account, h.ID)
+				h.Disabled = ""
+				return errors.Join(err, tx.PutHook(h))
+			})
+			change(a, r, h)
+			if key, until := previous(); len(key) > 0 || !until.IsZero() {
+				t.Errorf("it is there still: %d octets, %s", len(key), until)
+			}
+		})
+	}
+}
+
+// A new secret is told once: its answer is made in the transaction that stores it, so that
+// nothing behind that can lose it.
+func TestANewSecretIsToldWhateverComesBehind(t *testing.T) {
+	_, a, _ := twoSites(t)
+	_, token := a.withToken("hooks")
+	e := NewHTTPEdge(a.Core)
+	l, err := e.Authenticate(t.Context(), token, netip.MustParseAddrPort("192.0.2.7:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := e.AddHook(t.Context(), l, "https://app.example/in", []string{"arrived"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Store = blind{a.Store}
+	newer, err := e.RotateHook(t.Context(), l, made.ID)
+	if err != nil || newer.Secret == made.Secret || newer.Secret == "" || newer.ID != made.ID || newer.URL != made.URL {
+		t.Errorf("%+v, %v", newer, err)
+	}
 }
 
 // What is not taken is tried again with the same id, until its time is over; then its

@@ -184,7 +184,7 @@ func (e *hookEnd) disable(tx store.Tx) error {
 		return err
 	}
 	h.Disabled = store.HookGone
-	err = tx.PutHook(h)
+	err = e.putHook(tx, h)
 	if err != nil {
 		return err
 	}
