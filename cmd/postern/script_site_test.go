@@ -181,12 +181,22 @@ func (s *server) output() string {
 const stopsWithin = 10 * time.Second
 
 // signal DIR TERM|INT|KILL ends a server. After the first two it must end by
-// itself within seconds and with 0; its log becomes DIR.log.
+// itself within seconds and with 0; its log becomes DIR.log. HUP ends none, and is told
+// in the log.
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
 	all, _ := ts.Value(serversKey{}).(servers)
 	s := all[args[0]]
 	if neg || s == nil {
 		ts.Fatalf("no server runs in %s", args[0])
+	}
+	if args[1] == "HUP" {
+		ts.Check(s.cmd.Process.Signal(syscall.SIGHUP))
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if !testnet.Await(ctx, func() bool { return strings.Contains(s.output(), "SIGHUP is passed over") }) {
+			ts.Fatalf("it says nothing of SIGHUP:\n%s", s.output())
+		}
+		return
 	}
 	delete(all, args[0])
 	sig := map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}[args[1]]

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -35,6 +38,7 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer passOverHangups(log)()
 	db, err := openStore(ctx, cfg, serveWait, log)
 	if errors.Is(err, context.Canceled) {
 		return nil // it was stopped while it read the store
@@ -47,6 +51,22 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	}
 	defer collectLess(inv.getenv)()
 	return errors.Join(serve(ctx, cfg, db, log), db.Close())
+}
+
+// passOverHangups has SIGHUP end nothing, until stop is called: the end of a terminal sends
+// it, and operators who would have a server read its files again.
+func passOverHangups(log *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			log.Info("SIGHUP is passed over: certificates are read when they change, the configuration at a start")
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+	}
 }
 
 func serve(ctx context.Context, cfg *config.Config, db *store.DB, log *slog.Logger) error {
