@@ -15,6 +15,7 @@ type asked struct {
 	highest      bool       // HIGHESTMODSEQ of STATUS
 	unchanged    *uint64    // UNCHANGEDSINCE
 	search       *searchKey // what SEARCH looks for
+	savedAlone   bool       // RETURN (SAVE)
 }
 
 // badSyntax answers what cannot be read.

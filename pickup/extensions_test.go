@@ -184,3 +184,18 @@ func TestDialogsAreNoCommands(t *testing.T) {
 	}
 	k.ok("ID NIL")
 }
+
+// RFC 9051 §9, section-spec: parts count from 1, and MIME is of a part.
+func TestSectionsThatCannotBe(t *testing.T) {
+	h := implicit(t)
+	h.deliver([]byte(mixedMail))
+	k := h.talk()
+	for _, item := range []string{"BODY[0]", "BODY.PEEK[1.0]", "BODY[0.MIME]", "BODY[MIME]", "BODY.PEEK[mime]<0.9>", "BINARY[0]", "BINARY.SIZE[2.0]"} {
+		k.expect("BAD", "FETCH 1 %s", item)
+		k.expect("BAD", "UID FETCH 1 (FLAGS %s)", item)
+	}
+	for _, item := range []string{"BODY.PEEK[1.MIME]", "BODY.PEEK[9.MIME]", "BODY.PEEK[TEXT]", "BINARY.SIZE[1]"} {
+		k.expect("OK", "FETCH 1 %s", item)
+	}
+	k.want("FETCH 1 FLAGS", "* 1 FETCH (UID 1 FLAGS ())") // nothing of it was read
+}

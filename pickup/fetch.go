@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/emersion/go-imap/v2"
@@ -25,6 +26,9 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.Fetc
 	v, err := s.selected()
 	if err != nil {
 		return err
+	}
+	if !sections(o) {
+		return bad("There are no such sections")
 	}
 	if len(o.BodySection)+len(o.BinarySection)+len(o.BinarySectionSize) > maxSections {
 		return no(imap.ResponseCodeLimit, "Too many sections")
@@ -119,6 +123,25 @@ func (s *session) fetchOne(w *imapserver.FetchWriter, a *ahead, i int, o *imap.F
 		return false, err
 	}
 	return a.view.taken.took(m, f.literals)
+}
+
+// sections reports whether what is asked for can be a section: parts count from 1, and
+// MIME is of a part (RFC 9051 §9, section-spec).
+func sections(o *imap.FetchOptions) bool {
+	var parts [][]int
+	for _, b := range o.BodySection {
+		if b.Specifier == imap.PartSpecifierMIME && len(b.Part) == 0 {
+			return false
+		}
+		parts = append(parts, b.Part)
+	}
+	for _, b := range o.BinarySection {
+		parts = append(parts, b.Part)
+	}
+	for _, b := range o.BinarySectionSize {
+		parts = append(parts, b.Part)
+	}
+	return !slices.ContainsFunc(parts, func(p []int) bool { return slices.Contains(p, 0) })
 }
 
 // maxSections bounds the sections of one FETCH.

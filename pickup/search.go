@@ -47,6 +47,10 @@ func (s *session) Search(kind imapserver.NumKind, _ *imap.SearchCriteria, o *ima
 	if o.ReturnSave {
 		v.saved = v.uids(toSave(found, o))
 	}
+	if s.asked.savedAlone { // RFC 9051 §6.4.4: no ESEARCH, which is short now, and dropped
+		s.front.amend(amendment{begins: "* ESEARCH", change: func([]byte) []byte { return nil }})
+		return v.searchData(nil, kind), nil
+	}
 	if s.asked.search.has(keyModSeq) {
 		s.tellFoundModSeq(v, found)
 	}

@@ -113,3 +113,26 @@ func TestSearchCriteriaDoNotMixUp(t *testing.T) {
 		k.want("SEARCH "+criteria, "* SEARCH"+want)
 	}
 }
+
+// RFC 9051 §6.4.4: what is saved and not returned is not answered.
+func TestSearchThatOnlySaves(t *testing.T) {
+	h := implicit(t)
+	for _, flag := range []string{"\\Seen", "\\Flagged", "\\Seen"} {
+		h.deliver([]byte(plainMail), flag)
+	}
+	k := h.talk()
+	k.want("SEARCH RETURN (SAVE) SEEN")
+	k.want("FETCH $ FLAGS", `* 1 FETCH (UID 1 FLAGS (\Seen))`, `* 3 FETCH (UID 3 FLAGS (\Seen))`)
+	k.want("UID SEARCH return (save) MODSEQ 1 FLAGGED")
+	k.want("SEARCH $", "* SEARCH 2")
+	k.want("SEARCH RETURN (SAVE) DELETED")
+	k.want("SEARCH $", "* SEARCH")
+	k.write("a SEARCH RETURN (SAVE ALL) SEEN\r\n")
+	if got := k.until("a"); len(got) != 2 || got[0] != `* ESEARCH (TAG "a") ALL 1,3` {
+		t.Errorf("saved and returned: %q", got)
+	}
+	k.write("b SEARCH RETURN () SEEN\r\n")
+	if got := k.until("b"); len(got) != 2 || got[0] != `* ESEARCH (TAG "b") ALL 1,3` {
+		t.Errorf("returned: %q", got)
+	}
+}

@@ -91,7 +91,7 @@ func (s *session) searchCommand(c command) (answer, instead string) {
 	if err != nil {
 		return badSyntax(c), ""
 	}
-	s.asked.search = &all
+	s.asked.search, s.asked.savedAlone = &all, options == returnSave
 	if all.has(keyModSeq) {
 		s.becomesAware()
 	}
@@ -121,8 +121,11 @@ func (l *keyLexer) options() string {
 	if strings.ContainsAny(list, "\"{\\\r\n") {
 		l.fail()
 	}
-	return "RETURN " + list + " "
+	return "RETURN " + strings.ToUpper(list) + " "
 }
+
+// returnSave asks for no result but "$".
+const returnSave = "RETURN (SAVE) "
 
 // next takes a word if it is next.
 func (l *keyLexer) next(word string) bool {
