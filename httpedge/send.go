@@ -136,7 +136,7 @@ func idempotencyKey(r *request) (string, error) {
 		}
 	}
 	if len(values) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, notInKey) {
-		return "", badRequest("Idempotency-Key must be there once, with 1 to %d printable ASCII characters but quotes and backslashes", maxKey)
+		return "", badRequest("Idempotency-Key must be there once, with 1 to %d printable ASCII characters but blanks, commas, quotes and backslashes", maxKey)
 	}
 	return key, nil
 }

@@ -246,7 +246,11 @@ func TestIdempotencyKey(t *testing.T) {
 	r.code(send(strings.Replace(plainJSON, `"s"`, `"S"`, 1), "k-1"), 422, "key-reused")
 	r.code(r.do("POST", "/v1/messages", plainJSON, "Content-Type: application/json; v=2", "Idempotency-Key: k-1"), 422, "key-reused")
 	for _, bad := range []string{`"`, `""`, `"a`, "a b", "a,b", "é", strings.Repeat("k", maxKey+1)} {
-		r.code(send(plainJSON, bad), 400, "bad-request")
+		a := send(plainJSON, bad)
+		r.code(a, 400, "bad-request")
+		if !strings.Contains(a.body, "but blanks, commas, quotes and backslashes") {
+			t.Errorf("it is not said what a key may have: %s", a.body)
+		}
 	}
 	h.block = make(chan struct{})
 	go func() { first <- send(plainJSON, "k-2") }()
