@@ -86,6 +86,7 @@ func TestImportLines(t *testing.T) {
 		"internal/interop":         {}, // tests alone
 		"internal/testnet":         {"mime", "internal/cms", "trust", "bundle", "internal/login"},
 		"internal/testnet/spawn":   {},
+		"internal/testnet/effort":  {},
 		"internal/publish":         {"mime", "internal/cms", "trust", "bundle", "internal/guard", "internal/fetch"},
 		"internal/publish/named":   {"mime", "internal/cms", "trust", "bundle", "internal/guard", "internal/fetch", "internal/publish", "internal/admit"},
 		"internal/publish/ldapd":   {"mime", "internal/cms", "trust", "bundle", "internal/guard", "internal/fetch", "internal/publish", "internal/admit"},

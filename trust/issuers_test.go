@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"postern/internal/testnet"
+	"postern/internal/testnet/effort"
 	"postern/trust"
 	"postern/trust/reason"
 )
@@ -103,10 +104,10 @@ func TestAS70_QuestionsAreBounded(t *testing.T) {
 				})).Cert)
 		}
 		p.Anchors = anchorsOf(testnet.NewPKI(t, now).Root("other"))
-		began := time.Now()
+		spent := effort.Since()
 		wantCode(t, trust.Judge(p), reason.UntrustedAnchor)
-		if len(e.wanted) != want || time.Since(began) > 20*time.Second {
-			t.Errorf("%d places each: asked %d times in %v", places, len(e.wanted), time.Since(began))
+		if len(e.wanted) != want || spent() > 20*time.Second {
+			t.Errorf("%d places each: asked %d times in %v", places, len(e.wanted), spent())
 		}
 	}
 }

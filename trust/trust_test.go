@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"postern/internal/testnet"
+	"postern/internal/testnet/effort"
 	"postern/trust"
 	"postern/trust/reason"
 )
@@ -47,9 +48,9 @@ func wantCode(t testing.TB, v trust.Verdict, want reason.Code) {
 // takes a moment, or seconds on a busy machine. It measures nothing.
 func within(t testing.TB, work func()) {
 	t.Helper()
-	began := time.Now()
+	spent := effort.Since()
 	work()
-	if took := time.Since(began); took > 20*time.Second {
+	if took := spent(); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"postern/internal/testnet/effort"
 )
 
 func TestCD6_FiftyCertificatesComeByTCP(t *testing.T) {
@@ -63,9 +65,9 @@ func TestHostileAnswersOfThousandsOfRecords(t *testing.T) {
 			_, _ = w.Write(wire)
 		})
 		d, _ := dnsClient(t, s)
-		began := time.Now()
+		spent := effort.Since()
 		a, err := d.query(t.Context(), long, dns.TypeCERT, true)
-		if took := time.Since(began); took > 2*time.Second {
+		if took := spent(); took > 10*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		if qtype == dns.TypeCERT && (err != nil || len(a.records) != maxRecords) || qtype == dns.TypeCNAME && a.kind != AnswerRefused && a.kind != AnswerBroken {
