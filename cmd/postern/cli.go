@@ -53,6 +53,8 @@ type command struct {
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, env environment) int {
+	out := &printer{out: env.stdout}
+	env.stdout = out
 	inv := &invocation{environment: env, config: defaultConfig(env)}
 	global := inv.flags("postern")
 	guardFlags(global)
@@ -69,7 +71,7 @@ func run(ctx context.Context, args []string, env environment) int {
 	default:
 		err = inv.runCommand(ctx, global.Args())
 	}
-	return inv.fail(err)
+	return inv.fail(out.outcome(err))
 }
 
 func (inv *invocation) runCommand(ctx context.Context, args []string) error {
