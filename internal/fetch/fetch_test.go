@@ -300,7 +300,7 @@ func TestAS70_TimeIsBounded(t *testing.T) {
 	for name, url := range map[string]string{"says nothing": "http://" + silent.Addr().String(), "drips": drip.URL} {
 		began := time.Now()
 		_, err := (&Client{Network: private}).Do(t.Context(), Request{URL: url, Time: 200 * time.Millisecond})
-		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || !Temporary(err) || took > 5*time.Second {
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || !Temporary(err) || took > 20*time.Second {
 			t.Errorf("%s: %v after %v", name, err, took)
 		}
 	}

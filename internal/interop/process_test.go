@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	startTime = 30 * time.Second // for a start on a busy machine
+	startTime = 2 * time.Minute // for a start on a busy machine
 	stopTime  = 30 * time.Second
 )
 

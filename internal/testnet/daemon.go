@@ -16,7 +16,7 @@ import (
 )
 
 // readyWithin is how long a peer may take to start on a busy machine.
-const readyWithin = 30 * time.Second
+const readyWithin = 2 * time.Minute
 
 // A daemon is a peer's process with what it has written to standard error.
 type daemon struct {

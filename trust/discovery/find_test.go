@@ -148,10 +148,10 @@ func TestCD9_FailureOfOneStepIsPassedOver(t *testing.T) {
 
 func TestFindEndsWithItsBudget(t *testing.T) {
 	r := resolver(t, silent(t))
-	r.Budget = 50 * time.Millisecond
+	r.DNS.TryTimeout, r.Budget = time.Hour, 50*time.Millisecond
 	began := time.Now()
 	check(t, r.Find(context.Background(), discovery.Request{Address: address(t, "alice@b.example")}), reason.DiscoveryTimeout)
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
 }
