@@ -162,7 +162,7 @@ func TestRFC9112_Smuggling(t *testing.T) {
 
 // Whoever is slow is cut off, and a request that does not end takes nobody's place.
 func TestSlowClients(t *testing.T) {
-	r := newRig(t, &house{}, func(o *Options) { o.Silence, o.HeaderTime = 150*time.Millisecond, 150*time.Millisecond })
+	r := newRig(t, &house{}, func(o *Options) { o.Silence, o.HeaderTime = time.Second, time.Second })
 	for name, q := range map[string]string{
 		"header": "GET /v1/hooks HTTP/1.1\r\nHost: a\r\n",
 		"body":   "POST /v1/messages HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + goodToken + "\r\nContent-Type: message/rfc822\r\nContent-Length: 1000\r\n\r\nFrom: alice@a.example\r\n",
