@@ -99,7 +99,7 @@ func (f *filler) Read(p []byte) (int, error) {
 // allAtOnce hands in twenty messages, and again those that are put off.
 func allAtOnce(mediaType string, content func(i int, from string) io.Reader) func([]side, *http.Client) error {
 	return func(apps []side, client *http.Client) error {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // against hanging: it is 700 MiB on a busy disk
 		defer cancel()
 		errs := make([]error, appsAtOnce)
 		var all sync.WaitGroup
