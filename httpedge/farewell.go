@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"postern/internal/admit"
 )
 
 // farewell is how long a connection may do nothing but wait for its client while the
@@ -150,3 +152,42 @@ func (s *said) Write(p []byte) (int, error) {
 
 // Unwrap is for an [http.ResponseController].
 func (s *said) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// severance is how long the backend may go on with requests whose connections were cut.
+const severance = 5 * time.Second
+
+// A tally counts requests that are under way. The zero value is ready for use.
+type tally struct {
+	mu   sync.Mutex
+	n    int
+	none chan struct{} // closed when there is none left; nil: nobody waits
+}
+
+func (t *tally) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n++
+}
+
+func (t *tally) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n--
+	if t.n == 0 && t.none != nil {
+		close(t.none)
+		t.none = nil
+	}
+}
+
+// wait waits until there is none, or for so long.
+func (t *tally) wait(most time.Duration) {
+	t.mu.Lock()
+	if t.n > 0 && t.none == nil {
+		t.none = make(chan struct{})
+	}
+	none, any := t.none, t.n > 0
+	t.mu.Unlock()
+	if any {
+		admit.Linger(most, none, nil)
+	}
+}

@@ -120,3 +120,29 @@ func TestShutdownWaitsForWork(t *testing.T) {
 		}
 	})
 }
+
+// When requests are cut, what the backend does for them has ended before Shutdown returns, or
+// the store would be closed under it.
+func TestShutdownWaitsForTheBackendOfTheCut(t *testing.T) {
+	inBubble(t, func() *house { return &house{block: make(chan struct{})} }, func(r *rig) {
+		gone := make(chan error, 1)
+		go func() {
+			_, err := r.try("POST", "/v1/messages?to=bob@b.example", strings.NewReader("From: alice@a.example\r\nTo: bob@b.example\r\nSubject: x\r\n\r\nx\r\n"),
+				"Content-Type: message/rfc822", "Idempotency-Key: a")
+			gone <- err
+		}()
+		synctest.Wait()
+		const most, longer = 10 * time.Second, severance - time.Second
+		time.AfterFunc(most+longer, func() { close(r.house.block) })
+		ctx, cancel := context.WithTimeout(context.Background(), most)
+		defer cancel()
+		began := time.Now()
+		err := r.server.Shutdown(ctx)
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != most+longer {
+			r.Errorf("after %v: %v", took, err)
+		}
+		if <-gone == nil {
+			r.Error("it was answered")
+		}
+	})
+}

@@ -141,6 +141,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.options.Log.Error("a request panicked", "panic", p, "stack", string(debug.Stack()))
 		panic(http.ErrAbortHandler)
 	}()
+	s.underWay.begin()
+	defer s.underWay.end()
 	l := &connectionOf(r.Context()).leave
 	l.work()
 	defer l.rest()

@@ -43,6 +43,7 @@ type Server struct {
 	turnedAway atomic.Uint64
 	errors     atomic.Uint64
 	open       connections
+	underWay   tally
 
 	closing context.Context // ends when waits must
 	close   context.CancelFunc
@@ -136,11 +137,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // Shutdown stops accepting and waits for the requests under way; lists that wait for
 // news end at once, and connections that wait for their clients alone soon. When ctx ends
-// first, what is left is cut off and its error is returned.
+// first, what is left is cut off, and its error is returned when the backend has ended what
+// it did for that, which is told to, or after severance.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		_ = s.http.Close()
+		s.underWay.wait(severance)
 		return fmt.Errorf("shutting down HTTP: %w", err)
 	}
 	return nil

@@ -25,7 +25,6 @@ func (s *Server) admit(ctx context.Context, conn net.Conn) *wire {
 	w.closed = func() {
 		w.cancel()
 		leave()
-		s.group.Remove(w)
 	}
 	if !s.group.Add(w) {
 		w.closed()

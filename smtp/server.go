@@ -110,12 +110,19 @@ func (s *Server) accept(ctx context.Context, l net.Listener, done <-chan struct{
 	}
 }
 
+// severance is how long a backend may go on with a connection that was cut.
+const severance = 5 * time.Second
+
 // Shutdown stops listening, ends idle sessions with 421 and waits for running
 // transfers, as long as they move. When ctx ends first the remaining connections are
-// cut, and its error is returned.
+// cut, and its error is returned when the backend has ended what it did for them, which
+// is told to, or after severance.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.group.Shutdown(ctx)
 	if err != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), severance)
+		defer cancel()
+		_ = s.group.Shutdown(late)
 		return fmt.Errorf("waiting for running transfers: %w", err)
 	}
 	return nil

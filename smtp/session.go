@@ -365,7 +365,10 @@ func (s *session) depart() {
 	_, _ = io.Copy(io.Discard, socket)
 }
 
+// close ends the session, which is in its group until then, also when it was cut before:
+// what a backend does for it may go on until here.
 func (s *session) close() {
+	defer s.server.group.Remove(s.wire)
 	s.tellRefused()
 	if s.tls != nil {
 		_ = s.tls.Close()

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -97,4 +98,32 @@ func TestShutdownDoesNotWaitForWhoReadsNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// When sessions are cut, what the backend does for them has ended before Shutdown returns, or
+// the store would be closed under it.
+func TestShutdownWaitsForTheBackendsOfTheCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := false
+		h := &house{accept: func(ctx context.Context, _ Envelope, _ io.Reader) (string, error) {
+			<-ctx.Done()
+			time.Sleep(severance - time.Second)
+			ended = true
+			return "", ctx.Err()
+		}}
+		s := NewBackbone(backboneHouse{h}, ServerOptions{})
+		testnet.Serve(t, s, func(p *testnet.Pipes) {
+			c := visit(p)
+			defer c.conn.Close()
+			for _, line := range []string{"EHLO far.test", "MAIL FROM:<x@far.test>", "RCPT TO:<bob@near.test>", "DATA"} {
+				c.say(line)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			err := s.Shutdown(ctx)
+			if !errors.Is(err, context.DeadlineExceeded) || !ended {
+				t.Errorf("%v, ended %v", err, ended)
+			}
+		})
+	})
 }
