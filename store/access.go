@@ -40,6 +40,9 @@ type Access struct {
 	Expires time.Time   `json:"expires,omitzero"` // zero: never
 	// Keys are of app passwords and the password; sealed at rest. Listings have none.
 	Keys ScramKeys `json:"-"`
+	// Damaged says that the record cannot be read. Only a listing has such a one, which
+	// tells nothing of Keys.
+	Damaged bool `json:"-"`
 }
 
 // Ended reports whether an access is over at a time.

@@ -27,7 +27,7 @@ func accessKey(account mime.Address, id string) []byte { return joined(account.K
 
 // Access implements AccessTx.
 func (t *tx) Access(account mime.Address, id string) (Access, error) {
-	record, err := getRecord[accessRecord](t, bucketAccess, accessKey(account, id))
+	record, err := getRow[accessRecord](t, bucketAccess, accessKey(account, id))
 	if err != nil {
 		return Access{}, fmt.Errorf("access %s of %s: %w", id, account, err)
 	}
@@ -57,7 +57,7 @@ func (t *tx) AccessesOf(account mime.Address) ([]Access, error) {
 func (t *tx) Accesses() ([]Access, error) { return t.listAccesses(nil) }
 
 func (t *tx) listAccesses(prefix []byte) ([]Access, error) {
-	records, err := listRecords[accessRecord](t, bucketAccess, prefix)
+	records, err := listRows(t, bucketAccess, prefix, damagedAccess)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (t *tx) RemoveAccess(account mime.Address, id string) error {
 
 // removeAccesses removes all that lead into an account.
 func (t *tx) removeAccesses(account mime.Address) error {
-	all, err := t.AccessesOf(account)
+	all, err := t.AccessesOf(account) // also those that are damaged
 	for _, a := range all {
 		err = errors.Join(err, t.RemoveAccess(account, a.ID))
 	}

@@ -26,6 +26,9 @@ type Alias struct {
 	Created time.Time      `json:"created"`
 	// Era is the one that the alias began. PutAlias gives it.
 	Era Era `json:"era,omitempty"`
+	// Damaged says that the record cannot be read: nobody knows who is behind the address,
+	// or whether it is a group. Only a listing has such a one.
+	Damaged bool `json:"-"`
 }
 
 // Has reports whether what comes to the alias goes to an account.

@@ -12,7 +12,7 @@ import (
 
 // Alias implements AliasTx.
 func (t *tx) Alias(a mime.Address) (Alias, error) {
-	alias, err := getRecord[Alias](t, bucketAliases, []byte(a.Key()))
+	alias, err := getRow[Alias](t, bucketAliases, []byte(a.Key()))
 	if err != nil {
 		return Alias{}, fmt.Errorf("alias %s: %w", a, err)
 	}
@@ -20,7 +20,7 @@ func (t *tx) Alias(a mime.Address) (Alias, error) {
 }
 
 // Aliases implements AliasTx.
-func (t *tx) Aliases() ([]Alias, error) { return listRecords[Alias](t, bucketAliases, nil) }
+func (t *tx) Aliases() ([]Alias, error) { return listRows(t, bucketAliases, nil, damagedAlias) }
 
 // PutAlias implements AliasTx.
 func (t *tx) PutAlias(a Alias) error {
@@ -186,11 +186,14 @@ func (t *tx) removeAll(bucket string, keys [][]byte) error {
 func (t *tx) removeSentAs(of func(SentAs) bool) error {
 	var keys [][]byte
 	err := t.each(bucketSentAs, nil, nil, func(k, v []byte) (bool, error) {
-		s, err := decodeRecord[SentAs](bucketSentAs, v)
+		s, err := decodeRow[SentAs](bucketSentAs, k, v)
+		if errors.Is(err, ErrCorrupt) { // whose it is is not known, but of what address
+			s.Address, err = mime.ParseAddress(string(k))
+		}
 		if err == nil && of(s) {
 			keys = append(keys, bytes.Clone(k))
 		}
-		return true, err
+		return true, nil
 	})
 	if err != nil {
 		return err

@@ -24,6 +24,9 @@ type Bundle struct {
 	// Every is how long a set counts as fresh; 0 has it fetched only when asked.
 	Every   time.Duration `json:"every"`
 	Created time.Time     `json:"created"`
+	// Damaged says that the record cannot be read: nobody believes the bundle, and it is
+	// not fetched. Only a listing has such a one.
+	Damaged bool `json:"-"`
 }
 
 // Definition names what decides which sets are good: the URL and the signer. One

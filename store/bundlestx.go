@@ -72,7 +72,7 @@ func (t *tx) detachBundles(domain mime.Domain) error {
 
 // Bundle implements BundleTx.
 func (t *tx) Bundle(name string) (Bundle, error) {
-	b, err := getRecord[Bundle](t, bucketBundles, []byte(name))
+	b, err := getRow[Bundle](t, bucketBundles, []byte(name))
 	if err != nil {
 		return Bundle{}, fmt.Errorf("bundle %s: %w", name, err)
 	}
@@ -80,7 +80,7 @@ func (t *tx) Bundle(name string) (Bundle, error) {
 }
 
 // Bundles implements BundleTx.
-func (t *tx) Bundles() ([]Bundle, error) { return listRecords[Bundle](t, bucketBundles, nil) }
+func (t *tx) Bundles() ([]Bundle, error) { return listRows(t, bucketBundles, nil, damagedBundle) }
 
 // PutBundle implements BundleTx.
 func (t *tx) PutBundle(b Bundle) error {

@@ -39,6 +39,8 @@ type Domain struct {
 	// of the domain; 0 is never.
 	Retention time.Duration `json:"retention,omitempty"`
 	Created   time.Time     `json:"created"`
+	// Damaged says that the record cannot be read. Only a listing has such a one.
+	Damaged bool `json:"-"`
 }
 
 // An Account can submit mail as its address and has mailboxes.
@@ -61,6 +63,9 @@ type Account struct {
 	Created time.Time `json:"created"`
 	// Era is the one that the account began. PutAccount gives it.
 	Era Era `json:"era,omitempty"`
+	// Damaged says that the record cannot be read, and that the rest is what is safe to
+	// take for it. Only a listing has such a one.
+	Damaged bool `json:"-"`
 }
 
 // NoQuota is the Quota of an account without any.
@@ -77,6 +82,9 @@ type Key struct {
 	Test        bool      `json:"test"`        // issued by the local test CA
 	Created     time.Time `json:"created"`
 	Retired     time.Time `json:"retired"` // zero while in use; a retired key still decrypts
+	// Damaged says that the private key cannot be read, or where Certificate is missing
+	// none of the record but Owner, which may be "". Only a listing has such a one.
+	Damaged bool `json:"-"`
 }
 
 // A Direction is the way of the messages that an anchor is trusted for.
@@ -111,6 +119,9 @@ type Anchor struct {
 	Direction   Direction   `json:"direction"`
 	Certificate []byte      `json:"certificate"` // DER
 	Created     time.Time   `json:"created"`
+	// Damaged says that the record cannot be read: nothing is believed for it. Only a
+	// listing has such a one, without Direction and Certificate.
+	Damaged bool `json:"-"`
 }
 
 // Sources of anchors that an operator loaded one by one. A bundle cannot have
@@ -132,11 +143,16 @@ type KeyRequest struct {
 	// Use is what the certificate was asked for: sign, encrypt or both. It is ""
 	// in records of earlier versions.
 	Use string `json:"use,omitempty"`
+	// Damaged says that the private key or, where Owner is missing, the record cannot be
+	// read. Only a listing has such a one.
+	Damaged bool `json:"-"`
 }
 
 // DirectoryTx holds who we are and whom we believe. Put replaces or creates;
 // Remove of what is not there is ErrNotFound. Listings are in the order of
-// their identities.
+// their identities. A record that is damaged is ErrCorrupt where it is asked for by itself;
+// a listing has what its key says in its place, marked as damaged, so that it stops nothing
+// but what it is of, and it can be removed and put anew.
 type DirectoryTx interface {
 	// Generation grows with every change of the directory, so that what is
 	// derived from it can be kept and renewed.

@@ -67,7 +67,7 @@ func (t *tx) removeDirectory(bucket string, key []byte) error {
 
 // Domain implements DirectoryTx.
 func (t *tx) Domain(name mime.Domain) (Domain, error) {
-	d, err := getRecord[Domain](t, bucketDomains, []byte(name))
+	d, err := getRow[Domain](t, bucketDomains, []byte(name))
 	if err != nil {
 		return Domain{}, fmt.Errorf("domain %s: %w", name, err)
 	}
@@ -75,7 +75,7 @@ func (t *tx) Domain(name mime.Domain) (Domain, error) {
 }
 
 // Domains implements DirectoryTx.
-func (t *tx) Domains() ([]Domain, error) { return listRecords[Domain](t, bucketDomains, nil) }
+func (t *tx) Domains() ([]Domain, error) { return listRows(t, bucketDomains, nil, damagedDomain) }
 
 // PutDomain implements DirectoryTx.
 func (t *tx) PutDomain(d Domain) error {
@@ -125,7 +125,7 @@ func (t *tx) RemoveDomain(name mime.Domain) error {
 // removeKeys removes the keys of owners, and those that wait for a certificate.
 // It opens none, so that one whose seal is damaged can be removed too.
 func (t *tx) removeKeys(of func(owner string) bool) error {
-	records, err := listRecords[keyRecord](t, bucketKeys, nil)
+	records, err := listRows(t, bucketKeys, nil, t.damagedKey)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (t *tx) removeKeys(of func(owner string) bool) error {
 
 // Account implements DirectoryTx.
 func (t *tx) Account(a mime.Address) (Account, error) {
-	account, err := getRecord[Account](t, bucketAccounts, []byte(a.Key()))
+	account, err := getRow[Account](t, bucketAccounts, []byte(a.Key()))
 	if err != nil {
 		return Account{}, fmt.Errorf("account %s: %w", a, err)
 	}
@@ -151,7 +151,9 @@ func (t *tx) Account(a mime.Address) (Account, error) {
 }
 
 // Accounts implements DirectoryTx.
-func (t *tx) Accounts() ([]Account, error) { return listRecords[Account](t, bucketAccounts, nil) }
+func (t *tx) Accounts() ([]Account, error) {
+	return listRows(t, bucketAccounts, nil, damagedAccount)
+}
 
 // PutAccount implements DirectoryTx.
 func (t *tx) PutAccount(a Account) error {
@@ -222,11 +224,21 @@ func (t *tx) RemoveAccount(a mime.Address) error {
 
 // Key implements DirectoryTx.
 func (t *tx) Key(f Fingerprint) (Key, error) {
-	record, err := getRecord[keyRecord](t, bucketKeys, f[:])
+	record, err := getRow[keyRecord](t, bucketKeys, f[:])
 	if err != nil {
 		return Key{}, fmt.Errorf("key %s: %w", f, err)
 	}
 	return t.unsealKey(record)
+}
+
+// readKey is Key for a listing.
+func (t *tx) readKey(r keyRecord) (Key, error) {
+	k, err := t.unsealKey(r)
+	if errors.Is(err, ErrCorrupt) {
+		r.Damaged = true
+		return r.Key, nil
+	}
+	return k, err
 }
 
 func (t *tx) unsealKey(r keyRecord) (Key, error) {
@@ -240,13 +252,13 @@ func (t *tx) unsealKey(r keyRecord) (Key, error) {
 
 // Keys implements DirectoryTx.
 func (t *tx) Keys() ([]Key, error) {
-	records, err := listRecords[keyRecord](t, bucketKeys, nil)
+	records, err := listRows(t, bucketKeys, nil, t.damagedKey)
 	if err != nil {
 		return nil, err
 	}
 	keys := make([]Key, 0, len(records))
 	for _, r := range records {
-		k, err := t.unsealKey(r)
+		k, err := t.readKey(r)
 		if err != nil {
 			return nil, err
 		}
@@ -264,7 +276,14 @@ func (t *tx) KeysOf(owner string) ([]Key, error) {
 		if err != nil {
 			return false, err
 		}
-		key, err := t.Key(f)
+		r, err := getRow[keyRecord](t, bucketKeys, f[:])
+		if errors.Is(err, ErrCorrupt) {
+			r, err = keyRecord{Key: Key{Fingerprint: f, Owner: strings.ToLower(owner)}}, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("key %s: %w", f, err)
+		}
+		key, err := t.readKey(r)
 		keys = append(keys, key)
 		return true, err
 	})
@@ -291,14 +310,8 @@ func (t *tx) PutKey(k Key) error {
 	if k.Owner == "" || FingerprintOf(k.Certificate) != k.Fingerprint {
 		return errors.New("a key needs an owner and the fingerprint of its certificate")
 	}
-	old, err := getRecord[keyRecord](t, bucketKeys, k.Fingerprint[:])
-	switch {
-	case err == nil:
-		err = t.remove(bucketKeyOwners, ownerKey(old.Key))
-	case errors.Is(err, ErrNotFound):
-		err = nil
-	}
-	if err != nil {
+	err = t.disown(k.Fingerprint)
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	sealed, err := t.db.ring.Load().sealRecord(keyPurpose, k.Fingerprint[:], k.PKCS8)
@@ -317,19 +330,30 @@ func ownerKey(k Key) []byte { return append(joined(k.Owner, ""), k.Fingerprint[:
 
 // RemoveKey implements DirectoryTx.
 func (t *tx) RemoveKey(f Fingerprint) error {
-	old, err := getRecord[keyRecord](t, bucketKeys, f[:])
+	err := t.disown(f)
 	if err != nil {
 		return fmt.Errorf("key %s: %w", f, err)
-	}
-	err = t.remove(bucketKeyOwners, ownerKey(old.Key))
-	if err != nil {
-		return err
 	}
 	return t.removeDirectory(bucketKeys, f[:])
 }
 
+// disown takes a key out of the index of owners.
+func (t *tx) disown(f Fingerprint) error {
+	old, err := getRow[keyRecord](t, bucketKeys, f[:])
+	if errors.Is(err, ErrCorrupt) {
+		old, _ = t.damagedKey(f[:])
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return t.remove(bucketKeyOwners, ownerKey(old.Key))
+}
+
 // Anchors implements DirectoryTx.
-func (t *tx) Anchors() ([]Anchor, error) { return listRecords[Anchor](t, bucketAnchors, nil) }
+func (t *tx) Anchors() ([]Anchor, error) {
+	return listRows(t, bucketAnchors, nil, damagedAnchor)
+}
 
 // PutAnchor implements DirectoryTx.
 func (t *tx) PutAnchor(a Anchor) error {

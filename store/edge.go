@@ -29,6 +29,9 @@ type Edge struct {
 	User     string    `json:"user,omitempty"`
 	Password []byte    `json:"-"`
 	Created  time.Time `json:"created"`
+	// Damaged says that the record or the password cannot be read. Only a listing has
+	// such a one.
+	Damaged bool `json:"-"`
 }
 
 // EdgeTx holds edges. Put replaces or creates; what is not there is ErrNotFound.
@@ -51,7 +54,7 @@ const edgePurpose purpose = "edge password"
 
 // Edge implements EdgeTx.
 func (t *tx) Edge(owner string) (Edge, error) {
-	record, err := getRecord[edgeRecord](t, bucketEdges, []byte(strings.ToLower(owner)))
+	record, err := getRow[edgeRecord](t, bucketEdges, []byte(strings.ToLower(owner)))
 	if err != nil {
 		return Edge{}, fmt.Errorf("edge of %s: %w", owner, err)
 	}
@@ -85,12 +88,18 @@ func EdgeFor(tx EdgeTx, a mime.Address) (e Edge, ok bool, err error) {
 
 // Edges implements EdgeTx.
 func (t *tx) Edges() ([]Edge, error) {
-	records, err := listRecords[edgeRecord](t, bucketEdges, nil)
+	records, err := listRows(t, bucketEdges, nil, damagedEdge)
 	if err != nil {
 		return nil, err
 	}
 	var all []Edge
 	for _, r := range records {
+		_, err := t.unsealEdge(r)
+		if errors.Is(err, ErrCorrupt) {
+			r.Damaged = true
+		} else if err != nil {
+			return nil, err
+		}
 		all = append(all, r.Edge)
 	}
 	return all, nil

@@ -49,8 +49,11 @@ type Hook struct {
 	Created  time.Time `json:"created"`
 }
 
-// HookGone is the Disabled of a hook whose receiver said that it is gone (410).
-const HookGone = "gone"
+// What Disabled may be.
+const (
+	HookGone    = "gone"    // its receiver said that it is gone (410)
+	HookDamaged = "damaged" // its record or its secrets cannot be read; only listings have such a one
+)
 
 // A HookState is how the deliveries to a hook go.
 type HookState struct {
@@ -88,7 +91,8 @@ type HookEvent struct {
 
 // HookTx holds web hooks. Put replaces or creates; what is not there is ErrNotFound.
 type HookTx interface {
-	// Hook returns a hook with its secrets; listings have none.
+	// Hook returns a hook with its secrets; listings have none, and have one that is damaged
+	// as HookDamaged.
 	Hook(account mime.Address, id string) (Hook, error)
 	HooksOf(account mime.Address) ([]Hook, error)
 	Hooks() ([]Hook, error)

@@ -25,7 +25,7 @@ func hookKey(account mime.Address, id string) []byte { return joined(account.Key
 
 // Hook implements HookTx.
 func (t *tx) Hook(account mime.Address, id string) (Hook, error) {
-	record, err := getRecord[hookRecord](t, bucketHooks, hookKey(account, id))
+	record, err := getRow[hookRecord](t, bucketHooks, hookKey(account, id))
 	if err != nil {
 		return Hook{}, fmt.Errorf("hook %s of %s: %w", id, account, err)
 	}
@@ -54,12 +54,18 @@ func (t *tx) HooksOf(account mime.Address) ([]Hook, error) {
 func (t *tx) Hooks() ([]Hook, error) { return t.listHooks(nil) }
 
 func (t *tx) listHooks(prefix []byte) ([]Hook, error) {
-	records, err := listRecords[hookRecord](t, bucketHooks, prefix)
+	records, err := listRows(t, bucketHooks, prefix, damagedHook)
 	if err != nil {
 		return nil, err
 	}
 	var all []Hook
 	for _, r := range records {
+		_, err := t.unsealHook(r)
+		if errors.Is(err, ErrCorrupt) {
+			r.Disabled = HookDamaged
+		} else if err != nil {
+			return nil, err
+		}
 		all = append(all, r.Hook)
 	}
 	return all, nil
@@ -102,7 +108,7 @@ func (t *tx) RemoveHook(account mime.Address, id string) error {
 
 // removeHooks removes all hooks of an account.
 func (t *tx) removeHooks(account mime.Address) error {
-	all, err := t.HooksOf(account)
+	all, err := t.HooksOf(account) // also those that are damaged
 	for _, h := range all {
 		err = errors.Join(err, t.RemoveHook(account, h.ID))
 	}

@@ -17,7 +17,7 @@ const requestPurpose purpose = "key request"
 
 // KeyRequest implements DirectoryTx.
 func (t *tx) KeyRequest(id Fingerprint) (KeyRequest, error) {
-	record, err := getRecord[keyRequestRecord](t, bucketKeyRequests, id[:])
+	record, err := getRow[keyRequestRecord](t, bucketKeyRequests, id[:])
 	if err != nil {
 		return KeyRequest{}, fmt.Errorf("key request %s: %w", id, err)
 	}
@@ -35,13 +35,17 @@ func (t *tx) unsealRequest(r keyRequestRecord) (KeyRequest, error) {
 
 // KeyRequests implements DirectoryTx.
 func (t *tx) KeyRequests() ([]KeyRequest, error) {
-	records, err := listRecords[keyRequestRecord](t, bucketKeyRequests, nil)
+	records, err := listRows(t, bucketKeyRequests, nil, damagedRequest)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]KeyRequest, 0, len(records))
 	for _, record := range records {
 		r, err := t.unsealRequest(record)
+		if errors.Is(err, ErrCorrupt) {
+			r, err = record.KeyRequest, nil
+			r.Damaged = true
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +86,7 @@ func (t *tx) RemoveKeyRequest(id Fingerprint) error {
 
 // removeKeyRequests removes the requests of owners, as removeKeys does.
 func (t *tx) removeKeyRequests(of func(owner string) bool) error {
-	records, err := listRecords[keyRequestRecord](t, bucketKeyRequests, nil)
+	records, err := listRows(t, bucketKeyRequests, nil, damagedRequest)
 	if err != nil {
 		return err
 	}

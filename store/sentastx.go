@@ -11,7 +11,7 @@ import (
 
 // SentAs implements AliasTx.
 func (t *tx) SentAs(a mime.Address) (SentAs, error) {
-	s, err := getRecord[SentAs](t, bucketSentAs, []byte(a.Key()))
+	s, err := getRow[SentAs](t, bucketSentAs, []byte(a.Key()))
 	if err != nil {
 		return SentAs{}, fmt.Errorf("who sent as %s: %w", a, err)
 	}
@@ -38,11 +38,11 @@ func (t *tx) ForgetSentAs(before time.Time, most int) (int, error) {
 	}
 	var old [][]byte
 	err := t.each(bucketSentAs, nil, nil, func(k, v []byte) (bool, error) {
-		s, err := decodeRecord[SentAs](bucketSentAs, v)
-		if err == nil && s.At.Before(before) {
+		s, err := decodeRow[SentAs](bucketSentAs, k, v)
+		if err == nil && s.At.Before(before) { // the next message as that address mends one that is damaged
 			old = append(old, bytes.Clone(k))
 		}
-		return len(old) < most, err
+		return len(old) < most, nil
 	})
 	if err != nil {
 		return 0, err

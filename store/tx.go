@@ -103,17 +103,6 @@ func decodeRecord[T any](bucket string, value []byte) (T, error) {
 	return record, nil
 }
 
-// listRecords returns the records whose keys begin with prefix, in order.
-func listRecords[T any](t *tx, bucket string, prefix []byte) ([]T, error) {
-	var all []T
-	err := t.each(bucket, prefix, nil, func(_, v []byte) (bool, error) {
-		record, err := decodeRecord[T](bucket, v)
-		all = append(all, record)
-		return true, err
-	})
-	return all, err
-}
-
 // each calls fn for the keys that begin with prefix, in order, beginning at
 // from, until it returns false or an error. fn must not change the bucket.
 func (t *tx) each(bucket string, prefix, from []byte, fn func(k, v []byte) (bool, error)) error {

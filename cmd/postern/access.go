@@ -89,6 +89,8 @@ func accessLine(a control.AccessInfo) string {
 		line += "  " + a.SHA256
 	}
 	switch {
+	case a.Damaged:
+		return line + "  damaged"
 	case a.Ended:
 		line += "  ended " + a.Expires.UTC().Format(time.DateOnly)
 	case !a.Expires.IsZero():
@@ -183,7 +185,7 @@ func accountState(a control.AccountInfo) string {
 	for _, s := range []struct {
 		is   bool
 		name string
-	}{{a.Disabled, "disabled"}, {a.Patient, "patient"}, {a.CertificateRequired, "certificate required"}, {a.NoPassword, "no certificate"}} {
+	}{{a.Damaged, "damaged"}, {a.Disabled && !a.Damaged, "disabled"}, {a.Patient, "patient"}, {a.CertificateRequired, "certificate required"}, {a.NoPassword, "no certificate"}} {
 		if s.is {
 			all = append(all, s.name)
 		}

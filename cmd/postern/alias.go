@@ -39,6 +39,9 @@ func (inv *invocation) parseAddresses(name string, args []string, least, most in
 
 func runAliasList(ctx context.Context, inv *invocation, args []string) error {
 	return runList(ctx, inv, "alias list", args, (*control.Client).Aliases, func(a control.AliasInfo) string {
+		if a.Damaged {
+			return a.Address + "  damaged"
+		}
 		return a.Address + "  " + a.Account
 	})
 }

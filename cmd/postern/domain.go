@@ -60,6 +60,9 @@ func parseDomain(fs *flag.FlagSet, args []string) (string, error) {
 
 func runDomainList(ctx context.Context, inv *invocation, args []string) error {
 	return runList(ctx, inv, "domain list", args, (*control.Client).Domains, func(d control.DomainInfo) string {
+		if d.Damaged {
+			return d.Name + "  damaged"
+		}
 		if d.Retention == control.Forever {
 			return d.Name
 		}

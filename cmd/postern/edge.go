@@ -52,6 +52,9 @@ func runEdgeSet(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func edgeLine(e control.EdgeInfo) string {
+	if e.Damaged {
+		return e.Owner + "  damaged"
+	}
 	line := fmt.Sprintf("%s  %s  %s, verified by %s", e.Owner, e.Host, e.TLS, e.Verified)
 	if e.Pin != "" {
 		line += " " + e.Pin[:16]

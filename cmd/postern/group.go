@@ -26,6 +26,9 @@ func runGroupAdd(ctx context.Context, inv *invocation, args []string) error {
 
 func runGroupList(ctx context.Context, inv *invocation, args []string) error {
 	return runList(ctx, inv, "group list", args, (*control.Client).Groups, func(g control.GroupInfo) string {
+		if g.Damaged {
+			return g.Address + "  damaged"
+		}
 		return g.Address + "  " + count(len(g.Members), "member")
 	})
 }

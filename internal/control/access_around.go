@@ -1,6 +1,8 @@
 package control
 
 import (
+	"errors"
+
 	"postern/store"
 )
 
@@ -21,6 +23,9 @@ func (d *AccountDetails) around(tx store.Tx, a store.Account) error {
 		}
 	}
 	edge, ok, err := store.EdgeFor(tx, a.Address)
+	if errors.Is(err, store.ErrCorrupt) {
+		edge, ok, err = store.Edge{Damaged: true}, true, nil
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -48,6 +49,9 @@ func (s *Service) listAccesses(ctx context.Context, in AccessName) (found []Acce
 		if !address.IsZero() {
 			var one store.Account
 			one, err = accountOf(tx, address)
+			if errors.Is(err, store.ErrCorrupt) {
+				one, err = store.Account{Address: address}, nil
+			}
 			accounts = []store.Account{one}
 		}
 		if err != nil {
@@ -76,8 +80,13 @@ func (s *Service) accessesOf(tx store.Tx, account mime.Address) ([]AccessInfo, e
 		if a.Kind == store.PasswordKind {
 			continue
 		}
-		use, err := tx.LastUse(account, a.ID)
+		use, err := lastUseOf(tx, account, a.ID)
 		if err != nil {
+			return nil, err
+		}
+		_, err = tx.Access(account, a.ID) // a listing does not open what is sealed
+		a.Damaged = errors.Is(err, store.ErrCorrupt)
+		if err != nil && !a.Damaged {
 			return nil, err
 		}
 		infos = append(infos, s.accessInfo(a, use))
@@ -89,12 +98,21 @@ func (s *Service) accessesOf(tx store.Tx, account mime.Address) ([]AccessInfo, e
 func (s *Service) accessInfo(a store.Access, use store.LastUse) AccessInfo {
 	info := AccessInfo{
 		Address: a.Account.String(), ID: a.ID, Kind: a.Kind, Name: a.Name, Scopes: a.Scopes,
-		Created: a.Created, Expires: a.Expires, Ended: a.Ended(s.Core.Now()), LastUse: lastUse(use),
+		Created: a.Created, Expires: a.Expires, Ended: a.Ended(s.Core.Now()), Damaged: a.Damaged, LastUse: lastUse(use),
 	}
 	if a.Kind == store.Certificate {
 		info.SHA256 = a.Sum.String()
 	}
 	return info
+}
+
+// lastUseOf is zero for what was never used, or where that cannot be read.
+func lastUseOf(tx store.Tx, account mime.Address, id string) (store.LastUse, error) {
+	u, err := tx.LastUse(account, id)
+	if errors.Is(err, store.ErrCorrupt) {
+		return store.LastUse{}, nil
+	}
+	return u, err
 }
 
 // lastUse is nil for what was never used.
@@ -141,7 +159,7 @@ func (s *Service) loginsOf(tx store.Tx, a store.Account) (Logins, error) {
 	if err != nil {
 		return Logins{}, err
 	}
-	use, err := tx.LastUse(a.Address, store.PasswordAccess)
+	use, err := lastUseOf(tx, a.Address, store.PasswordAccess)
 	return Logins{
 		Scram: slices.ContainsFunc(all, func(access store.Access) bool {
 			return access.Kind == store.PasswordKind && access.Sum == proof.SumOfPassword(a)

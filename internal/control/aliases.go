@@ -22,6 +22,8 @@ type AliasOrder struct {
 type AliasInfo struct {
 	AliasOrder
 	Created time.Time `json:"created"`
+	// Damaged says that its record cannot be read, and that it may be a group.
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 func (s *Service) handleAliases(mux *http.ServeMux) {
@@ -103,8 +105,11 @@ func kindOf(a store.Alias) string {
 
 func (s *Service) listAliases(ctx context.Context, _ None) (all []AliasInfo, err error) {
 	err = s.eachAlias(ctx, func() { all = nil }, func(a store.Alias) {
-		if !a.Group {
-			all = append(all, AliasInfo{AliasOrder{a.Address.String(), a.Members[0].String()}, a.Created})
+		switch {
+		case a.Damaged:
+			all = append(all, AliasInfo{AliasOrder: AliasOrder{Address: a.Address.String()}, Damaged: true})
+		case !a.Group:
+			all = append(all, AliasInfo{AliasOrder: AliasOrder{a.Address.String(), a.Members[0].String()}, Created: a.Created})
 		}
 	})
 	return all, err
@@ -117,7 +122,7 @@ func (s *Service) eachAlias(ctx context.Context, begin func(), fn func(store.Ali
 		begin()
 		all, err := tx.Aliases()
 		for _, a := range all {
-			if len(a.Members) > 0 {
+			if len(a.Members) > 0 || a.Damaged {
 				fn(a)
 			}
 		}
@@ -141,7 +146,7 @@ func (s *Service) removeAlias(ctx context.Context, in Removal, group bool) (None
 	}
 	return None{}, s.remove(ctx, r, func(v *view) error {
 		_, err := aliasOf(v, address, group)
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrCorrupt) { // one that is damaged can go
 			return err
 		}
 		err = v.RemoveAlias(address)

@@ -171,7 +171,7 @@ func widened(tx store.Tx, a store.Anchor) (store.Anchor, error) {
 		return store.Anchor{}, err
 	}
 	for _, old := range all {
-		if old.Source == a.Source && old.Domain == a.Domain && old.Fingerprint == a.Fingerprint && old.Direction != a.Direction {
+		if old.Source == a.Source && old.Domain == a.Domain && old.Fingerprint == a.Fingerprint && old.Direction != a.Direction && !old.Damaged {
 			a.Direction = store.Both
 		}
 	}
@@ -186,6 +186,10 @@ func optionalDomain(text string) (mime.Domain, error) {
 }
 
 func anchorInfo(a store.Anchor) (AnchorInfo, error) {
+	if a.Damaged {
+		return AnchorInfo{SHA256: a.Fingerprint.String(), Domain: string(a.Domain), Direction: "none", Source: sourceName(a.Source),
+			Subject: "cannot be read", Issuer: "cannot be read"}, nil
+	}
 	c, err := x509.ParseCertificate(a.Certificate)
 	if err != nil {
 		return AnchorInfo{}, fmt.Errorf("reading an anchor: %w", err)

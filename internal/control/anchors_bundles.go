@@ -65,7 +65,7 @@ func anchorsOf(tx store.Tx, source string) ([]sourcedAnchor, error) {
 		return nil, err
 	}
 	for _, b := range bundles {
-		if source != "" && source != b.Name {
+		if source != "" && source != b.Name || b.Damaged {
 			continue
 		}
 		set, _, err := tx.BundleAnchors(b.Name)
@@ -106,6 +106,9 @@ func countAnchors(tx store.Tx) ([]BundleAnchors, error) {
 	}
 	all := []BundleAnchors{}
 	for _, b := range bundles {
+		if b.Damaged { // nobody believes it
+			continue
+		}
 		state, err := tx.BundleState(b.Name)
 		if err != nil {
 			return nil, err

@@ -72,6 +72,7 @@ const (
 	BundleFresh   = "fresh"
 	BundleStale   = "stale"   // nobody has fetched it for too long
 	BundleFailing = "failing" // the last try failed; the set before it counts
+	BundleDamaged = "damaged" // its record cannot be read: nobody believes it
 )
 
 func (s *Service) handleBundles(mux *http.ServeMux) {
@@ -139,6 +140,8 @@ func bundleInfo(h gateway.BundleHealth, now time.Time) BundleInfo {
 
 func bundleState(h gateway.BundleHealth) string {
 	switch {
+	case h.Damaged:
+		return BundleDamaged
 	case h.State.Attempted.IsZero() || h.State.Of != h.Definition():
 		return BundleWaiting
 	case h.State.Failure != "":

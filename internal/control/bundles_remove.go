@@ -57,6 +57,12 @@ func (s *Service) tryRemoveBundle(ctx context.Context, name string, domain mime.
 	var counted uint64
 	err = s.Core.Store.View(ctx, func(tx store.Tx) error {
 		before, err = tx.Bundle(name)
+		if errors.Is(err, store.ErrCorrupt) && domain == "" { // nobody believes it any more
+			before = store.Bundle{Name: name, Damaged: true}
+			after = before
+			counted, err = tx.Generation()
+			return err
+		}
 		if err != nil {
 			return bundleError(err, name)
 		}
@@ -87,6 +93,9 @@ func (s *Service) tryRemoveBundle(ctx context.Context, name string, domain mime.
 			return errOthersChanged
 		}
 		state, err := tx.BundleState(name)
+		if errors.Is(err, store.ErrCorrupt) && domain == "" {
+			state, err = store.BundleState{}, nil
+		}
 		if err != nil {
 			return err
 		}

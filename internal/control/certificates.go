@@ -126,6 +126,8 @@ func certificateInfo(k store.Key, leaf *x509.Certificate, now time.Time) Certifi
 
 func stateOf(k store.Key, leaf *x509.Certificate, now time.Time) string {
 	switch {
+	case k.Damaged:
+		return StateUnreadable
 	case !k.Retired.IsZero():
 		return StateRetired
 	case now.After(leaf.NotAfter):
@@ -177,6 +179,9 @@ func (s *Service) showCertificate(ctx context.Context, in Fingerprint) (found []
 
 func shownCertificate(k store.Key, now time.Time) (ShownCertificate, error) {
 	leaf, err := x509.ParseCertificate(k.Certificate)
+	if err != nil && k.Damaged {
+		return ShownCertificate{CertificateInfo: infoOf(k, now), Chain: []string{}}, nil
+	}
 	if err != nil {
 		return ShownCertificate{}, fmt.Errorf("certificate %s: %w", k.Fingerprint, err)
 	}

@@ -124,7 +124,7 @@ func putImported(tx store.Tx, k *store.Key, leaf *x509.Certificate) error {
 	switch {
 	case err == nil:
 		k.Created, k.Retired, k.Test = old.Created, old.Retired, old.Test
-	case !errors.Is(err, store.ErrNotFound):
+	case !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrCorrupt): // which it takes the place of
 		return err
 	}
 	err = tx.RemoveKeyRequest(store.FingerprintOf(leaf.RawSubjectPublicKeyInfo))
@@ -189,7 +189,7 @@ func ownKeys(tx store.Tx) (map[store.Fingerprint]ownKey, error) {
 	}
 	for _, k := range keys {
 		leaf, err := x509.ParseCertificate(k.Certificate)
-		if err != nil || k.Owner == testCAOwner {
+		if err != nil || k.Owner == testCAOwner || k.Damaged {
 			continue
 		}
 		own := ownKey{KeyRequest: store.KeyRequest{Owner: k.Owner, PKCS8: k.PKCS8}}
@@ -203,7 +203,9 @@ func ownKeys(tx store.Tx) (map[store.Fingerprint]ownKey, error) {
 	}
 	requests, err := tx.KeyRequests()
 	for _, r := range requests {
-		ours[r.ID] = ownKey{KeyRequest: r}
+		if !r.Damaged {
+			ours[r.ID] = ownKey{KeyRequest: r}
+		}
 	}
 	return ours, err
 }

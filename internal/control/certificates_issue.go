@@ -109,7 +109,7 @@ func (s *Service) testCA(ctx context.Context, now time.Time) (authority *keyfile
 		return nil, nil, err
 	}
 	for _, k := range stored {
-		if !k.Retired.IsZero() {
+		if !k.Retired.IsZero() || k.Damaged {
 			continue
 		}
 		id, err := gateway.ParseIdentity(k)

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 )
 
 // A Retire takes a certificate of ours out of use, or with Undo back into it. Its
-// key goes on to decrypt.
+// key goes on to decrypt, unless it is damaged: it is good for nothing, and is removed.
 type Retire struct {
 	SHA256 string `json:"sha256"` // or the start of it
 	Undo   bool   `json:"undo"`
@@ -36,6 +37,10 @@ func (s *Service) retireCertificate(ctx context.Context, in Retire) (answer Reti
 		k, err := findKey(tx, prefix)
 		if err != nil {
 			return deed{}, err
+		}
+		if k.Damaged {
+			answer, err = dropDamaged(tx, k, in, now)
+			return keysDeed("removed, as it is damaged", k), err
 		}
 		how := "retired"
 		if in.Undo {
@@ -65,6 +70,24 @@ func (s *Service) retireCertificate(ctx context.Context, in Retire) (answer Reti
 		}
 		return keysDeed(how, k), err
 	})
+	return answer, err
+}
+
+// dropDamaged removes a key that cannot be read.
+func dropDamaged(tx store.Tx, k store.Key, in Retire, now time.Time) (answer Retired, err error) {
+	if in.Undo {
+		return Retired{}, &Error{Kind: Negative, Message: "the key is damaged", Hint: "postern cert import brings it again"}
+	}
+	answer = Retired{Certificate: infoOf(k, now)}
+	err = tx.RemoveKey(k.Fingerprint)
+	if err != nil {
+		return Retired{}, err
+	}
+	answer.Warnings, err = lacking(tx, k, now)
+	if errors.Is(err, store.ErrCorrupt) { // its account is damaged as well
+		err = nil
+	}
+	answer.Warnings = append([]string{"the key could not be read, and is removed: what others seal to it cannot be opened"}, answer.Warnings...)
 	return answer, err
 }
 

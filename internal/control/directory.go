@@ -28,6 +28,9 @@ type AccountInfo struct {
 	Standard bool      `json:"standard"` // the quota is that of all, limits.mailbox_bytes
 	Senders  []string  `json:"senders"`  // what it may send as beside its own addresses
 	Created  time.Time `json:"created"`
+	// Damaged says that its record cannot be read: nobody gets into it, and what comes to
+	// it waits.
+	Damaged bool `json:"damaged,omitempty"`
 	Logins
 }
 
@@ -112,7 +115,7 @@ func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error)
 			return &Error{Kind: Negative, Message: fmt.Sprintf("the account %s is there already", address),
 				Hint: "postern account passwd changes its password"}
 		}
-		if !errors.Is(err, store.ErrNotFound) {
+		if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrCorrupt) { // one that is damaged is made anew
 			return err
 		}
 		err = requireNoAlias(tx, address)
@@ -175,6 +178,9 @@ func (s *Service) listAccounts(ctx context.Context, _ None) (all []AccountInfo, 
 }
 
 func (s *Service) accountInfo(tx store.Tx, a store.Account) (AccountInfo, error) {
+	if a.Damaged {
+		return AccountInfo{Address: a.Address.String(), Disabled: true, Senders: []string{}, Damaged: true}, nil
+	}
 	used, limit, err := mailbox.Usage(tx, a.Address, s.Core.MailboxBytes)
 	return AccountInfo{
 		Address: a.Address.String(), Disabled: a.Disabled, Patient: a.Patient,

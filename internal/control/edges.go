@@ -54,6 +54,8 @@ type EdgeInfo struct {
 	Pin      string    `json:"pin,omitempty"`
 	User     string    `json:"user"` // "" logs in as nobody
 	Created  time.Time `json:"created"`
+	// Damaged says that it cannot be read: what is for it waits.
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 // An EdgeMet is what was found of an edge that can be used.
@@ -201,6 +203,9 @@ func verifiedBy(e store.Edge) string {
 }
 
 func edgeInfo(e store.Edge) EdgeInfo {
+	if e.Damaged {
+		return EdgeInfo{Owner: e.Owner, Damaged: true}
+	}
 	info := EdgeInfo{Owner: e.Owner, Host: net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port))), TLS: StartTLS,
 		Verified: verifiedBy(e), User: e.User, Created: e.Created}
 	if e.Implicit {

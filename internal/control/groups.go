@@ -21,6 +21,8 @@ type GroupOrder struct {
 type GroupInfo struct {
 	GroupOrder
 	Created time.Time `json:"created"`
+	// Damaged says that its record cannot be read, and that it may be an alias.
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 // A MemberChange adds to what is in a list, and removes from it; both empty change
@@ -58,7 +60,7 @@ func (s *Service) changeList(ctx context.Context, in MemberChange, fn func(store
 }
 
 func groupInfo(a store.Alias) GroupInfo {
-	info := GroupInfo{GroupOrder{Address: a.Address.String(), Members: []string{}}, a.Created}
+	info := GroupInfo{GroupOrder: GroupOrder{Address: a.Address.String(), Members: []string{}}, Created: a.Created, Damaged: a.Damaged}
 	for _, m := range a.Members {
 		info.Members = append(info.Members, m.String())
 	}
@@ -119,7 +121,7 @@ func putGroup(tx store.Tx, group store.Alias) error {
 
 func (s *Service) listGroups(ctx context.Context, _ None) (all []GroupInfo, err error) {
 	err = s.eachAlias(ctx, func() { all = nil }, func(a store.Alias) {
-		if a.Group {
+		if a.Group || a.Damaged { // which may have been one
 			all = append(all, groupInfo(a))
 		}
 	})

@@ -135,7 +135,7 @@ func (s *Service) newSurvey(ctx context.Context) (*survey, error) {
 			return err
 		}
 		for _, a := range aliases {
-			if !a.Group && v.patients[a.Members[0].Key()] {
+			if a.Damaged || !a.Group && v.patients[a.Members[0].Key()] {
 				v.patients[a.Address.Key()] = true
 			}
 		}

@@ -24,6 +24,9 @@ type DomainInfo struct {
 	Name      string    `json:"name"`
 	Retention string    `json:"retention"` // as in 90d or 36h0m0s, or forever
 	Created   time.Time `json:"created"`
+	// Damaged says that its record cannot be read: it keeps all mail until its retention is
+	// set again.
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 // Forever is the retention of a domain that keeps its mail.
@@ -79,6 +82,9 @@ func (s *Service) setRetention(ctx context.Context, in RetentionOrder) (DomainIn
 		if errors.Is(err, store.ErrNotFound) {
 			return &Error{Kind: Negative, Message: fmt.Sprintf("there is no domain %s", name), Hint: "postern domain list shows them"}
 		}
+		if errors.Is(err, store.ErrCorrupt) { // nothing else stands there
+			d, err = store.Domain{Name: name, Created: s.Core.Now()}, nil
+		}
 		if err != nil {
 			return err
 		}
@@ -99,7 +105,7 @@ func (s *Service) showDomains(ctx context.Context, _ None) ([]DomainInfo, error)
 }
 
 func domainInfo(d store.Domain) DomainInfo {
-	return DomainInfo{Name: d.Name.String(), Retention: care.Days(d.Retention), Created: d.Created}
+	return DomainInfo{Name: d.Name.String(), Retention: care.Days(d.Retention), Created: d.Created, Damaged: d.Damaged}
 }
 
 // SetRetention says how long a domain keeps mail after it was read.

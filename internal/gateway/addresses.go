@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 )
 
 // An addressBook says what our addresses are: a Directory, or the store as a
-// transaction sees it.
+// transaction sees it. What is damaged is store.ErrCorrupt.
 type addressBook interface {
 	account(a mime.Address) (store.Account, bool, error)
 	alias(a mime.Address) (store.Alias, bool, error)
@@ -29,6 +30,10 @@ type target struct {
 	group   bool
 	// gone is who had the address, of those who have it no more; zero where nobody had.
 	gone store.Former
+	// damage is why it cannot be told who is behind the address, or behind all of a group;
+	// nil where it can. Until it is mended the address is neither anybody's nor free: what
+	// comes to it waits, and nobody speaks for it.
+	damage error
 }
 
 // exists reports whether the address is one of ours.
@@ -56,15 +61,21 @@ func (t target) belongsTo(account mime.Address) bool {
 // isGone reports whether whoever had the address has it no more.
 func (t target) isGone() bool { return !t.gone.Address.IsZero() }
 
-// patient reports whether a patient controls the address, or did who had it.
+// isDamaged reports whether it cannot be told who is behind the address.
+func (t target) isDamaged() bool { return t.damage != nil }
+
+// patient reports whether a patient controls the address, or did who had it. One may
+// where it cannot be told.
 func (t target) patient() bool {
 	owner, _ := t.owner()
-	return owner.Patient || t.gone.Patient
+	return owner.Patient || t.gone.Patient || t.isDamaged() && !t.group
 }
 
 // check refuses an address that nobody gets mail at.
 func (t target) check(a mime.Address) error {
 	switch {
+	case t.isDamaged():
+		return reason.New(reason.Internal, "%w", t.damage)
 	case t.isGone():
 		return reason.New(reason.UnknownRecipient, "%s", goneAccount)
 	case !t.exists():
@@ -96,10 +107,16 @@ func findIn(b addressBook, to mime.Address, e store.Era) (target, error) {
 // findExactly is findIn for a name alone, and reports whether there was one of that name.
 func findExactly(b addressBook, a mime.Address, e store.Era) (t target, there bool, err error) {
 	account, held, err := holderIn(b, a, e)
+	if errors.Is(err, store.ErrCorrupt) {
+		return target{damage: err}, true, nil
+	}
 	if err != nil || held {
 		return target{members: []store.Account{account}}, true, err
 	}
 	alias, known, err := b.alias(a)
+	if errors.Is(err, store.ErrCorrupt) {
+		return target{damage: err}, true, nil
+	}
 	if err == nil && known && alias.HeldIn(e) {
 		t, err = behind(b, alias, e)
 		return t, true, err
@@ -116,7 +133,8 @@ func findExactly(b addressBook, a mime.Address, e store.Era) (t target, there bo
 
 // behind are those who get what was written to an alias or a group in an era. The members
 // of a group are who they are now: it was written to none of them. Whoever is removed
-// leaves his groups, so that the next of his name is in one only if he was put there.
+// leaves his groups, so that the next of his name is in one only if he was put there. One
+// whose account is damaged is still in it, and what comes waits for him.
 func behind(b addressBook, alias store.Alias, e store.Era) (target, error) {
 	t := target{group: alias.Group}
 	if alias.Group {
@@ -124,10 +142,12 @@ func behind(b addressBook, alias store.Alias, e store.Era) (target, error) {
 	}
 	for _, m := range alias.Members {
 		account, held, err := holderIn(b, m, e)
-		if err != nil {
+		switch {
+		case errors.Is(err, store.ErrCorrupt):
+			t.damage = err
+		case err != nil:
 			return target{}, err
-		}
-		if held {
+		case held:
 			t.members = append(t.members, account)
 		}
 	}
@@ -156,11 +176,17 @@ func names(a mime.Address, separator string) iter.Seq[mime.Address] {
 // account, alias, former and separator make an addressBook of the Directory.
 func (d *Directory) account(a mime.Address) (store.Account, bool, error) {
 	account, known := d.Account(a)
+	if account.Damaged {
+		return account, true, fmt.Errorf("account %s: %w", a, store.ErrCorrupt)
+	}
 	return account, known, nil
 }
 
 func (d *Directory) alias(a mime.Address) (store.Alias, bool, error) {
 	alias, known := d.aliases[a.Key()]
+	if alias.Damaged {
+		return alias, true, fmt.Errorf("alias %s: %w", a, store.ErrCorrupt)
+	}
 	return alias, known, nil
 }
 

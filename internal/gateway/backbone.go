@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 
 	"postern/internal/audit"
@@ -110,11 +111,14 @@ func (c *Core) stillOurs(tx store.Tx, dir *Directory, to []mime.Address) error {
 // isOursIn reports whether an address that was ours in an era is so to a transaction.
 func (c *Core) isOursIn(tx store.Tx, a mime.Address, e store.Era) (bool, error) {
 	_, known, err := unlessMissing(tx.Domain(a.Domain()))
+	if errors.Is(err, store.ErrCorrupt) { // it is ours all the same, as its key says
+		known, err = true, nil
+	}
 	if err != nil || !known {
 		return false, err
 	}
 	t, err := findIn(c.book(tx), a, e)
-	if err != nil || t.exists() {
+	if err != nil || t.exists() || t.isDamaged() {
 		return true, err
 	}
 	_, known, err = unlessMissing(tx.SentAs(a))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -140,6 +141,7 @@ func (r *refresher) bundles(ctx context.Context, names []string) (all []store.Bu
 	err = r.store.View(ctx, func(tx store.Tx) error {
 		if len(names) == 0 {
 			all, err = tx.Bundles()
+			all = slices.DeleteFunc(all, func(b store.Bundle) bool { return b.Damaged }) // where it is from is not known
 			return err
 		}
 		for _, name := range names {

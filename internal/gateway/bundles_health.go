@@ -35,6 +35,9 @@ func (c *Core) BundleReport(ctx context.Context) ([]BundleHealth, error) {
 		}
 		for _, b := range all {
 			s, err := tx.BundleState(b.Name)
+			if b.Damaged {
+				s, err = store.BundleState{}, nil
+			}
 			if err != nil {
 				return err
 			}

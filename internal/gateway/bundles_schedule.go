@@ -89,7 +89,7 @@ func (r *refresher) startDue(ctx context.Context) time.Duration {
 			return err
 		}
 		for _, b := range all {
-			if flying[b.Name] == b.Definition() {
+			if b.Damaged || flying[b.Name] == b.Definition() {
 				continue
 			}
 			s, err := tx.BundleState(b.Name)

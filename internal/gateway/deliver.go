@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,6 +88,13 @@ func (p *part) deliver(tx store.Tx, to mime.Address, bodies map[*delivery]store.
 	if err != nil {
 		return outcome{}, err
 	}
+	damaged, err := isDamaged(tx, t)
+	if err != nil {
+		return outcome{}, err
+	}
+	if damaged {
+		return p.untilMended(to), nil
+	}
 	// It may have been closed after RCPT TO was answered (DN-8).
 	refused := t.check(to)
 	if refused != nil {
@@ -101,6 +109,36 @@ func (p *part) deliver(tx store.Tx, to mime.Address, bodies map[*delivery]store.
 		all = append(all, memberOutcome{m.Address, o})
 	}
 	return together(to, t, all), nil
+}
+
+// isDamaged reports whether it cannot be told who is to get a message, or where one of
+// them gets his mail.
+func isDamaged(tx store.Tx, t target) (bool, error) {
+	if t.isDamaged() {
+		return true, nil
+	}
+	for _, m := range t.open() {
+		_, _, err := store.EdgeFor(tx, m.Address)
+		if errors.Is(err, store.ErrCorrupt) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// untilMended has a recipient wait whose records are damaged, while the others get the
+// message. A group waits as a whole: its sender learns that it failed if it did for one.
+func (p *part) untilMended(to mime.Address) outcome {
+	const why = "a record of who gets it is damaged"
+	if !p.due.Before(p.job.Expires) {
+		return undelivered(to, reason.Internal, why)
+	}
+	o := undelivered(to, reason.Internal, why+": it waits until that is mended")
+	o.state, o.again = store.TrackQueued, true
+	return o
 }
 
 // targetOf finds out where the message goes. What is told about messages that were sent

@@ -363,6 +363,9 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 		return nil, err
 	}
 	for _, dom := range domains {
+		if dom.Damaged { // its mail needs nothing of the record
+			c.damaged("domain", dom.Name, "how long it keeps mail is not known, and it keeps all; postern domain retention mends it")
+		}
 		d.domains[dom.Name] = true
 	}
 	accounts, err := tx.Accounts()
@@ -370,6 +373,9 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 		return nil, err
 	}
 	for _, a := range accounts {
+		if a.Damaged {
+			c.damaged("account", a.Address, "nobody gets into it, and what comes to it waits; postern account add makes it anew over its mailboxes")
+		}
 		d.accounts[a.Address.Key()] = a
 	}
 	aliases, err := tx.Aliases()
@@ -377,6 +383,9 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 		return nil, err
 	}
 	for _, a := range aliases {
+		if a.Damaged {
+			c.damaged("alias", a.Address, "who is behind it is not known, and what comes to it waits; postern alias remove makes room for it anew")
+		}
 		d.aliases[a.Address.Key()] = a
 	}
 	formers, err := tx.Formers()
@@ -393,7 +402,12 @@ func (c *directories) read(tx store.Tx, generation uint64) (*Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d, errors.Join(d.readAccesses(tx, c.latest), d.readBeliefs(tx, c.known(), c.log))
+	return d, errors.Join(d.readAccesses(tx, c.latest, c.log), d.readBeliefs(tx, c.known(), c.log))
+}
+
+// damaged tells of a record that cannot be read. It stops nothing but what it is of.
+func (c *directories) damaged(what string, name any, so string) {
+	c.log.Error("the record of "+what+" is damaged: "+so, what, name)
 }
 
 // readKeys parses the private keys. Preparing one takes milliseconds, so those
@@ -414,6 +428,10 @@ func (d *Directory) readKeys(tx store.Tx, old *Directory, log *slog.Logger) erro
 	}
 	held := make(map[trust.Fingerprint]bool)
 	for _, k := range keys {
+		if k.Damaged {
+			log.Error("a key is damaged and is not used; postern cert import brings it again, postern cert retire removes it", "certificate", k.Fingerprint, "owner", k.Owner)
+			continue
+		}
 		id, ok := known[k.Fingerprint]
 		if !ok {
 			id, err = ParseIdentity(k)

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"errors"
+	"log/slog"
 	"slices"
 
 	"postern/internal/gateway/proof"
@@ -15,7 +17,8 @@ type accesses struct {
 	// certificates says that some client shows one.
 	certificates bool
 	// scram says that each account that has a password can prove it by SCRAM: offered
-	// before, it would shut out clients that prefer it.
+	// before, it would shut out clients that prefer it. One whose keys are damaged does not
+	// keep it from all others.
 	scram bool
 }
 
@@ -30,15 +33,27 @@ func (a *accesses) Access(account mime.Address, id string) (store.Access, error)
 }
 
 // readAccesses reads them. Opening the seal of a thousand takes a while, so those that
-// the old Directory knows are taken over.
-func (d *Directory) readAccesses(tx store.Tx, old *Directory) error {
+// the old Directory knows are taken over. One that is damaged lets nobody in.
+func (d *Directory) readAccesses(tx store.Tx, old *Directory, log *slog.Logger) error {
 	all, err := tx.Accesses()
 	if err != nil {
 		return err
 	}
 	d.ofAccount, d.byID = make(map[string][]store.Access), make(map[string]store.Access)
+	unproven := make(map[string]bool) // accounts of which what SCRAM needs of the password is damaged
 	for _, a := range all {
-		a.Keys, err = keysOf(tx, old, a)
+		if !a.Damaged {
+			a.Keys, err = keysOf(tx, old, a)
+		}
+		if a.Damaged || errors.Is(err, store.ErrCorrupt) {
+			mend := "postern access revoke removes it"
+			if a.ID == store.PasswordAccess {
+				mend = "postern account passwd makes it anew, and so does a login by the password itself"
+				unproven[a.Account.Key()] = true
+			}
+			log.Error("a way into an account is damaged and is not used; "+mend, "account", a.Account, "access", a.ID)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -50,7 +65,7 @@ func (d *Directory) readAccesses(tx store.Tx, old *Directory) error {
 	}
 	d.scram = true
 	for _, a := range d.accounts {
-		d.scram = d.scram && (a.Disabled || a.Password == "" || d.provesPassword(a))
+		d.scram = d.scram && (a.Disabled || a.Password == "" || unproven[a.Address.Key()] || d.provesPassword(a))
 	}
 	return nil
 }

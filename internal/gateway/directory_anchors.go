@@ -149,6 +149,10 @@ func (b *beliefs) readSingle(tx store.Tx, known parsed, sets anchorSets, log *sl
 	manual := make(map[anchorKey][]*x509.Certificate)
 	ev := make(map[mime.Domain][]*x509.Certificate)
 	for _, a := range stored {
+		if a.Damaged {
+			log.Error("an anchor is damaged and is not used; postern anchor remove makes room for it anew", "anchor", a.Fingerprint, "domain", a.Domain, "source", a.Source)
+			continue
+		}
 		c, err := b.parseSingle(a, known)
 		if err != nil {
 			log.Error("an anchor cannot be read and is not used", "anchor", a.Fingerprint, "domain", a.Domain, "err", err)

@@ -39,6 +39,9 @@ func (b *beliefs) readBundles(tx store.Tx, known parsed, sets anchorSets, log *s
 		return err
 	}
 	for _, stored := range all {
+		if stored.Damaged {
+			log.Error("the record of a bundle is damaged: nobody believes its anchors; postern bundle remove makes room for it anew", "bundle", stored.Name)
+		}
 		if len(stored.Attached) == 0 {
 			continue
 		}

@@ -46,6 +46,9 @@ func wasThere(account store.Account, t store.Track) bool {
 // where they are gone, whoever has their addresses now.
 func readerOf(b addressBook, t store.Track) (store.Account, bool, error) {
 	from, err := findIn(b, t.Sender, t.Era)
+	if err == nil {
+		err = from.damage
+	}
 	if err != nil {
 		return store.Account{}, false, err
 	}
@@ -79,6 +82,9 @@ func (c *Core) mailboxOf(tx store.Tx, job store.Job) (mime.Address, error) {
 // somebody had the address then who is gone, nobody else speaks for it.
 func (c *Core) sentAsIn(tx store.Tx, a mime.Address, e store.Era) (mime.Address, error) {
 	t, err := findIn(c.book(tx), a, e)
+	if err == nil {
+		err = t.damage
+	}
 	if err != nil || t.isGone() {
 		return mime.Address{}, err
 	}

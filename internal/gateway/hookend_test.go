@@ -112,7 +112,9 @@ func (damagedHooksTx) Hook(mime.Address, string) (store.Hook, error) {
 	return store.Hook{}, store.ErrCorrupt
 }
 
-func (damagedHooksTx) HooksOf(mime.Address) ([]store.Hook, error) { return nil, store.ErrCorrupt }
+func (damagedHooksTx) HooksOf(account mime.Address) ([]store.Hook, error) {
+	return []store.Hook{{ID: "damaged", Account: account, Disabled: store.HookDamaged}}, nil
+}
 
 func (damagedHooksTx) HookState(mime.Address, string) (store.HookState, error) {
 	return store.HookState{}, store.ErrCorrupt

@@ -29,13 +29,14 @@ func (c *Core) raise(tx store.Tx, account mime.Address, e store.HookEvent) error
 	return nil
 }
 
-// hooksOf are the hooks of an account that can be read. Mail waits for none of them,
-// and so not for one that is damaged either.
+// hooksOf are the hooks of an account, and tells of those that are damaged: mail waits for
+// none of them, and so not for such a one either.
 func (c *Core) hooksOf(tx store.Tx, account mime.Address) ([]store.Hook, error) {
 	hooks, err := tx.HooksOf(account)
-	if errors.Is(err, store.ErrCorrupt) {
-		c.Log.Error("the web hooks of an account cannot all be read: they are told nothing", "account", account, "err", err)
-		return nil, nil
+	for _, h := range hooks {
+		if h.Disabled == store.HookDamaged {
+			c.Log.Error("a web hook is damaged and is told nothing; postern hook remove makes room for it anew", "account", account, "hook", h.ID)
+		}
 	}
 	return hooks, err
 }

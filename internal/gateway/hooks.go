@@ -101,7 +101,7 @@ func (c *Core) Hooks(ctx context.Context, account mime.Address) (infos []HookInf
 			return err
 		}
 		for _, h := range all {
-			s, err := tx.HookState(h.Account, h.ID)
+			s, err := hookState(tx, h.Account, h.ID)
 			if err != nil {
 				return err
 			}

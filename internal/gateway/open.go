@@ -232,6 +232,11 @@ func (o *opening) commit(tx store.Tx) error {
 			return err
 		}
 		outcomes = append(outcomes, done...)
+		for _, d := range done {
+			if d.again {
+				again = append(again, failure{recipient: d.recipient, code: d.code, detail: d.detail})
+			}
+		}
 		for _, v := range p.opened.Verdicts {
 			// What came in clear holds no riddle that its original would solve,
 			// and anybody can send it: it is not worth the space.

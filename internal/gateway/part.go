@@ -118,16 +118,19 @@ func (p *part) commit(tx store.Tx) ([]outcome, error) {
 			outcomes = append(outcomes, outcome{recipient: v.Recipient, state: state, stage: store.StageOpen, code: v.Code, detail: v.Detail})
 			continue
 		}
-		outcomes = append(outcomes, outcome{
-			recipient: v.Recipient, stage: store.StageOpen, code: reason.OK,
-			detail: describeSigner(v, p.now), revocation: worst(v.Trust.Revocations),
-		})
 		p.named = nil
 		delivered, err := p.deliver(tx, v.Recipient, bodies)
 		if err != nil {
 			return nil, err
 		}
-		outcomes = append(outcomes, delivered)
+		if delivered.again {
+			outcomes = append(outcomes, delivered)
+			continue
+		}
+		outcomes = append(outcomes, outcome{
+			recipient: v.Recipient, stage: store.StageOpen, code: reason.OK,
+			detail: describeSigner(v, p.now), revocation: worst(v.Trust.Revocations),
+		}, delivered)
 		answered, err := p.answer(tx, delivered)
 		if err != nil {
 			return nil, err

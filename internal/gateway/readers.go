@@ -119,6 +119,9 @@ func (r *readership) patience(e reportEntry) int {
 // that was sent or, where nobody had, who handed it in.
 func readersIn(b addressBook, addressee, by mime.Address, e store.Era) (target, error) {
 	t, err := findIn(b, addressee, e)
+	if err == nil {
+		err = t.damage
+	}
 	if err != nil || t.exists() {
 		return t, err
 	}

@@ -25,7 +25,7 @@ func maySendAs(b addressBook, account store.Account, from mime.Address) error {
 	switch {
 	case t.belongsTo(account.Address):
 		return nil
-	case t.exists() && len(t.open()) == 0, t.patient(), !account.MaySendAs(from):
+	case t.isDamaged(), t.exists() && len(t.open()) == 0, t.patient(), !account.MaySendAs(from):
 		return reason.New(reason.SenderNotAllowed, "%s may not send as %s", account.Address, from)
 	}
 	return nil
@@ -69,16 +69,24 @@ func (c *Core) detailOf(tx store.Tx, sender string, went map[string]bool) (of mi
 	}
 	b := c.book(tx)
 	for a := range names(from, b.separator()) {
-		_, account, err := b.account(a)
+		_, account, err := thereAtAll(b.account(a))
 		if err != nil {
 			return mime.Address{}, false, err
 		}
-		_, alias, err := b.alias(a)
+		_, alias, err := thereAtAll(b.alias(a))
 		if err != nil || account || alias || went[a.Key()] {
 			return a, err == nil, err
 		}
 	}
 	return mime.Address{}, false, nil
+}
+
+// thereAtAll has what is damaged be there.
+func thereAtAll[T any](record T, known bool, err error) (T, bool, error) {
+	if errors.Is(err, store.ErrCorrupt) {
+		return record, true, nil
+	}
+	return record, known, err
 }
 
 // A speaking is who sends a message, and in whose names.
@@ -129,7 +137,7 @@ func (s speaking) note(tx store.Tx, c *Core) error {
 		if err != nil {
 			return err
 		}
-		if t.exists() {
+		if t.exists() || t.isDamaged() {
 			continue
 		}
 		err = tx.PutSentAs(store.SentAs{Address: a, Account: s.account, At: c.Now()})

@@ -62,6 +62,8 @@ type outcome struct {
 	// pushing is how many more edges are to take the message: there is no final delivery
 	// yet.
 	pushing int
+	// again says that nothing was decided, and that the recipient is tried again.
+	again bool
 	// unanswered marks a copy of which its sender is told nothing: he is of others.
 	unanswered bool
 	// duplicate marks what was delivered before, for the audit trail.
