@@ -13,7 +13,7 @@ func (c *checker) checkFormers() error {
 			c.miscounted("who had "+f.Address.String()+" before", func(t *tx) error { return t.mendFormer(f, c.era) },
 				"who had %s before cannot be read: until it is mended nobody gets what was written to it, or signs for it, but who has it now", f.Address)
 		default:
-			c.isOf(f.To + 1) // which the end of the last began
+			c.isOf(f.Tenures[len(f.Tenures)-1].To + 1) // which the end of the last began
 		}
 	})
 }
@@ -26,7 +26,8 @@ func (t *tx) mendFormer(f Former, last Era) error {
 	if err == nil {
 		last = max(last, now)
 	}
-	f.To = min(f.To, max(last, 1)-1)
+	all := &f.Tenures[0]
+	all.To = min(all.To, max(last, 1)-1)
 	return t.putRecord(bucketFormer, []byte(f.Address.Key()), f)
 }
 

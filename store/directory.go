@@ -82,6 +82,8 @@ type Key struct {
 	Test        bool      `json:"test"`        // issued by the local test CA
 	Created     time.Time `json:"created"`
 	Retired     time.Time `json:"retired"` // zero while in use; a retired key still decrypts
+	// Era is the one that it came in. PutKey gives it.
+	Era Era `json:"era,omitempty"`
 	// Damaged says that the private key cannot be read, or where Certificate is missing
 	// none of the record but Owner, which may be "". Only a listing has such a one.
 	Damaged bool `json:"-"`
@@ -164,9 +166,9 @@ type DirectoryTx interface {
 	// or an alias is given to another. A damaged one is no error: see Former.Damaged.
 	Former(a mime.Address) (Former, error)
 	Formers() ([]Former, error)
-	// ForgetFormers forgets who had addresses up to an Era before the one given, but at
-	// most so many and none that is damaged, and returns how many those were. Nothing must
-	// be left that is of an Era before that.
+	// ForgetFormers forgets who had addresses up to an Era before the one given, of so many
+	// addresses at most and of none whose record is damaged, and returns of how many. Nothing
+	// must be left that is of an Era before that.
 	ForgetFormers(before Era, most int) (int, error)
 
 	Domain(name mime.Domain) (Domain, error)

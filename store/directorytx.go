@@ -310,6 +310,10 @@ func (t *tx) PutKey(k Key) error {
 	if k.Owner == "" || FingerprintOf(k.Certificate) != k.Fingerprint {
 		return errors.New("a key needs an owner and the fingerprint of its certificate")
 	}
+	k.Era, err = t.keyEra(k)
+	if err != nil {
+		return err
+	}
 	err = t.disown(k.Fingerprint)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
@@ -324,6 +328,15 @@ func (t *tx) PutKey(k Key) error {
 		return err
 	}
 	return t.putDirectory(bucketKeys, k.Fingerprint[:], keyRecord{Key: k, Sealed: sealed})
+}
+
+// keyEra is that of a key which is stored: the one it has, or the present one.
+func (t *tx) keyEra(k Key) (Era, error) {
+	old, err := getRow[keyRecord](t, bucketKeys, k.Fingerprint[:])
+	if err == nil && old.Owner == k.Owner {
+		return old.Era, nil
+	}
+	return t.Era()
 }
 
 func ownerKey(k Key) []byte { return append(joined(k.Owner, ""), k.Fingerprint[:]...) }

@@ -1,11 +1,11 @@
 package store
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"postern/mime"
 )
@@ -34,20 +34,70 @@ func (a Alias) HeldIn(e Era) bool { return a.Era <= e }
 // whatever it is now.
 type Former struct {
 	Address mime.Address `json:"address"`
-	// From and To are the first and the last Era in which it was there. Of several, one
-	// after another, it is from the first to the last.
+	// Tenures are of those who had it, one after another, maxTenures at most.
+	Tenures []Tenure `json:"tenures"`
+	// Damaged says that the record cannot be read, and that Tenures are what is safe to
+	// take for it: a patient had the address whenever nobody has it who is there now.
+	Damaged bool `json:"-"`
+}
+
+// A Tenure is a time in which an address was somebody's.
+type Tenure struct {
+	// From and To are the first and the last Era of it.
 	From Era `json:"from,omitempty"`
 	To   Era `json:"to,omitempty"`
 	// Patient says that a patient controlled the address.
 	Patient bool `json:"patient,omitempty"`
-	// Damaged says that the record cannot be read, and that the rest is what is safe to
-	// take for it: somebody had the address whenever nobody has it who is there now.
-	Damaged bool `json:"-"`
 }
 
-// HeldIn reports whether somebody had the address in an Era who has it no more. Between
-// several it says that somebody had.
-func (f Former) HeldIn(e Era) bool { return f.From <= e && e <= f.To }
+// In returns the tenure that an Era is of, if somebody had the address then who has it no
+// more.
+func (f Former) In(e Era) (Tenure, bool) {
+	for _, t := range f.Tenures {
+		if t.From <= e && e <= t.To {
+			return t, true
+		}
+	}
+	return Tenure{}, false
+}
+
+// maxTenures bounds a record. Of an address that more had, one after another, the first two
+// count as one, who had it between them too: of that time nothing is left as a rule.
+const maxTenures = 16
+
+// and returns the tenures with that which ends now. Who had the address before is not taken
+// to have had it any longer, of whom a damaged record cannot tell.
+func (f Former) and(last Tenure) []Tenure {
+	all := slices.Clone(f.Tenures)
+	if n := len(all); n > 0 {
+		before := &all[n-1]
+		before.To = min(before.To, last.To)
+		last.From = max(last.From, before.To+1)
+		switch {
+		case last.From > last.To:
+			return all
+		case last.From == before.To+1 && last.Patient == before.Patient:
+			before.To = last.To
+			return all
+		}
+	}
+	all = append(all, last)
+	if len(all) > maxTenures {
+		all[1].From, all[1].Patient = all[0].From, all[0].Patient || all[1].Patient
+		all = all[1:]
+	}
+	return all
+}
+
+// isWhole reports whether tenures follow one another.
+func isWhole(all []Tenure) bool {
+	for i, t := range all {
+		if t.From > t.To || i > 0 && t.From <= all[i-1].To {
+			return false
+		}
+	}
+	return len(all) > 0
+}
 
 // Era implements DirectoryTx.
 func (t *tx) Era() (Era, error) {
@@ -86,7 +136,7 @@ func (t *tx) accountEra(a Account) (Era, error) {
 	case errors.Is(err, ErrNotFound):
 		return t.nextEra()
 	case errors.Is(err, ErrCorrupt): // whose holder nobody knows
-		return t.leave(Former{Address: a.Address})
+		return t.leave(a.Address, Tenure{Patient: true})
 	}
 	return 0, err
 }
@@ -136,91 +186,106 @@ func (t *tx) ForgetFormers(before Era, most int) (int, error) {
 	if !t.writable {
 		return 0, ErrReadOnly
 	}
-	var old [][]byte
+	var old []Former
 	err := t.each(bucketFormer, nil, nil, func(k, v []byte) (bool, error) {
 		f, err := t.formerOf(k, v)
-		if err == nil && !f.Damaged && f.To < before {
-			old = append(old, bytes.Clone(k))
+		if err == nil && !f.Damaged && f.Tenures[0].To < before {
+			old = append(old, f)
 		}
 		return len(old) < most, nil
 	})
-	for _, key := range old {
+	for _, f := range old {
 		if err != nil {
 			break
 		}
-		err = t.removeDirectory(bucketFormer, key)
+		f.Tenures = slices.DeleteFunc(f.Tenures, func(t Tenure) bool { return t.To < before })
+		err = t.putFormer(f)
 	}
 	return len(old), err
+}
+
+// putFormer stores a record, or removes one that says nothing.
+func (t *tx) putFormer(f Former) error {
+	key := []byte(f.Address.Key())
+	if len(f.Tenures) == 0 {
+		return t.removeDirectory(bucketFormer, key)
+	}
+	return t.putDirectory(bucketFormer, key, f)
 }
 
 // formerOf reads a record. One that is damaged stops the mail of that address alone.
 func (t *tx) formerOf(key, value []byte) (Former, error) {
 	f, err := decodeRecord[Former](bucketFormer, value)
-	if err == nil && f.Address.Key() == string(key) && f.From <= f.To {
+	if err == nil && f.Address.Key() == string(key) && isWhole(f.Tenures) {
 		return f, nil
 	}
 	a, err := mime.ParseAddress(string(key))
 	if err != nil {
 		return Former{}, fmt.Errorf("%w: a record of %s is of no address", ErrCorrupt, bucketFormer)
 	}
-	f = Former{Address: a, To: Now, Patient: true, Damaged: true}
+	all := Tenure{To: Now, Patient: true}
 	account, noAccount := t.Account(a)
 	alias, noAlias := t.Alias(a)
 	switch {
 	case noAccount == nil:
-		f.To = max(account.Era, 1) - 1
+		all.To = max(account.Era, 1) - 1
 	case noAlias == nil:
-		f.To = max(alias.Era, 1) - 1
+		all.To = max(alias.Era, 1) - 1
 	}
-	return f, nil
+	return Former{Address: a, Tenures: []Tenure{all}, Damaged: true}, nil
 }
 
 // leaveAccount notes that an account goes. Of one that is damaged it is not known since
-// when it was there.
+// when it was there, or whether a patient controlled it, so that it counts as one's.
 func (t *tx) leaveAccount(address mime.Address) (next Era, err error) {
 	err = t.write(0)
 	if err != nil {
 		return 0, err
 	}
 	a, err := t.Account(address)
-	if err != nil && !errors.Is(err, ErrCorrupt) {
+	if errors.Is(err, ErrCorrupt) {
+		a.Patient, err = true, nil
+	}
+	if err != nil {
 		return 0, err
 	}
-	return t.leave(Former{Address: address, From: a.Era, Patient: a.Patient})
+	return t.leave(address, Tenure{From: a.Era, Patient: a.Patient})
 }
 
-// leaveAlias is leaveAccount for an alias or a group, whose accounts are still there.
+// leaveAlias is leaveAccount for an alias or a group, whose accounts are still there. No
+// patient controls a group.
 func (t *tx) leaveAlias(address mime.Address) (next Era, err error) {
 	a, err := t.Alias(address)
-	if err != nil && !errors.Is(err, ErrCorrupt) {
+	patient := errors.Is(err, ErrCorrupt)
+	if err != nil && !patient {
 		return 0, err
 	}
-	f := Former{Address: address, From: a.Era}
 	for _, m := range a.Members {
 		behind, err := t.Account(m)
-		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCorrupt) {
+		switch {
+		case err == nil:
+			patient = patient || behind.Patient
+		case errors.Is(err, ErrCorrupt):
+			patient = patient || !a.Group
+		case !errors.Is(err, ErrNotFound):
 			return 0, err
 		}
-		f.Patient = f.Patient || behind.Patient
 	}
-	return t.leave(f)
+	return t.leave(address, Tenure{From: a.Era, Patient: patient})
 }
 
 // leave notes that who has an address since an Era has it no more, and begins the next
 // Era: what comes from now on is for somebody else, or for nobody of that name.
-func (t *tx) leave(f Former) (next Era, err error) {
-	f.To, err = t.Era()
+func (t *tx) leave(a mime.Address, last Tenure) (next Era, err error) {
+	last.To, err = t.Era()
 	if err != nil {
 		return 0, err
 	}
-	old, err := t.Former(f.Address)
-	switch {
-	case err == nil:
-		f.From, f.Patient = min(f.From, old.From), f.Patient || old.Patient
-	case !errors.Is(err, ErrNotFound):
+	f, err := t.Former(a)
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return 0, err
 	}
-	err = t.putDirectory(bucketFormer, []byte(f.Address.Key()), f)
+	err = t.putFormer(Former{Address: a, Tenures: f.and(last)})
 	if err != nil {
 		return 0, err
 	}

@@ -48,7 +48,7 @@ func TestNumbersAreCountedAnewByRestoreAndCompact(t *testing.T) {
 			return tx.put(bucketJobCounts, []byte("relay"), JobTotal{7, 1}.encode())
 		}, []string{"the numbers of jobs"}, 0},
 		"who had an address before": {func(tx *tx) error {
-			_, err := tx.leave(Former{Address: address(t, "d@b.example"), From: 1})
+			_, err := tx.leave(address(t, "d@b.example"), Tenure{From: 1})
 			if err != nil {
 				return err
 			}

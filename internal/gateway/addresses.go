@@ -28,8 +28,8 @@ type addressBook interface {
 type target struct {
 	members []store.Account // with mailboxes, in the order of their addresses
 	group   bool
-	// gone is who had the address, of those who have it no more; zero where nobody had.
-	gone store.Former
+	// gone is when somebody had the address who has it no more; nil where nobody had.
+	gone *store.Tenure
 	// damage is why it cannot be told who is behind the address, or behind all of a group;
 	// nil where it can. Until it is mended the address is neither anybody's nor free: what
 	// comes to it waits, and nobody speaks for it.
@@ -59,7 +59,7 @@ func (t target) belongsTo(account mime.Address) bool {
 }
 
 // isGone reports whether whoever had the address has it no more.
-func (t target) isGone() bool { return !t.gone.Address.IsZero() }
+func (t target) isGone() bool { return t.gone != nil }
 
 // isDamaged reports whether it cannot be told who is behind the address.
 func (t target) isDamaged() bool { return t.damage != nil }
@@ -68,7 +68,7 @@ func (t target) isDamaged() bool { return t.damage != nil }
 // where it cannot be told.
 func (t target) patient() bool {
 	owner, _ := t.owner()
-	return owner.Patient || t.gone.Patient || t.isDamaged() && !t.group
+	return owner.Patient || t.isGone() && t.gone.Patient || t.isDamaged() && !t.group
 }
 
 // check refuses an address that nobody gets mail at.
@@ -125,10 +125,14 @@ func findExactly(b addressBook, a mime.Address, e store.Era) (t target, there bo
 		return target{}, false, err
 	}
 	former, known, err := b.former(a)
-	if err != nil || !known || !former.HeldIn(e) {
+	if err != nil || !known {
 		return target{}, false, err
 	}
-	return target{gone: former}, true, nil
+	tenure, held := former.In(e)
+	if !held {
+		return target{}, false, nil
+	}
+	return target{gone: &tenure}, true, nil
 }
 
 // behind are those who get what was written to an alias or a group in an era. The members

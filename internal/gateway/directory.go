@@ -84,40 +84,49 @@ func (d *Directory) keysOf(s speaker) (own, domains []Identity) {
 	return d.ownKeys(s), domains
 }
 
-// ownKeys are the keys of an address, unless it is somebody else's since. Where it was
-// nobody's they are those that were there before it was somebody's.
+// ownKeys are the keys of an address, unless whoever had it has it no more. Where somebody
+// has it since they are those that were there before him.
 func (d *Directory) ownKeys(s speaker) []Identity {
-	if d.hadFormer(s) {
+	if d.findIn(s.address, s.era).isGone() {
 		return nil
 	}
 	keys := d.keys[s.address.Key()]
-	made, since := d.madeSince(s)
+	next, since := d.next(s)
 	if since {
-		keys = slices.DeleteFunc(slices.Clone(keys), func(id Identity) bool { return !id.Created.Before(made) })
+		keys = slices.DeleteFunc(slices.Clone(keys), func(id Identity) bool { return id.Era >= next })
 	}
 	return keys
 }
 
 // isStill reports whether an address is whose it was, or nobody's as it was.
 func (d *Directory) isStill(s speaker) bool {
-	_, since := d.madeSince(s)
-	return !since && !d.hadFormer(s)
+	_, since := d.next(s)
+	return !since && !d.findIn(s.address, s.era).isGone()
 }
 
-// hadFormer reports whether somebody had an address who has it no more.
-func (d *Directory) hadFormer(s speaker) bool {
-	former, known := d.formers[s.address.Key()]
-	return known && former.HeldIn(s.era)
-}
-
-// madeSince reports whether somebody has an address who had it not, and when that was made.
-func (d *Directory) madeSince(s speaker) (made time.Time, since bool) {
-	account, known := d.Account(s.address)
-	if known {
-		return account.Created, !account.HeldIn(s.era)
+// next returns since when somebody has an address who had it not: by its name, or by one
+// that it is a detail of since.
+func (d *Directory) next(s speaker) (first store.Era, is bool) {
+	for a := range names(s.address, d.subaddress) {
+		era, known := d.heldSince(a)
+		switch {
+		case known && era <= s.era: // whose it was
+			return first, is
+		case known && (!is || era < first):
+			first, is = era, true
+		}
 	}
-	alias, known := d.aliases[s.address.Key()]
-	return alias.Created, known && !alias.HeldIn(s.era)
+	return first, is
+}
+
+// heldSince returns the era of the account or the alias of a name.
+func (d *Directory) heldSince(a mime.Address) (store.Era, bool) {
+	account, known := d.Account(a)
+	if known {
+		return account.Era, true
+	}
+	alias, known := d.aliases[a.Key()]
+	return alias.Era, known
 }
 
 // isPatient reports whether a patient controls the address, or did.

@@ -515,3 +515,104 @@ func isMade(e ast.Expr) bool {
 	s, ok := e.(*ast.SelectorExpr)
 	return ok && (s.Sel.Name == "Job" || s.Sel.Name == "Track") && fmt.Sprint(s.X) == "store"
 }
+
+// Of those who had an address one after another each is told for as who he was: that one was
+// a patient's keeps the certificate of the domain from nobody before or behind it.
+func TestBB35_OnlyThePatientWasAPatient(t *testing.T) {
+	for _, patients := range []bool{false, true} { // was the first, or the second
+		w, a, b := aliceAnd(t)
+		hold := func(patient bool) {
+			b.update(func(tx store.Tx) error {
+				return tx.PutAccount(store.Account{Address: addr(t, "bob@b.example"), Patient: patient})
+			})
+			b.accounts("nurse@b.example")
+		}
+		var eras []store.Era
+		for _, patient := range []bool{patients, !patients} {
+			hold(patient)
+			b.view(func(tx store.Tx) error {
+				e, err := tx.Era()
+				eras = append(eras, e)
+				return err
+			})
+			if !patient {
+				a.submit(message("alice@a.example", "bob@b.example"), "alice@a.example", "bob@b.example")
+				a.run()
+				sent, raw := a.taken()
+				w.carry(sent[0], raw[0])
+			}
+			b.leaves("bob@b.example", "removed")
+		}
+		for i, patient := range []bool{patients, !patients} {
+			_, domain := b.directory().Signs(addr(t, "bob@b.example"), eras[i], b.Now())
+			equal(t, fmt.Sprintf("the domain signs for holder %d", i), domain, !patient)
+		}
+		w.settle()
+		equal(t, "she heard", a.answersAt("alice@a.example"), []string{"bob@b.example failed", "bob@b.example processed"})
+	}
+}
+
+// What came as a detail while nobody had an address stays one, whoever had it before and
+// has it since.
+func TestWhatCameBetweenTwoHoldersStaysADetail(t *testing.T) {
+	for _, since := range []string{"nothing", "made", "made and removed"} {
+		w, a, b := aliceAnd(t, "mary@b.example", "mary-jane@b.example")
+		b.subaddress("-")
+		b.leaves("mary-jane@b.example", "removed")
+		a.submit(message("alice@a.example", "mary-jane@b.example"), "alice@a.example", "mary-jane@b.example")
+		a.run()
+		sent, raw := a.taken()
+		w.carry(sent[0], raw[0])
+		if since != "nothing" {
+			b.accounts("mary-jane@b.example")
+		}
+		if since == "made and removed" {
+			b.leaves("mary-jane@b.example", "removed")
+		}
+		w.settle()
+		equal(t, since+": mary has", b.seen("mary@b.example"), 1)
+	}
+}
+
+// A key is of who had its address when it came, whatever the clock said then: for who had
+// that before answer those that were there, and none once he is gone, also where it was a
+// detail of his.
+func TestKeysAreToldApartByEras(t *testing.T) {
+	w := newWorld(t)
+	b := w.bare("b.example")
+	b.subaddress("+")
+	lab := addr(t, "bob+lab@b.example")
+	var eras []store.Era
+	var prints []store.Fingerprint
+	key := func() {
+		b.view(func(tx store.Tx) error {
+			e, err := tx.Era()
+			eras = append(eras, e)
+			return err
+		})
+		id := w.root.Leaf(lab.String())
+		b.addKey(lab.String(), id)
+		prints = append(prints, store.FingerprintOf(id.Cert.Raw))
+		w.clock.advance(-time.Hour)
+	}
+	answers := func(what string, want map[int]int) { // how many of the keys, by era
+		t.Helper()
+		for i, n := range want {
+			have := []store.Fingerprint{}
+			for _, id := range b.directory().ownKeys(speaker{lab, eras[i]}) {
+				have = append(have, id.Fingerprint)
+			}
+			slices.SortFunc(have, func(x, y store.Fingerprint) int { return slices.Index(prints, x) - slices.Index(prints, y) })
+			equal(t, fmt.Sprintf("%s, in era %d", what, i), have, slices.Clone(prints[:n]))
+		}
+	}
+	key() // while it was nobody's
+	b.accounts("bob@b.example")
+	key()
+	answers("a detail", map[int]int{0: 1, 1: 2})
+	b.accounts(lab.String())
+	key()
+	answers("an account", map[int]int{0: 1, 1: 2, 2: 3})
+	b.leaves("bob@b.example", "removed")
+	answers("he is gone", map[int]int{1: 0, 2: 3})
+}

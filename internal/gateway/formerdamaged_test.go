@@ -42,12 +42,12 @@ func TestADamagedFormerStopsNoMail(t *testing.T) {
 		b.subaddress("-")
 		b.accounts("mary@b.example", "mary-jane@b.example")
 		b.leaves("mary-jane@b.example", map[bool]string{true: "made anew", false: "removed"}[anew])
-		jane := store.Former{Address: addr(t, "mary-jane@b.example"), To: store.Now, Patient: true, Damaged: true}
+		jane := store.Former{Address: addr(t, "mary-jane@b.example"), Tenures: []store.Tenure{{To: store.Now, Patient: true}}, Damaged: true}
 		want := reason.UnknownRecipient.String()
 		if anew {
 			b.addKey("mary-jane@b.example", w.root.Leaf("mary-jane@b.example"))
 			account, _ := b.directory().Account(jane.Address)
-			jane.To, want = account.Era-1, reasonOf(nil)
+			jane.Tenures[0].To, want = account.Era-1, reasonOf(nil)
 		}
 		b.Store = damagedFormers{b.Store, jane}
 		b.directories.store, b.directories.latest = b.Store, nil

@@ -19,6 +19,7 @@ func directoryTests() map[string]func(*suite) {
 		"WhoGetsAnAddressIsAnother":              eras,
 		"WhatIsTakenIsOfItsEra":                  takenIn,
 		"WhoHadAnAddressIsForgotten":             forgetsFormers,
+		"WhoHadAnAddressIsBounded":               manyTenures,
 		"WhoLeavesAnAddressIsNoted":              formers,
 		"PutAccountCreatesItsInbox":              accountInbox,
 		"RemoveAccountTakesItsMailboxesAlong":    accountRemoved,

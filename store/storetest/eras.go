@@ -154,22 +154,30 @@ func formers(s *suite) {
 	s.equal(of(a), store.Former{})
 
 	given := do(leads(b)) // the alias is another's
-	s.equal(of(alias), store.Former{Address: alias, From: to, To: given - 1})
+	s.equal(of(alias).Tenures, []store.Tenure{{From: to, To: given - 1}})
 
 	last := now()
 	gone := do(func(tx store.Tx) error { return tx.RemoveAccount(a) })
 	f := of(s.address("doctor@b.example"))
-	s.equal(f, store.Former{Address: f.Address, From: first, To: last})
-	s.equal([]bool{f.HeldIn(before), f.HeldIn(first), f.HeldIn(last), f.HeldIn(gone)}, []bool{false, true, true, false})
+	one := store.Tenure{From: first, To: last}
+	s.equal(f, store.Former{Address: f.Address, Tenures: []store.Tenure{one}})
 
-	again := do(put(a, false))
-	s.equal(f.HeldIn(again), false)
+	again := do(put(a, true))
+	until := do(put(b, true))
 	do(func(tx store.Tx) error { return tx.RemoveAccount(a) })
 	f = of(a)
-	s.equal([]bool{f.HeldIn(first), f.HeldIn(gone), f.HeldIn(again), f.HeldIn(now())}, []bool{true, true, true, false})
+	two := store.Tenure{From: again, To: until, Patient: true}
+	s.equal(f.Tenures, []store.Tenure{one, two})
+	for e, want := range map[store.Era]store.Tenure{before: {}, first: one, last: one, gone: {}, again: two, until: two, now(): {}, store.Now: {}} {
+		tenure, held := f.In(e)
+		s.equal(tenure, want)
+		s.equal(held, want != store.Tenure{})
+	}
 
+	end := now()
 	do(func(tx store.Tx) error { return tx.RemoveAccount(b) }) // and the alias with it
-	s.equal(of(b).Patient && of(alias).Patient && of(alias).From == to && of(alias).To >= given, true)
+	s.equal(of(alias).Tenures, []store.Tenure{{From: to, To: given - 1}, {From: given, To: end, Patient: true}})
+	s.equal(len(of(b).Tenures) == 1 && of(b).Tenures[0].Patient, true)
 	s.view(func(tx store.Tx) error {
 		all, err := tx.Formers()
 		s.equal(len(all), 3)
@@ -213,12 +221,56 @@ func forgetsFormers(s *suite) {
 		})
 		return f
 	}
-	s.equal(left(), []store.Former{{Address: all[2], From: ends[2], To: ends[2]}})
+	s.equal(left(), []store.Former{{Address: all[2], Tenures: []store.Tenure{{From: ends[2], To: ends[2]}}}})
 	again := leave(all[0])
-	s.equal(left()[0], store.Former{Address: all[0], From: again, To: again})
+	s.equal(left()[0], store.Former{Address: all[0], Tenures: []store.Tenure{{From: again, To: again}}})
 	s.view(func(tx store.Tx) error {
 		_, err := tx.ForgetFormers(store.Now, 1)
 		s.is(err, store.ErrReadOnly)
+		return nil
+	})
+	// Of several who had one address those are forgotten whose time is over.
+	then := leave(all[0])
+	s.update(func(tx store.Tx) error {
+		n, err := tx.ForgetFormers(then, 10)
+		s.equal(n, 2)
+		return err
+	})
+	s.equal(left(), []store.Former{{Address: all[0], Tenures: []store.Tenure{{From: then, To: then}}}})
+	s.sound()
+}
+
+// manyTenures has an address come and go more often than is told apart: the first of those
+// who had it count as one, a patient's if any was, and as long as somebody has it.
+func manyTenures(s *suite) {
+	a := s.address("a@b.example")
+	type holder struct {
+		from, to store.Era
+		patient  bool
+	}
+	var all []holder
+	for i := range 40 {
+		h := holder{patient: i%3 == 1}
+		s.update(func(tx store.Tx) (err error) {
+			s.must(tx.PutAccount(store.Account{Address: a, Patient: h.patient}))
+			h.from, err = tx.Era()
+			h.to = h.from
+			s.must(err)
+			return tx.RemoveAccount(a)
+		})
+		all = append(all, h)
+	}
+	s.view(func(tx store.Tx) error {
+		f, err := tx.Former(a)
+		s.must(err)
+		for i, h := range all {
+			tenure, held := f.In(h.from)
+			s.equal(held, true)
+			s.equal(tenure.Patient, h.patient || i < len(all)-15)
+			_, between := f.In(h.to + 1)
+			s.equal(between, i < len(all)-16)
+		}
+		s.equal(len(f.Tenures), 16)
 		return nil
 	})
 	s.sound()

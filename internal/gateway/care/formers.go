@@ -37,7 +37,7 @@ func (k *Keeper) pruneFormers(ctx context.Context) error {
 // that were seen.
 type eraWalk struct {
 	first store.Era // of what was seen
-	least store.Era // in which somebody had an address last; Now if there is nobody
+	least store.Era // in which a tenure ended; Now if there is none
 	job   store.JobID
 	track store.TrackID // the last that was seen
 	more  bool
@@ -50,7 +50,7 @@ func (w *eraWalk) formers(tx store.Tx) error {
 	all, err := tx.Formers()
 	for _, f := range all {
 		if !f.Damaged {
-			w.least = min(w.least, f.To)
+			w.least = min(w.least, f.Tenures[0].To)
 		}
 	}
 	return err
