@@ -51,6 +51,10 @@ func (s *Service) addAlias(ctx context.Context, in AliasOrder) (None, error) {
 		if err != nil {
 			return err
 		}
+		err = s.Core.WithdrawTaken(tx, address)
+		if err != nil {
+			return err
+		}
 		a, err := accountOf(tx, account)
 		if err != nil {
 			return err

@@ -128,6 +128,10 @@ func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error)
 				return err
 			}
 		}
+		err = s.Core.WithdrawTaken(tx, address)
+		if err != nil {
+			return err
+		}
 		err = tx.PutAccount(store.Account{Address: address, Password: hash, Patient: in.Patient, Created: s.Core.Now()})
 		return errors.Join(err, tx.PutAccess(access))
 	})

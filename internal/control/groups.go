@@ -80,6 +80,10 @@ func (s *Service) addGroup(ctx context.Context, in GroupOrder) (None, error) {
 		if err != nil {
 			return err
 		}
+		err = s.Core.WithdrawTaken(tx, address)
+		if err != nil {
+			return err
+		}
 		group := store.Alias{Address: address, Group: true, Created: s.Core.Now()}
 		group.Members, err = groupMembers(tx, in.Members)
 		if err != nil {

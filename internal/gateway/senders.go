@@ -31,64 +31,6 @@ func maySendAs(b addressBook, account store.Account, from mime.Address) error {
 	return nil
 }
 
-// WithdrawDetails takes from what accounts may send as what was a detail of addresses that
-// are gone: a grant for one is for who had the address then, as that for the very address
-// is, which goes with it in the store.
-func (c *Core) WithdrawDetails(tx store.Tx, gone ...mime.Address) error {
-	went := make(map[string]bool)
-	for _, a := range gone {
-		went[a.Key()] = true
-	}
-	accounts, err := tx.Accounts()
-	if err != nil {
-		return err
-	}
-	for _, a := range accounts {
-		kept := slices.Clone(a.Senders)
-		kept = slices.DeleteFunc(kept, func(sender string) bool {
-			of, is, findErr := c.detailOf(tx, sender, went)
-			err = errors.Join(err, findErr)
-			return is && went[of.Key()]
-		})
-		if err == nil && len(kept) < len(a.Senders) {
-			a.Senders = kept
-			err = tx.PutAccount(a)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// detailOf returns whose detail an address is, of those who are there and those who went.
-func (c *Core) detailOf(tx store.Tx, sender string, went map[string]bool) (of mime.Address, is bool, err error) {
-	from, notOne := mime.ParseAddress(sender)
-	if notOne != nil {
-		return mime.Address{}, false, nil // a whole domain
-	}
-	b := c.book(tx)
-	for a := range names(from, b.separator()) {
-		_, account, err := thereAtAll(b.account(a))
-		if err != nil {
-			return mime.Address{}, false, err
-		}
-		_, alias, err := thereAtAll(b.alias(a))
-		if err != nil || account || alias || went[a.Key()] {
-			return a, err == nil, err
-		}
-	}
-	return mime.Address{}, false, nil
-}
-
-// thereAtAll has what is damaged be there.
-func thereAtAll[T any](record T, known bool, err error) (T, bool, error) {
-	if errors.Is(err, store.ErrCorrupt) {
-		return record, true, nil
-	}
-	return record, known, err
-}
-
 // A speaking is who sends a message, and in whose names.
 type speaking struct {
 	account mime.Address
