@@ -354,6 +354,13 @@ func TestRestoreTellsWhatItOpens(t *testing.T) {
 			{Account: address(t, "required@b.example"), Closed: ClosedRequired},
 			{Account: address(t, "shut@b.example"), Closed: ClosedDisabled},
 			{Account: address(t, "stays@b.example"), Access: "revoked", Name: "phone", Closed: ClosedRevoked},
+			{Account: address(t, "changed@b.example"), Address: "@b.example", Closed: ClosedSender},
+			{Account: address(t, "changed@b.example"), Address: "removed@b.example", Closed: ClosedSender},
+			{Account: address(t, "stays@b.example"), Address: "removed@b.example", Closed: ClosedSender},
+			{Account: address(t, "changed@b.example"), Address: "given@b.example", Closed: ClosedAlias},
+			{Account: address(t, "stays@b.example"), Address: "regrouped@b.example", Closed: ClosedAlias},
+			{Account: address(t, "changed@b.example"), Address: "staff@b.example", Closed: ClosedGroup},
+			{Account: address(t, "stays@b.example"), Address: "ward@b.example", Closed: ClosedAlias},
 		},
 		"another store": nil, "nothing there": nil,
 	} {
@@ -365,7 +372,18 @@ func TestRestoreTellsWhatItOpens(t *testing.T) {
 				return a
 			}
 			account := func(name string) Account {
-				return Account{Address: address(t, name+"@b.example"), Password: "one", Disabled: name == "shut.before"}
+				a := Account{Address: address(t, name+"@b.example"), Password: "one", Disabled: name == "shut.before"}
+				if name == "changed" || name == "stays" || name == "removed" {
+					a.Senders = []string{"@b.example", "removed@b.example", "stays@b.example"}
+				}
+				return a
+			}
+			leads := func(tx Tx, name string, group bool, to ...string) error {
+				a := Alias{Address: address(t, name+"@b.example"), Group: group}
+				for _, m := range to {
+					a.Members = append(a.Members, account(m).Address)
+				}
+				return tx.PutAlias(a)
 			}
 			s.transact(t, func(tx Tx) error {
 				err := tx.PutDomain(Domain{Name: "b.example"})
@@ -373,6 +391,8 @@ func TestRestoreTellsWhatItOpens(t *testing.T) {
 					err = errors.Join(err, tx.PutAccount(account(name)),
 						tx.PutAccess(access(Access{Account: account(name).Address, Kind: Token}, "token."+name)))
 				}
+				err = errors.Join(err, leads(tx, "ward", false, "stays"), leads(tx, "given", false, "changed"), leads(tx, "kept", false, "stays"),
+					leads(tx, "regrouped", false, "stays"), leads(tx, "staff", true, "changed", "stays", "removed", "shut"), leads(tx, "theirs", false, "removed"))
 				stays := account("stays").Address
 				return errors.Join(err, tx.PutAccess(access(Access{Account: stays, Kind: AppPassword, Name: "phone"}, "revoked")),
 					tx.PutAccess(access(Access{Account: stays, Kind: Token, Expires: now.Add(-time.Hour)}, "over")))
@@ -382,7 +402,13 @@ func TestRestoreTellsWhatItOpens(t *testing.T) {
 				changed, required, shut := account("changed"), account("required"), account("shut")
 				changed.Password, required.CertificateRequired, shut.Disabled = "two", true, true
 				stays := account("stays").Address
-				return errors.Join(tx.PutAccount(changed), tx.PutAccount(required), tx.PutAccount(shut),
+				changed.Senders = changed.Senders[1:]
+				return errors.Join(
+					tx.RemoveAlias(address(t, "ward@b.example")), leads(tx, "given", false, "stays"),
+					tx.RemoveAlias(address(t, "kept@b.example")), leads(tx, "kept", false, "stays"),
+					tx.RemoveAlias(address(t, "regrouped@b.example")), leads(tx, "regrouped", true, "stays"),
+					leads(tx, "staff", true, "stays"),
+					tx.PutAccount(changed), tx.PutAccount(required), tx.PutAccount(shut),
 					tx.RemoveAccess(stays, "revoked"), tx.RemoveAccess(stays, "over"), tx.RemoveAccess(shut.Address, "token.shut"),
 					tx.RemoveAccount(account("removed").Address), tx.RemoveAccount(account("made.anew").Address),
 					tx.PutAccount(account("made.anew")))

@@ -74,12 +74,13 @@ func runStoreRestore(ctx context.Context, inv *invocation, args []string) error 
 	return nil
 }
 
-// tellReopened names the ways into accounts that a restore opened again.
+// tellReopened names the ways into accounts that a restore opened again, and what else was
+// withdrawn from them.
 func (inv *invocation) tellReopened(all []store.Reopened) {
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(inv.stdout, "ways into accounts that are open again, though they were closed since the copy was made: %d\n", len(all))
+	fmt.Fprintf(inv.stdout, "ways into accounts and addresses of theirs that are open again, though they were closed since the copy was made: %d\n", len(all))
 	for _, one := range all {
 		fmt.Fprintf(inv.stdout, "  %s: %s\n", one.Account, reopenedLine(one))
 	}
@@ -95,6 +96,12 @@ func reopenedLine(r store.Reopened) string {
 		return "the account had been given another password"
 	case store.ClosedRequired:
 		return "a certificate had been required beside its password"
+	case store.ClosedSender:
+		return fmt.Sprintf("it had been withdrawn that it sends as %s", r.Address)
+	case store.ClosedAlias:
+		return fmt.Sprintf("its alias %s had been removed or given to another", r.Address)
+	case store.ClosedGroup:
+		return fmt.Sprintf("it had been taken out of the group %s", r.Address)
 	}
 	return fmt.Sprintf("access %s (%s) had been revoked", r.Access, oneLine(r.Name))
 }
