@@ -3,7 +3,6 @@ package gateway
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 
 	"postern/internal/audit"
@@ -97,7 +96,7 @@ func (c *Core) stillOurs(tx store.Tx, dir *Directory, to []mime.Address) error {
 		if current && dir.IsOurs(a.Domain()) && dir.find(a).exists() {
 			continue
 		}
-		ours, err := c.isOursIn(tx, a, store.Now)
+		ours, err := c.isOurs(tx, a)
 		if err != nil {
 			return err
 		}
@@ -108,20 +107,34 @@ func (c *Core) stillOurs(tx store.Tx, dir *Directory, to []mime.Address) error {
 	return nil
 }
 
-// isOursIn reports whether an address that was ours in an era is so to a transaction.
-func (c *Core) isOursIn(tx store.Tx, a mime.Address, e store.Era) (bool, error) {
-	_, known, err := unlessMissing(tx.Domain(a.Domain()))
-	if errors.Is(err, store.ErrCorrupt) { // it is ours all the same, as its key says
-		known, err = true, nil
-	}
+// isOurs reports whether somebody of ours has an address, or sent as it, to a transaction.
+func (c *Core) isOurs(tx store.Tx, a mime.Address) (bool, error) {
+	known, err := hasDomain(tx, a.Domain())
 	if err != nil || !known {
 		return false, err
 	}
-	t, err := findIn(c.book(tx), a, e)
+	t, err := find(c.book(tx), a)
 	if err != nil || t.exists() || t.isDamaged() {
 		return true, err
 	}
 	_, known, err = unlessMissing(tx.SentAs(a))
+	return known, err
+}
+
+// wentSince reports whether an address of an era that was found went since, by what lookUp
+// goes by: else the next run would find it again, and so on for ever.
+func (c *Core) wentSince(tx store.Tx, a mime.Address, e store.Era) (bool, error) {
+	known, err := hasDomain(tx, a.Domain())
+	if err != nil || !known {
+		return true, err
+	}
+	t, err := findIn(c.book(tx), a, e)
+	return t.isGone(), err
+}
+
+// hasDomain reports whether a domain is ours, also one that is damaged, as its key says.
+func hasDomain(tx store.Tx, d mime.Domain) (bool, error) {
+	_, known, err := thereAtAll(unlessMissing(tx.Domain(d)))
 	return known, err
 }
 

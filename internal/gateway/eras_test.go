@@ -616,3 +616,22 @@ func TestKeysAreToldApartByEras(t *testing.T) {
 	b.leaves("bob@b.example", "removed")
 	answers("he is gone", map[int]int{1: 0, 2: 3})
 }
+
+// What was handed in for an address that nobody had fails, and is told, whether somebody has
+// it when it is sealed or not.
+func TestDN8_AnAddressThatIsMadeSinceIsNotWhoWasWrittenTo(t *testing.T) {
+	for _, made := range []bool{false, true} {
+		w := newWorld(t)
+		b := w.site("b.example")
+		b.accounts("nurse@b.example")
+		id := b.submit(message("nurse@b.example", "bob@b.example"), "nurse@b.example", "bob@b.example")
+		if made {
+			b.accounts("bob@b.example")
+		}
+		w.settle()
+		wantStates(t, b.states(id), "bob@b.example failed peer-refused")
+		if made {
+			equal(t, "bob has", len(b.inbox("bob@b.example")), 0)
+		}
+	}
+}

@@ -322,11 +322,11 @@ func (s *sealing) enqueueCopy(tx store.Tx, c sealedCopy, next store.JobID) error
 		return err
 	}
 	for _, a := range c.recipients {
-		ours, err := s.isOursIn(tx, a, s.job.Era)
+		went, err := s.wentSince(tx, a, s.job.Era)
 		if err != nil {
 			return err
 		}
-		if !ours { // with the certificates that its copy is sealed to: the next run says so
+		if went { // with the certificates that its copy is sealed to: the next run says so
 			return errOvertaken
 		}
 	}
