@@ -64,7 +64,7 @@ func (s *Service) remove(ctx context.Context, r removal, fn func(*view) error) e
 			}
 		}
 		err = fn(v)
-		if err != nil {
+		if err != nil || len(awaited) == 0 {
 			return err
 		}
 		v.dir, err = s.Core.DirectoryIn(tx)

@@ -14,9 +14,9 @@ import (
 
 // completeHeader checks what the Applicability Statement asks of an inner
 // message (AS-51, AS-53, AS-57), adds what a client may leave to us (RFC 6409
-// §8) and takes out what must not travel.
-func (s Submission) completeHeader(h *mime.Header, e smtp.Envelope, now time.Time) error {
-	err := addSender(h, e.From)
+// §8) and takes out what must not travel. from is MAIL FROM.
+func (s Submission) completeHeader(h *mime.Header, from mime.Address, now time.Time) error {
+	err := addSender(h, from)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (s Submission) completeHeader(h *mime.Header, e smtp.Envelope, now time.Tim
 		name, value string
 	}{
 		{h.Get("Date") == "", "Date", now.Format(time.RFC1123Z)},
-		{!hasMessageID(h), "Message-ID", s.newMessageID(h, e.Account)},
+		{!hasMessageID(h), "Message-ID", mime.NewMessageID(s.Hostname, s.Rand)},
 		{!h.Has("MIME-Version"), "MIME-Version", "1.0"},
 		{h.Get("To") == "", "To", "undisclosed-recipients:;"}, // RFC 5322 §3.4
 		{!h.Has("Subject"), "Subject", ""},

@@ -13,7 +13,6 @@ import (
 	"postern/internal/cms/smime"
 	"postern/internal/gateway/task"
 	"postern/mime"
-	"postern/smtp"
 	"postern/sta"
 	"postern/store"
 	"postern/trust"
@@ -148,7 +147,7 @@ func (c *Core) signOffline(ctx context.Context, message smime.Source, from mime.
 		err = names.alone(from)
 	}
 	if err == nil {
-		err = Submission{c}.completeHeader(header, smtp.Envelope{Account: from, From: from}, at)
+		err = Submission{c}.completeHeader(header, from, at)
 	}
 	if err != nil {
 		return nil, err

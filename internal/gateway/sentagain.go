@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"time"
 
@@ -12,8 +10,9 @@ import (
 )
 
 // A client that lost our 250 hands its message in again, octet by octet, and whoever gets
-// it knows it for the same by its Message-ID and its content, to which all belongs that is
-// added here (RFC 1047). So what is added is the same each time.
+// it knows it for the same by its Message-ID and its content, to which the Date belongs that
+// is added here (RFC 1047). So that is the same each time. A Message-ID that is added is not:
+// without one that says so, nobody knows whether the same octets are the same message.
 
 // redate gives an outgoing message that has no Date the one which it was given when it was
 // handed in before. It returns that, or zero if the message is new.
@@ -33,17 +32,6 @@ func (c *Core) redate(tx store.Tx, t *store.Track) (time.Time, error) {
 	}
 	t.Dated = before
 	return before, nil
-}
-
-// newMessageID makes the Message-ID of a message that has none, or one that cannot be used.
-// Of the same unusable one, and the same Date, an account gets the same.
-func (s Submission) newMessageID(h *mime.Header, account mime.Address) string {
-	given := strings.TrimSpace(h.Get("Message-ID"))
-	if given == "" {
-		return mime.NewMessageID(s.Hostname, s.Rand)
-	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{account.Key(), given, h.Get("Date")}, "\x00")))
-	return "<" + hex.EncodeToString(sum[:16]) + "@" + s.Hostname + ">"
 }
 
 // hasMessageID reports whether the Message-ID is of the form <left@right>, with a comment at

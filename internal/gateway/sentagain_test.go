@@ -10,9 +10,9 @@ import (
 	"postern/store"
 )
 
-// A message that is handed in again octet by octet is delivered once, whatever its client
-// leaves to us (RFC 1047, RFC 6409 §8).
-func TestAS53_WhatIsAddedIsTheSameWhenItComesAgain(t *testing.T) {
+// A message that is handed in again octet by octet is delivered once, also where its Date is
+// left to us (RFC 1047, RFC 6409 §8); without a Message-ID of its own it is a new one.
+func TestAS53_TheDateIsTheSameWhenItComesAgain(t *testing.T) {
 	const head = "From: alice@a.example\nTo: bob@b.example, carol@a.example\nSubject: " + canary + "\n"
 	for name, tt := range map[string]struct {
 		fields string
@@ -22,9 +22,9 @@ func TestAS53_WhatIsAddedIsTheSameWhenItComesAgain(t *testing.T) {
 		"no Date":                           {"Message-ID: <1@ehr.example>\n", 2 * time.Second, 1},
 		"empty Date":                        {"Message-ID: <1@ehr.example>\nDate:\n", 2 * time.Second, 1},
 		"no Date, an hour later":            {"Message-ID: <1@ehr.example>\n", time.Hour, 1},
-		"no at sign in Message-ID":          {"Message-ID: <12345>\nDate: Mon, 01 Jun 2026 11:59:00 +0000\n", 2 * time.Second, 1},
-		"no at sign, no Date":               {"Message-ID: <12345>\n", 2 * time.Second, 1},
-		"two ids":                           {"Message-ID: <1@ehr.example> <2@ehr.example>\n", 2 * time.Second, 1},
+		"no at sign in Message-ID":          {"Message-ID: <12345>\nDate: Mon, 01 Jun 2026 11:59:00 +0000\n", 2 * time.Second, 3},
+		"no at sign, no Date":               {"Message-ID: <12345>\n", 2 * time.Second, 3},
+		"two ids":                           {"Message-ID: <1@ehr.example> <2@ehr.example>\n", 2 * time.Second, 3},
 		"no Date, when it is known no more": {"Message-ID: <1@ehr.example>\n", 8 * 24 * time.Hour, 3},
 		"no Message-ID":                     {"Date: Mon, 01 Jun 2026 11:59:00 +0000\n", 2 * time.Second, 3},
 	} {

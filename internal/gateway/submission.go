@@ -142,7 +142,7 @@ func (s Submission) takeFrom(ctx context.Context, e smtp.Envelope, in *incoming,
 		return store.Track{}, err
 	}
 	undated := header.Get("Date") == ""
-	err = s.completeHeader(header, e, now)
+	err = s.completeHeader(header, e.From, now)
 	if err != nil {
 		return store.Track{}, err
 	}
