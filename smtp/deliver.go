@@ -82,19 +82,18 @@ func (l *link) data(open func() (io.Reader, error)) Result {
 		lines = mime.NewDataReader(source) // RFC 5321 §2.3.8
 	}
 	err = sendDotted(l.lines, w, lines)
-	if err != nil {
-		// No final dot: half a message must not look like a whole one.
-		l.client.Close()
-		if source.err != nil {
-			return local(reason.Internal, l.host, reason.Internal.Outcome().Public)
-		}
-		return outcome(err, l.host)
+	if source.err != nil {
+		l.client.Close() // no final dot: half a message must not look like a whole one
+		return local(reason.Internal, l.host, reason.Internal.Outcome().Public)
 	}
 	early := l.unasked()
-	if early != nil {
-		// The reply to the final dot would be taken for nothing, and this one for it.
+	if err == nil || refuses(early) { // most who refuse midway hang up behind it
+		err = early
+	}
+	if err != nil {
+		// No final dot, whose reply would be taken for nothing, and this one for it.
 		l.client.Close()
-		return beforeDot(early, l.host)
+		return beforeDot(err, l.host)
 	}
 	reply, err := w.CloseWithResponse()
 	if err != nil {
@@ -113,8 +112,13 @@ func (l *link) data(open func() (io.Reader, error)) Result {
 func (l *link) takesBack() bool {
 	err := l.unasked()
 	l.keep = l.keep && err == nil
+	return refuses(err) && replyIn(err).Code != 421
+}
+
+// refuses reports whether err is a reply that refuses.
+func refuses(err error) bool {
 	reply := replyIn(err)
-	return reply != nil && reply.Code/100 >= 4 && reply.Code != 421
+	return reply != nil && reply.Code/100 >= 4
 }
 
 func (l *link) mark(r Result) Result {

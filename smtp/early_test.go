@@ -56,20 +56,45 @@ func TestWhatIsSaidBeforeTheEndIsNoAnswerToIt(t *testing.T) {
 
 // Also where the answer came with the one to DATA.
 func TestWhatComesWithTheReplyToDataIsNoAnswer(t *testing.T) {
-	for name, replies := range map[string]map[string]string{
-		"in clear": nil, "over TLS": overTLS(nil),
+	for said, want := range map[string]reason.Code{
+		"250 2.0.0 taken already": reason.PeerUnreachable,
+		"552 5.3.4 too much":      reason.PeerRefused,
+		"452 4.3.1 no room":       reason.PeerDeferred,
 	} {
-		t.Run(name, func(t *testing.T) {
-			all := map[string]string{"DATA": "354 go\r\n250 2.0.0 taken already", ".": "550 5.7.1 not taken"}
-			for k, v := range replies {
-				all[k] = v
+		for _, secure := range []bool{false, true} {
+			replies := map[string]string{"DATA": "354 go\r\n" + said, ".": "550 5.7.1 not taken"}
+			if secure {
+				replies = overTLS(replies)
 			}
-			_, addr := startPeer(t, all)
+			_, addr := startPeer(t, replies)
 			got := one(addr).relay().Send(t.Context(), delivery("a@far.test"))[0]
-			if got.Code != reason.PeerUnreachable || !strings.Contains(got.Text, "out of turn") || got.Unanswered {
-				t.Errorf("%+v", got)
+			if got.Code != want || want == reason.PeerUnreachable && !strings.Contains(got.Text, "out of turn") || got.Unanswered {
+				t.Errorf("%q, TLS %v: %+v", said, secure, got)
 			}
-		})
+		}
+	}
+}
+
+// A refusal counts also where the server hangs up behind it, with octets of the message
+// unread, so that writing the rest fails.
+func TestARefusalMidwayCountsWhereTheServerHangsUp(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		replies := map[string]string{"a line": "552 5.3.4 too much", "the next": "hang up"}
+		if secure {
+			replies = overTLS(replies)
+		}
+		_, addr := startPeer(t, replies)
+		d := delivery("a@far.test")
+		d.Message = func() (io.Reader, error) {
+			head := "Subject: x\r\n\r\na line\r\nthe next\r\n"
+			return io.MultiReader(strings.NewReader(head), readerFunc(func(b []byte) (int, error) {
+				return copy(b, strings.Repeat("more of it\r\n", len(b)/12)), nil
+			})), nil
+		}
+		got := one(addr).relay().Send(t.Context(), d)[0]
+		if got.Code != reason.PeerRefused || got.Reply != 552 || got.Text != "too much" || got.Unanswered {
+			t.Errorf("TLS %v: %+v", secure, got)
+		}
 	}
 }
 

@@ -68,7 +68,7 @@ func (p *peer) talk(conn net.Conn) {
 	r := bufio.NewReader(conn)
 	command, data := "", false
 	for {
-		if !data || command == "." {
+		if !data || p.answersWithin(command) {
 			reply := p.replyTo(command)
 			switch reply {
 			case "hang up":
@@ -105,6 +105,14 @@ func (p *peer) say(conn net.Conn, text string) {
 		p.last = conn
 	}
 	io.WriteString(p.last, text+"\r\n")
+}
+
+// answersWithin reports whether a line of the message is answered, as its end is.
+func (p *peer) answersWithin(line string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.replies[line]
+	return ok && line != ""
 }
 
 func (p *peer) replyTo(command string) string {
