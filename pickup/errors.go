@@ -35,6 +35,7 @@ var replies = [...]struct {
 	{ErrOverQuota, imap.ResponseCodeOverQuota, "Your mailboxes are full"},
 	{ErrRevoked, imap.ResponseCodeAuthorizationFailed, "The login is no longer good"},
 	{ErrUnavailable, imap.ResponseCodeUnavailable, "Try again later"},
+	{errHungUp, imap.ResponseCodeUnavailable, "You have hung up"},
 	{context.Canceled, imap.ResponseCodeUnavailable, "The server is going down"},
 }
 

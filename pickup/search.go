@@ -70,10 +70,25 @@ func (s *session) tellFoundModSeq(v *view, found []int) {
 	}
 }
 
+// errHungUp says that nobody waits for the answer any more.
+var errHungUp = errors.New("the client has hung up")
+
+// search looks through a view, as long as that may take and somebody waits for it.
 func (s *session) search(v *view, k *searchKey) ([]int, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.server.options.Search)
 	defer cancel()
 	defer context.AfterFunc(s.server.shutting, cancel)() // nobody's stop waits for a search
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	s.server.spawn(func() { s.net.Watch(ctx, func() { end(errHungUp) }) })
+	found, err := s.searchWithin(ctx, v, k)
+	if err != nil && errors.Is(context.Cause(ctx), errHungUp) {
+		return nil, errHungUp
+	}
+	return found, err
+}
+
+func (s *session) searchWithin(ctx context.Context, v *view, k *searchKey) ([]int, error) {
 	if n := v.present(); n > 0 && (k.has(keyBody) || k.has(keyText)) {
 		err := v.box.Searching(ctx, n)
 		if err != nil {
