@@ -137,16 +137,16 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // Shutdown stops accepting and waits for the requests under way; lists that wait for
 // news end at once, and connections that wait for their clients alone soon. When ctx ends
-// first, what is left is cut off, and its error is returned when the backend has ended what
-// it did for that, which is told to, or after severance.
+// first, what is left is cut off, and its error is returned. In any case the backend has
+// ended by then what it did for connections that broke, or severance is over.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		_ = s.http.Close()
-		s.underWay.wait(severance)
-		return fmt.Errorf("shutting down HTTP: %w", err)
+		err = fmt.Errorf("shutting down HTTP: %w", err)
 	}
-	return nil
+	s.underWay.wait(severance) // net/http waits for connections, not for what runs for them
+	return err
 }
 
 // An arrivals listener turns away clients that come too often.

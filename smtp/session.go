@@ -354,12 +354,9 @@ func (s *session) depart() {
 	if s.tls != nil {
 		_ = s.tls.CloseWrite()
 	}
-	socket, wait := s.wire.Conn, departure
-	if s.wire.isDraining() {
-		wait = haste
-	}
+	socket := s.wire.Conn
 	half, ok := socket.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil || socket.SetReadDeadline(time.Now().Add(wait)) != nil {
+	if !ok || half.CloseWrite() != nil || s.wire.depart() != nil {
 		return
 	}
 	_, _ = io.Copy(io.Discard, socket)

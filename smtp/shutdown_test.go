@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -125,5 +127,26 @@ func TestShutdownWaitsForTheBackendsOfTheCut(t *testing.T) {
 				t.Errorf("%v, ended %v", err, ended)
 			}
 		})
+	})
+}
+
+// A client that is still sending when it is told the last has its time to read that, also
+// where the server ends meanwhile.
+func TestDrainLeavesADepartingClientItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		defer far.Close()
+		w := &wire{Conn: near, drained: make(chan struct{})}
+		err := w.depart()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Drain()
+		began := time.Now()
+		_, err = io.Copy(io.Discard, near)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != haste {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
 	})
 }

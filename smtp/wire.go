@@ -32,18 +32,19 @@ type wire struct {
 	stats  *stats
 	once   sync.Once
 
-	mu       sync.Mutex
-	idle     time.Time // until when the command line must be there
-	command  int       // octets read since
-	transfer *transfer // nil outside a transfer
-	draining bool      // no further command is read
-	probing  bool      // nothing is read from the socket
-	failed   error     // what every Read returns from now on
-	unsent   error     // the same for Write
-	errors   int       // what the client did wrong
-	junk     int       // commands that did nothing for a message
-	owed     time.Duration
-	drained  chan struct{} // closed when draining begins
+	mu        sync.Mutex
+	idle      time.Time // until when the command line must be there
+	command   int       // octets read since
+	transfer  *transfer // nil outside a transfer
+	draining  bool      // no further command is read
+	departing bool      // nothing more is said; what still comes is passed over
+	probing   bool      // nothing is read from the socket
+	failed    error     // what every Read returns from now on
+	unsent    error     // the same for Write
+	errors    int       // what the client did wrong
+	junk      int       // commands that did nothing for a message
+	owed      time.Duration
+	drained   chan struct{} // closed when draining begins
 
 	ahead  *[aheadOctets]byte // read ahead during a transfer; touched by Read alone
 	unread []byte             // what of it the session has not asked for yet
@@ -92,10 +93,23 @@ func (w *wire) Drain() {
 	}
 	soon := time.Now().Add(haste)
 	_ = w.Conn.SetWriteDeadline(soon)
-	if w.transfer == nil {
+	if w.transfer == nil && !w.departing {
 		soon = time.Unix(1, 0) // wake a waiting Read
 	}
 	_ = w.Conn.SetReadDeadline(soon)
+}
+
+// depart bounds how long a client may still send when nothing more is said to it: to close
+// before would take back what it was told last.
+func (w *wire) depart() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.departing = true
+	wait := departure
+	if w.draining {
+		wait = haste
+	}
+	return w.Conn.SetReadDeadline(time.Now().Add(wait))
 }
 
 func (w *wire) isDraining() bool {
