@@ -68,6 +68,7 @@ type front struct {
 	amends    []amendment
 	ending    string // what is to go before the end of the response that is written
 	held      []byte // the beginning of what may be that end
+	leaving   leaving
 }
 
 type frontState int
@@ -111,8 +112,11 @@ func (f *front) Read(p []byte) (int, error) {
 			}
 		case frontLiteral:
 			n, err := f.octets(p)
-			if n > 0 || err != nil {
-				return n, err
+			if err != nil {
+				return n, errors.Join(err, f.leaveAnswered()) // it is not carried out
+			}
+			if n > 0 {
+				return n, nil
 			}
 			f.state = frontLine
 		case frontDrop:
@@ -181,7 +185,10 @@ func (f *front) line(p []byte) (int, error) {
 func (f *front) next() error {
 	first := f.command == 0
 	if first { // no answer waits for what comes next, which may take its time
-		err := f.wire.flush()
+		err := f.leaveAnswered()
+		if err == nil {
+			err = f.wire.flush()
+		}
 		if err != nil {
 			return err
 		}
@@ -253,9 +260,14 @@ func (f *front) ended() {
 
 // giveUp says why the connection ends.
 func (f *front) giveUp(err error) error {
+	return f.end(fmt.Sprintf("The connection ends: %v", err), err)
+}
+
+// end says goodbye. Nothing is read any more.
+func (f *front) end(text string, err error) error {
 	told := f.SetWriteDeadline(time.Now().Add(sayTime))
 	if told == nil {
-		_, told = fmt.Fprintf(&f.wire, "* BYE The connection ends: %v\r\n", err)
+		_, told = fmt.Fprintf(&f.wire, "* BYE %s\r\n", text)
 	}
 	told = errors.Join(told, f.wire.flush())
 	f.lost = errors.Join(err, told)
@@ -337,6 +349,10 @@ const misnamed = " NO [SERVERBUG] Internal server error\r\n"
 // of long ones.
 func (f *front) Write(p []byte) (int, error) {
 	f.mu.Lock()
+	if f.leaving.told {
+		f.mu.Unlock()
+		return 0, errLeft
+	}
 	if bytes.HasPrefix(p, []byte("+ ")) {
 		f.continued = true
 	} else {

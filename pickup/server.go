@@ -89,9 +89,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return nil
 }
 
-// Shutdown stops accepting, tells every client BYE once the response it is reading is
-// complete, and waits for the sessions to end: for none on which nothing moves, longer
-// than door.Farewell. When ctx ends first, the remaining connections are closed and its
+// Shutdown stops accepting, tells every client BYE once its command is answered (of FETCH,
+// once the response it is reading is complete), and waits for the sessions to end: for none
+// on which nothing moves, longer than door.Farewell. When ctx ends first, the remaining connections are closed and its
 // error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.shut()
@@ -124,7 +124,7 @@ func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapser
 	cc := f.counted
 	if !s.group.Add(arriving{cc}) {
 		cc.Close()
-		return nil, nil, bye("Server is shutting down")
+		return nil, nil, bye(shuttingDown)
 	}
 	defer s.group.Remove(arriving{cc})
 	if cc.Over != "" && !s.options.Implicit {
@@ -148,7 +148,7 @@ func (s *Server) newSession(conn *imapserver.Conn) (imapserver.Session, *imapser
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	if !s.add(c) {
 		c.cancel()
-		return nil, nil, bye("Server is shutting down")
+		return nil, nil, bye(shuttingDown)
 	}
 	f.taker = c
 	f.amend(amendment{begins: "* OK [CAPABILITY ", change: capabilityLine})
@@ -210,13 +210,15 @@ func (s *Server) remove(c *session) {
 	s.running.Done()
 }
 
-// Drain tells the client BYE once the response that it is sent is complete. A client that
-// takes nothing of that is not waited for, and told nothing; nor is one that is asked for
-// more, as within AUTHENTICATE, where the library says nothing else. It implements
-// admit.Conn.
+// Drain tells the client BYE once its command is answered: with FETCH, which may send for
+// long, once the response that it is sent is complete. A client that sends or takes nothing
+// of that is not waited for, and told nothing; nor is one that is asked for more, as within
+// AUTHENTICATE, where the library says nothing else. It implements admit.Conn.
 func (s *session) Drain() {
 	s.net.Hurry()
-	s.server.spawn(func() { s.bye("Server is shutting down") })
+	if !s.front.leave() {
+		s.server.spawn(func() { s.bye(shuttingDown) })
+	}
 }
 
 // Cut breaks off what is under way. It implements admit.Conn.

@@ -79,6 +79,10 @@ func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
 		if c.name == "IDLE" || c.name == "AUTHENTICATE" {
 			f.talk = c.name
 		}
+		err := f.begin(c)
+		if err != nil {
+			return nil, false, err
+		}
 		f.taker.take(c)
 		return line, true, nil
 	}
@@ -87,6 +91,9 @@ func (f *front) look(line []byte) (instead []byte, ok bool, err error) {
 	err = errors.Join(err, f.SetReadDeadline(until))
 	if errors.Is(err, errRefused) {
 		return nil, false, f.say(fmt.Sprintf("%s NO [TOOBIG] Literals are limited to %d octets for this command\r\n", c.tag, maxNonSync))
+	}
+	if err == nil {
+		err = f.begin(c)
 	}
 	if err != nil {
 		return nil, false, err
