@@ -13,10 +13,9 @@ func runAccountAdd(ctx context.Context, inv *invocation, args []string) error {
 	fs := inv.flags("account add")
 	patient := fs.Bool("patient", false, "")
 	return inv.withPassword(ctx, fs, args, "can submit and pick up mail", func(c *control.Client, ctx context.Context, address string, password []byte) error {
-		if *patient {
-			return c.AddPatient(ctx, address, password)
-		}
-		return c.AddAccount(ctx, address, password)
+		added, err := c.MakeAccount(ctx, control.AccountOrder{Address: address, Password: password, Patient: *patient})
+		inv.warn(added.Warnings)
+		return err
 	})
 }
 

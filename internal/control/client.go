@@ -24,15 +24,20 @@ func (c *Client) RemoveDomain(ctx context.Context, name string, untold bool) (Re
 	return call[DomainRemoval, RemovedDomain](ctx, c, "domain/remove", DomainRemoval{DomainName{name}, untold})
 }
 
-// AddAccount makes an account with its INBOX.
+// MakeAccount makes an account with its INBOX.
+func (c *Client) MakeAccount(ctx context.Context, order AccountOrder) (AddedAccount, error) {
+	return call[AccountOrder, AddedAccount](ctx, c, "account/add", order)
+}
+
+// AddAccount is MakeAccount where no damaged record stands.
 func (c *Client) AddAccount(ctx context.Context, address string, password []byte) error {
-	_, err := call[AccountOrder, None](ctx, c, "account/add", AccountOrder{Address: address, Password: password})
+	_, err := c.MakeAccount(ctx, AccountOrder{Address: address, Password: password})
 	return err
 }
 
-// AddPatient makes an account whose address a patient controls.
+// AddPatient is AddAccount for an address that a patient controls.
 func (c *Client) AddPatient(ctx context.Context, address string, password []byte) error {
-	_, err := call[AccountOrder, None](ctx, c, "account/add", AccountOrder{Address: address, Password: password, Patient: true})
+	_, err := c.MakeAccount(ctx, AccountOrder{Address: address, Password: password, Patient: true})
 	return err
 }
 

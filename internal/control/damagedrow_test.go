@@ -147,6 +147,48 @@ func TestOneDamagedRowIsMended(t *testing.T) {
 	}
 }
 
+// An account that is made anew over a damaged record may have been shut out: nothing leads
+// into it but the new password, and what is not known of it is told.
+func TestADamagedAccountIsMadeAnewWithoutWaysIn(t *testing.T) {
+	const eve, password = "eve@a.example", "another horse battery"
+	s := ours(t, "a.example")
+	ctx := t.Context()
+	must(t, s.AddAccount(ctx, eve, []byte("correct horse battery")))
+	must(t, s.AddAccount(ctx, "bob@a.example", []byte("correct horse battery")))
+	evil := addressOf(t, eve)
+	for _, name := range []string{eve, "bob@a.example"} {
+		must(t, s.core.Store.Update(ctx, func(tx store.Tx) error {
+			a := addressOf(t, name)
+			keys, err := s.core.Keys(ctx, a, "x")
+			if err != nil {
+				return err
+			}
+			return tx.PutAccess(store.Access{ID: "id-of-" + name[:3], Account: a, Kind: store.AppPassword, Sum: store.Fingerprint{1}, Scopes: []string{"imap"}, Keys: keys})
+		}))
+	}
+	must(t, s.SetDisabled(ctx, eve, true))
+	storetest.Damage(t, filepath.Join(s.dir, care.StoreFile), `{"address":"`+eve+`","password"`, "")
+	added, err := s.MakeAccount(ctx, AccountOrder{Address: eve, Password: []byte(password)})
+	must(t, err)
+	said := strings.Join(added.Warnings, "\n")
+	for _, want := range []string{"disabled", "certificate", "patient", "app passwords"} {
+		equal(t, "it says "+want, strings.Contains(said, want), true)
+	}
+	must(t, s.core.Store.View(ctx, func(tx store.Tx) error {
+		all, err := tx.AccessesOf(evil)
+		equal(t, "ways in", len(all), 1)
+		equal(t, "that of the password", all[0].Kind, store.PasswordKind)
+		if err == nil {
+			all, err = tx.AccessesOf(addressOf(t, "bob@a.example"))
+			equal(t, "bob's", len(all), 2)
+		}
+		return err
+	}))
+	added, err = s.MakeAccount(ctx, AccountOrder{Address: "carol@a.example", Password: []byte(password)})
+	must(t, err)
+	equal(t, "of an account that is new", len(added.Warnings), 0)
+}
+
 // damaged is what store check finds that cannot be read.
 func (s *server) damaged(t *testing.T) []string {
 	t.Helper()

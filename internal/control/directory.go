@@ -40,6 +40,14 @@ type AccountSecret struct {
 	Password []byte `json:"password"`
 }
 
+// An AddedAccount is an account that was made.
+type AddedAccount struct {
+	AccountName
+	// Warnings are of what is not known where a damaged record stood in its place; never
+	// nil.
+	Warnings []string `json:"warnings"`
+}
+
 // An AccountOrder is an account to be made.
 type AccountOrder struct {
 	Address  string `json:"address"`
@@ -92,49 +100,89 @@ func (s *Service) listDomains(ctx context.Context, _ None) (all []store.Domain, 
 	return all, err
 }
 
-func (s *Service) addAccount(ctx context.Context, in AccountOrder) (None, error) {
+func (s *Service) addAccount(ctx context.Context, in AccountOrder) (added AddedAccount, err error) {
 	address, err := mime.ParseAddress(in.Address)
 	if err != nil {
-		return None{}, err
+		return added, err
 	}
 	hash, err := s.hash(ctx, in.Password)
 	if err != nil {
-		return None{}, err
+		return added, err
 	}
 	access, err := s.Core.PasswordAccess(ctx, store.Account{Address: address, Password: hash}, string(in.Password))
 	if err != nil {
-		return None{}, err
+		return added, err
 	}
-	return None{}, s.change(ctx, accountObject(address), added(in), func(tx store.Tx) error {
-		err := requireOurs(tx, address.Domain())
+	err = s.changeTold(ctx, func(tx store.Tx) (deed, error) {
+		anew, err := s.makeRoom(tx, address, in)
 		if err != nil {
-			return err
-		}
-		_, err = tx.Account(address)
-		if err == nil {
-			return &Error{Kind: Negative, Message: fmt.Sprintf("the account %s is there already", address),
-				Hint: "postern account passwd changes its password"}
-		}
-		if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrCorrupt) { // one that is damaged is made anew
-			return err
-		}
-		err = requireNoAlias(tx, address)
-		if err != nil {
-			return err
-		}
-		if in.Patient {
-			err = checkPatient(tx, address, s.Core.Now())
-			if err != nil {
-				return err
-			}
-		}
-		err = s.Core.WithdrawTaken(tx, address)
-		if err != nil {
-			return err
+			return deed{}, err
 		}
 		err = tx.PutAccount(store.Account{Address: address, Password: hash, Patient: in.Patient, Created: s.Core.Now()})
-		return errors.Join(err, tx.PutAccess(access))
+		added = AddedAccount{AccountName{address.String()}, []string{}}
+		if anew {
+			added.Warnings = unknownOf(in)
+		}
+		return deed{object: accountObject(address), detail: addedHow(in, anew)}, errors.Join(err, tx.PutAccess(access))
 	})
+	return added, err
+}
+
+// makeRoom checks that an account can be made, and ends what must not be its. anew reports
+// whether it takes the place of one that is damaged: whether that was shut out is not known,
+// and so nothing leads into it any more.
+func (s *Service) makeRoom(tx store.Tx, address mime.Address, in AccountOrder) (anew bool, err error) {
+	err = requireOurs(tx, address.Domain())
+	if err != nil {
+		return false, err
+	}
+	_, err = tx.Account(address)
+	anew = errors.Is(err, store.ErrCorrupt)
+	if err == nil {
+		return false, &Error{Kind: Negative, Message: fmt.Sprintf("the account %s is there already", address),
+			Hint: "postern account passwd changes its password"}
+	}
+	if !anew && !errors.Is(err, store.ErrNotFound) {
+		return false, err
+	}
+	err = requireNoAlias(tx, address)
+	if err != nil {
+		return false, err
+	}
+	if in.Patient {
+		err = checkPatient(tx, address, s.Core.Now())
+		if err != nil {
+			return false, err
+		}
+	}
+	if anew {
+		err = endAccesses(tx, address)
+		if err != nil {
+			return false, err
+		}
+	}
+	return anew, s.Core.WithdrawTaken(tx, address)
+}
+
+// endAccesses ends all that leads into an account, also what is damaged.
+func endAccesses(tx store.Tx, account mime.Address) error {
+	all, err := tx.AccessesOf(account)
+	for _, a := range all {
+		err = errors.Join(err, tx.RemoveAccess(account, a.ID))
+	}
+	return err
+}
+
+// unknownOf says what is not known of an account that is made anew over a damaged record.
+func unknownOf(in AccountOrder) []string {
+	all := []string{
+		"its record was damaged: whether it was disabled, required a certificate, or had a quota or senders of its own is not known, and it has none of that now",
+		"its app passwords, tokens and clients' certificates are revoked",
+	}
+	if !in.Patient {
+		all = append(all, "whether it was a patient's is not known: postern account patient says that it is one's")
+	}
+	return all
 }
 
 func (s *Service) hash(ctx context.Context, password []byte) (string, error) {
@@ -225,11 +273,15 @@ func (s *Service) editAccount(ctx context.Context, text, how string, edit func(*
 
 func accountObject(a mime.Address) string { return "account " + a.String() }
 
-func added(in AccountOrder) string {
+func addedHow(in AccountOrder, anew bool) string {
+	how := "added"
 	if in.Patient {
-		return "added, a patient's"
+		how += ", a patient's"
 	}
-	return "added"
+	if anew {
+		how += ", over a damaged record; all that led into it is revoked"
+	}
+	return how
 }
 
 // accountOf returns the account of an address, or says what the address is instead.
