@@ -102,7 +102,8 @@ type BundleTx interface {
 	// RemoveBundle takes along the state and the anchors.
 	RemoveBundle(name string) error
 
-	// BundleState returns the zero state of a bundle that was never fetched.
+	// BundleState returns the zero state of a bundle that was never fetched, and of one
+	// whose state is damaged: that is due at once, and has another state then.
 	BundleState(name string) (BundleState, error)
 	PutBundleState(name string, s BundleState) error
 

@@ -109,7 +109,7 @@ func (t *tx) BundleState(name string) (BundleState, error) {
 		return BundleState{}, err
 	}
 	s, err := getRecord[BundleState](t, bucketBundleStates, []byte(name))
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) {
 		return BundleState{}, nil
 	}
 	return s, err

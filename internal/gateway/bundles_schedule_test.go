@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"postern/internal/gateway/care"
 	"postern/internal/testnet"
 	"postern/store"
+	"postern/store/storetest"
 	"postern/trust/reason"
 )
 
@@ -24,6 +26,7 @@ import (
 type calendar struct {
 	*Core
 	t    *testing.T
+	path string // of the store
 	file []byte // what every host hands out
 	log  heard
 
@@ -39,13 +42,14 @@ type calendar struct {
 // one of their own.
 func onCalendar(t *testing.T, fn func(t *testing.T, c *calendar), bundles ...store.Bundle) {
 	synctest.Test(t, func(t *testing.T) {
-		db, err := store.Create(filepath.Join(t.TempDir(), care.StoreFile), store.Options{MasterKey: store.NewMasterKey()})
+		path := filepath.Join(t.TempDir(), care.StoreFile)
+		db, err := store.Create(path, store.Options{MasterKey: store.NewMasterKey()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer db.Close()
 		c := &calendar{
-			t: t, file: unsigned(t, testnet.NewPKI(t, time.Now()).Root("ours")),
+			t: t, path: path, file: unsigned(t, testnet.NewPKI(t, time.Now()).Root("ours")),
 			down: make(map[string]error), takes: make(map[string]time.Duration), asked: make(map[string][]time.Time),
 		}
 		c.Core = &Core{Store: db, Log: c.log.logger(), Bundles: c}
@@ -478,3 +482,30 @@ func TestBundleReport(t *testing.T) {
 }
 
 var _ bundle.Fetcher = (*calendar)(nil)
+
+// A damaged state stops neither the refresh nor the metrics and lists of the bundles behind
+// it, and is mended by the refresh of its own.
+func TestADamagedStateStopsNoOtherBundle(t *testing.T) {
+	onCalendar(t, func(t *testing.T, c *calendar) {
+		state := store.BundleState{Attempted: time.Now().UTC(), Failure: "of aaa"}
+		c.update(func(tx store.Tx) error { return tx.PutBundleState("aaa", state) })
+		record, err := json.Marshal(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begins, _, _ := strings.Cut(string(record), "of aaa")
+		storetest.Damage(t, c.path, begins+"of aaa", "")
+		report, err := c.BundleReport(t.Context())
+		if err != nil || len(report) != 3 || !report[0].State.Attempted.IsZero() {
+			t.Errorf("%+v, %v", report, err)
+		}
+		c.serve(time.Second)
+		for _, name := range []string{"aaa", "bbb", "ccc"} {
+			c.wantFetches(name, 1)
+		}
+		report, err = c.BundleReport(t.Context())
+		if err != nil || len(report) != 3 || report[0].State.Succeeded.IsZero() {
+			t.Errorf("%+v, %v", report, err)
+		}
+	}, store.Bundle{Name: "aaa", Every: time.Hour}, store.Bundle{Name: "bbb", Every: time.Hour}, store.Bundle{Name: "ccc", Every: time.Hour})
+}
