@@ -64,11 +64,15 @@ func (t target) isGone() bool { return t.gone != nil }
 // isDamaged reports whether it cannot be told who is behind the address.
 func (t target) isDamaged() bool { return t.damage != nil }
 
+// isUnknown reports whether it cannot be told whose the address is, and so what speaks
+// for it. A group is nobody's, whoever is behind it.
+func (t target) isUnknown() bool { return t.isDamaged() && !t.group }
+
 // patient reports whether a patient controls the address, or did who had it. One may
 // where it cannot be told.
 func (t target) patient() bool {
 	owner, _ := t.owner()
-	return owner.Patient || t.isGone() && t.gone.Patient || t.isDamaged() && !t.group
+	return owner.Patient || t.isGone() && t.gone.Patient || t.isUnknown()
 }
 
 // check refuses an address that nobody gets mail at.

@@ -14,25 +14,33 @@ import (
 	"postern/store/storetest"
 )
 
+// durable is a site whose store is a file that can be damaged.
+func (w *world) durable(d mime.Domain) (s *site, path string) {
+	w.t.Helper()
+	s = w.bare(d)
+	path = filepath.Join(w.t.TempDir(), care.StoreFile)
+	db, err := store.Create(path, store.Options{MasterKey: store.NewMasterKey(), Now: w.clock.Now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { db.Close() })
+	s.Store, s.directories.store = db, db
+	s.update(func(tx store.Tx) error { return tx.PutDomain(store.Domain{Name: d}) })
+	s.addKey(string(d), w.root.Leaf(string(d)))
+	s.trust("", store.Both, w.root)
+	return s, path
+}
+
 // eves is a site b with bob, who has nothing but an account, and with eve, who has all that
 // there is, beside each other in a group. path is the file of its store.
 func eves(t *testing.T) (w *world, a, b *site, path string) {
 	t.Helper()
 	w = newWorld(t)
-	a, b = w.site("a.example"), w.bare("b.example")
+	a = w.site("a.example")
+	b, path = w.durable("b.example")
 	a.accounts("alice@a.example")
-	path = filepath.Join(t.TempDir(), care.StoreFile)
-	db, err := store.Create(path, store.Options{MasterKey: store.NewMasterKey(), Now: w.clock.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	b.Store, b.directories.store = db, db
 	b.subaddress("-")
 	b.Care.KeepDuplicates = time.Hour
-	b.update(func(tx store.Tx) error { return tx.PutDomain(store.Domain{Name: "b.example"}) })
-	b.addKey("b.example", w.root.Leaf("b.example"))
-	b.trust("", store.Both, w.root)
 	hash, err := b.Hasher.Hash(t.Context(), []byte(rightSecret))
 	if err != nil {
 		t.Fatal(err)

@@ -84,10 +84,21 @@ func (d *Directory) keysOf(s speaker) (own, domains []Identity) {
 	return d.ownKeys(s), domains
 }
 
-// ownKeys are the keys of an address, unless whoever had it has it no more. Where somebody
-// has it since they are those that were there before him.
+// damage is why it cannot be told whose an address is, or was; nil where it can.
+func (d *Directory) damage(s speaker) error {
+	for _, t := range []target{d.find(s.address), d.findIn(s.address, s.era)} {
+		if t.isUnknown() {
+			return t.damage
+		}
+	}
+	return nil
+}
+
+// ownKeys are the keys of an address, unless whoever had it has it no more, or it cannot be
+// told whether he has: they may be of who has it since. Where it is known that somebody has
+// it since they are those that were there before him.
 func (d *Directory) ownKeys(s speaker) []Identity {
-	if d.findIn(s.address, s.era).isGone() {
+	if d.findIn(s.address, s.era).isGone() || d.damage(s) != nil {
 		return nil
 	}
 	keys := d.keys[s.address.Key()]

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"postern/mime"
@@ -61,7 +62,8 @@ func readerOf(b addressBook, t store.Track) (store.Account, bool, error) {
 }
 
 // mailboxOf finds the account whose mailbox gets what is told about a message of ours:
-// see readerOf. It is store.ErrNotFound if there is none.
+// see readerOf. Where a record is damaged that this goes by it is who handed the message
+// in. It is store.ErrNotFound if there is none.
 func (c *Core) mailboxOf(tx store.Tx, job store.Job) (mime.Address, error) {
 	track, known, err := trackOf(tx, job.Track)
 	if err == nil && !known {
@@ -72,10 +74,30 @@ func (c *Core) mailboxOf(tx store.Tx, job store.Job) (mime.Address, error) {
 		return mime.Address{}, err
 	}
 	account, held, err := readerOf(c.book(tx), track)
+	if errors.Is(err, store.ErrCorrupt) {
+		account, held, err = submitterOf(c.book(tx), track)
+	}
 	if err == nil && !held {
 		err = fmt.Errorf("the account of %s: %w", job.Sender, store.ErrNotFound)
 	}
 	return account.Address, err
+}
+
+// submitterOf finds the account that handed a message of ours in. It is known to have been
+// there then, so that it is there also where its record is damaged, unless somebody who had
+// its address then is gone.
+func submitterOf(b addressBook, t store.Track) (store.Account, bool, error) {
+	by := handedInBy(t)
+	account, held, err := holderIn(b, by, t.Era)
+	if err == nil {
+		return account, held && wasThere(account, t), nil
+	}
+	if !errors.Is(err, store.ErrCorrupt) || t.Era == 0 { // which are told apart by the record alone
+		return account, false, err
+	}
+	former, known, err := b.former(by)
+	_, gone := former.In(t.Era)
+	return store.Account{Address: by}, err == nil && !(known && gone), err
 }
 
 // sentAsIn returns who sent last as an address in an era, or the zero address. Where

@@ -164,9 +164,9 @@ func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
 	if err != nil {
 		return err
 	}
-	edge, pushed, err := store.EdgeFor(tx, inbox.Account)
-	if err != nil {
-		return err
+	edge, pushed, damage := noticeEdge(tx, inbox.Account)
+	if damage != nil && !errors.Is(damage, store.ErrCorrupt) {
+		return damage
 	}
 	if pushed {
 		return c.pushNotice(tx, job, n, inbox.Account, edge, id)
@@ -176,11 +176,34 @@ func (c *Core) deliverNotice(tx store.Tx, job store.Job, n notice) error {
 		return err
 	}
 	e.Detail = fmt.Sprintf("%s to %s, INBOX, UID %d", n, inbox.Account, m.UID)
+	if damage != nil {
+		e.Detail += ", whether it has an edge or not: " + damage.Error()
+	}
 	err = errors.Join(addEvent(tx, job.Track, e), c.arrived(tx, inbox, m, true))
 	if err != nil {
 		return err
 	}
 	return auditNotice(tx, e.At, job.Track, inbox.Account, n)
+}
+
+// noticeBox finds the INBOX for a notice of ours.
+func (c *Core) noticeBox(tx store.Tx, job store.Job) (store.Mailbox, error) {
+	account, err := c.mailboxOf(tx, job)
+	if err != nil {
+		return store.Mailbox{}, err
+	}
+	return tx.MailboxByName(account, store.Inbox)
+}
+
+// noticeEdge is the edge that the notices for an account go to, if it has one. For one
+// whose record, or whose edge's, is damaged they are put into its INBOX and nothing waits:
+// what they tell has ended.
+func noticeEdge(tx store.Tx, account mime.Address) (edge store.Edge, pushed bool, err error) {
+	_, err = tx.Account(account)
+	if err != nil {
+		return store.Edge{}, false, err
+	}
+	return store.EdgeFor(tx, account)
 }
 
 // errMoved ends a transaction that found another state than its notice was

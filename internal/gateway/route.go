@@ -91,9 +91,15 @@ func (c *Core) judge(ctx context.Context, dir *Directory, from mime.Domain, to m
 // localSource is where our own addresses' certificates are.
 const localSource discovery.Source = "local"
 
-// localResult answers for an address of ours from the store.
+// localResult answers for an address of ours from the store. What speaks for it is known
+// again when a damaged record is mended that it goes by.
 func localResult(dir *Directory, to mime.Address, at time.Time) discovery.Result {
 	var res discovery.Result
+	damage := dir.damage(speaker{to, store.Now})
+	if damage != nil {
+		res.Err = reason.New(reason.Internal, "%w", damage)
+		return res
+	}
 	for _, cert := range dir.Certificates(to, at) {
 		res.Certificates = append(res.Certificates, discovery.Found{Certificate: cert, Source: localSource})
 	}

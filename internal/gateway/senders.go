@@ -153,7 +153,8 @@ func (c *Core) checkLocal(ctx context.Context, dir *Directory, to mime.Address) 
 
 // findSigners finds what signs for the author of the message, and for whoever else is
 // shown as its sender: the far side demands that of each signature (AS-65). Of an address
-// that somebody else has since, nothing speaks for the author but its domain.
+// that somebody else has since, nothing speaks for the author but its domain. While it
+// cannot be told whose it is the message waits, also for those that it would fail for.
 func (s *sealing) findSigners(dir *Directory, routes []Route) error {
 	header, err := readHeader(s.src)
 	if err != nil {
@@ -169,6 +170,10 @@ func (s *sealing) findSigners(dir *Directory, routes []Route) error {
 	}
 	others := slices.DeleteFunc(all, author.Same)
 	speaker := speaker{author, s.job.Era}
+	damage := dir.damage(speaker)
+	if damage != nil {
+		return fmt.Errorf("finding what signs for %s: %w", author, damage)
+	}
 	s.signers = dir.signersAlso(speaker, others, s.now, s.Profile)
 	switch {
 	case len(s.signers) > 0:
@@ -178,13 +183,4 @@ func (s *sealing) findSigners(dir *Directory, routes []Route) error {
 		failAll(routes, reason.NoSigningKey, dir.lacks(speaker, lackedSigner))
 	}
 	return nil
-}
-
-// noticeBox finds the INBOX for a notice of ours.
-func (c *Core) noticeBox(tx store.Tx, job store.Job) (store.Mailbox, error) {
-	account, err := c.mailboxOf(tx, job)
-	if err != nil {
-		return store.Mailbox{}, err
-	}
-	return tx.MailboxByName(account, store.Inbox)
 }
