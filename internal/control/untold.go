@@ -32,13 +32,15 @@ type owed struct {
 }
 
 // A means is what there is for an answer: whether certificates of its address and of the
-// domain sign it, and open what it is about.
-type means struct{ ownSigns, domainSigns, ownOpens, domainOpens bool }
+// domain sign it, and open what it is about. Where damage hides whose the address is that is
+// unknown, and the answer waits.
+type means struct{ ownSigns, domainSigns, ownOpens, domainOpens, unknown bool }
 
 // lacks reports whether there is less than there was before: nothing that signs, or not all
 // that opened. To which of its certificates a message is sealed is not known before.
 func (m means) lacks(before means) bool {
-	return (before.ownSigns || before.domainSigns) && !m.ownSigns && !m.domainSigns ||
+	return before.unknown && !m.unknown && !m.ownSigns && !m.domainSigns ||
+		(before.ownSigns || before.domainSigns) && !m.ownSigns && !m.domainSigns ||
 		before.ownOpens && !m.ownOpens || before.domainOpens && !m.domainOpens
 }
 
@@ -48,6 +50,7 @@ func (v *view) meansOf(a owed) (m means, err error) {
 	if err != nil {
 		return m, err
 	}
+	m.unknown = v.dir.IsUnknown(a.Address, era)
 	m.ownSigns, m.domainSigns = v.dir.Signs(a.Address, era, v.now)
 	if a.open {
 		m.ownOpens, m.domainOpens = v.dir.Opens(a.Address)
@@ -77,6 +80,9 @@ func (v *view) untold(instead string, awaited []owed, before []means) error {
 		}
 		if after.lacks(before[i]) {
 			lost[a.Track], one = true, a.Address
+			if before[i].unknown {
+				instead = "mend the damaged record first, as store check says"
+			}
 		}
 	}
 	if len(lost) == 0 {

@@ -3,10 +3,13 @@ package control
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"postern/internal/gateway/care"
 	"postern/store"
+	"postern/store/storetest"
 )
 
 // A sickStore has one record, of what it names, that cannot be read.
@@ -62,6 +65,37 @@ func TestDN8_NothingGoesUnseen(t *testing.T) {
 			if got.Waiting != nil {
 				t.Errorf("what waits is told: %+v", got.Waiting)
 			}
+		})
+	}
+}
+
+// What waits for the mend of a damaged record keeps that record from going unsaid.
+func TestDN8_NothingDamagedGoesThatIsWaitedFor(t *testing.T) {
+	const bob, dr = "bob@a.example", "dr@a.example"
+	for _, damaged := range []string{bob, dr} {
+		t.Run(damaged, func(t *testing.T) {
+			s := ours(t, "a.example")
+			ctx := t.Context()
+			must(t, s.AddAccount(ctx, bob, []byte("correct horse battery")))
+			must(t, s.AddAlias(ctx, dr, bob))
+			_, err := s.IssueCertificate(ctx, KeyOrder{Owner: "a.example"})
+			must(t, err)
+			s.enqueue(t, store.Job{Kind: store.OpenJob, Recipients: addresses(t, damaged)})
+			storetest.Damage(t, filepath.Join(s.dir, care.StoreFile), `{"address":"`+damaged+`"`, "")
+			must(t, s.AddAccount(ctx, "carol@a.example", []byte("correct horse battery"))) // the directory is read anew
+			remove := func(untold bool) error {
+				_, err := s.RemoveAccount(ctx, bob, untold)
+				return err
+			}
+			if damaged == dr {
+				remove = func(untold bool) error { return s.RemoveAlias(ctx, dr, untold) }
+			}
+			err = remove(false)
+			isRefused(t, "it", err, Negative)
+			if !strings.Contains(err.Error(), "1 in all") {
+				t.Errorf("it says %v", err)
+			}
+			must(t, remove(true))
 		})
 	}
 }

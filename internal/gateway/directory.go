@@ -84,6 +84,12 @@ func (d *Directory) keysOf(s speaker) (own, domains []Identity) {
 	return d.ownKeys(s), domains
 }
 
+// IsUnknown reports whether damage hides whose an address is, or was in an era, and so what
+// signs for it and opens what is sent to it.
+func (d *Directory) IsUnknown(a mime.Address, e store.Era) bool {
+	return d.damage(speaker{a, e}) != nil
+}
+
 // damage is why it cannot be told whose an address is, or was; nil where it can.
 func (d *Directory) damage(s speaker) error {
 	for _, t := range []target{d.find(s.address), d.findIn(s.address, s.era)} {
