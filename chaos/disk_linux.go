@@ -52,8 +52,8 @@ func (d tmpfs) full(*house) {
 
 func (d tmpfs) free(*house) { _ = os.Remove(d.ballast()) }
 
-// tmpfsBytes is more than a run needs.
-const tmpfsBytes = 512 << 20
+// tmpfsBytes is more than a run needs, however fast the machine is.
+const tmpfsBytes = 2 << 30
 
 // mountTmpfs gives a folder a file system of its own, if that is allowed.
 func mountTmpfs(t testing.TB, dir string) (disk, bool) {
